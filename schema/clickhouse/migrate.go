@@ -1,0 +1,132 @@
+// Package clickhouse holds the tables that entries are kept in, as numbered migrations, and applies them. A migration is
+// applied once and never changed afterwards; every statement can be repeated, so that a run that was cut off is simply run
+// again, and two runs at once do no harm.
+package clickhouse
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+//go:embed *.sql
+var files embed.FS
+
+// Migration is one numbered file.
+type Migration struct {
+	Version    int
+	Name       string
+	Statements []string
+}
+
+// Migrations are all migrations by rising version, from 1 on without a gap.
+func Migrations() ([]Migration, error) {
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	var all []Migration
+	for i, name := range names { // Glob sorts
+		number, title, _ := strings.Cut(strings.TrimSuffix(name, ".sql"), "_")
+		version, err := strconv.Atoi(number)
+		if err != nil || version != i+1 {
+			return nil, fmt.Errorf("migration %s: want number %d", name, i+1)
+		}
+		text, err := files.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read migration %s: %w", name, err)
+		}
+		all = append(all, Migration{Version: version, Name: title, Statements: statements(string(text))})
+	}
+	return all, nil
+}
+
+// statements splits a file at the semicolons that end a line. Comments stay: they explain SHOW CREATE TABLE to nobody, but
+// a syntax error is then reported with the line that the file has.
+func statements(text string) []string {
+	var out []string
+	for part := range strings.SplitSeq(text+"\n", ";\n") {
+		if strings.TrimSpace(part) != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+const versionTable = `CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, applied_at DateTime DEFAULT now())
+ENGINE = ReplacingMergeTree ORDER BY version`
+
+// Migrate creates dsn's database if it is missing and applies the migrations that it lacks. It returns the names of those.
+func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
+	if err := createDatabase(ctx, opts); err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open(opts)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", opts.Auth.Database, err)
+	}
+	defer conn.Close()
+	if err := conn.Exec(ctx, versionTable); err != nil {
+		return nil, fmt.Errorf("create schema_migrations: %w", err)
+	}
+	at, err := Version(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	all, err := Migrations()
+	if err != nil {
+		return nil, err
+	}
+	var applied []string
+	for _, m := range all[min(at, len(all)):] {
+		if err := apply(ctx, conn, m); err != nil {
+			return applied, err
+		}
+		applied = append(applied, fmt.Sprintf("%04d_%s", m.Version, m.Name))
+	}
+	return applied, nil
+}
+
+func apply(ctx context.Context, conn clickhouse.Conn, m Migration) error {
+	for _, s := range m.Statements {
+		if err := conn.Exec(ctx, s); err != nil {
+			return fmt.Errorf("apply migration %d (%s): %w", m.Version, m.Name, err)
+		}
+	}
+	if err := conn.Exec(ctx, "INSERT INTO schema_migrations (version, name) VALUES (?, ?)", m.Version, m.Name); err != nil {
+		return fmt.Errorf("record migration %d: %w", m.Version, err)
+	}
+	return nil
+}
+
+func createDatabase(ctx context.Context, opts *clickhouse.Options) error {
+	if opts.Auth.Database == "" || opts.Auth.Database == "default" {
+		return nil
+	}
+	server := *opts
+	server.Auth.Database = "default"
+	conn, err := clickhouse.Open(&server)
+	if err != nil {
+		return fmt.Errorf("open server: %w", err)
+	}
+	defer conn.Close()
+	name := "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(opts.Auth.Database) + "`"
+	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+name); err != nil {
+		return fmt.Errorf("create database %s: %w", opts.Auth.Database, err)
+	}
+	return nil
+}
+
+// Version is the newest migration that the database has; 0 for none.
+func Version(ctx context.Context, conn clickhouse.Conn) (int, error) {
+	var v uint32
+	if err := conn.QueryRow(ctx, "SELECT max(version) FROM schema_migrations").Scan(&v); err != nil {
+		return 0, fmt.Errorf("read schema version: %w", err)
+	}
+	return int(v), nil
+}

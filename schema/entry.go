@@ -1,0 +1,124 @@
+// Package schema says what an activity is, in each form it takes: the entry in memory, its record in Kafka, its rows in
+// ClickHouse, its numeric id, the position of a write, who is asking, and what can be wrong with a request. It imports
+// nothing else of this module.
+package schema
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of one entry, in bytes unless said otherwise. A longer value is ErrTooLarge, never cut.
+const (
+	MaxNameBytes    = 1 << 10   // action, platform, device, actor id and name, request id, target type and id, extra fields
+	MaxDetailBytes  = 64 << 10  // detail
+	MaxDetailsBytes = 128 << 10 // details
+	MaxTargets      = 64
+	MaxDepth        = 32  // nesting of details
+	MaxKeys         = 256 // keys of one object in details
+)
+
+// Bounds of an entry's timestamp in Unix ms, 1970-01-01T00:00:00.001Z to 2105-12-31T23:59:59.999Z: what ClickHouse's
+// DateTime holds, in which the rollups count hours. 0 is refused because it is what a client sends that has no clock.
+const (
+	MinTimestamp int64 = 1
+	MaxTimestamp int64 = 4291747199999
+)
+
+// Entry is one activity: who did what, on which device, to what, when.
+type Entry struct {
+	ID         uint64 // ≤ 2^53-1; given by the collector
+	Tenant     string
+	Timestamp  int64  // Unix ms; when it happened, as the client says
+	ReceivedAt int64  // Unix ms; when the collector took it in
+	Action     string // required
+	Platform   string
+	Device     string
+	ActorID    string
+	ActorName  string // the account's name; the fleet dialect's username
+	Targets    []Target
+	RequestID  string
+	Detail     string // free text
+	Details    string // a JSON object as sent; empty when there was none
+	Extra      Extra
+}
+
+// Target is something that an action was done to.
+type Target struct {
+	Type, ID, Name string
+}
+
+// Extra is what nobody filters by.
+type Extra struct {
+	ActorLabel, ActorKind       string
+	IPAddress, UserAgent, Layer string
+}
+
+// Validate names the first field that is wrong, in the words of the entry, as a *FieldError.
+// It does not look into Details: a decoder has seen its syntax.
+func (e *Entry) Validate() error {
+	if e.Action == "" {
+		return Missing("action")
+	}
+	for _, f := range [...]struct{ name, value string }{
+		{"action", e.Action},
+		{"platform", e.Platform},
+		{"device", e.Device},
+		{"actor id", e.ActorID},
+		{"actor name", e.ActorName},
+		{"request id", e.RequestID},
+	} {
+		if err := CheckText(f.name, f.value, MaxNameBytes); err != nil {
+			return err
+		}
+	}
+	if err := CheckText("detail", e.Detail, MaxDetailBytes); err != nil {
+		return err
+	}
+	if len(e.Details) > MaxDetailsBytes {
+		return TooLong("details", len(e.Details), MaxDetailsBytes)
+	}
+	if err := CheckTimestamp("timestamp", e.Timestamp); err != nil {
+		return err
+	}
+	return checkTargets(e.Targets)
+}
+
+func checkTargets(targets []Target) error {
+	if len(targets) > MaxTargets {
+		return &FieldError{Field: "targets", Code: "TOO_MANY", Issue: fmt.Sprintf("at most %d targets, got %d", MaxTargets, len(targets))}
+	}
+	for _, t := range targets {
+		if t.Type == "" || t.ID == "" {
+			return &FieldError{Field: "targets", Code: "REQUIRED", Issue: "a target needs a type and an id"}
+		}
+		for _, v := range [...]string{t.Type, t.ID, t.Name} {
+			if err := CheckText("targets", v, MaxNameBytes); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// CheckText says whether value may be stored in the field: at most maxBytes of valid UTF-8 without NUL.
+func CheckText(field, value string, maxBytes int) error {
+	switch {
+	case len(value) > maxBytes:
+		return TooLong(field, len(value), maxBytes)
+	case strings.IndexByte(value, 0) >= 0:
+		return &FieldError{Field: field, Code: "NUL", Issue: "must not contain NUL"}
+	case !utf8.ValidString(value):
+		return &FieldError{Field: field, Code: "UTF8", Issue: "must be valid UTF-8"}
+	}
+	return nil
+}
+
+// CheckTimestamp says whether ms lies within MinTimestamp and MaxTimestamp.
+func CheckTimestamp(field string, ms int64) error {
+	if ms < MinTimestamp || ms > MaxTimestamp {
+		return &FieldError{Field: field, Code: "RANGE", Issue: "must be a time after 1970-01-01T00:00:00Z and before 2106-01-01T00:00:00Z"}
+	}
+	return nil
+}

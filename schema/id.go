@@ -1,0 +1,39 @@
+package schema
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// Ids are handed out in blocks. The record with offset b of the topic "activity.ids" gives whoever wrote it the ids
+// [b·IDBlock, (b+1)·IDBlock): no clock, no node number and no coordination service are needed to keep them unique.
+const (
+	IDBlock = 1 << 16
+	MaxID   = 1<<53 - 1 // exact in a JavaScript number (ECMA-262, Number.MAX_SAFE_INTEGER)
+)
+
+// Block is the lease that id was taken from.
+func Block(id uint64) uint64 { return id / IDBlock }
+
+// uuidTag marks the UUIDs that carry one of our ids; it fills the custom bits of RFC 9562's version 8 that the id leaves.
+const uuidTag = 0x616c // "al"
+
+// UUID is id as a UUIDv8 (RFC 9562, section 5.8): reversible, and ordered as the ids are.
+func UUID(id uint64) uuid.UUID {
+	var u uuid.UUID
+	binary.BigEndian.PutUint64(u[0:], id<<10>>16<<16|0x8000|id&0x3f)
+	binary.BigEndian.PutUint64(u[8:], 0x8000_0000_0000_0000|uuidTag)
+	return u
+}
+
+// IDOfUUID gives back the id that UUID put into u; ErrInvalid for a UUID that carries none.
+func IDOfUUID(u uuid.UUID) (uint64, error) {
+	hi := binary.BigEndian.Uint64(u[0:])
+	id := hi>>16<<6 | hi&0x3f
+	if id > MaxID || UUID(id) != u {
+		return 0, fmt.Errorf("%w: %s is not the id of an entry", ErrInvalid, u)
+	}
+	return id, nil
+}

@@ -1,0 +1,105 @@
+// Package kafka names the topics and the consumer group, and creates the topics that are missing.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Group is the consumer group whose committed offsets say what has been stored. Readers wait on them.
+func Group(topic string) string { return topic + ".store" }
+
+// IDs is the topic whose offsets are blocks of entry ids. It must never be recreated: ids would be handed out again.
+func IDs(topic string) string { return topic + ".ids" }
+
+// Dead is the topic of records that could not be stored.
+func Dead(topic string) string { return topic + ".dead" }
+
+// Spec is how a topic should be made.
+type Spec struct {
+	Name       string
+	Partitions int
+	Retention  time.Duration // -1: for ever
+}
+
+// Topics are all topics of an installation; partitions is that of the entries' topic.
+func Topics(topic string, partitions int, retention time.Duration) []Spec {
+	return []Spec{
+		{topic, partitions, retention},
+		{IDs(topic), 1, -1},
+		{Dead(topic), 1, 30 * 24 * time.Hour},
+	}
+}
+
+// Create makes the topics that are missing and leaves the others as they are. With three brokers or more a topic gets three
+// replicas of which two must have a record before it is acknowledged.
+func Create(ctx context.Context, client *kafka.Client, specs []Spec) error {
+	replicas, err := replication(ctx, client)
+	if err != nil {
+		return err
+	}
+	req := &kafka.CreateTopicsRequest{}
+	for _, s := range specs {
+		req.Topics = append(req.Topics, kafka.TopicConfig{
+			Topic: s.Name, NumPartitions: s.Partitions, ReplicationFactor: replicas, ConfigEntries: s.entries(replicas),
+		})
+	}
+	res, err := client.CreateTopics(ctx, req)
+	if err != nil {
+		return fmt.Errorf("create topics: %w", err)
+	}
+	for name, err := range res.Errors {
+		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+			return fmt.Errorf("create topic %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (s Spec) entries(replicas int) []kafka.ConfigEntry {
+	ms := "-1"
+	if s.Retention >= 0 {
+		ms = strconv.FormatInt(s.Retention.Milliseconds(), 10)
+	}
+	entries := []kafka.ConfigEntry{
+		{ConfigName: "cleanup.policy", ConfigValue: "delete"},
+		{ConfigName: "retention.ms", ConfigValue: ms},
+	}
+	if replicas >= 3 {
+		entries = append(entries, kafka.ConfigEntry{ConfigName: "min.insync.replicas", ConfigValue: "2"})
+	}
+	return entries
+}
+
+func replication(ctx context.Context, client *kafka.Client) (int, error) {
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
+	if err != nil {
+		return 0, fmt.Errorf("list brokers: %w", err)
+	}
+	if len(meta.Brokers) >= 3 {
+		return 3, nil
+	}
+	return 1, nil
+}
+
+// Partitions is the number of partitions of topic. Its error is kafka.UnknownTopicOrPartition where there is no such topic.
+func Partitions(ctx context.Context, client *kafka.Client, topic string) (int, error) {
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return 0, fmt.Errorf("look up topic %s: %w", topic, err)
+	}
+	for _, t := range meta.Topics {
+		if t.Name == topic && t.Error == nil && len(t.Partitions) > 0 {
+			return len(t.Partitions), nil
+		}
+		if t.Name == topic && t.Error != nil {
+			return 0, fmt.Errorf("look up topic %s: %w", topic, t.Error)
+		}
+	}
+	return 0, fmt.Errorf("look up topic %s: %w", topic, kafka.UnknownTopicOrPartition)
+}

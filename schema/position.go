@@ -1,0 +1,62 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// PositionHeader carries the position of a write to its caller, and back with a read that must see it.
+const PositionHeader = "X-Activity-Position"
+
+// maxPositions bounds what ParsePosition reads: no write touches more partitions.
+const maxPositions = 4096
+
+// Position says where in Kafka a write lies: the highest offset of its records by partition.
+type Position map[int]int64
+
+// Add raises the offset of partition to at least offset.
+func (p Position) Add(partition int, offset int64) {
+	if at, ok := p[partition]; !ok || offset > at {
+		p[partition] = offset
+	}
+}
+
+// String is p as callers see it, by rising partition: "p0:17,p3:4". It is opaque to them.
+func (p Position) String() string {
+	parts := make([]int, 0, len(p))
+	for k := range p {
+		parts = append(parts, k)
+	}
+	slices.Sort(parts)
+	var b []byte
+	for i, k := range parts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, 'p')
+		b = strconv.AppendInt(b, int64(k), 10)
+		b = append(b, ':')
+		b = strconv.AppendInt(b, p[k], 10)
+	}
+	return string(b)
+}
+
+// ParsePosition reads what String wrote; the empty string is the empty position.
+func ParsePosition(s string) (Position, error) {
+	p := Position{}
+	if s == "" {
+		return p, nil
+	}
+	for item := range strings.SplitSeq(s, ",") {
+		partition, offset, ok := strings.Cut(strings.TrimPrefix(item, "p"), ":")
+		k, err1 := strconv.ParseUint(partition, 10, 16)
+		o, err2 := strconv.ParseUint(offset, 10, 63)
+		if !ok || !strings.HasPrefix(item, "p") || err1 != nil || err2 != nil || len(p) == maxPositions {
+			return nil, fmt.Errorf("%w", &FieldError{Field: "position", Code: "SYNTAX", Issue: "must be the value of an " + PositionHeader + " header"})
+		}
+		p.Add(int(k), int64(o))
+	}
+	return p, nil
+}

@@ -1,0 +1,170 @@
+package schema
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/activitylog/activitylog/schema/activitypb"
+)
+
+// Bounds of one record, that is of one Kafka value. A single entry may be larger than MaxRecordBytes.
+const (
+	RecordVersion    = 1
+	MaxRecordEntries = 512
+	MaxRecordBytes   = 256 << 10
+)
+
+// ErrRecord is a Kafka value that cannot be decoded and never will be.
+var ErrRecord = errors.New("undecodable record")
+
+// Tags of ActivityBatch and Chunk, as activity.proto numbers them.
+const (
+	tagVersion  = 1<<3 | byte(protowire.VarintType)
+	tagChunk    = 2<<3 | byte(protowire.BytesType)
+	tagFirstID  = 1<<3 | byte(protowire.Fixed64Type)
+	tagReceived = 2<<3 | byte(protowire.VarintType)
+	tagTenant   = 3<<3 | byte(protowire.BytesType)
+	tagKeyed    = 4<<3 | byte(protowire.VarintType)
+	tagEntry    = 5<<3 | byte(protowire.BytesType)
+)
+
+// Chunk is the wire form of an activitypb.Chunk under construction. Its memory is reused after Reset.
+// The zero value needs a Reset before use.
+type Chunk struct {
+	buf     []byte
+	entries int
+	keyed   bool
+	entry   activitypb.Entry
+	extra   activitypb.Extra
+}
+
+// EventKey makes an entry idempotent: of the entries of one tenant with the same Hash, one is stored.
+type EventKey struct {
+	Hash [16]byte // of the key that the client gave
+	Body uint64   // hash of the entry, to tell a repeat from a clash
+}
+
+// Reset empties c for entries of one tenant, received at receivedAt (Unix ms).
+func (c *Chunk) Reset(tenant string, receivedAt int64) {
+	c.entries, c.keyed = 0, false
+	c.buf = append(c.buf[:0], tagFirstID, 0, 0, 0, 0, 0, 0, 0, 0, tagReceived)
+	c.buf = protowire.AppendVarint(c.buf, uint64(receivedAt))
+	c.buf = append(c.buf, tagTenant)
+	c.buf = protowire.AppendString(c.buf, tenant)
+}
+
+// Len is the number of entries, Size the number of bytes that they take.
+func (c *Chunk) Len() int { return c.entries }
+
+// Size is the length of c's wire form in bytes.
+func (c *Chunk) Size() int { return len(c.buf) }
+
+// Add encodes an entry; its id, tenant and receive time are the chunk's. Nothing of e is kept.
+func (c *Chunk) Add(e *Entry, key *EventKey) {
+	w := &c.entry
+	w.Timestamp, w.Action, w.Platform, w.Device = e.Timestamp, e.Action, e.Platform, e.Device
+	w.ActorId, w.ActorName, w.RequestId, w.Detail = e.ActorID, e.ActorName, e.RequestID, e.Detail
+	w.Details = append(w.Details[:0], e.Details...)
+	w.Targets = w.Targets[:0]
+	for _, t := range e.Targets {
+		w.Targets = append(w.Targets, t.Type+"\x00"+t.ID)
+	}
+	w.Extra = c.appendExtra(w.Extra[:0], e, key)
+	size := w.SizeVT()
+	c.buf = append(c.buf, tagEntry)
+	c.buf = protowire.AppendVarint(c.buf, uint64(size))
+	at := len(c.buf)
+	c.buf = append(c.buf, make([]byte, size)...)
+	// Error is impossible: the buffer has the size that the entry said it needs.
+	_, _ = w.MarshalToSizedBufferVT(c.buf[at:])
+	c.entries++
+}
+
+// appendExtra appends what e holds beyond the columns; nothing for the ordinary entry.
+func (c *Chunk) appendExtra(b []byte, e *Entry, key *EventKey) []byte {
+	if e.Extra == (Extra{}) && key == nil && !namedTargets(e.Targets) {
+		return b
+	}
+	x := &c.extra
+	*x = activitypb.Extra{
+		ActorLabel: e.Extra.ActorLabel, ActorKind: e.Extra.ActorKind,
+		IpAddress: e.Extra.IPAddress, UserAgent: e.Extra.UserAgent, Layer: e.Extra.Layer,
+	}
+	if namedTargets(e.Targets) {
+		for _, t := range e.Targets {
+			x.TargetNames = append(x.TargetNames, t.Name)
+		}
+	}
+	if key != nil {
+		x.EventKey, x.BodyHash = key.Hash[:], key.Body
+		c.keyed = true
+	}
+	at := len(b)
+	b = append(b, make([]byte, x.SizeVT())...)
+	_, _ = x.MarshalToSizedBufferVT(b[at:])
+	return b
+}
+
+func namedTargets(targets []Target) bool {
+	for _, t := range targets {
+		if t.Name != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Seal gives the entries the ids firstID, firstID+1, … Call it once, when the chunk enters its partition's queue.
+func (c *Chunk) Seal(firstID uint64) {
+	binary.LittleEndian.PutUint64(c.buf[1:], firstID)
+	if c.keyed {
+		c.buf = append(c.buf, tagKeyed, 1)
+	}
+}
+
+// AppendRecordHeader begins a Kafka value; AppendChunk adds a sealed chunk to it.
+func AppendRecordHeader(b []byte) []byte { return append(b, tagVersion, RecordVersion) }
+
+// AppendChunk adds a sealed chunk to a Kafka value.
+func AppendChunk(b []byte, c *Chunk) []byte {
+	b = append(b, tagChunk)
+	return protowire.AppendBytes(b, c.buf)
+}
+
+// AppendCommand appends the Kafka value of a command to b.
+func AppendCommand(b []byte, cmd *activitypb.Command) ([]byte, error) {
+	v, err := (&activitypb.ActivityBatch{Version: RecordVersion, Command: cmd}).MarshalVT()
+	if err != nil {
+		return nil, fmt.Errorf("encode a command: %w", err)
+	}
+	return append(b, v...), nil
+}
+
+// DecodeRecord decodes a Kafka value of any producer into b, which shares the memory of value afterwards. The first byte
+// tells the form: '{' one JSON entry, 0x00 an ActivityBatch behind the framing of Confluent's schema registry, else an
+// ActivityBatch. Entries of a JSON value have no id: the chunk's first id is 0. Its error is ErrRecord.
+func DecodeRecord(value []byte, b *activitypb.ActivityBatch) error {
+	if len(value) == 0 {
+		return fmt.Errorf("%w: empty value", ErrRecord)
+	}
+	switch value[0] {
+	case '{':
+		return decodeJSONRecord(value, b)
+	case 0:
+		// magic byte, 4 bytes of schema id, and the message index 0 of the first message of the file.
+		if len(value) < 6 || value[5] != 0 {
+			return fmt.Errorf("%w: bad registry framing", ErrRecord)
+		}
+		value = value[6:]
+	}
+	if err := b.UnmarshalVTUnsafe(value); err != nil {
+		return fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	if b.Version < 1 || b.Version > RecordVersion {
+		return fmt.Errorf("%w: version %d, this consumer knows 1 to %d", ErrRecord, b.Version, RecordVersion)
+	}
+	return nil
+}
