@@ -34,6 +34,9 @@ func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
 	if err := dec.Decode(&j); err != nil {
 		return fmt.Errorf("%w: %w", ErrRecord, err)
 	}
+	if dec.More() {
+		return fmt.Errorf("%w: text behind the entry", ErrRecord)
+	}
 	if j.Details != nil && j.Details[0] != '{' {
 		return fmt.Errorf("%w: details must be an object", ErrRecord)
 	}
