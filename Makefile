@@ -1,0 +1,90 @@
+# `make` alone lists the targets. Everything that is fetched or built for the tools lands in .cache/, every binary in bin/.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PACKAGES ?= ./...
+FUZZTIME ?= 10s
+
+GOLANGCI_LINT_VERSION := v2.12.2
+GOFUMPT_VERSION       := v0.10.0
+PROTOC_GEN_GO_VERSION := v1.36.12
+VTPROTO_VERSION       := v0.6.1-0.20240319094008-0393e58bdf10
+
+SOURCES := $(wildcard cmd deploy ingest query schema)
+TOOLS   := $(CURDIR)/.cache/bin
+LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(VERSION)
+
+# The race detector keeps a shadow of the address space. Packages listed here cannot run under it; the reason stands beside each.
+NO_RACE :=
+
+.DEFAULT_GOAL := help
+.PHONY: help run build engine test check race fuzz bench chaos lint fmt vet generate docs clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: engine build ## run everything in one process on http://127.0.0.1:50809, data in ./data
+	@exec bin/standalone
+
+build: ## put the binaries into bin/
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+engine: ## fetch the library of the embedded ClickHouse engine, once (CHDB_LIB_PATH names your own copy instead)
+	@deploy/embedded/engine/fetch.sh
+
+test: engine ## run the whole test suite; a skipped test is a failure
+	@.ci/gotest $(PACKAGES)
+
+race: engine ## run the tests under the race detector
+	@.ci/gotest -race $$($(GO) list $(PACKAGES) | grep -vxF -e none $(NO_RACE:%=-e github.com/activitylog/activitylog/%))
+
+check: ## what CI runs: fetch, build, vet, lint, test, race
+	@.ci/run
+
+fuzz: engine ## run every fuzz target for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME)
+
+bench: engine build ## measure the goals on this machine (loadgen bench)
+	bin/loadgen bench
+
+chaos: engine build ## kill processes at random under load and compare with the oracle; LONG=1 for the full matrix
+	bin/loadgen chaos $(if $(LONG),--long)
+
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## formatting and linters
+	@unformatted=$$($(TOOLS)/gofumpt-$(GOFUMPT_VERSION) -l $(SOURCES)); \
+	  test -z "$$unformatted" || { echo "gofumpt would change:"; echo "$$unformatted"; exit 1; }
+	$< run $(PACKAGES)
+
+fmt: $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## format the Go files
+	$< -w $(SOURCES)
+
+vet: ## go vet
+	$(GO) vet $(PACKAGES)
+
+generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code anew (needs protoc)
+	PATH="$(TOOLS):$$PATH" $(GO) generate $(PACKAGES)
+
+docs: ## write the settings table of README.md anew
+	$(GO) run ./cmd/activityctl settings --write README.md
+
+clean: ## remove bin/ and the test cache; data/ and .cache/ stay
+	rm -rf bin
+	$(GO) clean -testcache
+
+distclean: clean ## remove what was fetched, too
+	rm -rf .cache
+
+$(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+$(TOOLS)/gofumpt-$(GOFUMPT_VERSION):
+	GOBIN=$(TOOLS) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
+	mv $(TOOLS)/gofumpt $@
+
+$(TOOLS)/protoc-gen-go:
+	GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
+
+$(TOOLS)/protoc-gen-go-vtproto:
+	GOBIN=$(TOOLS) $(GO) install github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto@$(VTPROTO_VERSION)
