@@ -1,0 +1,182 @@
+// Package broker is a Kafka broker inside this process, for installations of one machine: the same protocol, the same
+// clients, only another address. It promises what the pipeline asks of a cluster: a record that was acknowledged is on the
+// disk (fsync) and survives kill -9; offsets are never handed out twice; nothing is dropped that a consumer group has yet
+// to read. Its folder belongs to one process, every client has to name the folder's password, and it refuses new records
+// rather than fill the disk.
+//
+// It is twmb/franz-go's kfake with its data folder. What kfake leaves open is closed from outside, see mend.go (state that
+// a crash leaves), guard.go (bytes that would end the process) and keeper.go (retention, free space).
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// User is the SASL user name of every client.
+const User = "activity"
+
+// Config says where a broker listens and what it may use.
+type Config struct {
+	Addr         string // host:port; port 0 takes a free one. Default 127.0.0.1:0
+	DataDir      string // made if it is missing, mode 0700
+	Password     string // SASL PLAIN; empty takes the one kept in DataDir, made at random the first time
+	NoSync       bool   // leaves out the fsync of each batch: an acknowledged record may then be lost with the machine's power
+	SegmentBytes int64  // a log is dropped by whole files of this size. Default 16 MiB
+	KeepBytes    int64  // records that every consumer group has read are dropped beyond this size, oldest first. Default 512 MiB
+	MaxBytes     int64  // records are refused while the logs are larger than this. Default 8 GiB
+	ReserveBytes int64  // records are refused while the disk has less free than this. Default 5 % of the disk, at most 2 GB
+
+	Log        *slog.Logger          // default: nothing is logged
+	Registerer prometheus.Registerer // default: the metrics are not registered
+
+	diskSpace func(dir string) (free, total int64, err error)
+}
+
+func (c Config) withDefaults() Config {
+	c.Addr = or(c.Addr, "127.0.0.1:0")
+	c.SegmentBytes = or(c.SegmentBytes, 16<<20)
+	c.KeepBytes = or(c.KeepBytes, 512<<20)
+	c.MaxBytes = or(c.MaxBytes, 8<<30)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.diskSpace == nil {
+		c.diskSpace = diskSpace
+	}
+	return c
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// Broker is a running broker.
+type Broker struct {
+	cfg      Config
+	password string
+	lock     *os.File
+	guard    *guard
+	cluster  *kfake.Cluster
+	metrics  *metrics
+	refusing atomic.Pointer[error] // why records are refused; nil while they are taken
+
+	stopKeeper context.CancelFunc
+	keeperDone chan struct{}
+}
+
+// Open starts a broker over cfg.DataDir and returns when it takes connections. ErrLocked: another process has the folder.
+func Open(ctx context.Context, cfg Config) (*Broker, error) {
+	cfg = cfg.withDefaults()
+	lock, err := lockFolder(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{cfg: cfg, lock: lock, metrics: newMetrics(cfg.Registerer), keeperDone: make(chan struct{})}
+	if err := b.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("start broker over %s: %w", cfg.DataDir, err), lock.Close())
+	}
+	return b, nil
+}
+
+func (b *Broker) start(ctx context.Context) (err error) {
+	if b.password, err = password(b.cfg); err != nil {
+		return err
+	}
+	dir := filepath.Join(b.cfg.DataDir, "log")
+	if err := mend(dir, b.cfg.Log); err != nil {
+		return err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", b.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	b.guard = newGuard(ln)
+	b.cluster, err = kfake.NewCluster(b.options(dir)...)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open log: %w", err), b.guard.Close())
+	}
+	keeper := newKeeper(b, dir)
+	keeper.checkSpace()
+	ctx, b.stopKeeper = context.WithCancel(context.WithoutCancel(ctx))
+	go func() { defer close(b.keeperDone); keeper.run(ctx) }()
+	return nil
+}
+
+func (b *Broker) options(dir string) []kfake.Opt {
+	const never = 100 * 365 * 24 * time.Hour
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1),
+		kfake.ClusterID("activitylog-embedded"),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return b.guard, nil }),
+		kfake.DataDir(dir),
+		kfake.EnableSASL(),
+		kfake.Superuser("PLAIN", User, b.password),
+		kfake.GroupMinSessionTimeout(time.Second), // Kafka's default of 6 s is for networks; a dead consumer is replaced sooner
+		kfake.WithLogger(logger{b.cfg.Log}),
+		kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes":         strconv.FormatInt(b.cfg.SegmentBytes, 10),
+			"log.cleaner.backoff.ms":    strconv.FormatInt(never.Milliseconds(), 10), // the keeper trims instead
+			"offsets.retention.minutes": strconv.FormatInt(int64(never.Minutes()/10), 10),
+		}),
+	}
+	if !b.cfg.NoSync {
+		opts = append(opts, kfake.SyncWrites())
+	}
+	return opts
+}
+
+// Addr is the host:port that clients connect to.
+func (b *Broker) Addr() string { return b.guard.Addr().String() }
+
+// Password is what clients name beside User.
+func (b *Broker) Password() string { return b.password }
+
+// Ready says why records are refused, or nil.
+func (b *Broker) Ready(context.Context) error {
+	if why := b.refusing.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
+
+// Disconnect closes every connection, as a network fault would. Clients may connect again at once.
+func (b *Broker) Disconnect() { b.guard.disconnect() }
+
+// Close stops the broker: requests that were read are answered, the log is synced and the folder is free for another
+// process. It waits until everything that the broker started has ended.
+func (b *Broker) Close() error {
+	b.stopKeeper()
+	<-b.keeperDone
+	b.cluster.Close()
+	b.guard.disconnect()
+	b.guard.wait()
+	return b.lock.Close()
+}
+
+// logger passes on what kfake warns of.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
+	switch level {
+	case kfake.LogLevelError:
+		l.log.Error("embedded broker", "message", fmt.Sprintf(format, args...))
+	case kfake.LogLevelWarn:
+		l.log.Warn("embedded broker", "message", fmt.Sprintf(format, args...))
+	}
+}

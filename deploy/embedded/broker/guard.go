@@ -1,0 +1,152 @@
+package broker
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	maxConns          = 1024
+	maxRequestBytes   = 16 << 20
+	maxHandshakeBytes = 64 << 10 // of a request before the client has named its password
+)
+
+var errHostile = errors.New("not a request that this broker takes")
+
+// guard is the broker's listener. It looks at the size and kind of each request before kfake does: kfake makes room for as
+// many bytes as a client announces (up to 4 GiB, unauthenticated) and dereferences nil on a kind that it does not know.
+type guard struct {
+	net.Listener
+	open  sync.WaitGroup
+	mu    sync.Mutex
+	conns map[*guarded]struct{} // guarded by mu
+}
+
+func newGuard(ln net.Listener) *guard {
+	return &guard{Listener: ln, conns: make(map[*guarded]struct{})}
+}
+
+func (g *guard) Accept() (net.Conn, error) {
+	for {
+		conn, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := g.admit(conn); c != nil {
+			return c, nil
+		}
+		_ = conn.Close() // one too many; the client tries again
+	}
+}
+
+func (g *guard) admit(conn net.Conn) *guarded {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.conns) >= maxConns {
+		return nil
+	}
+	c := &guarded{Conn: conn, guard: g}
+	g.conns[c] = struct{}{}
+	g.open.Add(1)
+	return c
+}
+
+func (g *guard) forget(c *guarded) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.conns[c]; ok {
+		delete(g.conns, c)
+		g.open.Done()
+	}
+}
+
+func (g *guard) disconnect() {
+	g.mu.Lock()
+	conns := make([]*guarded, 0, len(g.conns))
+	for c := range g.conns {
+		conns = append(conns, c)
+	}
+	g.mu.Unlock()
+	for _, c := range conns {
+		_ = c.Conn.Close() // its reader then ends and forgets it
+	}
+}
+
+// wait returns when every connection has been closed by kfake.
+func (g *guard) wait() { g.open.Wait() }
+
+// guarded is a connection whose requests are looked at as they are read.
+type guarded struct {
+	net.Conn
+	guard *guard
+
+	header        [4 + 2]byte // size, kind; what kfake has yet to read of it is header[read:]
+	read          int
+	rest          int // bytes of the current request beyond header
+	inRequest     bool
+	authenticated bool // a password was named; kfake says whether it was the right one
+}
+
+func (c *guarded) Close() error {
+	err := c.Conn.Close()
+	c.guard.forget(c)
+	return err
+}
+
+func (c *guarded) Read(p []byte) (int, error) {
+	if !c.inRequest {
+		if err := c.begin(); err != nil {
+			return 0, err
+		}
+	}
+	if c.read < len(c.header) {
+		n := copy(p, c.header[c.read:])
+		c.read += n
+		c.inRequest = c.read < len(c.header) || c.rest > 0
+		return n, nil
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.rest)])
+	c.rest -= n
+	c.inRequest = c.rest > 0
+	return n, err
+}
+
+// begin reads the head of a request and decides about it.
+func (c *guarded) begin() error {
+	for n := 0; n < len(c.header); {
+		m, err := c.Conn.Read(c.header[n:])
+		if err != nil {
+			return err
+		}
+		n += m
+	}
+	size := int64(binary.BigEndian.Uint32(c.header[:]))
+	kind := int16(binary.BigEndian.Uint16(c.header[4:]))
+	if err := c.check(size, kmsg.Key(kind)); err != nil {
+		return err
+	}
+	c.read, c.rest, c.inRequest = 0, int(size)-2, true
+	c.authenticated = c.authenticated || kmsg.Key(kind) == kmsg.SASLAuthenticate
+	return nil
+}
+
+func (c *guarded) check(size int64, kind kmsg.Key) error {
+	limit := int64(maxRequestBytes)
+	if !c.authenticated {
+		limit = maxHandshakeBytes
+	}
+	switch {
+	case size < 8 || size > limit: // kind, version, correlation id
+		return fmt.Errorf("%w: %d bytes", errHostile, size)
+	case kmsg.RequestForKey(int16(kind)) == nil:
+		return fmt.Errorf("%w: kind %d", errHostile, kind)
+	case !c.authenticated && kind != kmsg.ApiVersions && kind != kmsg.SASLHandshake && kind != kmsg.SASLAuthenticate:
+		return fmt.Errorf("%w: kind %d before a password", errHostile, kind)
+	}
+	return nil
+}

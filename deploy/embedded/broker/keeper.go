@@ -1,0 +1,253 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+)
+
+const (
+	lookEvery = 500 * time.Millisecond
+	trimEvery = 60 * time.Second
+)
+
+// keeper bounds what the logs take of the disk, in kfake's place, for two reasons. kfake keeps the end of a log nowhere but
+// in its last file: had it dropped that file by age, the offsets of the partition would begin at 0 again after a crash, so
+// the keeper never touches the last file of a partition. And kfake drops by age and size what nobody has read yet: the
+// keeper drops only what every consumer group that commits on the partition has left behind, and has new records refused
+// when that is not enough.
+type keeper struct {
+	b     *Broker
+	dir   string
+	fault *kfake.FaultHandle // nil while records are taken
+	keep  int64              // bytes of read records that may stay: KeepBytes, or 0 while the disk is full
+}
+
+func newKeeper(b *Broker, dir string) *keeper { return &keeper{b: b, dir: dir, keep: b.cfg.KeepBytes} }
+
+func (k *keeper) run(ctx context.Context) {
+	look, trim := time.NewTicker(lookEvery), time.NewTicker(trimEvery)
+	defer look.Stop()
+	defer trim.Stop()
+	for {
+		var crowded bool
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			crowded = k.checkSpace()
+		case <-trim.C:
+			crowded = true
+		}
+		if !crowded {
+			continue
+		}
+		if err := k.trim(ctx); err != nil && ctx.Err() == nil {
+			k.b.cfg.Log.Warn("embedded broker could not trim its logs", "error", err)
+		}
+	}
+}
+
+// checkSpace has records taken or refused, as the disk and the logs allow. It reports whether the logs are so large that
+// trimming them should not wait.
+func (k *keeper) checkSpace() (crowded bool) {
+	segments, err := listSegments(k.dir)
+	if err != nil {
+		k.refuse(err)
+		return false
+	}
+	size := k.measure(segments)
+	free, total, err := k.b.cfg.diskSpace(k.dir)
+	k.b.metrics.freeBytes.Set(float64(free))
+	reserve := k.b.cfg.ReserveBytes
+	if reserve == 0 {
+		reserve = min(total/20, 2e9)
+	}
+	k.keep = k.b.cfg.KeepBytes
+	switch {
+	case err != nil:
+		k.refuse(err)
+	case free < reserve:
+		k.keep = 0
+		k.refuse(fmt.Errorf("disk is full: %d MB free, %d MB are kept in reserve", free/1e6, reserve/1e6))
+	case size > k.b.cfg.MaxBytes:
+		k.refuse(fmt.Errorf("log is full: %d MB, of which most has yet to be consumed", size/1e6))
+	default:
+		k.refuse(nil)
+	}
+	return size > k.keep+k.b.cfg.SegmentBytes
+}
+
+func (k *keeper) measure(segments []segment) (size int64) {
+	byTopic := map[string]int64{}
+	for _, s := range segments {
+		byTopic[s.topic] += s.bytes
+		size += s.bytes
+	}
+	for topic, n := range byTopic {
+		k.b.metrics.logBytes.WithLabelValues(topic).Set(float64(n))
+	}
+	return size
+}
+
+// refuse has every produce request answered with KAFKA_STORAGE_ERROR while why is not nil.
+func (k *keeper) refuse(why error) {
+	switch {
+	case why != nil && k.fault == nil:
+		k.fault = k.b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.KafkaStorageError, Count: -1})
+		k.b.metrics.refusing.Set(1)
+		k.b.cfg.Log.Error("embedded broker refuses records", "error", why)
+	case why == nil && k.fault != nil:
+		k.fault.Remove()
+		k.fault = nil
+		k.b.metrics.refusing.Set(0)
+		k.b.cfg.Log.Info("embedded broker takes records again")
+	}
+	if why == nil {
+		k.b.refusing.Store(nil)
+		return
+	}
+	k.b.refusing.Store(&why)
+}
+
+// segment is one file of a partition's log.
+type segment struct {
+	topic     string
+	partition int32
+	base      int64 // offset of its first record
+	end       int64 // offset of its successor's first record; -1 for the last file of its partition
+	bytes     int64
+	written   time.Time // last
+}
+
+// listSegments are the log files of every partition, as kfake lays them out: partitions/<topic>-<n>/<base>.dat.
+func listSegments(dir string) ([]segment, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "partitions", "*", "*.dat"))
+	if err != nil {
+		return nil, fmt.Errorf("list logs: %w", err)
+	}
+	var all []segment
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // dropped since
+		}
+		s, ok := segmentOf(path)
+		if !ok {
+			continue
+		}
+		s.bytes, s.written = info.Size(), info.ModTime()
+		all = append(all, s)
+	}
+	linkEnds(all)
+	return all, nil
+}
+
+func segmentOf(path string) (segment, bool) {
+	folder := filepath.Base(filepath.Dir(path))
+	i := strings.LastIndexByte(folder, '-')
+	if i < 0 {
+		return segment{}, false
+	}
+	topic, err1 := url.PathUnescape(folder[:i])
+	partition, err2 := strconv.ParseInt(folder[i+1:], 10, 32)
+	base, err3 := strconv.ParseInt(strings.TrimSuffix(filepath.Base(path), ".dat"), 10, 64)
+	return segment{topic: topic, partition: int32(partition), base: base, end: -1}, err1 == nil && err2 == nil && err3 == nil
+}
+
+func linkEnds(all []segment) {
+	slices.SortFunc(all, func(a, b segment) int {
+		if c := strings.Compare(a.topic, b.topic); c != 0 {
+			return c
+		}
+		if a.partition != b.partition {
+			return int(a.partition - b.partition)
+		}
+		return int(min(max(a.base-b.base, -1), 1))
+	})
+	for i := range all[:max(len(all)-1, 0)] {
+		if next := all[i+1]; next.topic == all[i].topic && next.partition == all[i].partition {
+			all[i].end = next.base
+		}
+	}
+}
+
+// trim drops the oldest files that are past their topic's retention, or beyond KeepBytes in all.
+func (k *keeper) trim(ctx context.Context) error {
+	segments, err := listSegments(k.dir)
+	if err != nil {
+		return err
+	}
+	var size int64
+	for _, s := range segments {
+		size += s.bytes
+	}
+	sealed := slices.DeleteFunc(segments, func(s segment) bool { return s.end < 0 })
+	if len(sealed) == 0 {
+		return nil
+	}
+	client, err := k.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	rules, err := k.rules(ctx, client)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(sealed, func(a, b segment) int { return a.written.Compare(b.written) })
+	for _, s := range sealed {
+		tooMuch := size > k.keep
+		if !rules.allow(s, tooMuch, time.Now()) {
+			continue
+		}
+		if err := drop(ctx, client, s); err != nil {
+			return err
+		}
+		size -= s.bytes
+		k.b.metrics.trimmed.Add(float64(s.bytes))
+	}
+	return nil
+}
+
+func (k *keeper) client() (*kgo.Client, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.b.Addr()), kgo.SASL(plain.Auth{User: User, Pass: k.b.password}.AsMechanism()))
+	if err != nil {
+		return nil, fmt.Errorf("connect to own broker: %w", err)
+	}
+	return client, nil
+}
+
+// drop moves the log's start behind s.
+func drop(ctx context.Context, client *kgo.Client, s segment) error {
+	partition := kmsg.NewDeleteRecordsRequestTopicPartition()
+	partition.Partition, partition.Offset = s.partition, s.end
+	topic := kmsg.NewDeleteRecordsRequestTopic()
+	topic.Topic, topic.Partitions = s.topic, []kmsg.DeleteRecordsRequestTopicPartition{partition}
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	req.Topics = []kmsg.DeleteRecordsRequestTopic{topic}
+	res, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return fmt.Errorf("drop %s-%d below %d: %w", s.topic, s.partition, s.end, err)
+	}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return fmt.Errorf("drop %s-%d below %d: %w", s.topic, s.partition, s.end, err)
+			}
+		}
+	}
+	return nil
+}
