@@ -1,0 +1,68 @@
+package oracle
+
+import (
+	"context"
+	"fmt"
+)
+
+// Exact is what the tables say about themselves.
+type Exact struct {
+	Rows       int64 `json:"rows"`
+	IDs        int64 `json:"ids"`             // distinct
+	Positions  int64 `json:"positions"`       // distinct (kpart, koff, kidx)
+	ByKind     int64 `json:"by_kind_wrong"`   // groups in which by_kind differs from the entries
+	ByEntity   int64 `json:"by_entity_wrong"` // the same for by_entity
+	Dead       int64 `json:"dead_letters"`
+	Violations int   `json:"violations"`
+}
+
+const countsSQL = `SELECT count(), uniqExact(id), uniqExact(kpart, koff, kidx) FROM activity`
+
+// The entries count +1 and the rollup counts -n: every group must come out at 0.
+const byKindSQL = `SELECT count() FROM (
+  SELECT sum(x) AS d FROM (
+    SELECT toString(tenant) AS t, toUnixTimestamp(toStartOfHour(toDateTime(timestamp, 'UTC'))) AS h, toString(platform) AS p, toString(action) AS a,
+           toDate(received_at, 'UTC') AS r, kpart AS k, toInt64(1) AS x FROM activity
+    UNION ALL
+    SELECT toString(tenant), toUnixTimestamp(hour), toString(platform), toString(action), received, kpart, -n FROM by_kind
+  ) GROUP BY t, h, p, a, r, k HAVING d != 0)`
+
+const byEntitySQL = `SELECT count() FROM (
+  SELECT sum(x) AS d FROM (
+    SELECT toString(tenant) AS t, toUnixTimestamp(toStartOfHour(toDateTime(timestamp, 'UTC'))) AS h, e.1 AS k, e.2 AS v,
+           toDate(received_at, 'UTC') AS r, toInt64(1) AS x
+    FROM activity
+    ARRAY JOIN arrayFilter(y -> y.2 != '', arrayConcat(
+      [('device', device), ('actor', actor_id), ('name', if(actor_name != '', actor_name, actor_id))],
+      arrayMap(y -> ('target', splitByChar('\0', y)[1]), targets))) AS e
+    UNION ALL
+    SELECT toString(tenant), toUnixTimestamp(hour), toString(kind), entity, received, -n FROM by_entity WHERE kind != ''
+  ) GROUP BY t, h, k, v, r HAVING d != 0)`
+
+// Exact asks the tables.
+func (s *Server) Exact(ctx context.Context) (Exact, error) {
+	var e Exact
+	for _, q := range []struct {
+		sql  string
+		into []*int64
+	}{
+		{countsSQL, []*int64{&e.Rows, &e.IDs, &e.Positions}},
+		{byKindSQL, []*int64{&e.ByKind}},
+		{byEntitySQL, []*int64{&e.ByEntity}},
+		{`SELECT count() FROM dead_letters FINAL`, []*int64{&e.Dead}},
+	} {
+		numbers, err := s.Numbers(ctx, q.sql)
+		if err != nil {
+			return e, fmt.Errorf("check the tables: %w", err)
+		}
+		for i, into := range q.into {
+			*into = numbers[i]
+		}
+	}
+	for _, wrong := range []bool{e.IDs != e.Rows, e.Positions != e.Rows, e.ByKind != 0, e.ByEntity != 0, e.Dead != 0} {
+		if wrong {
+			e.Violations++
+		}
+	}
+	return e, nil
+}

@@ -1,0 +1,80 @@
+// Package stats counts latencies in constant memory and shows progress to whoever is watching.
+package stats
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// Within a power of two there are 1<<subBits buckets: a quantile is at most 1.6 % too high.
+const (
+	subBits = 6
+	buckets = (64 - subBits) << subBits
+)
+
+// Histogram counts durations. Its zero value is ready; it is safe for concurrent use.
+type Histogram struct {
+	counts [buckets]atomic.Int64
+	n      atomic.Int64
+	max    atomic.Int64
+}
+
+// Observe counts one duration.
+func (h *Histogram) Observe(d time.Duration) {
+	v := max(int64(d), 0)
+	h.counts[bucket(uint64(v))].Add(1)
+	h.n.Add(1)
+	for at := h.max.Load(); v > at && !h.max.CompareAndSwap(at, v); at = h.max.Load() {
+	}
+}
+
+// Count is the number of durations seen.
+func (h *Histogram) Count() int64 { return h.n.Load() }
+
+// Max is the longest duration seen.
+func (h *Histogram) Max() time.Duration { return time.Duration(h.max.Load()) }
+
+// Quantile is the duration that a share q of those seen did not exceed, such as 0.99; 0 when none was seen.
+func (h *Histogram) Quantile(q float64) time.Duration {
+	want := int64(q*float64(h.n.Load()) + 0.5)
+	var seen int64
+	for i := range h.counts {
+		if seen += h.counts[i].Load(); seen >= max(want, 1) {
+			return min(time.Duration(upper(i)), h.Max())
+		}
+	}
+	return h.Max()
+}
+
+func bucket(v uint64) int {
+	if v < 1<<subBits {
+		return int(v)
+	}
+	shift := bits.Len64(v) - 1 - subBits
+	return (shift+1)<<subBits + int(v>>shift) - 1<<subBits
+}
+
+// upper is the largest duration of a bucket.
+func upper(i int) uint64 {
+	if i < 1<<subBits {
+		return uint64(i)
+	}
+	shift := i>>subBits - 1
+	return uint64(i&(1<<subBits-1)+1<<subBits+1)<<shift - 1
+}
+
+// Summary is a histogram in the figures that people compare.
+type Summary struct {
+	Count int64         `json:"count"`
+	P50   time.Duration `json:"p50_ns"`
+	P90   time.Duration `json:"p90_ns"`
+	P99   time.Duration `json:"p99_ns"`
+	P999  time.Duration `json:"p999_ns"`
+	Max   time.Duration `json:"max_ns"`
+}
+
+// Summary sums h up.
+func (h *Histogram) Summary() Summary {
+	return Summary{h.Count(), h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99), h.Quantile(0.999), h.Max()}
+}
