@@ -1,0 +1,150 @@
+// Package engine runs ClickHouse inside this process, behind ClickHouse's own HTTP interface.
+//
+// It promises to clients what a ClickHouse server does: an INSERT that was answered with 200 is stored (and synced, where
+// its table says so), rows sent in one INSERT become one part, a repeated insert_deduplication_token stores nothing
+// twice, errors carry ClickHouse's codes. It differs where it must: one statement a request, no sessions, no way to
+// files or other hosts, one user ("default").
+//
+// A process holds one engine, and a data folder belongs to one process.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// drainTime is how long requests under way may go on once Run's context has ended; then they are cancelled.
+const drainTime = 10 * time.Second
+
+// Config says where an engine listens and keeps its data. Addr, DataDir and Password are required.
+type Config struct {
+	Addr        string        // host:port; port 0 takes a free one
+	DataDir     string        // made if absent, mode 0700
+	Password    string        // of the user "default"
+	LibPath     string        // libchdb.so; LibPath() if empty
+	Connections int           // reads of tables that may run at a time, 3 if 0; inserts and small reads have their own places
+	QueueWait   time.Duration // how long a statement may wait for its turn, 5 s if 0; then it is refused with 503
+	MaxMemory   uint64        // bytes for the whole engine, half of the machine if 0; one query gets half of it
+	Log         *slog.Logger
+	Registerer  prometheus.Registerer
+}
+
+// Engine is a running ClickHouse. Run serves it; Close gives up one that is not run.
+type Engine struct {
+	conf     Config
+	folder   *folder
+	pool     *pool
+	listener net.Listener
+	server   *http.Server
+	log      *slog.Logger
+	metrics  *metrics
+	closing  sync.Once
+}
+
+// Open loads the library, opens the data folder and listens. The error is ErrLocked if another process holds the
+// folder, and ErrLibrary if the library is absent.
+func Open(ctx context.Context, c Config) (*Engine, error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	f, err := openFolder(c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := openPool(c, f)
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		p.close()
+		return nil, errors.Join(fmt.Errorf("engine: listen: %w", err), f.close())
+	}
+	e := &Engine{conf: c, folder: f, pool: p, listener: l, log: c.Log, metrics: newMetrics(c.Registerer)}
+	e.server = &http.Server{
+		Handler:           e.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    1 << 20, // clickhouse-go sends statements of inserts in the URL
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn),
+	}
+	return e, nil
+}
+
+func (c *Config) complete() error {
+	var faults []error
+	if c.DataDir == "" {
+		faults = append(faults, errors.New("engine: no data folder"))
+	}
+	if c.Password == "" {
+		faults = append(faults, errors.New("engine: no password"))
+	}
+	if c.LibPath == "" {
+		path, err := LibPath()
+		c.LibPath = path
+		faults = append(faults, err)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Registerer == nil {
+		c.Registerer = prometheus.NewRegistry()
+	}
+	if c.Connections == 0 {
+		c.Connections = 3
+	}
+	if c.QueueWait == 0 {
+		c.QueueWait = 5 * time.Second
+	}
+	return errors.Join(faults...)
+}
+
+// Addr returns the host:port that the engine is bound to.
+func (e *Engine) Addr() string { return e.listener.Addr().String() }
+
+// DSN returns the address of a database in the form that clickhouse-go reads, password included.
+func (e *Engine) DSN(database string) string {
+	return fmt.Sprintf("http://default:%s@%s/%s", e.conf.Password, e.Addr(), database)
+}
+
+// Run serves until ctx ends, lets requests under way end, and closes the engine.
+func (e *Engine) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- e.server.Serve(e.listener) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		if e.server.Shutdown(drain) != nil {
+			e.log.Warn("engine cancels what is still running", "after", drainTime)
+			_ = e.server.Close()
+		}
+		err = <-served
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, e.Close())
+}
+
+// Close stops the engine and lets go of the data folder. Run does it by itself.
+func (e *Engine) Close() error {
+	var err error
+	e.closing.Do(func() {
+		_ = e.server.Close()
+		_ = e.listener.Close()
+		e.pool.close()
+		err = e.folder.close()
+	})
+	return err
+}

@@ -1,0 +1,100 @@
+#!/bin/sh
+# Fetches the engine's library (libchdb, ClickHouse 26.5) once, through npm, into .cache/chdb/<platform>/libchdb.so.
+#
+#   fetch.sh           fetch it if it is not there; prints nothing if it is
+#   fetch.sh --record  for a platform whose lock file is not committed: write one, from what npm's registry says now
+#
+# CHDB_LIB_PATH names a library that is already on this machine; nothing is fetched then. The lock files in lib/ hold
+# the version and the hash of each platform's package, and no address: npm takes the registry it is configured with.
+set -eu
+
+version=26.5.3
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+
+say() { echo "engine library: $*" >&2; }
+
+fail() {
+	say "$*"
+	cat >&2 <<EOF
+
+Without it standalone and the tests that use ClickHouse do not start. On a machine without a network, copy libchdb.so
+(from npm package $package $version, or from another machine's .cache/chdb/$platform) here and set
+  CHDB_LIB_PATH=/path/to/libchdb.so
+or put it at $target
+EOF
+	exit 1
+}
+
+case "$(uname -s)" in
+Linux) os=linux end=-gnu ;;
+Darwin) os=darwin end= ;;
+*) os=$(uname -s) end= ;;
+esac
+case "$(uname -m)" in
+x86_64 | amd64) arch=x64 ;;
+arm64 | aarch64) arch=arm64 ;;
+*) arch=$(uname -m) ;;
+esac
+platform=$os-$arch$end
+package=@chdb/lib-$platform
+lock=$here/lib/$platform
+folder=$root/.cache/chdb/$platform
+target=$folder/libchdb.so
+
+if [ -n "${CHDB_LIB_PATH:-}" ]; then
+	[ -r "$CHDB_LIB_PATH" ] || fail "CHDB_LIB_PATH is $CHDB_LIB_PATH, which cannot be read"
+	exit 0
+fi
+
+if [ "${1:-}" = --record ]; then
+	mkdir -p "$lock"
+	printf '{\n  "name": "activitylog-engine-library",\n  "private": true,\n  "dependencies": {\n    "%s": "%s"\n  }\n}\n' "$package" "$version" >"$lock/package.json"
+	(cd "$lock" && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error) ||
+		fail "npm knows no package $package $version"
+	say "recorded the hash of $package $version in ${lock#"$root"/}/package-lock.json; look at it and commit it"
+fi
+
+if [ -s "$target" ] && { [ ! -e "$folder/package-lock.json" ] || cmp -s "$lock/package-lock.json" "$folder/package-lock.json"; }; then
+	exit 0
+fi
+
+case "$platform" in
+linux-x64-gnu | linux-arm64-gnu | darwin-x64 | darwin-arm64) ;;
+*) fail "there is no library for $platform (there are: Linux and macOS, x64 and arm64)" ;;
+esac
+if [ $os = linux ] && ldd --version 2>&1 | grep -qi musl; then
+	fail "this Linux uses musl; the library needs glibc (Debian, Ubuntu, Fedora, …)"
+fi
+[ -r "$lock/package-lock.json" ] ||
+	fail "no hash of $package $version is recorded for $platform yet; '$0 --record' writes it down from the registry and fetches it"
+command -v npm >/dev/null || fail "npm is needed to fetch $package $version (install Node.js)"
+
+mkdir -p "$root/.cache/chdb"
+work=$(mktemp -d "$root/.cache/chdb/fetch.XXXXXX")
+progress=
+clean() {
+	[ -z "$progress" ] || kill "$progress" 2>/dev/null || true
+	rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM
+
+say "fetching $package $version (about 150 MB, 560 MB unpacked) …"
+(
+	seconds=0
+	while sleep 5; do
+		seconds=$((seconds + 5))
+		say "  ${seconds} s, $(du -sm "$work" 2>/dev/null | cut -f1) MB unpacked"
+	done
+) &
+progress=$!
+cp "$lock/package.json" "$lock/package-lock.json" "$work/"
+(cd "$work" && npm ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
+	fail "npm could not fetch $package $version, or its bytes do not have the recorded hash"
+library=$work/node_modules/$package/libchdb.so
+[ -s "$library" ] || fail "$package $version holds no libchdb.so"
+mkdir -p "$folder"
+mv "$library" "$target"
+cp "$lock/package-lock.json" "$folder/package-lock.json"
+say "is at ${target#"$root"/}"

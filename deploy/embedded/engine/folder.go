@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrLocked means that another process, or another engine of this one, holds the data folder.
+var ErrLocked = errors.New("data folder is in use")
+
+// folder is a data folder that this process holds: the lock, the engine's settings and its data.
+type folder struct {
+	path string
+	lock *os.File
+}
+
+func openFolder(c Config) (*folder, error) {
+	path, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("engine: data folder: %w", err)
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("engine: make the data folder: %w", err)
+	}
+	f := &folder{path: path}
+	if err := f.hold(); err != nil {
+		return nil, err
+	}
+	if err := f.writeSettings(c.MaxMemory); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// hold takes the folder's lock, which the kernel lets go of however this process ends.
+func (f *folder) hold() error {
+	name := filepath.Join(f.path, "engine.lock")
+	lock, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("engine: open the lock: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(name)
+		return errors.Join(fmt.Errorf("engine: %w: %s is held by process %s", ErrLocked, f.path, bytes.TrimSpace(holder)), lock.Close())
+	}
+	f.lock = lock
+	if err := lock.Truncate(0); err != nil {
+		return errors.Join(fmt.Errorf("engine: write the lock: %w", err), lock.Close())
+	}
+	if _, err := fmt.Fprintln(lock, os.Getpid()); err != nil {
+		return errors.Join(fmt.Errorf("engine: write the lock: %w", err), lock.Close())
+	}
+	return nil
+}
+
+func (f *folder) close() error { return f.lock.Close() }
+
+// arguments are the options of the engine's first connection.
+func (f *folder) arguments() []string {
+	return []string{"--path=" + filepath.Join(f.path, "clickhouse"), "--config-file=" + f.file("engine.xml")}
+}
+
+func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
+
+// The grants are the wall behind the statement check: the engine's user cannot reach files, other hosts, users or
+// dictionaries, whatever the text of a statement says. The profiler is off because it lives on signals.
+const (
+	serverSettings = `<clickhouse>
+  <users_config>%s</users_config>
+  %s
+  <mark_cache_size>268435456</mark_cache_size>
+  <uncompressed_cache_size>0</uncompressed_cache_size>
+</clickhouse>
+`
+	userSettings = `<clickhouse>
+  <profiles><default>
+    %s
+    <allow_introspection_functions>0</allow_introspection_functions>
+    <query_profiler_cpu_time_period_ns>0</query_profiler_cpu_time_period_ns>
+    <query_profiler_real_time_period_ns>0</query_profiler_real_time_period_ns>
+    <lightweight_deletes_sync>0</lightweight_deletes_sync>
+  </default></profiles>
+  <users><default>
+    <password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
+    <grants>
+      <query>GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP, TRUNCATE, OPTIMIZE, CHECK, KILL QUERY, SYSTEM, TABLE ENGINE ON *.*</query>
+    </grants>
+  </default></users>
+  <quotas><default></default></quotas>
+</clickhouse>
+`
+)
+
+func (f *folder) writeSettings(maxMemory uint64) error {
+	server, user := "<max_server_memory_usage_to_ram_ratio>0.5</max_server_memory_usage_to_ram_ratio>", ""
+	if maxMemory > 0 {
+		server = fmt.Sprintf("<max_server_memory_usage>%d</max_server_memory_usage>", maxMemory)
+		user = fmt.Sprintf("<max_memory_usage>%d</max_memory_usage>", maxMemory/2)
+	}
+	var users strings.Builder
+	if err := xml.EscapeText(&users, []byte(f.file("users.xml"))); err != nil {
+		return fmt.Errorf("engine: data folder's name: %w", err)
+	}
+	for name, text := range map[string]string{
+		"engine.xml": fmt.Sprintf(serverSettings, users.String(), server),
+		"users.xml":  fmt.Sprintf(userSettings, user),
+	} {
+		if err := os.WriteFile(f.file(name), []byte(text), 0o600); err != nil {
+			return fmt.Errorf("engine: write settings: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/statement"
+)
+
+func (e *Engine) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ping", ok)
+	mux.HandleFunc("/{$}", e.serve)
+	return mux
+}
+
+func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "Ok.\n") }
+
+// serve answers one statement.
+func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
+	begin := time.Now()
+	e.metrics.inFlight.Inc()
+	defer e.metrics.inFlight.Dec()
+	kind, status := "none", http.StatusOK
+	defer func() { e.metrics.served(kind, status, time.Since(begin)) }()
+	if r.Method == http.MethodGet && r.URL.RawQuery == "" {
+		ok(w, r)
+		return
+	}
+	if err := e.authenticate(r); err != nil {
+		status = fail(w, err)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	req, err := readRequest(r)
+	if err != nil {
+		status = fail(w, err)
+		return
+	}
+	kind = kindNames[req.stmt.Kind]
+	h := w.Header()
+	h.Set("X-ClickHouse-Query-Id", req.id)
+	h.Set("X-ClickHouse-Timezone", "UTC")
+	a := &answer{w: w, req: req, begin: begin}
+	if err := e.run(r.Context(), req, a); err != nil {
+		if errors.Is(err, errBusy) {
+			e.metrics.refused.Inc()
+		}
+		status = a.fail(err)
+		return
+	}
+	if err := a.end(); err != nil {
+		status = a.fail(err)
+	}
+}
+
+var kindNames = map[statement.Kind]string{
+	statement.Read: "read", statement.Light: "light", statement.Insert: "insert", statement.Write: "write",
+}
+
+func (e *Engine) run(ctx context.Context, req *request, a *answer) error {
+	switch req.stmt.Kind {
+	case statement.Insert:
+		return e.insert(ctx, req, a)
+	case statement.Write:
+		return e.pool.do(ctx, req.stmt.Kind, req.database, func(s *session) error {
+			text, p, err := s.Exec(req.query())
+			return e.wrote(a, text, p, err)
+		})
+	}
+	return e.pool.do(ctx, req.stmt.Kind, req.database, func(s *session) error {
+		return e.pool.killable(ctx, req.comment, func() error {
+			if req.stmt.Kind == statement.Light {
+				text, p, err := s.Exec(req.query())
+				return e.wrote(a, text, p, err)
+			}
+			return read(ctx, s, req, a)
+		})
+	})
+}
+
+// read streams the rows of a query in constant memory.
+func read(ctx context.Context, s *session, req *request, a *answer) error {
+	stream, err := s.Stream(req.query())
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for ctx.Err() == nil {
+		piece, err := stream.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		a.progress = stream.Progress()
+		if err := a.write(piece); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// wrote answers a statement that changes data.
+func (e *Engine) wrote(a *answer, text []byte, p libchdb.Progress, err error) error {
+	if err != nil {
+		return err
+	}
+	e.metrics.rows.Add(float64(p.WrittenRows))
+	a.progress = p
+	return a.write(text)
+}
+
+// authenticate takes the user and password from where ClickHouse does: its headers, Basic, or the URL.
+func (e *Engine) authenticate(r *http.Request) error {
+	user, password, given := r.BasicAuth()
+	if u := r.Header.Get("X-ClickHouse-User"); u != "" {
+		user, password, given = u, r.Header.Get("X-ClickHouse-Key"), true
+	}
+	if q := r.URL.Query(); !given && q.Has("password") {
+		user, password, given = first(q.Get("user"), "default"), q.Get("password"), true
+	}
+	if !given {
+		return fault(codePassword, "Authentication is required")
+	}
+	got, want := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(e.conf.Password))
+	if user != "default" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		return fault(codeAuthentication, "%.40s: Authentication failed: password is incorrect, or there is no user with such name", user)
+	}
+	return nil
+}
+
+func (m *metrics) served(kind string, status int, d time.Duration) {
+	m.queries.WithLabelValues(kind, strconv.Itoa(status/100)+"xx").Inc()
+	m.seconds.WithLabelValues(kind).Observe(d.Seconds())
+}
+
+func summary(p libchdb.Progress, d time.Duration) string {
+	return fmt.Sprintf(`{"read_rows":"%d","read_bytes":"%d","written_rows":"%d","written_bytes":"%d","elapsed_ns":"%d"}`,
+		p.ReadRows, p.ReadBytes, p.WrittenRows, p.WrittenBytes, d.Nanoseconds())
+}

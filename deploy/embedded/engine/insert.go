@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"context"
+	"io"
+
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
+)
+
+// maxBody bounds a body on the wire and, for an INSERT, its data once decompressed.
+const maxBody = 1 << 30
+
+// oneBlock keeps the rows of an INSERT together, so that they become one part of each table partition and one entry of
+// the table's deduplication log: up to 1,048,449 rows (max_insert_block_size) in any format.
+const oneBlock = "input_format_parallel_parsing = 0, max_insert_block_size = 1048449, min_insert_block_size_rows = 1048449, " +
+	"min_insert_block_size_bytes = " + "1073741824"
+
+// insert stores the data that came with an INSERT. They go through a file, never through the statement's text: inline
+// binary data once stored 2,570 of 20,000 rows without an error.
+func (e *Engine) insert(ctx context.Context, req *request, a *answer) error {
+	file, err := newDataFile(e.folder.path)
+	if err != nil {
+		return err
+	}
+	defer file.close()
+	n, err := io.Copy(file, io.LimitReader(req.body, maxBody+1))
+	switch {
+	case err != nil:
+		return readFault(err)
+	case n > maxBody:
+		return fault(codeTooManyBytes, "data over %d bytes", maxBody)
+	case n == 0:
+		return fault(codeCannotRead, "INSERT without data")
+	}
+	e.metrics.bytes.Add(float64(n))
+	text := req.stmt.From(file.path(), req.settings+", "+oneBlock)
+	return e.pool.do(ctx, req.stmt.Kind, req.database, func(s *session) error {
+		_, p, err := s.Exec(libchdb.Query{SQL: text, Format: "Null", Params: req.params})
+		return e.wrote(a, nil, p, err)
+	})
+}

@@ -1,0 +1,3 @@
+package libchdb
+
+const libcName = "/usr/lib/libSystem.B.dylib"

@@ -1,0 +1,3 @@
+package libchdb
+
+const libcName = "libc.so.6"

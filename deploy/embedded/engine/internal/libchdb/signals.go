@@ -1,0 +1,42 @@
+package libchdb
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+)
+
+// guarded are the signals that libchdb takes for itself on every connect, and SIGURG, by which Go preempts goroutines.
+var guarded = []syscall.Signal{
+	syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGBUS, syscall.SIGSEGV, syscall.SIGSYS,
+	syscall.SIGPIPE, syscall.SIGURG,
+}
+
+// signalActions are the process's own answers to the guarded signals, as libc knows them.
+type signalActions struct {
+	sigaction func(sig int32, set, old unsafe.Pointer) int32
+	saved     [][256]byte // struct sigaction is 152 bytes on Linux and 16 on macOS
+}
+
+func saveSignalActions() (*signalActions, error) {
+	libc, err := purego.Dlopen(libcName, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return nil, fmt.Errorf("find libc: %w", err)
+	}
+	s := &signalActions{saved: make([][256]byte, len(guarded))}
+	purego.RegisterLibFunc(&s.sigaction, libc, "sigaction")
+	for i, sig := range guarded {
+		if s.sigaction(int32(sig), nil, unsafe.Pointer(&s.saved[i])) != 0 {
+			return nil, fmt.Errorf("read the action of signal %v", sig)
+		}
+	}
+	return s, nil
+}
+
+func (s *signalActions) restore() {
+	for i, sig := range guarded {
+		s.sigaction(int32(sig), unsafe.Pointer(&s.saved[i]), nil)
+	}
+}

@@ -1,0 +1,110 @@
+package statement
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// outside are functions, table functions and disks that reach files, processes or the network. The engine's user has
+// no grant for most of them; the scalar file() knows no grants, and two walls are better than one.
+var outside = []string{
+	"arrowstream", "azureblobstorage", "azureblobstoragecluster", "catboostevaluate", "cluster", "clusterallreplicas",
+	"deltalake", "dictionary", "disk", "executable", "file", "filecluster", "gcs", "hdfs", "hdfscluster", "hive", "hudi",
+	"iceberg", "jdbc", "mongodb", "mysql", "odbc", "postgresql", "python", "redis", "remote", "remotesecure", "s3",
+	"s3cluster", "sqlite", "url", "urlcluster", "ytsaurus",
+}
+
+// engines are the table and database engines that keep their data in the data folder.
+var engines = []string{
+	"aggregatingmergetree", "atomic", "collapsingmergetree", "log", "memory", "mergetree", "null", "replacingmergetree",
+	"summingmergetree", "tinylog", "versionedcollapsingmergetree",
+}
+
+// created are the things that clients may create.
+var created = []string{"DATABASE", "MATERIALIZED", "TABLE", "VIEW"}
+
+// system are the SYSTEM statements that clients may send.
+var system = []string{
+	"DROP MARK", "DROP QUERY", "DROP UNCOMPRESSED", "FLUSH LOGS", "START MERGES", "START TTL", "STOP MERGES", "STOP TTL",
+}
+
+// check refuses what clients may not say.
+func (sc *scan) check() error {
+	first := sc.first()
+	kind, ok := kinds[sc.upper(first)]
+	if !ok || first > 0 && kind != Read {
+		return forbid("statement %.30q", sc.string(first))
+	}
+	for i := range sc.tokens {
+		if err := sc.checkToken(i); err != nil {
+			return err
+		}
+	}
+	switch sc.upper(first) {
+	case "CREATE":
+		return sc.checkCreate()
+	case "SYSTEM":
+		if what := sc.upper(1) + " " + sc.upper(2); !slices.Contains(system, what) {
+			return forbid("SYSTEM %s", what)
+		}
+	case "DROP", "KILL", "TRUNCATE":
+		// They wait for ever in the embedded engine.
+		if sc.upper(len(sc.tokens)-1) == "SYNC" {
+			return forbid("%s … SYNC", sc.upper(0))
+		}
+	case "INSERT":
+		if sc.upper(2) == "FUNCTION" || sc.upper(3) == "FUNCTION" {
+			return forbid("INSERT INTO FUNCTION")
+		}
+	case "WITH":
+		if sc.find("INSERT") >= 0 {
+			return forbid("WITH … INSERT")
+		}
+	}
+	return nil
+}
+
+func (sc *scan) checkToken(i int) error {
+	t := sc.tokens[i]
+	pair := sc.upper(i) + " " + sc.upper(i+1)
+	switch pair {
+	case "INTO OUTFILE", "FROM INFILE", "PARALLEL WITH":
+		return forbid("%s", pair)
+	}
+	if t.kind != word && t.kind != quoted || !sc.is(i+1, "(") {
+		return nil
+	}
+	name := strings.ToLower(strings.Trim(sc.string(i), "`\""))
+	if strings.ContainsRune(name, '\\') || slices.Contains(outside, name) {
+		return forbid("function %s", sc.string(i))
+	}
+	return nil
+}
+
+func (sc *scan) checkCreate() error {
+	what := 1
+	if sc.upper(1) == "OR" {
+		what = 3
+	}
+	if !slices.Contains(created, sc.upper(what)) {
+		return forbid("CREATE %.30q", sc.string(what))
+	}
+	for i := range sc.tokens {
+		if sc.upper(i) != "ENGINE" {
+			continue
+		}
+		name := i + 1
+		if sc.is(name, "=") {
+			name++
+		}
+		if !slices.Contains(engines, strings.ToLower(sc.upper(name))) {
+			return forbid("engine %.30q", sc.string(name))
+		}
+	}
+	return nil
+}
+
+func forbid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrForbidden, fmt.Sprintf(format, args...))
+}

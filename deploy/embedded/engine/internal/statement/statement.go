@@ -1,0 +1,176 @@
+package statement
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrForbidden means that the statement is understood and not allowed to clients.
+var ErrForbidden = errors.New("not allowed")
+
+// Kind is what a statement does, as far as its treatment differs.
+type Kind uint8
+
+const (
+	// Read statements return rows and change nothing.
+	Read Kind = iota + 1
+	// Light statements are reads of no table: they need no place among the heavy ones.
+	Light
+	// Insert statements carry their rows with them, in a format.
+	Insert
+	// Write statements change data or tables: INSERT … SELECT, DELETE, ALTER and their like.
+	Write
+)
+
+// kinds holds the statements that clients may send, by their first word.
+var kinds = map[string]Kind{
+	"SELECT": Read, "WITH": Read, "EXPLAIN": Light, "SHOW": Light, "DESCRIBE": Light, "DESC": Light, "EXISTS": Light,
+	"INSERT": Insert, "DELETE": Write, "UPDATE": Write, "CREATE": Write, "ALTER": Write, "DROP": Write, "TRUNCATE": Write,
+	"OPTIMIZE": Write, "RENAME": Write, "EXCHANGE": Write, "KILL": Write, "CHECK": Write, "SYSTEM": Write,
+}
+
+// Statement is one statement, taken apart where settings and data belong.
+type Statement struct {
+	Kind Kind
+	// Settings are the names of the settings that the text sets.
+	Settings []string
+	// Format names the format of an Insert's data, or of a read's answer if its text says so.
+	Format string
+	// Data are the bytes of an Insert that came after its text.
+	Data string
+
+	head, settings, tail string
+	fixed                bool // takes no more settings
+}
+
+// Reads tells whether the statement changes nothing.
+func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light }
+
+// With returns the text with more settings, "name = value, …", which win over its own. A SYSTEM statement takes none,
+// and a CREATE … AS would make them part of the view.
+func (s *Statement) With(settings string) string {
+	all := s.join(settings)
+	if s.fixed {
+		all = s.settings
+	}
+	if all == "" {
+		return s.head + s.tail
+	}
+	return s.head + "\nSETTINGS " + all + "\n" + s.tail
+}
+
+// From returns an Insert that reads its data from the file at path, with more settings. Path holds no quotes.
+func (s *Statement) From(path, settings string) string {
+	return s.head + "\nFROM INFILE '" + path + "' COMPRESSION 'none' SETTINGS " + s.join(settings) + " FORMAT " + s.Format
+}
+
+func (s *Statement) join(settings string) string {
+	if s.settings == "" || settings == "" {
+		return s.settings + settings
+	}
+	return s.settings + ", " + settings
+}
+
+// Parse reads text, which is one statement; a single ";" may follow it. After the FORMAT or VALUES of an INSERT
+// everything is data.
+func Parse(text string) (*Statement, error) {
+	sc := &scan{lexer: lexer{text: text}}
+	if err := sc.all(); err != nil {
+		return nil, err
+	}
+	if err := sc.check(); err != nil {
+		return nil, err
+	}
+	s := &Statement{Kind: sc.kind(), Data: text[sc.data:], Format: sc.format()}
+	own, err := sc.settings(s)
+	if err != nil {
+		return nil, err
+	}
+	s.head, s.settings, s.tail = text[:own.before], text[own.start:own.end], text[own.end:sc.stop]
+	s.fixed = sc.upper(0) == "SYSTEM" || sc.upper(0) == "CREATE" && sc.find("AS") >= 0
+	if s.Kind == Insert && s.Format == "" {
+		return nil, fmt.Errorf("%w: INSERT without FORMAT, VALUES or SELECT", ErrSyntax)
+	}
+	return s, nil
+}
+
+// kind looks at the first word, and at what decides between two of a kind.
+func (sc *scan) kind() Kind {
+	kind := kinds[sc.upper(sc.first())]
+	switch {
+	case kind == Insert && sc.selects:
+		return Write
+	case kind == Read && sc.find("FROM") < 0 && sc.find("JOIN") < 0:
+		return Light
+	}
+	return kind
+}
+
+// format returns the name after the FORMAT that ends a statement or begins an INSERT's data.
+func (sc *scan) format() string {
+	if sc.values {
+		return "Values"
+	}
+	for i := len(sc.tokens) - 1; i > 0; i-- {
+		t := sc.tokens[i]
+		closes := i+1 == len(sc.tokens) || sc.upper(i+1) == "SETTINGS"
+		if closes && t.depth == 0 && t.kind == word && sc.upper(i-1) == "FORMAT" {
+			return sc.string(i)
+		}
+	}
+	return ""
+}
+
+// span is where a statement's own settings lie, and where the text before their SETTINGS ends.
+type span struct{ before, start, end int }
+
+// settings collects the names of all settings in s and returns where those of the whole statement lie.
+func (sc *scan) settings(s *Statement) (span, error) {
+	own := span{sc.stop, sc.stop, sc.stop}
+	found := false
+	for i := 0; i < len(sc.tokens); i++ {
+		if sc.upper(i) != "SETTINGS" || sc.tokens[i].kind != word || !sc.is(i+2, "=") {
+			continue
+		}
+		at, depth := sc.tokens[i].start, sc.tokens[i].depth
+		names, last, err := sc.list(i + 1)
+		if err != nil {
+			return own, err
+		}
+		s.Settings = append(s.Settings, names...)
+		if depth == 0 && found {
+			return own, fmt.Errorf("%w: SETTINGS twice", ErrSyntax)
+		}
+		if depth == 0 {
+			found = true
+			own = span{at, sc.tokens[i+1].start, sc.tokens[last].end}
+		}
+		i = last
+	}
+	return own, nil
+}
+
+// list reads "name = value, …" from token i on and returns the names and the last token of the list.
+func (sc *scan) list(i int) (names []string, last int, err error) {
+	for {
+		if i+2 >= len(sc.tokens) || sc.tokens[i].kind != word || !sc.is(i+1, "=") {
+			return nil, 0, sc.fail(sc.stop, "settings are name = value, …")
+		}
+		names = append(names, strings.ToLower(sc.string(i)))
+		i += 2
+		if sc.is(i, "-") || sc.is(i, "+") {
+			i++
+		}
+		if i >= len(sc.tokens) || sc.tokens[i].kind != word && sc.tokens[i].kind != literal {
+			return nil, 0, sc.fail(sc.stop, "a setting's value is a number, a word or a string")
+		}
+		for sc.is(i+1, ".") && i+2 < len(sc.tokens) { // 0.5
+			i += 2
+		}
+		if !sc.is(i+1, ",") {
+			return names, i, nil
+		}
+		i += 2
+	}
+}

@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/statement"
+)
+
+// lightPlaces and writePlaces are places beside those of heavy reads, so that these never keep an insert waiting.
+const (
+	lightPlaces = 2
+	writePlaces = 2
+)
+
+// session is a connection of the pool and the database it is in.
+type session struct {
+	*libchdb.Conn
+	database string
+}
+
+// use goes to a database. Nothing else of a connection outlives its query.
+func (s *session) use(database string) error {
+	if database == s.database {
+		return nil
+	}
+	name := strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(database)
+	if _, _, err := s.Exec(libchdb.Query{SQL: "USE `" + name + "`"}); err != nil {
+		return fmt.Errorf("use database: %w", err)
+	}
+	s.database = database
+	return nil
+}
+
+// pool holds all connections of the engine, opened at start and never later, by what they are for.
+type pool struct {
+	heavy, light, write chan *session
+	killer              *session
+	killing             sync.Mutex // guards killer
+	wait                time.Duration
+	all                 []*session
+}
+
+func openPool(c Config, f *folder) (*pool, error) {
+	if err := libchdb.Load(c.LibPath); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	p := &pool{
+		heavy: make(chan *session, c.Connections), light: make(chan *session, lightPlaces), write: make(chan *session, writePlaces),
+		wait: c.QueueWait,
+	}
+	for range 1 + c.Connections + lightPlaces + writePlaces {
+		conn, err := libchdb.Connect(f.arguments()...)
+		if err != nil {
+			p.close()
+			return nil, fmt.Errorf("engine: open %s: %w", f.path, err)
+		}
+		p.all = append(p.all, &session{Conn: conn, database: "default"})
+	}
+	p.killer = p.all[0]
+	rest := p.all[1:]
+	for _, lane := range []chan *session{p.heavy, p.light, p.write} {
+		for range cap(lane) {
+			lane <- rest[0]
+			rest = rest[1:]
+		}
+	}
+	return p, nil
+}
+
+func (p *pool) close() {
+	for _, s := range p.all {
+		s.Close()
+	}
+	p.all = nil
+}
+
+func (p *pool) lane(k statement.Kind) chan *session {
+	switch k {
+	case statement.Read:
+		return p.heavy
+	case statement.Light:
+		return p.light
+	}
+	return p.write
+}
+
+// do runs f on a connection for statements of this kind, in the database. It is refused with errBusy when none comes
+// free in time.
+func (p *pool) do(ctx context.Context, k statement.Kind, database string, f func(*session) error) error {
+	lane := p.lane(k)
+	timer := time.NewTimer(p.wait)
+	defer timer.Stop()
+	select {
+	case s := <-lane:
+		defer func() { lane <- s }()
+		if err := s.use(database); err != nil {
+			return err
+		}
+		return f(s)
+	case <-timer.C:
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// killable runs f, whose query carries this log_comment, and kills the query once ctx ends. It returns after f does.
+func (p *pool) killable(ctx context.Context, comment string, f func() error) error {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-ctx.Done():
+			p.kill(comment, done)
+		case <-done:
+		}
+	})
+	err := f()
+	close(done)
+	wg.Wait()
+	return err
+}
+
+// kill asks again until the query is gone, for it may not have begun when first asked.
+func (p *pool) kill(comment string, done <-chan struct{}) {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		p.killing.Lock()
+		_, _, _ = p.killer.Exec(libchdb.Query{SQL: "KILL QUERY WHERE Settings['log_comment'] = " + quote(comment) + " ASYNC", Format: "Null"})
+		p.killing.Unlock()
+		select {
+		case <-done:
+			return
+		case <-again.C:
+		}
+	}
+}

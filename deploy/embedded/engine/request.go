@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/statement"
+)
+
+// maxText is the length of a statement that ClickHouse takes (max_query_size), without an INSERT's data.
+const maxText = 256 << 10
+
+// request is a statement with all that a client may say beside it, as ClickHouse's HTTP interface has it:
+// https://clickhouse.com/docs/interfaces/http
+type request struct {
+	stmt     *statement.Statement
+	body     io.Reader // an INSERT's data
+	id       string
+	comment  string // by which the engine finds the query again
+	database string
+	format   string
+	settings string
+	params   []libchdb.Param
+	answer   encoding
+}
+
+// encoding is how the client wants the answer's bytes.
+type encoding struct {
+	framed   bool   // Native blocks begin with block information, as the native protocol has them
+	blocks   string // "", LZ4 or ZSTD: compressed blocks of the native protocol
+	transfer string // "", gzip or zstd: Content-Encoding
+}
+
+// ownParams are the URL parameters of the interface itself; all others are settings or parameters of the statement.
+var ownParams = []string{
+	"query", "database", "default_format", "query_id", "quota_key", "user", "password", "compress", "decompress",
+	"client_protocol_version", "network_compression_method", "network_zstd_compression_level", "enable_http_compression",
+	"wait_end_of_query", "buffer_size", "stacktrace", "log_comment", "readonly", "http_zlib_compression_level",
+}
+
+// refusedParams would open a session, change the user or lift limits.
+var refusedParams = []string{"session_id", "session_timeout", "session_check", "role", "profile", "allow_ddl"}
+
+var (
+	settingName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+	paramName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+	counter     atomic.Uint64
+)
+
+// readRequest takes a request apart and refuses what the interface does not offer.
+func readRequest(r *http.Request) (*request, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fault(codeBadArguments, "read the URL's parameters: %v", err)
+	}
+	req := &request{database: first(q.Get("database"), r.Header.Get("X-ClickHouse-Database"), "default")}
+	req.id = first(q.Get("query_id"), uuid.NewString())
+	req.comment = "http " + strconv.FormatUint(counter.Add(1), 10)
+	if err := req.readText(r, q); err != nil {
+		return nil, err
+	}
+	if err := req.readSettings(r, q); err != nil {
+		return nil, err
+	}
+	req.format = first(req.stmt.Format, q.Get("default_format"), r.Header.Get("X-ClickHouse-Format"), "TabSeparated")
+	if !settingFormat.MatchString(req.format) {
+		return nil, fault(codeUnknownFormat, "Unknown format %.40q", req.format)
+	}
+	req.answer = answerEncoding(r, q)
+	return req, nil
+}
+
+var settingFormat = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
+
+// readText finds the statement in the URL or at the beginning of the body.
+func (req *request) readText(r *http.Request, q url.Values) error {
+	body, err := decoded(r, q)
+	if err != nil {
+		return err
+	}
+	text := q.Get("query")
+	if text == "" {
+		buffered := bufio.NewReaderSize(body, maxText)
+		begin, err := buffered.Peek(maxText)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return readFault(err)
+		}
+		text = string(begin)
+		_, _ = buffered.Discard(len(begin))
+		body = buffered
+	}
+	if strings.TrimSpace(text) == "" {
+		return fault(codeSyntax, "Empty query")
+	}
+	req.stmt, err = statement.Parse(text)
+	switch {
+	case errors.Is(err, statement.ErrForbidden):
+		return fault(codeAccessDenied, "%v", err)
+	case err != nil:
+		return fault(codeSyntax, "%v", err)
+	}
+	req.body = io.MultiReader(strings.NewReader(req.stmt.Data), body)
+	if req.stmt.Kind == statement.Insert {
+		return nil
+	}
+	if n, err := io.ReadFull(body, make([]byte, 1)); n > 0 {
+		return fault(codeSyntax, "data after the statement, or a statement over %d bytes", maxText)
+	} else if !errors.Is(err, io.EOF) {
+		return readFault(err)
+	}
+	return nil
+}
+
+// readSettings turns the other URL parameters into settings and parameters of the statement.
+func (req *request) readSettings(r *http.Request, q url.Values) error {
+	var list []string
+	for name, values := range q {
+		value := values[len(values)-1]
+		switch param, isParam := strings.CutPrefix(name, "param_"); {
+		case slices.Contains(ownParams, name):
+		case slices.Contains(refusedParams, name):
+			return fault(codeNotImplemented, "parameter %s is not supported", name)
+		case isParam && paramName.MatchString(param):
+			req.params = append(req.params, libchdb.Param{Name: param, Value: value})
+		case settingName.MatchString(name):
+			list = append(list, name+" = "+quote(value))
+		default:
+			return fault(codeUnknownSetting, "Unknown setting %.80q", name)
+		}
+	}
+	slices.Sort(list)
+	readonly := first(q.Get("readonly"), "0")
+	if r.Method != http.MethodPost && readonly == "0" {
+		readonly = "2"
+	}
+	if readonly != "0" {
+		if !req.stmt.Reads() {
+			return fault(codeReadonly, "Cannot execute query in readonly mode")
+		}
+		list = append(list, "readonly = "+quote(readonly))
+	}
+	for _, name := range req.stmt.Settings {
+		if name == "readonly" || name == "log_comment" || slices.Contains(refusedParams, name) {
+			return fault(codeAccessDenied, "setting %s cannot be set in a statement", name)
+		}
+	}
+	list = append(list, "log_comment = "+quote(req.comment))
+	req.settings = strings.Join(list, ", ")
+	return nil
+}
+
+// query is what the engine runs, for all but an INSERT with data.
+func (req *request) query() libchdb.Query {
+	return libchdb.Query{SQL: req.stmt.With(req.settings), Format: req.format, Params: req.params}
+}
+
+// quote makes a string literal.
+func quote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\x00", `\0`).Replace(s) + "'"
+}
+
+func first(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+func readFault(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return fault(codeTooManyBytes, "body over %d bytes", tooLarge.Limit)
+	}
+	return fault(codeCannotRead, "read the body: %v", err)
+}
+
+func fault(code int, format string, args ...any) error {
+	return &libchdb.Error{Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), codeNames[code])}
+}
