@@ -43,7 +43,7 @@ var statuses = func() map[int]int {
 		codeNotImplemented: http.StatusNotImplemented, codeTooManyBytes: http.StatusRequestEntityTooLarge,
 		codeTooManyQueries: http.StatusServiceUnavailable, 159: http.StatusRequestTimeout, 209: http.StatusServiceUnavailable,
 	}
-	for _, code := range []int{6, 7, 25, 26, 27, 31, 33, 38, 41, 43, 53, 62, 69, 70, 72, 117, 130, 131, 135, 304, 305, 377, 378, 456, 457, 462, 467, 675, 676, codeCannotRead, codeBadArguments} {
+	for _, code := range []int{6, 7, 25, 26, 27, 31, 32, 33, 38, 41, 43, 53, 62, 69, 70, 72, 117, 130, 131, 135, 304, 305, 377, 378, 456, 457, 462, 467, 675, 676, codeCannotRead, codeBadArguments} {
 		m[code] = http.StatusBadRequest
 	}
 	for _, code := range []int{10, 16, 46, 47, 50, 55, 56, 60, 61, 63, 66, 70, 71, 73, 78, 81, 83, 107, 115, 181, 218} {

@@ -82,7 +82,7 @@ func Parse(text string) (*Statement, error) {
 	if err := sc.check(); err != nil {
 		return nil, err
 	}
-	s := &Statement{Kind: sc.kind(), Data: text[sc.data:], Format: sc.format()}
+	s := &Statement{Kind: sc.kind(), Data: trimmed(text[sc.data:]), Format: sc.format()}
 	own, err := sc.settings(s)
 	if err != nil {
 		return nil, err
@@ -93,6 +93,13 @@ func Parse(text string) (*Statement, error) {
 		return nil, fmt.Errorf("%w: INSERT without FORMAT, VALUES or SELECT", ErrSyntax)
 	}
 	return s, nil
+}
+
+// trimmed takes off what ClickHouse takes off before an INSERT's data: blanks, and one line break.
+func trimmed(data string) string {
+	data = strings.TrimLeft(data, " \t\f")
+	data = strings.TrimPrefix(data, "\r")
+	return strings.TrimPrefix(data, "\n")
 }
 
 // kind looks at the first word, and at what decides between two of a kind.

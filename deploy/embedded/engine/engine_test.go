@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func childClient(t *testing.T, line string) *client {
+	t.Helper()
+	addr, ok := strings.CutPrefix(line, "address: ")
+	if !ok {
+		t.Fatalf("the child says %q, want its address", line)
+	}
+	return &client{t: t, addr: addr, database: "default"}
+}
+
+func TestFolderIsHeldByOneProcess(t *testing.T) {
+	folder := t.TempDir()
+	first, line := startChild(t, folder)
+	c := childClient(t, line)
+	_, line = startChild(t, folder)
+	if want := fmt.Sprintf("%v: %s is held by process %d", ErrLocked, folder, first.Process.Pid); !strings.Contains(line, want) {
+		t.Errorf("got %q, want %q", line, want)
+	}
+	c.query("SELECT 1", "1")
+	info, err := os.Stat(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"engine.xml", "users.xml", "engine.lock"} {
+		if info, err = os.Stat(filepath.Join(folder, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v, want mode 0600", name, info, err)
+		}
+	}
+}
+
+func TestSecondEngineOfAProcess(t *testing.T) {
+	start(t)
+	_, err := Open(t.Context(), Config{Addr: "127.0.0.1:0", DataDir: shared.engine.conf.DataDir, Password: "x"})
+	if !errors.Is(err, ErrLocked) {
+		t.Errorf("the same folder: got %v, want %v", err, ErrLocked)
+	}
+	_, err = Open(t.Context(), Config{Addr: "127.0.0.1:0", DataDir: t.TempDir(), Password: "x"})
+	if err == nil {
+		t.Error("another folder: got an engine, want an error")
+	}
+	start(t).query("SELECT 1", "1")
+}
+
+func TestReopen(t *testing.T) {
+	_, line := startChild(t, t.TempDir(), again+"="+t.TempDir())
+	childClient(t, line).query("SELECT 1", "1")
+}
+
+func TestKilledEngineLosesNoInsert(t *testing.T) {
+	folder := t.TempDir()
+	stored := 0
+	for round := range 4 {
+		begin := time.Now()
+		cmd, line := startChild(t, folder)
+		c := childClient(t, line)
+		t.Logf("round %d: open after %v", round, time.Since(begin))
+		c.want(http.StatusOK, strings.Replace(table, "TABLE t", "TABLE IF NOT EXISTS t", 1), nil)
+		c.query("SELECT count(), uniqExact(id) FROM t", fmt.Sprintf("%d\t%d", stored, stored))
+		// The last insert is sent again, as a client whose answer was lost would.
+		if stored > 0 {
+			c.want(http.StatusOK, "INSERT INTO t (id, text) FORMAT Native", native(t, stored-100, 100), "insert_deduplication_token", fmt.Sprint(stored-100))
+		}
+		for range 20 {
+			c.want(http.StatusOK, "INSERT INTO t (id, text) FORMAT Native", native(t, stored, 100), "insert_deduplication_token", fmt.Sprint(stored))
+			stored += 100
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+	}
+}
+
+func TestPanicsStayRecoverable(t *testing.T) {
+	c := start(t)
+	for i := range 100 {
+		c.query("SELECT 1", "1")
+		if err := dereference(nil); err == nil {
+			t.Fatalf("round %d: a nil dereference went unnoticed", i)
+		}
+	}
+}
+
+func dereference(p *int) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("recovered: %v", r)
+		}
+	}()
+	*p = 1
+	return nil
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	if _, err := Open(t.Context(), Config{}); err == nil || !strings.Contains(err.Error(), "data folder") || !strings.Contains(err.Error(), "password") {
+		t.Errorf("got %v, want all that is missing", err)
+	}
+	t.Setenv("CHDB_LIB_PATH", filepath.Join(t.TempDir(), "none.so"))
+	if _, err := LibPath(); !errors.Is(err, ErrLibrary) {
+		t.Errorf("got %v, want %v", err, ErrLibrary)
+	}
+}

@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bufio"
+)
+
+const password = "p'w?&"
+
+// child is set in a process that TestMain turns into an engine of its own, which tests can kill. With again it opens
+// and closes that folder and another one first.
+const (
+	child = "ENGINE_TEST_FOLDER"
+	again = "ENGINE_TEST_AGAIN"
+)
+
+func TestMain(m *testing.M) {
+	if folder := os.Getenv(child); folder != "" {
+		os.Exit(runChild(folder, os.Getenv(again)))
+	}
+	code := m.Run()
+	if shared.engine != nil {
+		shared.stop()
+	}
+	os.Exit(code)
+}
+
+func runChild(folder, other string) int {
+	if other != "" {
+		for _, folder := range []string{folder, other, other} {
+			e, err := Open(context.Background(), Config{Addr: "127.0.0.1:0", DataDir: folder, Password: password})
+			if err == nil {
+				err = e.Close()
+			}
+			if err != nil {
+				fmt.Println("error:", err)
+				return 1
+			}
+		}
+	}
+	e, err := Open(context.Background(), Config{Addr: "127.0.0.1:0", DataDir: folder, Password: password, MaxMemory: 2 << 30})
+	if err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	fmt.Println("address:", e.Addr())
+	// Whoever started the child holds its standard input; when that closes, it ends.
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	if err := e.Run(ctx); err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	return 0
+}
+
+// startChild runs an engine in another process and returns its first line: its address, or why it did not start.
+func startChild(t *testing.T, folder string, env ...string) (cmd *exec.Cmd, line string) {
+	t.Helper()
+	cmd = exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(append(os.Environ(), child+"="+folder), env...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	line, err = bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the child said nothing: %v", err)
+	}
+	return cmd, strings.TrimSpace(line)
+}
+
+// shared is the engine of this process, which has only one.
+var shared struct {
+	sync.Once
+	engine *Engine
+	stop   func()
+	err    error
+}
+
+// start returns the process's engine, with a fresh database.
+func start(t testing.TB) *client {
+	t.Helper()
+	shared.Do(func() {
+		folder, err := os.MkdirTemp("", "engine-test-")
+		if err != nil {
+			shared.err = err
+			return
+		}
+		shared.engine, shared.err = Open(t.Context(), Config{
+			Addr: "127.0.0.1:0", DataDir: folder, Password: password, MaxMemory: 3 << 30, Connections: 2, QueueWait: 300 * time.Millisecond,
+		})
+		if shared.err != nil {
+			return
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- shared.engine.Run(ctx) }()
+		shared.stop = func() {
+			cancel()
+			<-ended
+			_ = os.RemoveAll(folder)
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	c := &client{t: t, addr: shared.engine.Addr(), database: fmt.Sprintf("db%d", counter.Add(1))}
+	c.want(http.StatusOK, "CREATE DATABASE "+c.database, nil, "database", "default")
+	t.Cleanup(func() {
+		c.do(http.MethodPost, "DROP DATABASE "+c.database, nil, "database", "default")
+	})
+	return c
+}
+
+// client speaks ClickHouse's HTTP interface.
+type client struct {
+	t        testing.TB
+	addr     string
+	database string
+}
+
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a statement with a body and URL parameters, name and value by turns.
+func (c *client) do(method, text string, body []byte, params ...string) reply {
+	c.t.Helper()
+	q := url.Values{"query": {text}, "database": {c.database}}
+	for i := 0; i < len(params); i += 2 {
+		q.Set(params[i], params[i+1])
+	}
+	return c.send(context.Background(), method, q, body, nil)
+}
+
+func (c *client) send(ctx context.Context, method string, q url.Values, body []byte, header http.Header) reply {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.addr+"/?"+q.Encode(), bytes.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.SetBasicAuth("default", password)
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	res, err := (&http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return reply{body: err.Error()}
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return reply{body: err.Error()}
+	}
+	return reply{status: res.StatusCode, header: res.Header, body: string(b)}
+}
+
+// want sends a statement, which must be answered with status, and returns the body without its last line break.
+func (c *client) want(status int, text string, body []byte, params ...string) string {
+	c.t.Helper()
+	got := c.do(http.MethodPost, text, body, params...)
+	if got.status != status {
+		c.t.Fatalf("%s: got %d %s, want %d", text, got.status, got.body, status)
+	}
+	return strings.TrimSuffix(got.body, "\n")
+}
+
+// query runs a statement and compares its answer.
+func (c *client) query(text, want string, params ...string) {
+	c.t.Helper()
+	if got := c.want(http.StatusOK, text, nil, params...); got != want {
+		c.t.Errorf("%s: got %q, want %q", text, got, want)
+	}
+}
