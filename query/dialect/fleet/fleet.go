@@ -1,0 +1,149 @@
+// Package fleet serves the Activity Log API of device fleets under /api/v1/activity_log: its reads and deletes. Every answer
+// is {"code":…,"message":…,"data":…}, code 0 and message "success" when done. Times are Unix seconds; a page is asked for by
+// limit and offset, or by the cursor in the header X-Next-Cursor of the page before.
+package fleet
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Config says how the dialect answers.
+type Config struct {
+	Always200 bool // send HTTP 200 with every answer, for clients that expect it; the code in the body stays
+}
+
+// API is the dialect over a store.
+type API struct {
+	store *query.Store
+	cfg   Config
+	log   *slog.Logger
+}
+
+// New makes the dialect.
+func New(store *query.Store, cfg Config, log *slog.Logger) *API {
+	return &API{store, cfg, log}
+}
+
+const path = "/api/v1/activity_log"
+
+// Routes registers the dialect. What else lies under /api/v1 is answered here as well, in the same envelope.
+func (a *API) Routes(r chi.Router) {
+	r.Get(path, a.handle(a.list))
+	r.Get(path+"/count", a.handle(a.count))
+	r.Delete(path+"/all", a.handle(a.deleteAll))
+	r.Delete(path+"/{id}", a.handle(a.deleteOne))
+	r.HandleFunc("/api/v1/*", a.handle(a.elsewhere))
+}
+
+// NextCursor is the header that carries the cursor of the page after; the last page has none.
+const NextCursor = "X-Next-Cursor"
+
+func (a *API) list(w http.ResponseWriter, r *http.Request) (any, error) {
+	l, err := parseListing(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.await(r); err != nil {
+		return nil, err
+	}
+	page, err := a.store.List(r.Context(), l)
+	if err != nil {
+		return nil, err
+	}
+	if page.Next != "" {
+		w.Header().Set(NextCursor, page.Next)
+	}
+	items := make([]item, len(page.Entries))
+	for i := range page.Entries {
+		items[i] = itemOf(&page.Entries[i])
+	}
+	return items, nil
+}
+
+func (a *API) count(_ http.ResponseWriter, r *http.Request) (any, error) {
+	f, err := parseFilter(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.await(r); err != nil {
+		return nil, err
+	}
+	n, err := a.store.Count(r.Context(), f)
+	return counted{n}, err
+}
+
+func (a *API) deleteOne(_ http.ResponseWriter, r *http.Request) (any, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	if err != nil {
+		return nil, &schema.FieldError{Field: "id", Code: "SYNTAX", Issue: "must be an integer"}
+	}
+	if id < 0 || id > schema.MaxID {
+		return nil, fmt.Errorf("%w: no entry has the id %d", schema.ErrNotFound, id)
+	}
+	if err := a.store.DeleteOne(r.Context(), p, uint64(id)); err != nil {
+		return nil, err
+	}
+	return deletedOne{true, uint64(id)}, nil
+}
+
+func (a *API) deleteAll(_ http.ResponseWriter, r *http.Request) (any, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	if err := a.store.DeleteAll(r.Context(), p); err != nil {
+		return nil, err
+	}
+	return deletedAll{true, "All activity logs deleted"}, nil
+}
+
+// elsewhere answers paths that do not exist, and verbs that a path does not know.
+func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (any, error) {
+	rest, below := strings.CutPrefix(r.URL.Path, path)
+	verbs := ""
+	switch {
+	case !below:
+	case rest == "":
+		verbs = "GET, POST"
+	case rest == "/count":
+		verbs = "GET"
+	case rest == "/all", strings.LastIndexByte(rest, '/') == 0 && isID(rest[1:]):
+		verbs = "DELETE"
+	}
+	if verbs == "" {
+		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
+	}
+	w.Header().Set("Allow", verbs)
+	return nil, errMethod
+}
+
+func isID(s string) bool {
+	_, err := strconv.ParseInt(s, 10, 64)
+	return err == nil
+}
+
+// await makes a read wait for the position that the caller named, so that it sees its own write.
+func (a *API) await(r *http.Request) error {
+	text := r.Header.Get(schema.PositionHeader)
+	if text == "" {
+		text = r.URL.Query().Get("position")
+	}
+	p, err := schema.ParsePosition(text)
+	if err != nil {
+		return err
+	}
+	return a.store.Await(r.Context(), p)
+}
