@@ -117,7 +117,7 @@ func namedTargets(targets []Target) bool {
 	return false
 }
 
-// Seal gives the entries the ids firstID, firstID+1, … Call it once, when the chunk enters its partition's queue.
+// Seal gives the entries the ids firstID, firstID+1, … Call it once, when the chunk leaves its partition's queue.
 func (c *Chunk) Seal(firstID uint64) {
 	binary.LittleEndian.PutUint64(c.buf[1:], firstID)
 	if c.keyed {

@@ -1,0 +1,122 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// maxBatchBytes keeps a batch below the brokers' default message.max.bytes of 1,048,588.
+const maxBatchBytes = 900_000
+
+// batch is what one produce request carries: chunks packed into records. Its bytes, times included, do not change
+// between tries, so that a log that got it twice holds the same ids twice and the consumer can tell.
+type batch struct {
+	chunks  []*chunk
+	buf     []byte
+	ends    []int // of each record in buf
+	at      time.Time
+	entries int
+	offsets []int64 // of each record, once settled
+	errs    []error
+}
+
+// assign gives every chunk its ids, in the order of the queue.
+func (b *batch) assign(ctx context.Context, ids *ids) error {
+	b.entries = 0
+	for _, c := range b.chunks {
+		id, err := ids.take(ctx, c.Len())
+		if err != nil {
+			return err
+		}
+		c.firstID = id
+		c.Seal(id)
+		b.entries += c.Len()
+	}
+	return nil
+}
+
+// pack puts the chunks into as few records as schema.MaxRecordEntries and schema.MaxRecordBytes allow.
+func (b *batch) pack(now time.Time) {
+	b.buf, b.ends, b.at = b.buf[:0], b.ends[:0], now
+	start, entries := 0, 0
+	for i, c := range b.chunks {
+		full := entries+c.Len() > schema.MaxRecordEntries || len(b.buf)-start+c.Size() > schema.MaxRecordBytes
+		if i > 0 && full {
+			b.ends = append(b.ends, len(b.buf))
+		}
+		if i == 0 || full {
+			start, entries = len(b.buf), 0
+			b.buf = schema.AppendRecordHeader(b.buf)
+		}
+		b.buf = schema.AppendChunk(b.buf, &c.Chunk)
+		entries += c.Len()
+		c.record = len(b.ends)
+	}
+	b.ends = append(b.ends, len(b.buf))
+	b.offsets = append(b.offsets[:0], make([]int64, len(b.ends))...)
+	b.errs = append(b.errs[:0], make([]error, len(b.ends))...)
+}
+
+// records reads the records from first to before end; each try needs its own.
+func (b *batch) records(first, end int) kafka.RecordReader {
+	records := make([]kafka.Record, 0, end-first)
+	for i := first; i < end; i++ {
+		start := 0
+		if i > 0 {
+			start = b.ends[i-1]
+		}
+		records = append(records, kafka.Record{Time: b.at, Value: kafka.NewBytes(b.buf[start:b.ends[i]])})
+	}
+	return kafka.NewRecordReader(records...)
+}
+
+// set notes what became of the records from first to before end.
+func (b *batch) set(first, end int, base int64, err error) {
+	for i := first; i < end; i++ {
+		b.offsets[i], b.errs[i] = base+int64(i-first), err
+	}
+}
+
+// verdict is what an error of a produce request says about its records.
+type verdict uint8
+
+const (
+	stored   verdict = iota
+	unsent           // certainly not in the log
+	full             // certainly not in the log, because the disk is full
+	oversize         // certainly not in the log, and never will be as one batch
+	unsure           // perhaps in the log
+)
+
+// judge reads an error of a produce request. Error codes: https://kafka.apache.org/protocol#protocol_error_codes.
+func judge(err error) verdict {
+	var (
+		code kafka.Error
+		op   *net.OpError
+	)
+	switch {
+	case err == nil:
+		return stored
+	case errors.Is(err, errSilent), errors.As(err, &op) && op.Op == "dial",
+		errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition), errors.Is(err, protocol.ErrNoLeader):
+		return unsent
+	case !errors.As(err, &code):
+		return unsure // a connection that broke, or no answer in time
+	}
+	switch code {
+	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
+		return oversize
+	case kafka.KafkaStorageError:
+		return full
+	case kafka.Unknown, kafka.RequestTimedOut, kafka.NotEnoughReplicasAfterAppend, kafka.NetworkException:
+		return unsure
+	}
+	return unsent // refused before it was appended: not the leader, too few replicas, not allowed, …
+}

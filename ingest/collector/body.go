@@ -1,0 +1,217 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Bounds of reading a body.
+const (
+	minBuffer  = 512
+	keptBuffer = 1 << 20 // a larger buffer goes back to the garbage collector
+	zstdWindow = 8 << 20 // what RFC 8878, section 3.1.1.1.2 asks a decoder to support
+)
+
+// bodies reads request bodies into memory that is reused and bounded, of one request and of all together.
+type bodies struct {
+	maxBytes int64         // of one body, compressed and decompressed each
+	timeout  time.Duration // for maxBytes; a smaller body gets its share, and minBodyTime
+	pending  *budget
+	buffers  sync.Pool
+	gzips    sync.Pool
+	zstds    sync.Pool
+}
+
+// minBodyTime is what a body of any size may take.
+const minBodyTime = 5 * time.Second
+
+// body is a request's text, decompressed. release gives its memory back.
+type body struct {
+	text []byte
+	held int64 // of the budget
+}
+
+func (b *bodies) release(d *body) {
+	b.pending.give(d.held)
+	if d.held = 0; cap(d.text) <= keptBuffer {
+		d.text = d.text[:0]
+		b.buffers.Put(d)
+	}
+}
+
+// read is the whole body of r: ErrTooLarge, ErrUnsupported for an encoding, ErrUnavailable when too much is in memory
+// already, ErrInvalid when it cannot be decompressed or does not come in time.
+func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
+	if r.ContentLength > b.maxBytes {
+		b.drain(r)
+		return nil, b.tooLarge()
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(b.patience(r.ContentLength)))
+	d, _ := b.buffers.Get().(*body)
+	if d == nil {
+		d = new(body)
+	}
+	err := b.decode(d, r)
+	if err != nil {
+		b.release(d)
+		if errors.Is(err, schema.ErrTooLarge) {
+			b.drain(r)
+		}
+		return nil, err
+	}
+	// The server watches the connection while the handler waits; a deadline that passed would look like a client gone.
+	_ = rc.SetReadDeadline(time.Time{})
+	return d, nil
+}
+
+func (b *bodies) patience(length int64) time.Duration {
+	if length < 0 {
+		return b.timeout
+	}
+	return minBodyTime + time.Duration(float64(b.timeout)*float64(length)/float64(b.maxBytes))
+}
+
+// drain reads a little of what will not be used, so that a client that is still sending sees the answer.
+func (b *bodies) drain(r *http.Request) {
+	if r.ContentLength <= 2*b.maxBytes {
+		_, _ = io.CopyN(io.Discard, r.Body, b.maxBytes)
+	}
+}
+
+func (b *bodies) tooLarge() error {
+	return &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: fmt.Sprintf("at most %d bytes, also decompressed", b.maxBytes), Kind: schema.ErrTooLarge}
+}
+
+func (b *bodies) decode(d *body, r *http.Request) error {
+	wire := &io.LimitedReader{R: r.Body, N: b.maxBytes + 1}
+	var err error
+	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
+	case "", "identity":
+		err = b.fill(d, wire, max(r.ContentLength, 0))
+	case "gzip", "x-gzip":
+		err = b.gunzip(d, wire)
+	case "zstd":
+		err = b.unzstd(d, wire)
+	default:
+		return &schema.FieldError{Field: "Content-Encoding", Code: "UNSUPPORTED", Issue: "must be gzip, zstd or identity", Kind: schema.ErrUnsupported}
+	}
+	if wire.N <= 0 {
+		return b.tooLarge()
+	}
+	return err
+}
+
+func (b *bodies) gunzip(d *body, wire io.Reader) error {
+	z, _ := b.gzips.Get().(*gzip.Reader)
+	if z == nil {
+		z = new(gzip.Reader)
+	}
+	defer b.gzips.Put(z)
+	if err := z.Reset(wire); err != nil {
+		return unreadable(err)
+	}
+	return b.fill(d, z, 0)
+}
+
+func (b *bodies) unzstd(d *body, wire io.Reader) error {
+	z, _ := b.zstds.Get().(*zstd.Decoder)
+	if z == nil {
+		var err error
+		// One goroutine's worth: a decoder with more starts its own and would have to be closed.
+		z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderMaxMemory(uint64(b.maxBytes)+zstdWindow))
+		if err != nil {
+			return fmt.Errorf("set up zstd: %w", err)
+		}
+	}
+	defer b.zstds.Put(z)
+	if err := z.Reset(wire); err != nil {
+		return unreadable(err)
+	}
+	return b.fill(d, z, 0)
+}
+
+// fill reads from to its end or to the first byte beyond the limit, which is the only thing that stops a small body
+// that decompresses into a large one.
+func (b *bodies) fill(d *body, from io.Reader, hint int64) error {
+	size := max(int(hint)+1, minBuffer)
+	for {
+		if len(d.text) == cap(d.text) || d.held == 0 {
+			if !b.grow(d, size) {
+				return later(errBusy)
+			}
+			size = 2 * cap(d.text)
+		}
+		n, err := from.Read(d.text[len(d.text):cap(d.text)])
+		d.text = d.text[:len(d.text)+n]
+		switch {
+		case int64(len(d.text)) > b.maxBytes:
+			return b.tooLarge()
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return unreadable(err)
+		}
+	}
+}
+
+// grow gives d room for size bytes, as long as all bodies together may have it.
+func (b *bodies) grow(d *body, size int) bool {
+	size = max(min(size, int(b.maxBytes)+1), cap(d.text))
+	if !b.pending.take(int64(size) - d.held) {
+		return false
+	}
+	d.held = int64(size)
+	d.text = slices.Grow(d.text, size-len(d.text))
+	return true
+}
+
+func unreadable(err error) error {
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: "decompresses to too much", Kind: schema.ErrTooLarge}
+	}
+	return &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "cannot be read to its end"}
+}
+
+// form is how the entries stand in a body.
+type form uint8
+
+const (
+	anyJSON form = iota // one object, or an array of them
+	lines               // one object a line
+)
+
+// formOf reads the Content-Type. What is not known to be something else is taken for JSON: curl -d calls everything a
+// form, and many libraries call it text or nothing at all.
+func formOf(contentType string) (form, error) {
+	if contentType == "" || contentType == "application/json" {
+		return anyJSON, nil
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		kind, _, _ = strings.Cut(strings.ToLower(contentType), ";")
+	}
+	switch kind {
+	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines":
+		return lines, nil
+	case "application/json", "text/json", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream":
+		return anyJSON, nil
+	}
+	if strings.HasSuffix(kind, "+json") {
+		return anyJSON, nil
+	}
+	return 0, &schema.FieldError{Field: "Content-Type", Code: "UNSUPPORTED", Issue: "must be application/json or application/x-ndjson", Kind: schema.ErrUnsupported}
+}

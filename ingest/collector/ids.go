@@ -1,0 +1,157 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Bounds of leasing.
+const (
+	maxLease     = 16                     // blocks in one lease
+	busyLease    = 500 * time.Millisecond // a block that lasted less asks for more the next time
+	leaseTimeout = 5 * time.Second
+	leaseRetry   = 250 * time.Millisecond
+)
+
+// ids hands out entry ids from leased blocks: see schema.IDBlock. Half a block before the last one ends, the next is
+// leased. Ids that were leased or handed out and not used are lost, which costs nothing: there are 2^53.
+type ids struct {
+	client *kafka.Client
+	topic  string
+	m      *metrics
+
+	mu     sync.Mutex // guards what follows
+	spans  []span
+	leased time.Time
+	blocks int           // of the next lease
+	grown  chan struct{} // closed and replaced when spans grows
+	want   chan struct{} // holds a token when a lease is due
+}
+
+type span struct{ next, end uint64 }
+
+func newIDs(client *kafka.Client, topic string, m *metrics) *ids {
+	return &ids{client: client, topic: topic, m: m, blocks: 1, grown: make(chan struct{}), want: make(chan struct{}, 1)}
+}
+
+// take is the first of n contiguous ids, n ≤ schema.MaxRecordEntries. It waits for a lease until ctx ends.
+func (s *ids) take(ctx context.Context, n int) (uint64, error) {
+	for {
+		id, ok, grown := s.tryTake(uint64(n))
+		if ok {
+			return id, nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%w: wait for ids: %w", schema.ErrUnavailable, ctx.Err())
+		}
+	}
+}
+
+func (s *ids) tryTake(n uint64) (id uint64, ok bool, grown <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.spans) > 0 && s.spans[0].end-s.spans[0].next < n {
+		s.spans = s.spans[1:]
+	}
+	if len(s.spans) > 0 {
+		id, ok = s.spans[0].next, true
+		s.spans[0].next += n
+	}
+	if s.left() < schema.IDBlock/2 {
+		select {
+		case s.want <- struct{}{}:
+		default:
+		}
+	}
+	return id, ok, s.grown
+}
+
+func (s *ids) left() (n uint64) {
+	for _, sp := range s.spans {
+		n += sp.end - sp.next
+	}
+	return n
+}
+
+// run leases blocks whenever they are due, until ctx ends. The first lease is due at once.
+func (s *ids) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.want:
+		case <-timer.C:
+		}
+		if err := s.lease(ctx); err != nil {
+			s.m.leaseFailures.Inc()
+			timer.Reset(leaseRetry)
+		}
+	}
+}
+
+func (s *ids) lease(ctx context.Context) error {
+	s.mu.Lock()
+	enough, blocks := s.left() >= schema.IDBlock/2, s.blocks
+	s.mu.Unlock()
+	if enough {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
+	defer cancel()
+	records := make([]kafka.Record, blocks)
+	for i := range records {
+		records[i].Value = kafka.NewBytes([]byte{1})
+	}
+	res, err := s.client.Produce(ctx, &kafka.ProduceRequest{Topic: s.topic, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...)})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		return fmt.Errorf("lease a block of ids: %w", err)
+	}
+	return s.add(uint64(res.BaseOffset), blocks)
+}
+
+var errNoIDs = errors.New("no ids left")
+
+// add takes over the blocks from first on.
+func (s *ids) add(first uint64, blocks int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for b := first; b < first+uint64(blocks); b++ {
+		sp := span{b * schema.IDBlock, (b + 1) * schema.IDBlock}
+		if sp.end-1 > schema.MaxID {
+			return errNoIDs
+		}
+		sp.next = max(sp.next, 1) // 0 stands for no id
+		s.spans = append(s.spans, sp)
+	}
+	// Twice as many after a lease that was used up quickly, one again after one that lasted.
+	if time.Since(s.leased) < busyLease {
+		s.blocks = min(2*s.blocks, maxLease)
+	} else {
+		s.blocks = 1
+	}
+	s.leased = time.Now()
+	close(s.grown)
+	s.grown = make(chan struct{})
+	return nil
+}
+
+// ready is whether any ids are left to hand out.
+func (s *ids) ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.spans) > 0
+}

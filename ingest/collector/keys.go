@@ -1,0 +1,122 @@
+package collector
+
+import (
+	"sync"
+	"time"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// keys is the window of event keys that this collector has seen lately. It answers a repeat with the id and the position
+// of the first entry, and makes a repeat wait for a first that is still on its way. It is a courtesy to clients: the
+// consumer is who keeps repeats out of the store. A repeat that this window does not know (it came to another collector,
+// or after a restart) is written again, dropped by the consumer, and answered with an id under which nothing is stored.
+type keys struct {
+	max    int
+	window time.Duration
+	m      *metrics
+
+	mu    sync.Mutex // guards what follows
+	known map[[16]byte]*event
+	order []claim // a ring in the order of claiming
+	first int     // the oldest
+}
+
+// claim is an event's place in the window.
+type claim struct {
+	hash  [16]byte
+	event *event
+}
+
+// event is the first entry that had a key.
+type event struct {
+	body    uint64
+	index   int // in its chunk
+	at      int64
+	outcome *outcome
+}
+
+// outcome is what became of a chunk; the fields hold once done is closed. It outlives the chunk.
+type outcome struct {
+	done      chan struct{}
+	partition int
+	firstID   uint64
+	offset    int64
+	err       error
+}
+
+var (
+	errClash    = &schema.FieldError{Field: "event_id", Code: "CONFLICT", Issue: "was used for another entry", Kind: schema.ErrConflict}
+	errAborted  = &answer{schema.ErrUnavailable, "the first request with this key was not accepted: try again"}
+	errFirstOut = &answer{schema.ErrUnavailable, "the first request with this key is still being written: try again"}
+)
+
+func newKeys(maxKeys int, window time.Duration, m *metrics) *keys {
+	return &keys{max: maxKeys, window: window, m: m, known: make(map[[16]byte]*event)}
+}
+
+// claim is the event of a key: a new one, entry index of the chunk that o belongs to, if first is true.
+func (k *keys) claim(key schema.EventKey, o *outcome, index int) (ev *event, first bool) {
+	now := time.Now().UnixNano()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ev = k.known[key.Hash]; ev != nil && now-ev.at < int64(k.window) {
+		return ev, false
+	}
+	ev = &event{body: key.Body, index: index, at: now, outcome: o}
+	k.known[key.Hash] = ev
+	c := claim{key.Hash, ev}
+	if len(k.order) < k.max {
+		k.order = append(k.order, c)
+	} else {
+		k.forget(k.order[k.first])
+		k.order[k.first] = c
+		k.first = (k.first + 1) % k.max
+	}
+	k.m.keys.Set(float64(len(k.known)))
+	return ev, true
+}
+
+// forget frees a key, unless a later event has claimed it.
+func (k *keys) forget(c claim) {
+	if k.known[c.hash] == c.event {
+		delete(k.known, c.hash)
+	}
+}
+
+// settle tells all who wait for the chunk's events. Events of a chunk that was not written free their keys.
+func (k *keys) settle(c *chunk) {
+	o := c.outcome
+	o.firstID, o.offset, o.err = c.firstID, c.offset, c.err
+	if c.err != nil {
+		k.mu.Lock()
+		for _, cl := range c.events {
+			k.forget(cl)
+		}
+		k.mu.Unlock()
+	}
+	close(o.done)
+}
+
+// abort frees the keys of a write that is given up before it was queued.
+func (k *keys) abort(w *write, err error) {
+	for _, c := range w.chunks {
+		if c.outcome != nil {
+			c.err = err
+			k.settle(c)
+		}
+	}
+}
+
+func (e *event) result() (id uint64, partition int, offset int64, err error) {
+	o := e.outcome
+	select {
+	case <-o.done:
+	default:
+		return 0, 0, 0, later(errFirstOut)
+	}
+	if o.err != nil {
+		return 0, 0, 0, o.err
+	}
+	return o.firstID + uint64(e.index), o.partition, o.offset, nil
+}

@@ -1,0 +1,214 @@
+package collector_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
+	"github.com/activitylog/activitylog/ingest/collector"
+	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/activitypb"
+)
+
+const path = "/api/v1/activity_log"
+
+// rig is a running collector with its broker.
+type rig struct {
+	t      testing.TB
+	c      *collector.Collector
+	broker *testbed.Broker
+	server *httptest.Server
+	reg    *prometheus.Registry
+	stop   func()
+}
+
+// start runs a collector of the configuration that change leaves; with a stopped broker it may never become ready.
+func start(t testing.TB, partitions int, change func(*collector.Config)) *rig {
+	t.Helper()
+	return startOn(t, testbed.Kafka(t, partitions), change)
+}
+
+func startOn(t testing.TB, broker *testbed.Broker, change func(*collector.Config)) *rig {
+	t.Helper()
+	cfg := collector.Config{Topic: testbed.Topic}
+	if change != nil {
+		change(&cfg)
+	}
+	cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, broker: broker, reg: prometheus.NewRegistry()}
+	transport := broker.Transport()
+	client := &kafka.Client{Addr: kafka.TCP(broker.Addr()), Transport: transport}
+	r.c = collector.New(cfg, client, slog.New(slog.DiscardHandler), r.reg)
+	router := chi.NewRouter()
+	router.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			next.ServeHTTP(w, q.WithContext(schema.WithPrincipal(q.Context(), schema.Anonymous())))
+		})
+	})
+	r.c.Routes(router)
+	r.server = httptest.NewServer(router)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.c.Run(ctx) }()
+	stopped := false
+	r.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		r.server.Close()
+		transport.CloseIdleConnections()
+	}
+	t.Cleanup(r.stop)
+	return r
+}
+
+// ready waits until the collector takes writes.
+func (r *rig) ready() *rig {
+	r.t.Helper()
+	var err error
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if err = r.c.Ready(r.t.Context()); err == nil {
+			return r
+		}
+	}
+	r.t.Fatalf("not ready: %v", err)
+	return r
+}
+
+// answer is a reply of the fleet dialect.
+type answer struct {
+	Status  int             `json:"-"`
+	Header  http.Header     `json:"-"`
+	Body    string          `json:"-"`
+	Code    int             `json:"code"`
+	Message string          `json:"message"`
+	Data    json.RawMessage `json:"data"`
+
+	ID       uint64    `json:"-"` // of a single entry
+	IDs      []*uint64 `json:"-"` // of a batch
+	Accepted int       `json:"-"`
+	Rejected int       `json:"-"`
+	Errors   []struct {
+		Index   int
+		Code    int
+		Message string
+	} `json:"-"`
+}
+
+// post sends a body with headers given as pairs.
+func (r *rig) post(body string, headers ...string) answer {
+	r.t.Helper()
+	a, err := r.tryPost(body, headers...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a
+}
+
+func (r *rig) tryPost(body string, headers ...string) (answer, error) {
+	req, err := http.NewRequest(http.MethodPost, r.server.URL+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := r.server.Client().Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{Status: res.StatusCode, Header: res.Header, Body: string(text)}
+	if err := json.Unmarshal(text, &a); err != nil {
+		return a, errors.New("reply is not JSON: " + string(text))
+	}
+	var data struct {
+		ID                 uint64
+		IDs                []*uint64
+		Accepted, Rejected int
+		Errors             []struct {
+			Index   int
+			Code    int
+			Message string
+		}
+	}
+	if err := json.Unmarshal(a.Data, &data); err != nil {
+		return a, err
+	}
+	a.ID, a.IDs, a.Accepted, a.Rejected, a.Errors = data.ID, data.IDs, data.Accepted, data.Rejected, data.Errors
+	return a, nil
+}
+
+// entry is one entry as it lies in the log.
+type entry struct {
+	*activitypb.Entry
+	ID        uint64
+	Tenant    string
+	Received  int64
+	Partition int
+	Offset    int64
+}
+
+// log reads all of the topic; the values of its records too.
+func (r *rig) log(partitions int) (entries []entry, values [][]byte) {
+	r.t.Helper()
+	client := r.broker.Client()
+	for p := range partitions {
+		for offset := int64(0); ; {
+			res, err := client.Fetch(r.t.Context(), &kafka.FetchRequest{Topic: testbed.Topic, Partition: p, Offset: offset, MinBytes: 1, MaxBytes: 64 << 20, MaxWait: 10 * time.Millisecond})
+			if err != nil || res.Error != nil {
+				r.t.Fatal(err, res)
+			}
+			if offset >= res.HighWatermark {
+				break
+			}
+			for {
+				rec, err := res.Records.ReadRecord()
+				if err != nil {
+					break
+				}
+				value, err := io.ReadAll(rec.Value)
+				if err != nil {
+					r.t.Fatal(err)
+				}
+				var b activitypb.ActivityBatch
+				if err := schema.DecodeRecord(value, &b); err != nil {
+					r.t.Fatal(err)
+				}
+				values = append(values, value)
+				for _, c := range b.Chunks {
+					for i, e := range c.Entries {
+						entries = append(entries, entry{e, c.FirstId + uint64(i), c.Tenant, c.ReceivedAt, p, rec.Offset})
+					}
+				}
+				offset = rec.Offset + 1
+			}
+		}
+	}
+	return entries, values
+}
