@@ -34,6 +34,14 @@ type answer struct {
 	blocks   *compress.Writer
 }
 
+// Write sends a piece of a document.
+func (a *answer) Write(piece []byte) (int, error) {
+	if err := a.write(piece); err != nil {
+		return 0, err
+	}
+	return len(piece), nil
+}
+
 // write sends a piece of the result: whole blocks, if the format has any.
 func (a *answer) write(piece []byte) error {
 	if len(piece) == 0 {
@@ -116,7 +124,8 @@ func (a *answer) end() error {
 	return nil
 }
 
-// fail answers with err and returns the status.
+// fail answers with err and returns the status. In the middle of a body it breaks the connection after the exception, so
+// that no client takes the rows before it for all.
 func (a *answer) fail(err error) int {
 	if !a.started {
 		return fail(a.w, err)
@@ -125,6 +134,11 @@ func (a *answer) fail(err error) int {
 	_, _ = fmt.Fprintf(a.out, "\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n", a.tag, text, len(text)+1, a.tag)
 	for _, c := range a.closers {
 		_ = c.Close()
+	}
+	control := http.NewResponseController(a.w)
+	_ = control.Flush()
+	if conn, _, err := control.Hijack(); err == nil {
+		_ = conn.Close()
 	}
 	return http.StatusInternalServerError
 }

@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// descriptor names an open file of this process so that the engine can open it.
+const descriptor = "/proc/self/fd/%d"
+
 // dataFile holds an INSERT's data in memory under a name that the engine can open.
 type dataFile struct{ *os.File }
 
@@ -18,6 +21,6 @@ func newDataFile(string) (*dataFile, error) {
 	return &dataFile{os.NewFile(uintptr(fd), "insert")}, nil
 }
 
-func (f *dataFile) path() string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+func (f *dataFile) path() string { return fmt.Sprintf(descriptor, f.Fd()) }
 
 func (f *dataFile) close() { _ = f.Close() }

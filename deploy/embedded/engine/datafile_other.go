@@ -7,6 +7,9 @@ import (
 	"os"
 )
 
+// descriptor names an open file of this process so that the engine can open it.
+const descriptor = "/dev/fd/%d"
+
 // dataFile holds an INSERT's data under a name that the engine can open.
 type dataFile struct{ *os.File }
 

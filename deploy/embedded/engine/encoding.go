@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -38,9 +39,20 @@ func decoded(r *http.Request, q url.Values) (io.Reader, error) {
 		return nil, readFault(err)
 	}
 	if q.Get("decompress") == "1" {
-		body = compress.NewReader(body)
+		body = blockReader{compress.NewReader(body)}
 	}
 	return body, nil
+}
+
+// blockReader ends cleanly after a compressed block, where ch-go's own wraps the end of the body into an error.
+type blockReader struct{ *compress.Reader }
+
+func (r blockReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // answerEncoding reads what the client can take.

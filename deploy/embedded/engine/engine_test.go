@@ -29,12 +29,8 @@ func TestFolderIsHeldByOneProcess(t *testing.T) {
 		t.Errorf("got %q, want %q", line, want)
 	}
 	c.query("SELECT 1", "1")
-	info, err := os.Stat(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range []string{"engine.xml", "users.xml", "engine.lock"} {
-		if info, err = os.Stat(filepath.Join(folder, name)); err != nil || info.Mode().Perm() != 0o600 {
+		if info, err := os.Stat(filepath.Join(folder, name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v, want mode 0600", name, info, err)
 		}
 	}

@@ -87,29 +87,6 @@ func (e *Engine) run(ctx context.Context, req *request, a *answer) error {
 	})
 }
 
-// read streams the rows of a query in constant memory.
-func read(ctx context.Context, s *session, req *request, a *answer) error {
-	stream, err := s.Stream(req.query())
-	if err != nil {
-		return err
-	}
-	defer stream.Close()
-	for ctx.Err() == nil {
-		piece, err := stream.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		a.progress = stream.Progress()
-		if err := a.write(piece); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
 // wrote answers a statement that changes data.
 func (e *Engine) wrote(a *answer, text []byte, p libchdb.Progress, err error) error {
 	if err != nil {

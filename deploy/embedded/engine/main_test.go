@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,8 +16,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"bufio"
 )
 
 const password = "p'w?&"
@@ -150,6 +151,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
+	broken bool // before its end
 }
 
 // do sends a statement with a body and URL parameters, name and value by turns.
@@ -169,19 +171,17 @@ func (c *client) send(ctx context.Context, method string, q url.Values, body []b
 		c.t.Fatal(err)
 	}
 	req.SetBasicAuth("default", password)
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	res, err := (&http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}).Do(req)
 	if err != nil {
 		return reply{body: err.Error()}
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
-	if err != nil {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return reply{body: err.Error()}
 	}
-	return reply{status: res.StatusCode, header: res.Header, body: string(b)}
+	return reply{status: res.StatusCode, header: res.Header, body: string(b), broken: err != nil}
 }
 
 // want sends a statement, which must be answered with status, and returns the body without its last line break.

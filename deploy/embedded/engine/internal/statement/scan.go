@@ -68,11 +68,11 @@ func (sc *scan) dataFollow() bool {
 		return false
 	}
 	switch {
+	case sc.upper(n-1) == "FORMAT":
+		sc.stop, sc.data = sc.tokens[n-1].start, sc.tokens[n].end
 	case w == "VALUES":
 		sc.values = true
 		sc.stop, sc.data = sc.tokens[n].start, sc.tokens[n].end
-	case sc.upper(n-1) == "FORMAT":
-		sc.stop, sc.data = sc.tokens[n-1].start, sc.tokens[n].end
 	default:
 		return false
 	}

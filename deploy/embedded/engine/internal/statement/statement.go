@@ -41,7 +41,8 @@ type Statement struct {
 	Data string
 
 	head, settings, tail string
-	fixed                bool // takes no more settings
+	plain, plainTail     string // head and tail without the FORMAT of the answer
+	fixed                bool   // takes no more settings
 }
 
 // Reads tells whether the statement changes nothing.
@@ -58,6 +59,12 @@ func (s *Statement) With(settings string) string {
 		return s.head + s.tail
 	}
 	return s.head + "\nSETTINGS " + all + "\n" + s.tail
+}
+
+// Into returns a read that writes its rows to the file at path, in a format. Path holds no quotes.
+func (s *Statement) Into(path, format, settings string) string {
+	return s.plain + "\nSETTINGS " + s.join(settings) + "\n" + s.plainTail +
+		"\nINTO OUTFILE '" + path + "' TRUNCATE COMPRESSION 'none' FORMAT " + format
 }
 
 // From returns an Insert that reads its data from the file at path, with more settings. Path holds no quotes.
@@ -82,12 +89,15 @@ func Parse(text string) (*Statement, error) {
 	if err := sc.check(); err != nil {
 		return nil, err
 	}
-	s := &Statement{Kind: sc.kind(), Data: trimmed(text[sc.data:]), Format: sc.format()}
+	s := &Statement{Kind: sc.kind(), Data: trimmed(text[sc.data:])}
+	format, from, to := sc.format()
+	s.Format = format
 	own, err := sc.settings(s)
 	if err != nil {
 		return nil, err
 	}
 	s.head, s.settings, s.tail = text[:own.before], text[own.start:own.end], text[own.end:sc.stop]
+	s.plain, s.plainTail = cut(text, 0, own.before, from, to), cut(text, own.end, sc.stop, from, to)
 	s.fixed = sc.upper(0) == "SYSTEM" || sc.upper(0) == "CREATE" && sc.find("AS") >= 0
 	if s.Kind == Insert && s.Format == "" {
 		return nil, fmt.Errorf("%w: INSERT without FORMAT, VALUES or SELECT", ErrSyntax)
@@ -114,19 +124,27 @@ func (sc *scan) kind() Kind {
 	return kind
 }
 
-// format returns the name after the FORMAT that ends a statement or begins an INSERT's data.
-func (sc *scan) format() string {
+// format returns the name after the FORMAT that ends a statement or begins an INSERT's data, and where the two words lie.
+func (sc *scan) format() (name string, from, to int) {
 	if sc.values {
-		return "Values"
+		return "Values", sc.stop, sc.stop
 	}
 	for i := len(sc.tokens) - 1; i > 0; i-- {
 		t := sc.tokens[i]
 		closes := i+1 == len(sc.tokens) || sc.upper(i+1) == "SETTINGS"
 		if closes && t.depth == 0 && t.kind == word && sc.upper(i-1) == "FORMAT" {
-			return sc.string(i)
+			return sc.string(i), sc.tokens[i-1].start, t.end
 		}
 	}
-	return ""
+	return "", sc.stop, sc.stop
+}
+
+// cut returns text[start:end] without text[from:to], which lies inside or outside of it.
+func cut(text string, start, end, from, to int) string {
+	if from < start || to > end {
+		return text[start:end]
+	}
+	return text[start:from] + text[to:end]
 }
 
 // span is where a statement's own settings lie, and where the text before their SETTINGS ends.

@@ -98,6 +98,26 @@ func TestWith(t *testing.T) {
 	}
 }
 
+func TestInto(t *testing.T) {
+	const end = "\nINTO OUTFILE '/f' TRUNCATE COMPRESSION 'none' FORMAT Parquet"
+	tests := []struct{ text, want string }{
+		{"SELECT 1 FROM t", "SELECT 1 FROM t\nSETTINGS x = 1\n" + end},
+		{"SELECT 1 FROM t FORMAT JSON;", "SELECT 1 FROM t \nSETTINGS x = 1\n" + end},
+		{"SELECT 1 FROM t SETTINGS a = 2 FORMAT JSON", "SELECT 1 FROM t \nSETTINGS a = 2, x = 1\n " + end},
+		{"SELECT 1 FROM t FORMAT JSON SETTINGS a = 2", "SELECT 1 FROM t  \nSETTINGS a = 2, x = 1\n" + end},
+	}
+	for _, tt := range tests {
+		s, err := Parse(tt.text)
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+			continue
+		}
+		if got := s.Into("/f", "Parquet", "x = 1"); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
 func TestInsertText(t *testing.T) {
 	tests := []struct{ text, want, format, data string }{
 		{"INSERT INTO t FORMAT Native", "INSERT INTO t \nFROM INFILE '/f' COMPRESSION 'none' SETTINGS x = 1 FORMAT Native", "Native", ""},
@@ -105,6 +125,7 @@ func TestInsertText(t *testing.T) {
 			"insert into t (a) settings b = 'c' format CSV\n1;2", "insert into t (a) \nFROM INFILE '/f' COMPRESSION 'none' SETTINGS b = 'c', x = 1 FORMAT CSV",
 			"CSV", "1;2",
 		},
+		{"INSERT INTO t FORMAT Values (1)", "INSERT INTO t \nFROM INFILE '/f' COMPRESSION 'none' SETTINGS x = 1 FORMAT Values", "Values", "(1)"},
 		{"INSERT INTO t (a) VALUES (1)", "INSERT INTO t (a) \nFROM INFILE '/f' COMPRESSION 'none' SETTINGS x = 1 FORMAT Values", "Values", "(1)"},
 	}
 	for _, tt := range tests {
