@@ -53,6 +53,17 @@ func (s *Server) Exec(ctx context.Context, sql string, body io.Reader) error {
 	return err
 }
 
+// Dump writes the answer to a statement as it comes, in the statement's own format.
+func (s *Server) Dump(ctx context.Context, sql string, to io.Writer) error {
+	res, err := s.send(ctx, sql, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Close()
+	_, err = io.Copy(to, res)
+	return err
+}
+
 // Query runs one statement and hands over its rows. The fields are valid during the call only.
 func (s *Server) Query(ctx context.Context, sql string, each func(fields []string) error) error {
 	res, err := s.send(ctx, sql, nil)

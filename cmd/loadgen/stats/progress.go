@@ -36,11 +36,18 @@ func (p *Progress) Update(format string, args ...any) {
 
 // Say writes a line that stays.
 func (p *Progress) Say(format string, args ...any) {
+	p.Clear()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.out, format+"\n", args...)
+}
+
+// Clear takes the line away.
+func (p *Progress) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.open {
 		fmt.Fprint(p.out, "\r\x1b[K")
 		p.open = false
 	}
-	fmt.Fprintf(p.out, format+"\n", args...)
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/bench"
+)
+
+type benchCmd struct {
+	Parts     []string      `help:"What to measure: ${parts}." default:"${parts}"`
+	Burst     int           `help:"Entries of the burst." default:"2000000"`
+	Sustained int           `help:"Entries of the sustained load, and of the table that is queried." default:"10000000"`
+	Seconds   time.Duration `help:"How long a part runs that has no number of entries." default:"10s"`
+	Seed      uint64        `help:"Of the workload." default:"42"`
+	Out       string        `help:"File to write the report to, as Markdown." type:"path" placeholder:"BENCHMARKS.md"`
+	Bin       string        `help:"Folder of the binaries; that of loadgen itself if empty." type:"path"`
+	Dir       string        `help:"Folder for the data; a temporary one if empty." type:"path"`
+}
+
+func (c *benchCmd) Run(ctx context.Context, out *output) error {
+	bin, err := binaries(c.Bin)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(c.Dir, "activitylog-bench-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the data: %w", err)
+	}
+	r, err := bench.Run(ctx, bench.Config{
+		Bin: bin, Dir: dir, Seed: c.Seed, Parts: c.Parts, Burst: c.Burst, Sustained: c.Sustained, Seconds: c.Seconds,
+		Say: out.progress.Say, Update: out.progress.Update,
+	})
+	if err != nil {
+		out.progress.Say("logs and data are kept in %s", dir)
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove the data: %w", err)
+	}
+	if c.Out != "" {
+		return c.write(r)
+	}
+	return out.result(r, func() { _ = r.Write(os.Stdout) })
+}
+
+func (c *benchCmd) write(r *bench.Report) error {
+	f, err := os.Create(c.Out)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	defer f.Close()
+	if err := r.Write(f); err != nil {
+		return err
+	}
+	return f.Close()
+}

@@ -1,0 +1,191 @@
+package chaos
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/client"
+	"github.com/activitylog/activitylog/cmd/loadgen/workload"
+)
+
+// deleteSingles deletes entries that were acknowledged, each until it is answered.
+func (w *worker) deleteSingles(ctx context.Context) {
+	pace := 4 * w.Duration / time.Duration(w.Deletes) // four workers do this
+	for ctx.Err() == nil {
+		w.pause(ctx, pace/2, pace+1)
+		if i, ok := w.model.pick(w.rand.IntN); ok {
+			w.deleteOne(ctx, i)
+		}
+	}
+}
+
+// pick chooses an entry that was acknowledged, has no key, and that nobody has asked to delete; and marks it.
+func (m *model) pick(draw func(int) int) (int, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for range 100 {
+		if len(m.fates) == 0 {
+			return 0, false
+		}
+		i := draw(len(m.fates))
+		if f := &m.fates[i]; f.outcome == acknowledged && !f.keyed && f.erase == kept && m.judge(f) == mustStay {
+			f.erase = asked
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (w *worker) deleteOne(ctx context.Context, i int) {
+	id := w.model.idOf(i)
+	for try := 0; ctx.Err() == nil; try++ {
+		reply, err := w.read.Delete(context.WithoutCancel(ctx), id)
+		switch {
+		case err != nil:
+			w.count("deletes unanswered", 1)
+		case reply.Status == http.StatusOK:
+			w.count("deletes", 1)
+			w.model.erased(i)
+			w.checkGone(ctx, i, id)
+			return
+		case reply.Status == http.StatusNotFound:
+			w.count("deletes of what had gone", 1)
+			if try == 0 && !w.model.wiped(i) {
+				w.violation("DELETE of the acknowledged id %d: %.200s", id, reply.Body)
+			}
+			w.model.erased(i)
+			return
+		default:
+			w.postponed("DELETE of one", reply)
+		}
+		w.pause(ctx, 50*time.Millisecond, 300*time.Millisecond)
+	}
+}
+
+// postponed checks an answer that is neither a success nor an error of the caller.
+func (w *worker) postponed(what string, reply *client.Reply) {
+	w.count("reads and deletes answered 503 or 504", 1)
+	if reply.Status != http.StatusServiceUnavailable && reply.Status != http.StatusGatewayTimeout {
+		w.violation("%s: HTTP %d %.300s", what, reply.Status, reply.Body)
+		return
+	}
+	w.retryable(reply)
+}
+
+func (m *model) idOf(i int) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fates[i].id
+}
+
+func (m *model) erased(i int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fates[i].erase = erased
+}
+
+// wiped says whether a delete of everything may have taken the entry.
+func (m *model) wiped(i int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, x := range m.wipes {
+		if m.fates[i].sent < x.done {
+			return true
+		}
+	}
+	return false
+}
+
+// checkGone reads whether a deleted entry is still listed.
+func (w *worker) checkGone(ctx context.Context, i int, id uint64) {
+	items, ok := w.list(ctx, i, "")
+	for _, it := range items {
+		if ok && it.ID == id {
+			w.violation("id %d is listed after its delete was answered", id)
+		}
+	}
+}
+
+// list reads what is listed around entry i; false if no answer could be had.
+func (w *worker) list(ctx context.Context, i int, position string) ([]client.Item, bool) {
+	e, err := w.source.Entry(i)
+	if err != nil {
+		return nil, false
+	}
+	second := strconv.FormatInt(e.Timestamp/1000, 10)
+	next := strconv.FormatInt(e.Timestamp/1000+1, 10)
+	params := url.Values{"serial": {e.Serial}, "action_type": {e.Action}, "start": {second}, "end": {next}, "limit": {"1000"}}
+	return w.page(ctx, client.Query{Params: params, Position: position})
+}
+
+func (w *worker) page(ctx context.Context, q client.Query) ([]client.Item, bool) {
+	items, _, err := w.read.List(context.WithoutCancel(ctx), q)
+	w.noteRead(err)
+	return items, err == nil
+}
+
+// deleteAlls deletes everything, at even intervals in the first 60 % of the run.
+func (w *worker) deleteAlls(ctx context.Context) {
+	pace := w.Duration * 6 / 10 / time.Duration(w.Wipes)
+	for range w.Wipes {
+		sleep(ctx, pace)
+		for ctx.Err() == nil && !w.deleteAll(ctx) {
+			w.pause(ctx, 50*time.Millisecond, 300*time.Millisecond)
+		}
+	}
+}
+
+func (w *worker) deleteAll(ctx context.Context) (answered bool) {
+	at := w.model.beginWipe()
+	reply, err := w.read.DeleteAll(context.WithoutCancel(ctx))
+	answered = err == nil && reply.Status == http.StatusOK
+	sent := w.model.endWipe(at, answered)
+	switch {
+	case answered:
+		w.count("delete-alls", 1)
+		w.checkWiped(ctx, sent)
+	case err != nil:
+		w.count("delete-alls unanswered", 1)
+	default:
+		w.postponed("DELETE of all", reply)
+	}
+	return answered
+}
+
+func (m *model) beginWipe() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wipes = append(m.wipes, wipe{sent: m.now(), done: 1<<63 - 1})
+	return len(m.wipes) - 1
+}
+
+func (m *model) endWipe(at int, answered bool) (sent moment) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wipes[at].done, m.wipes[at].answered = m.now(), answered
+	return m.wipes[at].sent
+}
+
+// checkWiped reads whether anything that was acknowledged before the delete is still listed.
+func (w *worker) checkWiped(ctx context.Context, sent moment) {
+	items, _ := w.page(ctx, client.Query{Params: url.Values{"limit": {"1000"}}})
+	for _, it := range items {
+		if i := workload.IndexOf(it.Detail); w.model.acknowledgedBy(i, sent) {
+			w.violation("id %d is listed after a delete of everything was answered", it.ID)
+			return
+		}
+	}
+}
+
+func (m *model) acknowledgedBy(i int, at moment) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if i < 0 || i >= len(m.fates) {
+		return false
+	}
+	f := &m.fates[i]
+	return f.outcome == acknowledged && !f.fuzzy && f.done <= at
+}

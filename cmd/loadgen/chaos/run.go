@@ -1,0 +1,167 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/client"
+	"github.com/activitylog/activitylog/cmd/loadgen/workload"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Config says what a run does.
+type Config struct {
+	Bin      string        // folder of the binaries
+	Dir      string        // folder of the run
+	Seed     uint64        // of the faults and the load
+	Duration time.Duration // of the load
+	Kill     []string      // what to break: members, "consumer" for either, "pause" for a consumer stopped past its session
+	Every    time.Duration // mean time between faults
+	Deletes  int           // of single entries
+	Wipes    int           // deletes of everything, in the first 60 % of the run
+	Paused   time.Duration // how long a paused consumer is stopped; more than its session timeout
+	Say      func(format string, args ...any)
+}
+
+// run is a run under way.
+type run struct {
+	Config
+	cluster *Cluster
+	source  *workload.Source
+	model   *model
+
+	mu         sync.Mutex
+	position   schema.Position // of everything acknowledged
+	violations []string
+	tally      map[string]int
+}
+
+func newRun(cfg Config, cluster *Cluster) *run {
+	return &run{
+		Config: cfg, cluster: cluster, model: newModel(), position: schema.Position{}, tally: map[string]int{},
+		source: workload.New(cfg.Seed, 1_000_000, time.Now().UnixMilli()),
+	}
+}
+
+// Run starts a cluster, breaks it, and checks it. The error is that the run could not be made; what it found is in the report.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	cluster, err := NewCluster(cfg.Dir, cfg.Bin)
+	if err != nil {
+		return nil, err
+	}
+	defer cluster.Close()
+	if err := cluster.Start(ctx, Members...); err != nil {
+		return nil, err
+	}
+	cfg.Say("six processes are up in %s", cfg.Dir)
+	r := newRun(cfg, cluster)
+	r.underLoad(ctx, cfg.Duration, func(ctx context.Context, seed uint64) { r.newFaults(seed).strike(ctx) })
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return r.check(ctx)
+}
+
+// underLoad writes, reads and deletes while it is broken, for the duration or until strike returns if that is 0. It
+// returns when all of that has ended.
+func (r *run) underLoad(ctx context.Context, d time.Duration, strike func(ctx context.Context, seed uint64)) {
+	ctx, cancel := context.WithCancel(ctx)
+	if d > 0 {
+		ctx, cancel = context.WithTimeout(ctx, d)
+	}
+	defer cancel()
+	var all sync.WaitGroup
+	seeds := rand.New(rand.NewPCG(r.Seed, 1))
+	start := func(n int, f func(*worker, context.Context)) {
+		for range n {
+			w := r.newWorker(seeds.Uint64())
+			all.Go(func() { defer w.close(); f(w, ctx) })
+		}
+	}
+	start(2, (*worker).writeBatches)
+	start(4, (*worker).writeSingles)
+	start(2, (*worker).writeKeyed)
+	start(1, (*worker).writeKeyedBatches)
+	start(2, (*worker).readOwnWrites)
+	if r.Deletes > 0 {
+		start(4, (*worker).deleteSingles)
+	}
+	if r.Wipes > 0 {
+		start(1, (*worker).deleteAlls)
+	}
+	strike(ctx, seeds.Uint64())
+	if d == 0 {
+		cancel()
+	}
+	all.Wait()
+}
+
+// violation notes a promise that was broken.
+func (r *run) violation(format string, args ...any) {
+	text := fmt.Sprintf("%7.2fs ", r.model.now().Seconds()) + fmt.Sprintf(format, args...)
+	r.mu.Lock()
+	r.violations = append(r.violations, text)
+	r.mu.Unlock()
+	r.Say("VIOLATION %s", text)
+}
+
+func (r *run) count(what string, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tally[what] += n
+}
+
+// reached raises the position that everything acknowledged has.
+func (r *run) reached(text string) {
+	p, err := schema.ParsePosition(text)
+	if err != nil || len(p) == 0 {
+		r.violation("an acknowledged write has the position %q", text)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for partition, offset := range p {
+		r.position.Add(partition, offset)
+	}
+}
+
+// worker is one caller, with a connection to each service.
+type worker struct {
+	*run
+	rand  *rand.Rand
+	write *client.Conn
+	read  *client.Conn
+	body  []byte
+	last  string // position of the last acknowledged write
+}
+
+const requestTimeout = 15 * time.Second
+
+func (r *run) newWorker(seed uint64) *worker {
+	w := &worker{run: r, rand: rand.New(rand.NewPCG(seed, 2))}
+	w.write, _ = client.New(r.cluster.Write, requestTimeout) // both are URLs of ours
+	w.read, _ = client.New(r.cluster.Read, requestTimeout)
+	return w
+}
+
+func (w *worker) close() {
+	w.write.Close()
+	w.read.Close()
+}
+
+// pause waits between low and high.
+func (w *worker) pause(ctx context.Context, low, high time.Duration) {
+	sleep(ctx, low+time.Duration(w.rand.Int64N(int64(high-low))))
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

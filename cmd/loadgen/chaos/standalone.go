@@ -1,0 +1,56 @@
+package chaos
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// reopenLimit is how long standalone may take from its start until it is ready, after it was killed.
+const reopenLimit = 3 * time.Second
+
+// Standalone kills the single process that many times under load, and checks it.
+func Standalone(ctx context.Context, cfg Config, times int) (*Report, error) {
+	cluster, err := NewStandalone(cfg.Dir, cfg.Bin)
+	if err != nil {
+		return nil, err
+	}
+	defer cluster.Close()
+	if err := cluster.Start(ctx, cluster.Names...); err != nil {
+		return nil, err
+	}
+	cfg.Duration = time.Duration(times) * 3 * time.Second // what the deletes are spread over, about
+	r := newRun(cfg, cluster)
+	r.underLoad(ctx, 0, func(ctx context.Context, seed uint64) { r.killAlone(ctx, seed, times) })
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return r.check(ctx)
+}
+
+func (r *run) killAlone(ctx context.Context, seed uint64, times int) {
+	draw := rand.New(rand.NewPCG(seed, 4))
+	p := r.cluster.Process(Alone)
+	for n := range times {
+		sleep(ctx, time.Duration(draw.Int64N(int64(2*time.Second))))
+		if !p.Running() {
+			r.violation("standalone ended by itself; see %s", p.Log)
+		}
+		p.Kill()
+		r.count("kill -9 standalone", 1)
+		if err := p.Start(); err != nil {
+			r.violation("%v", err)
+			return
+		}
+		took, err := r.cluster.AwaitReady(ctx, Alone)
+		if err != nil {
+			r.violation("%v", err)
+			return
+		}
+		if took > reopenLimit {
+			r.violation("standalone was ready %v after its start", took)
+		}
+		(&faults{run: r}).slowest(Alone, took)
+		r.Say("kill %d: ready after %v", n+1, took.Round(time.Millisecond))
+	}
+}

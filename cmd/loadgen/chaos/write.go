@@ -1,0 +1,134 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/client"
+)
+
+func (w *worker) writeBatches(ctx context.Context) {
+	for ctx.Err() == nil {
+		n := 1 + w.rand.IntN(500)
+		first := w.model.take(n, false)
+		w.body = w.source.AppendLines(w.body[:0], first, n, nil)
+		w.post(&client.Request{ContentType: "application/x-ndjson", Body: w.body}, first, n)
+		w.pause(ctx, 20*time.Millisecond, 120*time.Millisecond)
+	}
+}
+
+func (w *worker) writeSingles(ctx context.Context) {
+	for ctx.Err() == nil {
+		first := w.model.take(1, false)
+		w.body = w.source.Append(w.body[:0], first, "")
+		w.post(&client.Request{ContentType: "application/json", Body: w.body}, first, 1)
+		w.pause(ctx, 5*time.Millisecond, 20*time.Millisecond)
+	}
+}
+
+// writeKeyed repeats each entry until it is acknowledged, and sometimes once more, as a client that lost the answer would.
+func (w *worker) writeKeyed(ctx context.Context) {
+	for ctx.Err() == nil {
+		first := w.model.take(1, true)
+		body := w.source.Append(nil, first, "")
+		req := &client.Request{ContentType: "application/json", IdempotencyKey: w.key(first), Body: body}
+		w.repeat(ctx, func() bool { return w.post(req, first, 1) })
+	}
+}
+
+func (w *worker) writeKeyedBatches(ctx context.Context) {
+	for ctx.Err() == nil {
+		n := 1 + w.rand.IntN(50)
+		first := w.model.take(n, true)
+		body := w.source.AppendLines(nil, first, n, w.key)
+		req := &client.Request{ContentType: "application/x-ndjson", Body: body}
+		w.repeat(ctx, func() bool { return w.post(req, first, n) })
+	}
+}
+
+func (w *worker) key(i int) string { return fmt.Sprintf("chaos-%d-%d", w.Seed, i) }
+
+func (w *worker) repeat(ctx context.Context, post func() bool) {
+	const tries = 5
+	for range tries {
+		done := post()
+		w.pause(ctx, 10*time.Millisecond, 60*time.Millisecond)
+		if done && w.rand.IntN(2) == 0 {
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// post sends entries and notes what was said about each; true if all were acknowledged. It is never cut off by the end of
+// the run: the fate of what has been sent is wanted.
+func (w *worker) post(req *client.Request, first, n int) bool {
+	req.Method, req.Path = http.MethodPost, client.Path
+	reply, err := w.write.Do(context.Background(), req)
+	switch {
+	case errors.Is(err, client.ErrNotSent):
+		w.tell(first, n, refused)
+		sleep(context.Background(), 100*time.Millisecond)
+	case err != nil:
+		w.tell(first, n, unknown)
+		w.count("writes unanswered", 1)
+	case reply.Status == http.StatusOK:
+		return w.accepted(reply, first, n)
+	case reply.Status == http.StatusServiceUnavailable || reply.Status == http.StatusGatewayTimeout:
+		w.tell(first, n, unknown)
+		w.count("writes answered 503", 1)
+		w.retryable(reply)
+		sleep(context.Background(), 200*time.Millisecond)
+	default:
+		w.tell(first, n, refused)
+		w.violation("POST of %d entries: HTTP %d %.300s", n, reply.Status, reply.Body)
+	}
+	return false
+}
+
+func (w *worker) tell(first, n int, o outcome) {
+	for i := first; i < first+n; i++ {
+		w.model.told(i, o, 0)
+	}
+}
+
+func (w *worker) accepted(reply *client.Reply, first, n int) bool {
+	written, err := client.ParseWritten(reply, n, true)
+	if err != nil {
+		w.tell(first, n, unknown)
+		w.violation("POST of %d entries: %v", n, err)
+		return false
+	}
+	w.reached(reply.Position)
+	w.last = reply.Position
+	got := 0
+	for i, id := range written.IDs {
+		if id == 0 {
+			w.model.told(first+i, unknown, 0)
+			continue
+		}
+		w.model.told(first+i, acknowledged, id)
+		got++
+	}
+	w.count("acknowledgements", got)
+	if got != written.Accepted {
+		w.violation("POST of %d entries: accepted %d, but %d ids", n, written.Accepted, got)
+	}
+	return got == n
+}
+
+// retryable checks that a 503 or a 504 says when to come again, in the dialect's words.
+func (w *worker) retryable(reply *client.Reply) {
+	if reply.Status == http.StatusServiceUnavailable && (reply.RetryAfter <= 0 || client.Code(reply) != 50301) {
+		w.violation("HTTP 503 with Retry-After %v: %.300s", reply.RetryAfter, reply.Body)
+	}
+	if !json.Valid(reply.Body) {
+		w.violation("HTTP %d without JSON: %.300s", reply.Status, reply.Body)
+	}
+}

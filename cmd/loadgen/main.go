@@ -1,0 +1,83 @@
+// Loadgen puts load on activitylog and holds what is stored against what was acknowledged: send, verify, chaos, bench.
+// It exits with 1 when a promise was broken.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/bench"
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
+	"github.com/activitylog/activitylog/cmd/loadgen/stats"
+)
+
+// errBroken is the end of a run that found a promise broken; the run has said which.
+var errBroken = errors.New("a promise was broken")
+
+// output is where a command says what it found.
+type output struct {
+	json     bool
+	progress *stats.Progress
+}
+
+// say prints a line of the result.
+func (o *output) say(format string, args ...any) {
+	o.progress.Clear()
+	fmt.Printf(format+"\n", args...)
+}
+
+// result prints the outcome: as JSON for machines, else as print writes it.
+func (o *output) result(v any, print func()) error {
+	if !o.json {
+		print()
+		return nil
+	}
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+type cli struct {
+	JSON bool `help:"Print the result as JSON." name:"json"`
+
+	Send   sendCmd   `cmd:"" help:"Send entries and say how fast they were taken in."`
+	Verify verifyCmd `cmd:"" help:"Hold what is stored against a journal of what was acknowledged."`
+	Chaos  chaosCmd  `cmd:"" help:"Run the services, kill them at random under load, and check that nothing is lost, doubled or resurrected."`
+	Bench  benchCmd  `cmd:"" help:"Measure, with the limits of the machine beside the figures."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("loadgen"), kong.Description("Load, faults and measurements for activitylog."), kong.UsageOnError(),
+		kong.Vars{"faults": strings.Join(chaos.Faults, ","), "parts": strings.Join(bench.Parts, ",")})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "loadgen:", err)
+		return 1
+	}
+	cmd, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "loadgen:", err)
+		return 2
+	}
+	out := &output{json: c.JSON, progress: stats.NewProgress(os.Stderr)}
+	cmd.BindTo(ctx, (*context.Context)(nil))
+	if err := cmd.Run(out); err != nil {
+		fmt.Fprintln(os.Stderr, "loadgen:", err)
+		return 1
+	}
+	return 0
+}
