@@ -32,6 +32,7 @@ type Config struct {
 	Addr         string // host:port; port 0 takes a free one. Default 127.0.0.1:0
 	DataDir      string // made if it is missing, mode 0700
 	Password     string // SASL PLAIN; empty takes the one kept in DataDir, made at random the first time
+	NoPassword   bool   // takes every client that reaches Addr, without SASL
 	NoSync       bool   // leaves out the fsync of each batch: an acknowledged record may then be lost with the machine's power
 	SegmentBytes int64  // a log is dropped by whole files of this size. Default 16 MiB
 	KeepBytes    int64  // records that every consumer group has read are dropped beyond this size, oldest first. Default 512 MiB
@@ -106,7 +107,7 @@ func (b *Broker) start(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	b.guard = newGuard(ln)
+	b.guard = newGuard(ln, b.cfg.NoPassword)
 	b.cluster, err = kfake.NewCluster(b.options(dir)...)
 	if err != nil {
 		return errors.Join(fmt.Errorf("open log: %w", err), b.guard.Close())
@@ -125,8 +126,6 @@ func (b *Broker) options(dir string) []kfake.Opt {
 		kfake.ClusterID("activitylog-embedded"),
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return b.guard, nil }),
 		kfake.DataDir(dir),
-		kfake.EnableSASL(),
-		kfake.Superuser("PLAIN", User, b.password),
 		kfake.GroupMinSessionTimeout(time.Second), // Kafka's default of 6 s is for networks; a dead consumer is replaced sooner
 		kfake.WithLogger(logger{b.cfg.Log}),
 		kfake.BrokerConfigs(map[string]string{
@@ -134,6 +133,9 @@ func (b *Broker) options(dir string) []kfake.Opt {
 			"log.cleaner.backoff.ms":    strconv.FormatInt(never.Milliseconds(), 10), // the keeper trims instead
 			"offsets.retention.minutes": strconv.FormatInt(int64(never.Minutes()/10), 10),
 		}),
+	}
+	if !b.cfg.NoPassword {
+		opts = append(opts, kfake.EnableSASL(), kfake.Superuser("PLAIN", User, b.password))
 	}
 	if !b.cfg.NoSync {
 		opts = append(opts, kfake.SyncWrites())
@@ -144,7 +146,7 @@ func (b *Broker) options(dir string) []kfake.Opt {
 // Addr is the host:port that clients connect to.
 func (b *Broker) Addr() string { return b.guard.Addr().String() }
 
-// Password is what clients name beside User.
+// Password is what clients name beside User; empty where they need none.
 func (b *Broker) Password() string { return b.password }
 
 // Ready says why records are refused, or nil.

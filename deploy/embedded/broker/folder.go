@@ -38,7 +38,7 @@ func lockFolder(dir string) (*os.File, error) {
 
 // password is the configured one, else the one kept in the data folder, else a new one that is kept there.
 func password(cfg Config) (string, error) {
-	if cfg.Password != "" {
+	if cfg.Password != "" || cfg.NoPassword {
 		return cfg.Password, nil
 	}
 	path := filepath.Join(cfg.DataDir, "password")

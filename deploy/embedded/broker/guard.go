@@ -22,13 +22,15 @@ var errHostile = errors.New("not a request that this broker takes")
 // many bytes as a client announces (up to 4 GiB, unauthenticated) and dereferences nil on a kind that it does not know.
 type guard struct {
 	net.Listener
+	trusting bool // no password is asked for
+
 	open  sync.WaitGroup
 	mu    sync.Mutex
 	conns map[*guarded]struct{} // guarded by mu
 }
 
-func newGuard(ln net.Listener) *guard {
-	return &guard{Listener: ln, conns: make(map[*guarded]struct{})}
+func newGuard(ln net.Listener, trusting bool) *guard {
+	return &guard{Listener: ln, trusting: trusting, conns: make(map[*guarded]struct{})}
 }
 
 func (g *guard) Accept() (net.Conn, error) {
@@ -50,7 +52,7 @@ func (g *guard) admit(conn net.Conn) *guarded {
 	if len(g.conns) >= maxConns {
 		return nil
 	}
-	c := &guarded{Conn: conn, guard: g}
+	c := &guarded{Conn: conn, guard: g, authenticated: g.trusting}
 	g.conns[c] = struct{}{}
 	g.open.Add(1)
 	return c

@@ -223,7 +223,11 @@ func (k *keeper) trim(ctx context.Context) error {
 }
 
 func (k *keeper) client() (*kgo.Client, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.b.Addr()), kgo.SASL(plain.Auth{User: User, Pass: k.b.password}.AsMechanism()))
+	opts := []kgo.Opt{kgo.SeedBrokers(k.b.Addr())}
+	if !k.b.cfg.NoPassword {
+		opts = append(opts, kgo.SASL(plain.Auth{User: User, Pass: k.b.password}.AsMechanism()))
+	}
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to own broker: %w", err)
 	}

@@ -1,0 +1,53 @@
+// Package query wires the query service, alike in its own process and in standalone.
+package query
+
+import (
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/fleet"
+)
+
+// Settings say how the query service answers.
+type Settings struct {
+	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." default:"5s" env:"WAIT_MAX"`
+	QueryTimeout time.Duration  `help:"How long one query may take." default:"10s" env:"QUERY_TIMEOUT"`
+	QueryMemory  int64          `help:"Bytes that one query may take in ClickHouse." default:"1073741824" env:"QUERY_MEMORY"`
+	Retention    int            `name:"retention-days" help:"Whole UTC days, after the day of receipt, for which an entry is visible." default:"45" env:"RETENTION_DAYS"`
+	CursorSecret service.Secret `help:"Signs cursors; without it a secret is made once and kept in ClickHouse." env:"CURSOR_SECRET"`
+	CursorMaxAge time.Duration  `help:"A cursor older than this is refused." default:"24h" env:"CURSOR_MAX_AGE"`
+}
+
+func (s Settings) config(topic string) query.Config {
+	c := query.Defaults()
+	c.Topic, c.WaitMax, c.QueryTimeout, c.MaxMemory = topic, s.WaitMax, s.QueryTimeout, s.QueryMemory
+	c.RetentionDays, c.CursorSecret, c.CursorMaxAge = s.Retention, s.CursorSecret.Reveal(), s.CursorMaxAge
+	return c
+}
+
+// Check says what is wrong with s.
+func (s Settings) Check() error { return s.config("activity").Validate() }
+
+// Needs are what the service stands on.
+type Needs struct {
+	Topic    string
+	Kafka    *kafka.Client
+	Conn     driver.Conn
+	Tables   *service.Await
+	Dialects service.Dialects
+}
+
+// Part is the service. It takes requests at once and answers them as soon as the tables are there.
+func Part(s Settings, n Needs, p *service.Process) service.Part {
+	store := query.New(s.config(n.Topic), n.Conn, n.Kafka, p.Log, p.Metrics)
+	return service.Part{
+		Name:   "query",
+		Run:    n.Tables.After(store.Run),
+		Ready:  store.Ready,
+		Routes: fleet.New(store, fleet.Config{Always200: n.Dialects.FleetAlways200}, p.Log).Routes,
+	}
+}

@@ -1,0 +1,152 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const (
+	headerTime     = 5 * time.Second
+	idleTime       = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+	shutdownTime   = 6 * time.Second // of requests under way, within drainTime
+
+	// A body has this long, and a second more for each slowBytes that it announces.
+	bodyTime  = 15 * time.Second
+	slowBytes = 64 << 10
+)
+
+// HTTP says where a process listens.
+type HTTP struct {
+	Addr       string        `name:"http-addr" help:"Address to listen at, host:port; port 0 takes a free one." default:"${http_addr}" env:"HTTP_ADDR"`
+	MaxConns   int           `name:"http-max-conns" help:"Connections beyond this many are closed at once." default:"4096" env:"HTTP_MAX_CONNS"`
+	DrainDelay time.Duration `help:"Time between saying not ready and taking no more connections, for load balancers." default:"0s" env:"DRAIN_DELAY"`
+}
+
+// Check says what is wrong with h.
+func (h HTTP) Check() error {
+	var faults []error
+	if _, _, err := net.SplitHostPort(h.Addr); err != nil {
+		faults = append(faults, fmt.Errorf("HTTP_ADDR: want host:port: %w", err))
+	}
+	if h.MaxConns < 1 {
+		faults = append(faults, errors.New("HTTP_MAX_CONNS: must be above 0"))
+	}
+	if h.DrainDelay < 0 || h.DrainDelay > 2*time.Second {
+		faults = append(faults, errors.New("DRAIN_DELAY: must be from 0 to 2s, so that a drain takes less than 10 s"))
+	}
+	return errors.Join(faults...)
+}
+
+// Listen starts to serve what the parts that were started offer, and the health endpoints, and returns the address.
+func (p *Process) Listen(ctx context.Context, h HTTP, auth Auth) (addr string, err error) {
+	m := newMetrics(p.Metrics)
+	server := &http.Server{
+		Handler:           p.router(m, auth),
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug), // what clients do wrong
+	}
+	var ln net.Listener
+	part := Part{
+		Name: "http",
+		Start: func(ctx context.Context) error {
+			inner, err := new(net.ListenConfig).Listen(ctx, "tcp", h.Addr)
+			if err != nil {
+				return err
+			}
+			ln = &limited{Listener: inner, free: make(chan struct{}, h.MaxConns), refused: m.refused}
+			return nil
+		},
+		Run: func(ctx context.Context) error { return serve(ctx, server, ln, h.DrainDelay) },
+	}
+	if err := p.Start(ctx, part); err != nil {
+		return "", err
+	}
+	p.Log.Info("listening", "addr", ln.Addr().String(), "version", Version)
+	return ln.Addr().String(), nil
+}
+
+func serve(ctx context.Context, server *http.Server, ln net.Listener, delay time.Duration) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	<-timer.C
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if server.Shutdown(drain) != nil {
+		_ = server.Close() // what is still under way is cut off: its caller was told nothing
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (p *Process) router(m *metrics, auth Auth) http.Handler {
+	r := chi.NewRouter()
+	r.Use(m.measure, p.recovered, deadline, middleware.GetHead)
+	r.Get("/livez", p.livez)
+	r.Get("/readyz", p.readyz(p.checks()))
+	r.Get("/version", p.version)
+	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{Registry: p.Metrics}))
+	r.Group(func(r chi.Router) {
+		r.Use(auth.identify)
+		for _, s := range p.stack {
+			if s.Routes != nil {
+				s.Routes(r)
+			}
+		}
+	})
+	return r
+}
+
+// recovered turns a panic into a 500; the process lives, and what was panicked with is logged and never shown.
+func (p *Process) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+				panic(v)
+			}
+			p.Log.Error("panic in a handler", "panic", fmt.Sprint(v), "method", r.Method, "route", route(r), "stack", string(debug.Stack()))
+			writeJSON(w, http.StatusInternalServerError, struct {
+				Code    int    `json:"code"`
+				Message string `json:"message"`
+				Data    any    `json:"data"`
+			}{50001, "internal error", nil})
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// deadline ends the reading of a body that comes too slowly.
+func deadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			allowed := bodyTime + time.Duration(max(r.ContentLength, 0)/slowBytes)*time.Second
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(allowed)) // a recorder in a test has none
+		}
+		next.ServeHTTP(w, r)
+	})
+}

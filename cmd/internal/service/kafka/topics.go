@@ -1,0 +1,60 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// Creation says how the topics are made that are missing.
+type Creation struct {
+	Create     bool          `name:"create-topics" help:"Make the topics that are missing." env:"CREATE_TOPICS" default:"${create_topics}" negatable:""`
+	Partitions int           `help:"Partitions of the entries' topic when it is made." default:"4" env:"PARTITIONS"`
+	Retention  time.Duration `name:"kafka-retention" help:"How long Kafka keeps entries when their topic is made." default:"${kafka_retention}" env:"KAFKA_RETENTION"`
+}
+
+// Check says what is wrong with c.
+func (c Creation) Check() error {
+	var faults []error
+	if c.Partitions < 1 || c.Partitions > 65535 {
+		faults = append(faults, errors.New("PARTITIONS: must be from 1 to 65535"))
+	}
+	if c.Retention < time.Hour {
+		faults = append(faults, errors.New("KAFKA_RETENTION: must be 1h or more, the time in which entries have to be stored"))
+	}
+	return errors.Join(faults...)
+}
+
+// Topics is the part of a process that sees to the topics: it makes them if it may, else waits until somebody has.
+func Topics(s Settings, c Creation, client *kafka.Client, log *slog.Logger) *service.Await {
+	return service.NewAwait("topics", log, func(ctx context.Context) error { return Ensure(ctx, s, c, client) })
+}
+
+// Ensure makes the topics that are missing, if it may, and says which are missing still.
+func Ensure(ctx context.Context, s Settings, c Creation, client *kafka.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	specs := schemakafka.Topics(s.Topic, c.Partitions, c.Retention)
+	if c.Create {
+		if err := schemakafka.Create(ctx, client, specs); err != nil {
+			return fmt.Errorf("kafka: %w", err)
+		}
+	}
+	for _, spec := range specs {
+		_, err := schemakafka.Partitions(ctx, client, spec.Name)
+		if errors.Is(err, kafka.UnknownTopicOrPartition) {
+			return fmt.Errorf("kafka has no topic %s (activityctl topics makes it, and so does a service with CREATE_TOPICS=true): %w", spec.Name, err)
+		}
+		if err != nil {
+			return fmt.Errorf("kafka: %w", err)
+		}
+	}
+	return nil
+}
