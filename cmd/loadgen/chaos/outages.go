@@ -122,7 +122,7 @@ func (o *outages) one() (status int, reply *client.Reply, took time.Duration) {
 		return 0, nil, took
 	}
 	if reply.Status != http.StatusOK {
-		o.model.told(i, unknown, 0)
+		o.model.told(i, refusal(reply), 0)
 		return reply.Status, reply, took
 	}
 	o.worker.accepted(reply, i, 1)

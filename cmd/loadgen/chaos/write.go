@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,7 +82,7 @@ func (w *worker) post(req *client.Request, first, n int) bool {
 	case reply.Status == http.StatusOK:
 		return w.accepted(reply, first, n)
 	case reply.Status == http.StatusServiceUnavailable || reply.Status == http.StatusGatewayTimeout:
-		w.tell(first, n, unknown)
+		w.tell(first, n, refusal(reply))
 		w.count("writes answered 503", 1)
 		w.retryable(reply)
 		sleep(context.Background(), 200*time.Millisecond)
@@ -90,6 +91,14 @@ func (w *worker) post(req *client.Request, first, n int) bool {
 		w.violation("POST of %d entries: HTTP %d %.300s", n, reply.Status, reply.Body)
 	}
 	return false
+}
+
+// refusal is what an answer says about entries that were not acknowledged: nothing was accepted, or nobody knows.
+func refusal(reply *client.Reply) outcome {
+	if bytes.Contains(reply.Body, []byte("nothing was accepted")) {
+		return refused
+	}
+	return unknown
 }
 
 func (w *worker) tell(first, n int, o outcome) {
