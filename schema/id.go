@@ -37,3 +37,9 @@ func IDOfUUID(u uuid.UUID) (uint64, error) {
 	}
 	return id, nil
 }
+
+// ForeignID is the id of an entry of a record that came without ids, from a producer that has none: 2^52 + partition·2^40 +
+// offset, above every id of a block and the same whenever the record is read. Partitions go up to 4095, offsets to 2^40-1.
+func ForeignID(partition int, offset int64) uint64 {
+	return 1<<52 | uint64(partition)<<40 | uint64(offset)
+}

@@ -1,0 +1,149 @@
+package consumer
+
+import (
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// record is one Kafka record.
+type record struct {
+	offset int64
+	at     int64  // Unix ms; when it was appended
+	value  []byte // lies in a page
+}
+
+// shape is what a batch needs to know of a record before it is decoded.
+type shape struct {
+	rows     int
+	received int64 // Unix ms; the earliest of the keyed chunks
+	keyed    bool
+	command  bool
+}
+
+// Field numbers of activity.proto.
+const (
+	batchChunks   = 2
+	batchCommand  = 3
+	chunkReceived = 2
+	chunkKeyed    = 4
+	chunkEntries  = 5
+)
+
+// inspect walks over a record's value without decoding its entries. What it cannot read counts as one row; decoding will
+// find the fault.
+func inspect(value []byte) shape {
+	if len(value) == 0 || value[0] == '{' {
+		return shape{rows: 1}
+	}
+	if value[0] == 0 && len(value) > 6 {
+		value = value[6:] // the framing of a schema registry
+	}
+	var s shape
+	fields(value, func(number protowire.Number, _ uint64, content []byte) {
+		switch number {
+		case batchChunks:
+			s.addChunk(content)
+		case batchCommand:
+			s.command = true
+		}
+	})
+	s.rows = max(1, s.rows)
+	return s
+}
+
+func (s *shape) addChunk(chunk []byte) {
+	received, keyed := int64(0), false
+	fields(chunk, func(number protowire.Number, varint uint64, _ []byte) {
+		switch number {
+		case chunkReceived:
+			received = int64(varint)
+		case chunkKeyed:
+			keyed = varint != 0
+		case chunkEntries:
+			s.rows++
+		}
+	})
+	if keyed && (!s.keyed || received < s.received) {
+		s.keyed, s.received = true, received
+	}
+}
+
+// fields calls f for the fields of a message until one cannot be read.
+func fields(b []byte, f func(number protowire.Number, varint uint64, content []byte)) {
+	for len(b) > 0 {
+		number, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return
+		}
+		b = b[n:]
+		var varint uint64
+		var content []byte
+		switch kind {
+		case protowire.VarintType:
+			varint, n = protowire.ConsumeVarint(b)
+		case protowire.BytesType:
+			content, n = protowire.ConsumeBytes(b)
+		default:
+			n = protowire.ConsumeFieldValue(number, kind, b)
+		}
+		if n < 0 {
+			return
+		}
+		f(number, varint, content)
+		b = b[n:]
+	}
+}
+
+// limits bound a batch. A record that exceeds them alone is a batch of its own.
+type limits struct {
+	rows, bytes int
+}
+
+// maxCommands bounds how long one batch of deletes may take.
+const maxCommands = 256
+
+// batch is a range of a partition's offsets that is stored as a whole.
+type batch struct {
+	first, last int64 // last is below first while the batch is empty
+	records     []record
+	rows, bytes int
+	commands    int
+	keyed       bool
+	received    int64 // Unix ms; the earliest of the keyed chunks
+	replay      bool  // its range was declared before; limits do not count
+}
+
+func newBatch(first int64) *batch {
+	return &batch{first: first, last: first - 1, received: math.MaxInt64}
+}
+
+// fits says whether a record may join b. Nothing joins behind a command but another one, so that a batch ends with its
+// commands and every entry lies before them.
+func (b *batch) fits(s shape, value []byte, l limits) bool {
+	if b.replay || len(b.records) == 0 {
+		return true
+	}
+	if b.commands > 0 {
+		return s.command && s.rows <= 1 && b.commands < maxCommands
+	}
+	return b.rows+s.rows <= l.rows && b.bytes+len(value) <= l.bytes
+}
+
+func (b *batch) add(r record, s shape) {
+	b.records = append(b.records, r)
+	b.last = r.offset
+	b.rows += s.rows
+	b.bytes += len(r.value)
+	if s.command {
+		b.commands++
+	}
+	if s.keyed {
+		b.keyed, b.received = true, min(b.received, s.received)
+	}
+}
+
+func (b *batch) empty() bool { return len(b.records) == 0 }
+
+// maxRecordRows is how many entries of one record have an index that fits its column.
+const maxRecordRows = math.MaxUint16 + 1

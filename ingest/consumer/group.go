@@ -1,0 +1,171 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// Run is a member of the group until ctx ends: it waits for Kafka, for the topic and for ClickHouse as long as it takes.
+// When ctx ends it completes the batches under way, leaves the group, and returns nil.
+func (c *Consumer) Run(ctx context.Context) error {
+	defer c.sink.Close()
+	opts := *c.cfg.ClickHouse
+	opts.Addr = opts.Addr[:1] // where the inserts go, so that they are seen
+	conn, err := clickhouse.Open(&opts)
+	if err != nil {
+		return fmt.Errorf("consumer: open ClickHouse: %w", err)
+	}
+	defer conn.Close()
+	c.conn = conn
+	if err := c.awaitTopic(ctx); err != nil {
+		return nil //nolint:nilerr // ctx has ended before anything was begun
+	}
+	group, err := kafka.NewConsumerGroup(c.groupConfig())
+	if err != nil {
+		return fmt.Errorf("consumer: join group %s: %w", c.group, err)
+	}
+	var workers sync.WaitGroup
+	for ctx.Err() == nil {
+		generation, err := group.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				c.health.set(dependencyGroup, fmt.Errorf("join group %s: %w", c.group, err))
+			}
+			continue
+		}
+		c.health.set(dependencyGroup, nil)
+		c.start(ctx, generation, &workers)
+	}
+	workers.Wait()
+	c.health.set(dependencyGroup, errStopped)
+	if err := group.Close(); err != nil {
+		return fmt.Errorf("consumer: leave group %s: %w", c.group, err)
+	}
+	return nil
+}
+
+var errStopped = errors.New("stopped")
+
+func (c *Consumer) awaitTopic(ctx context.Context) error {
+	return c.reach(ctx, "look for the topic", func(ctx context.Context) error {
+		_, err := schemakafka.Partitions(ctx, c.client, c.cfg.Topic)
+		return err
+	})
+}
+
+func (c *Consumer) groupConfig() kafka.ConsumerGroupConfig {
+	return kafka.ConsumerGroupConfig{
+		ID: c.group, Brokers: c.cfg.Brokers, Topics: []string{c.cfg.Topic}, Dialer: dialer(c.client),
+		SessionTimeout: c.cfg.SessionTimeout, HeartbeatInterval: c.cfg.SessionTimeout / 4, RebalanceTimeout: c.cfg.SessionTimeout,
+		JoinGroupBackoff: 300 * time.Millisecond, Timeout: min(5*time.Second, c.cfg.SessionTimeout/2), StartOffset: kafka.FirstOffset,
+		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second,
+	}
+}
+
+// dialer connects the way the client does. kafka-go's group does not take a transport.
+func dialer(client *kafka.Client) *kafka.Dialer {
+	d := &kafka.Dialer{Timeout: time.Second, DualStack: true}
+	if t, ok := client.Transport.(*kafka.Transport); ok {
+		d.ClientID, d.TLS, d.SASLMechanism = t.ClientID, t.TLS, t.SASL
+		if t.DialTimeout > 0 {
+			d.Timeout = t.DialTimeout
+		}
+		if t.Dial != nil {
+			d.DialFunc = t.Dial
+		}
+	}
+	return d
+}
+
+// start gives each of the generation's partitions a goroutine. The generation ends with the first of them that returns.
+func (c *Consumer) start(stop context.Context, g *kafka.Generation, workers *sync.WaitGroup) {
+	assigned := g.Assignments[c.cfg.Topic]
+	c.log.Info("partitions assigned", slog.Int("generation", int(g.ID)), slog.Int("partitions", len(assigned)))
+	for _, a := range assigned {
+		p := c.partition(a.ID, member{generation: int(g.ID), id: g.MemberID}, len(assigned))
+		workers.Add(1)
+		g.Start(func(ctx context.Context) {
+			defer workers.Done()
+			defer p.metric.gone()
+			p.live(ctx, stop)
+		})
+	}
+}
+
+func (c *Consumer) partition(number int, m member, of int) *partition {
+	maxBytes := max(1<<20, min(c.cfg.MaxBytes, c.cfg.MemoryBytes/of))
+	log := c.log.With(slog.Int("partition", number))
+	return &partition{
+		Consumer: c, number: number, member: m, log: log, metric: c.metrics.of(number),
+		limits: limits{rows: c.cfg.MaxRows, bytes: maxBytes},
+		keys:   repeat.Keys{Window: c.cfg.KeyWindow, Max: c.cfg.MaxKeys},
+		fetch: &fetcher{
+			client: c.client, topic: c.cfg.Topic, partition: number, maxBytes: int64(min(4<<20, maxBytes)), wait: 250 * time.Millisecond,
+			trouble: func(err error) { c.health.set(dependencyKafka, err) }, pages: make(chan page, 1),
+		},
+	}
+}
+
+// live runs p, and cuts it off when it takes longer than the drain may.
+func (p *partition) live(ctx, stop context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(stop, func() {
+		pause(ctx, p.cfg.DrainTimeout)
+		cancel()
+	})()
+	err := p.run(ctx, stop)
+	switch {
+	case errors.Is(err, errFenced):
+		p.metrics.refused.Inc()
+		p.log.WarnContext(ctx, "another member has the partition", slog.Any("error", err))
+	case err != nil && ctx.Err() == nil:
+		p.log.ErrorContext(ctx, "partition given back", slog.Any("error", err))
+		pause(ctx, 300*time.Millisecond) // what ended it may still be so
+	}
+}
+
+// errFenced is a commit that the group refused, because it has gone on without this member.
+var errFenced = errors.New("the group has another generation")
+
+// commit declares that everything before offset is stored and, unless last is repeat.NoIntent, that [offset, last] is
+// under way. errFenced if this member does not own the partition any more.
+func (p *partition) commit(ctx context.Context, offset, last int64) error {
+	metadata := p.blocks.Encode(last)
+	return p.reach(ctx, "commit", func(ctx context.Context) error {
+		res, err := p.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
+			GroupID: p.group, GenerationID: p.member.generation, MemberID: p.member.id,
+			Topics: map[string][]kafka.OffsetCommit{p.cfg.Topic: {{Partition: p.number, Offset: offset, Metadata: metadata}}},
+		})
+		if err != nil {
+			return err
+		}
+		at := res.Topics[p.cfg.Topic]
+		if len(at) != 1 {
+			return kafka.UnknownTopicOrPartition
+		}
+		if isFenced(at[0].Error) {
+			return fmt.Errorf("%w: commit %d: %w", errFenced, offset, at[0].Error)
+		}
+		return at[0].Error
+	})
+}
+
+func isFenced(err error) bool {
+	for _, e := range [...]kafka.Error{kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.RebalanceInProgress, kafka.FencedInstanceID} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,105 @@
+package block
+
+import (
+	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/activitylog/activitylog/schema/activitypb"
+)
+
+// Place is where an entry lies in Kafka: the offset of its record, and its index within it.
+type Place struct {
+	Offset int64
+	Index  uint16
+}
+
+// Row is one entry with what its chunk and its place say about it.
+type Row struct {
+	*activitypb.Entry
+	ID         uint64
+	Tenant     string
+	ReceivedAt int64 // Unix ms
+	Place      Place
+}
+
+// Entries is a block of the table activity. The zero value is ready for use; Reset keeps its memory.
+type Entries struct {
+	partition                  uint16
+	tenant, action, platform   dict
+	timestamp, receivedAt      proto.ColDateTime64
+	id, offset                 proto.ColUInt64
+	device, actorID, actorName text
+	targets                    texts
+	request, detail, details   text
+	extra                      text
+	part, index                proto.ColUInt16
+}
+
+// Reset empties b for rows of one Kafka partition.
+func (b *Entries) Reset(partition int) {
+	b.partition = uint16(partition)
+	b.tenant.reset()
+	b.action.reset()
+	b.platform.reset()
+	b.timestamp.Reset()
+	b.receivedAt.Reset()
+	b.id.Reset()
+	b.offset.Reset()
+	for _, c := range []*text{&b.device, &b.actorID, &b.actorName, &b.request, &b.detail, &b.details, &b.extra} {
+		c.reset()
+	}
+	b.targets.reset()
+	b.part.Reset()
+	b.index.Reset()
+}
+
+// Append adds a row. Nothing of it is kept.
+func (b *Entries) Append(r *Row) {
+	b.tenant.appendKey(b.tenant.key(r.Tenant))
+	b.action.appendKey(b.action.key(r.Action))
+	b.platform.appendKey(b.platform.key(r.Platform))
+	b.timestamp.AppendRaw(proto.DateTime64(r.Timestamp))
+	b.receivedAt.AppendRaw(proto.DateTime64(r.ReceivedAt))
+	b.id.Append(r.ID)
+	b.device.append(r.Device)
+	b.actorID.append(r.ActorId)
+	b.actorName.append(r.ActorName)
+	b.targets.append(r.Targets)
+	b.request.append(r.RequestId)
+	b.detail.append(r.Detail)
+	b.details.appendBytes(r.Details)
+	b.extra.appendBytes(r.Extra)
+	b.part.Append(b.partition)
+	b.offset.Append(uint64(r.Place.Offset))
+	b.index.Append(r.Place.Index)
+}
+
+// Rows is the number of rows.
+func (b *Entries) Rows() int { return len(b.id) }
+
+// Place is where row i lies in Kafka.
+func (b *Entries) Place(i int) Place { return Place{Offset: int64(b.offset[i]), Index: b.index[i]} }
+
+// Columns are the columns by the names of the table.
+func (b *Entries) Columns() proto.Input {
+	b.timestamp.WithPrecision(proto.PrecisionMilli)
+	b.receivedAt.WithPrecision(proto.PrecisionMilli)
+	return proto.Input{
+		{Name: "tenant", Data: b.tenant.column()},
+		{Name: "timestamp", Data: b.timestamp},
+		{Name: "id", Data: b.id},
+		{Name: "received_at", Data: b.receivedAt},
+		{Name: "action", Data: b.action.column()},
+		{Name: "platform", Data: b.platform.column()},
+		{Name: "device", Data: &b.device},
+		{Name: "actor_id", Data: &b.actorID},
+		{Name: "actor_name", Data: &b.actorName},
+		{Name: "targets", Data: &b.targets},
+		{Name: "request_id", Data: &b.request},
+		{Name: "detail", Data: &b.detail},
+		{Name: "details", Data: &b.details},
+		{Name: "extra", Data: &b.extra},
+		{Name: "kpart", Data: b.part},
+		{Name: "koff", Data: b.offset},
+		{Name: "kidx", Data: b.index},
+	}
+}

@@ -1,0 +1,268 @@
+package block
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
+
+const (
+	hourMillis = 3600 * 1000
+	dayMillis  = 24 * hourMillis
+)
+
+// What by_entity counts by. An entry that has none of one is not counted there.
+const (
+	KindDevice = "device"
+	KindActor  = "actor"  // by actor id
+	KindName   = "name"   // by account name, else by actor id
+	KindTarget = "target" // by the type of a target; an entry counts once for each type that it has
+)
+
+// Week is the Monday, in days since 1970, of the week that a moment (Unix ms) lies in: how every table is partitioned.
+func Week(ms int64) int64 {
+	day := ms / dayMillis
+	return max(0, day-(day+3)%7) // 1970-01-01 was a Thursday
+}
+
+type when struct {
+	hour uint32 // of the entry's time, Unix s
+	day  uint16 // of receipt, since 1970
+}
+
+func whenOf(r *Row) when {
+	return when{hour: uint32(r.Timestamp / hourMillis * 3600), day: uint16(r.ReceivedAt / dayMillis)}
+}
+
+// Kinds counts entries by tenant, hour, platform, action and day of receipt, for by_kind.
+type Kinds struct {
+	tenants, platforms, actions dict
+	counts                      map[kindKey]int64
+}
+
+type kindKey struct {
+	when
+	tenant, platform, action uint32
+}
+
+// Reset empties k and keeps its memory.
+func (k *Kinds) Reset() {
+	k.tenants.reset()
+	k.platforms.reset()
+	k.actions.reset()
+	clear(k.counts)
+}
+
+// Add counts r n times.
+func (k *Kinds) Add(r *Row, n int64) {
+	if k.counts == nil {
+		k.counts = make(map[kindKey]int64)
+	}
+	k.counts[kindKey{whenOf(r), k.tenants.key(r.Tenant), k.platforms.key(r.Platform), k.actions.key(r.Action)}] += n
+}
+
+// Blocks are the counts by rising week of receipt, each to be inserted before the next. The last one carries the offset up
+// to which the partition has been counted: only when it is stored are all of them.
+func (k *Kinds) Blocks(partition int, last int64) []Block {
+	weeks := map[int64]*kindBlock{}
+	for key, n := range k.counts {
+		if n == 0 {
+			continue
+		}
+		week := Week(int64(key.day) * dayMillis)
+		b := weeks[week]
+		if b == nil {
+			b = &kindBlock{from: k}
+			weeks[week] = b
+		}
+		b.rows = append(b.rows, kindRow{key, n})
+	}
+	return inOrder(weeks, func(b *kindBlock, final bool) { b.finish(partition, last, final) })
+}
+
+type kindRow struct {
+	kindKey
+	n int64
+}
+
+type kindBlock struct {
+	from                     *Kinds
+	rows                     []kindRow
+	tenant, platform, action dict
+	hour                     proto.ColDateTime
+	day                      proto.ColDate
+	part                     proto.ColUInt16
+	to                       proto.ColUInt64
+	n                        proto.ColInt64
+}
+
+func (b *kindBlock) finish(partition int, last int64, final bool) {
+	b.tenant, b.platform, b.action = b.from.tenants.share(), b.from.platforms.share(), b.from.actions.share()
+	for _, r := range b.rows {
+		b.tenant.appendKey(r.tenant)
+		b.platform.appendKey(r.platform)
+		b.action.appendKey(r.action)
+		b.hour.Data = append(b.hour.Data, proto.DateTime(r.hour))
+		b.day = append(b.day, proto.Date(r.day))
+		b.part = append(b.part, uint16(partition))
+		b.to = append(b.to, upTo(last, final))
+		b.n = append(b.n, r.n)
+	}
+}
+
+// share is a dictionary of the same values without rows.
+func (c *dict) share() dict { return dict{index: c.index, values: c.values} }
+
+func upTo(last int64, final bool) uint64 {
+	if !final {
+		return 0
+	}
+	return uint64(last)
+}
+
+func (b *kindBlock) Rows() int { return len(b.rows) }
+
+func (b *kindBlock) Columns() proto.Input {
+	return proto.Input{
+		{Name: "tenant", Data: b.tenant.column()},
+		{Name: "hour", Data: b.hour},
+		{Name: "platform", Data: b.platform.column()},
+		{Name: "action", Data: b.action.column()},
+		{Name: "received", Data: b.day},
+		{Name: "kpart", Data: b.part},
+		{Name: "koff_to", Data: b.to},
+		{Name: "n", Data: b.n},
+	}
+}
+
+// Entities counts entries by tenant, kind, entity, hour and day of receipt, for by_entity. Reset it before its first use.
+type Entities struct {
+	tenants dict
+	counts  map[entityKey]int64
+}
+
+type entityKey struct {
+	when
+	tenant uint32
+	kind   uint8
+	entity string
+}
+
+var kinds = [...]string{"", KindDevice, KindActor, KindName, KindTarget}
+
+// Reset empties e and keeps its memory.
+func (e *Entities) Reset() {
+	e.tenants.reset()
+	e.tenants.key("") // the marker's
+	clear(e.counts)
+}
+
+// Add counts r n times. The strings of r are kept until Reset.
+func (e *Entities) Add(r *Row, n int64) {
+	if e.counts == nil {
+		e.counts = make(map[entityKey]int64)
+	}
+	key := entityKey{when: whenOf(r), tenant: e.tenants.key(r.Tenant)}
+	name := r.ActorName
+	if name == "" {
+		name = r.ActorId
+	}
+	for kind, entity := range [...]string{1: r.Device, 2: r.ActorId, 3: name} {
+		if entity != "" {
+			key.kind, key.entity = uint8(kind), entity
+			e.counts[key] += n
+		}
+	}
+	key.kind = 4
+	for i, t := range r.Targets {
+		if key.entity, _, _ = strings.Cut(t, "\x00"); !hasType(r.Targets[:i], key.entity) {
+			e.counts[key] += n
+		}
+	}
+}
+
+func hasType(targets []string, kind string) bool {
+	return slices.ContainsFunc(targets, func(t string) bool {
+		return len(t) > len(kind) && t[:len(kind)] == kind && t[len(kind)] == 0
+	})
+}
+
+// Blocks are the counts by rising week of receipt, each to be inserted before the next. The last one ends with the marker
+// that says up to which offset the partition has been counted; day, in days since 1970, is the marker's when no row has one.
+func (e *Entities) Blocks(partition int, last, day int64) []Block {
+	weeks := map[int64]*entityBlock{}
+	for key, n := range e.counts {
+		if n == 0 {
+			continue
+		}
+		week := Week(int64(key.day) * dayMillis)
+		b := weeks[week]
+		if b == nil {
+			b = &entityBlock{tenant: e.tenants.share()}
+			weeks[week] = b
+		}
+		b.add(key, 0, n)
+	}
+	if len(weeks) == 0 {
+		weeks[0] = &entityBlock{tenant: e.tenants.share()}
+	}
+	return inOrder(weeks, func(b *entityBlock, final bool) {
+		if !final {
+			return
+		}
+		if len(b.day) > 0 {
+			day = int64(b.day[0])
+		}
+		b.add(entityKey{when: when{day: uint16(day)}, tenant: e.tenants.key(""), entity: strconv.Itoa(partition)}, uint64(last), 0)
+	})
+}
+
+type entityBlock struct {
+	tenant, kind dict
+	entity       text
+	hour         proto.ColDateTime
+	day          proto.ColDate
+	to           proto.ColUInt64
+	n            proto.ColInt64
+}
+
+func (b *entityBlock) add(key entityKey, to uint64, n int64) {
+	b.tenant.appendKey(key.tenant)
+	b.kind.appendKey(b.kind.key(kinds[key.kind]))
+	b.entity.append(key.entity)
+	b.hour.Data = append(b.hour.Data, proto.DateTime(key.hour))
+	b.day = append(b.day, proto.Date(key.day))
+	b.to = append(b.to, to)
+	b.n = append(b.n, n)
+}
+
+func (b *entityBlock) Rows() int { return len(b.n) }
+
+func (b *entityBlock) Columns() proto.Input {
+	return proto.Input{
+		{Name: "tenant", Data: b.tenant.column()},
+		{Name: "kind", Data: b.kind.column()},
+		{Name: "entity", Data: &b.entity},
+		{Name: "hour", Data: b.hour},
+		{Name: "received", Data: b.day},
+		{Name: "koff_to", Data: b.to},
+		{Name: "n", Data: b.n},
+	}
+}
+
+// inOrder gives the blocks by rising week after finish has seen each, told which one is the last.
+func inOrder[B Block](weeks map[int64]B, finish func(b B, final bool)) []Block {
+	order := make([]int64, 0, len(weeks))
+	for w := range weeks {
+		order = append(order, w)
+	}
+	slices.Sort(order)
+	out := make([]Block, 0, len(order))
+	for i, w := range order {
+		finish(weeks[w], i == len(order)-1)
+		out = append(out, weeks[w])
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package repeat
+
+import (
+	"time"
+
+	"github.com/activitylog/activitylog/schema/activitypb"
+)
+
+// Key is an event key with what tells a repetition from another entry under the same key.
+type Key struct {
+	Tenant     string
+	Hash       [16]byte
+	Body       uint64 // hash of the entry
+	ReceivedAt int64  // Unix ms
+	Offset     int64
+}
+
+// KeyOf is the event key in an entry's extra; false if it has none.
+func KeyOf(extra []byte) (Key, bool) {
+	if len(extra) == 0 {
+		return Key{}, false
+	}
+	var x activitypb.Extra
+	if err := x.UnmarshalVTUnsafe(extra); err != nil || len(x.EventKey) != 16 {
+		return Key{}, false
+	}
+	return Key{Hash: [16]byte(x.EventKey), Body: x.BodyHash}, true
+}
+
+type keyID struct {
+	tenant string
+	hash   [16]byte
+}
+
+func (k *Key) id() keyID { return keyID{k.Tenant, k.Hash} }
+
+// Keys are the newest keyed entries that one partition holds, at most Max of them, each good for Window.
+type Keys struct {
+	Window time.Duration
+	Max    int
+
+	loaded bool
+	byID   map[keyID]Key
+	order  []Key // by rising offset
+}
+
+// Loaded says whether k knows what the partition holds.
+func (k *Keys) Loaded() bool { return k.loaded }
+
+// Forget makes k unknown, as it is at first. Load makes it known.
+func (k *Keys) Forget() { k.loaded, k.byID, k.order = false, nil, nil }
+
+// Load takes the newest keyed entries of the partition, at most Max, by falling offset.
+func (k *Keys) Load(newestFirst []Key) {
+	k.loaded, k.byID, k.order = true, make(map[keyID]Key, len(newestFirst)), make([]Key, 0, len(newestFirst))
+	for i := len(newestFirst) - 1; i >= 0; i-- {
+		k.add(newestFirst[i])
+	}
+}
+
+func (k *Keys) add(key Key) {
+	k.byID[key.id()] = key
+	k.order = append(k.order, key)
+}
+
+// Batch begins the decisions about one batch.
+func (k *Keys) Batch() *KeyBatch { return &KeyBatch{keys: k} }
+
+// KeyBatch decides about the keys of one batch. Its own keys count only for itself until Keep.
+type KeyBatch struct {
+	keys  *Keys
+	fresh map[keyID]Key
+	order []Key
+}
+
+// Repeated says whether the key was given to an entry that came before, not more than the window earlier, and whether that
+// entry was a different one. A key that is not repeated is remembered.
+func (b *KeyBatch) Repeated(key Key) (repeated, conflict bool) {
+	before, ok := b.fresh[key.id()]
+	if !ok {
+		before, ok = b.keys.byID[key.id()]
+	}
+	if ok && before.ReceivedAt > key.ReceivedAt-b.keys.Window.Milliseconds() {
+		return true, before.Body != key.Body
+	}
+	if b.fresh == nil {
+		b.fresh = make(map[keyID]Key)
+	}
+	key.Tenant = string([]byte(key.Tenant)) // it may lie in a record's memory
+	b.fresh[key.id()] = key
+	b.order = append(b.order, key)
+	return false, false
+}
+
+// Keep makes the batch's keys part of the window, and lets go of what exceeds it. The batch is stored.
+func (b *KeyBatch) Keep() {
+	k := b.keys
+	if !k.loaded {
+		return
+	}
+	for _, key := range b.order {
+		k.add(key)
+	}
+	excess := max(0, len(k.order)-k.Max)
+	for _, old := range k.order[:excess] {
+		if now := k.byID[old.id()]; now.Offset == old.Offset {
+			delete(k.byID, old.id())
+		}
+	}
+	k.order = k.order[excess:]
+}

@@ -1,0 +1,90 @@
+package consumer
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	entries *prometheus.CounterVec
+	rows    prometheus.Histogram
+	inserts *prometheus.HistogramVec
+	lag     *prometheus.GaugeVec
+	age     *prometheus.GaugeVec
+	refused prometheus.Counter
+	replays prometheus.Counter
+	deletes prometheus.Counter
+	dead    prometheus.Counter
+	alarms  *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	return &metrics{
+		entries: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "activity_consumer_entries_total",
+			Help: "Entries read, by what they came to: stored, repeated (by a producer), keyed (repeats of an event key), recovered (stored before), erased (deleted before).",
+		}, []string{"outcome"}),
+		rows: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "activity_consumer_batch_rows", Help: "Rows of a batch.",
+			Buckets: []float64{1, 10, 100, 1e3, 1e4, 3e4, 1e5, 3e5, 1e6},
+		}),
+		inserts: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "activity_consumer_insert_seconds", Help: "Time until ClickHouse had stored a block, repetitions included, by table.",
+			Buckets: []float64{.005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30},
+		}, []string{"table"}),
+		lag: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "activity_consumer_lag_records", Help: "Records of the log that are not stored yet, by partition.",
+		}, []string{"partition"}),
+		age: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "activity_consumer_lag_seconds", Help: "Age of the oldest record that is not stored yet, by partition.",
+		}, []string{"partition"}),
+		refused: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_consumer_refused_intents_total", Help: "Commits refused because the group had gone on to another generation.",
+		}),
+		replays: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_consumer_replays_total", Help: "Batches taken again because their consumer did not say that they were complete.",
+		}),
+		deletes: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_consumer_deletes_total", Help: "Delete commands applied.",
+		}),
+		dead: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_consumer_dead_letters_total", Help: "Entries and records that could not be stored and were put aside.",
+		}),
+		alarms: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "activity_consumer_alarms_total", Help: "Conditions that somebody should look at, by kind.",
+		}, []string{"kind"}),
+	}
+}
+
+// partitionMetrics are those of one partition; they go with its assignment.
+type partitionMetrics struct {
+	*metrics
+	label    string
+	lag, age prometheus.Gauge
+}
+
+func (m *metrics) of(partition int) partitionMetrics {
+	label := strconv.Itoa(partition)
+	return partitionMetrics{metrics: m, label: label, lag: m.lag.WithLabelValues(label), age: m.age.WithLabelValues(label)}
+}
+
+func (m *partitionMetrics) stored(a *assembly, b *batch) {
+	m.rows.Observe(float64(b.rows))
+	for outcome, n := range map[string]int{
+		"stored": a.tally.stored, "repeated": a.tally.repeated, "keyed": a.tally.keyed,
+		"recovered": a.tally.recovered, "erased": a.tally.erased,
+	} {
+		if n > 0 {
+			m.entries.WithLabelValues(outcome).Add(float64(n))
+		}
+	}
+}
+
+// gone takes the partition's own series away: another member has it now.
+func (m *partitionMetrics) gone() {
+	m.metrics.lag.DeleteLabelValues(m.label)
+	m.metrics.age.DeleteLabelValues(m.label)
+}

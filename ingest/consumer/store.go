@@ -1,0 +1,217 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
+)
+
+// Points at which a test may end a partition's work as a crash would.
+const (
+	beforeIntent  = "before intent"
+	afterIntent   = "after intent"
+	afterEntries  = "after entries"
+	afterEntities = "after by_entity"
+	afterKinds    = "after by_kind"
+	beforeDelete  = "before delete"
+	afterSubtract = "after subtract"
+	afterDelete   = "after delete"
+)
+
+// at is where a test's failure strikes; the hook is nil in every service.
+func (p *partition) at(point string) error {
+	if p.fail == nil {
+		return nil
+	}
+	return p.fail(p.number, point)
+}
+
+// store declares b, stores what it holds in ClickHouse, and applies its deletes. Whatever it is cut off at, the next owner
+// of the partition takes the same range under the same token and comes to the same end.
+func (p *partition) store(ctx context.Context, b *batch) error {
+	if err := p.declare(ctx, b); err != nil {
+		return err
+	}
+	a, err := p.assemblies.get(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.assemblies.put(a)
+	if err := p.assemble(ctx, a, b); err != nil {
+		return err
+	}
+	if err := p.write(ctx, a, b); err != nil {
+		return err
+	}
+	if err := p.erase(ctx, a.commands); err != nil {
+		return err
+	}
+	p.metric.stored(a, b)
+	p.blocks, p.next, p.intent = a.blocks, b.last+1, repeat.NoIntent
+	a.keys.Keep()
+	if len(a.commands) > 0 || a.rejected > 0 {
+		p.keys.Forget() // what they took away must not be held against a repetition, and is not after a restart either
+	}
+	p.metric.lag.Set(float64(max(0, p.pending.end-p.next)))
+	return nil
+}
+
+// declare commits the batch's first offset with its last one: the batch before is complete, and this one is under way.
+func (p *partition) declare(ctx context.Context, b *batch) error {
+	if b.replay {
+		p.metric.replays.Inc()
+		return nil
+	}
+	if err := p.at(beforeIntent); err != nil {
+		return err
+	}
+	if err := p.commit(ctx, b.first, b.last); err != nil {
+		return err
+	}
+	return p.at(afterIntent)
+}
+
+// assemble decides what of b is to be stored.
+func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
+	if b.keyed && !p.keys.Loaded() {
+		if err := p.loadKeys(ctx, b); err != nil {
+			return err
+		}
+	}
+	rec, err := p.recovery(ctx, b)
+	if err != nil {
+		return err
+	}
+	a.reset(p.number, p.blocks.Clone(), p.keys.Batch(), rec)
+	a.add(b)
+	if !a.clash {
+		return nil
+	}
+	p.alarm(p.log, "reused", "another entry is stored at an offset of the log; offsets have been used twice", slog.Int64("offset", b.first))
+	p.reused = true
+	if rec, err = p.recovery(ctx, b); err != nil {
+		return err
+	}
+	a.reset(p.number, p.blocks.Clone(), p.keys.Batch(), rec)
+	a.add(b)
+	return nil
+}
+
+// write inserts the entries, what could not be stored, and the rollups, in this order: a rollup that says that it counts up
+// to an offset then tells that every entry up to there is stored.
+func (p *partition) write(ctx context.Context, a *assembly, b *batch) error {
+	token := a.token(p.cfg.Topic, b)
+	if err := p.insertEntries(ctx, a, b, token); err != nil {
+		return err
+	}
+	if err := p.at(afterEntries); err != nil {
+		return err
+	}
+	if err := p.bury(ctx, a.letters, token); err != nil {
+		return err
+	}
+	if a.counted.entities > 0 {
+		if err := p.insertAll(ctx, "by_entity", token, a.entities.Blocks(p.number, b.last, a.day)); err != nil {
+			return err
+		}
+	}
+	if err := p.at(afterEntities); err != nil {
+		return err
+	}
+	if a.counted.kinds > 0 {
+		if err := p.insertAll(ctx, "by_kind", token, a.kinds.Blocks(p.number, b.last)); err != nil {
+			return err
+		}
+	}
+	return p.at(afterKinds)
+}
+
+func (p *partition) insertAll(ctx context.Context, table, token string, blocks []block.Block) error {
+	for _, b := range blocks {
+		if err := p.insert(ctx, table, token+":"+table, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert repeats until the block is stored, its rows are refused as data, or ctx ends.
+func (p *partition) insert(ctx context.Context, table, token string, b block.Block) error {
+	began := time.Now()
+	err := p.persist(ctx, "insert into "+table, func(ctx context.Context) error {
+		return p.sink.Insert(ctx, table, token, b)
+	})
+	if err == nil {
+		p.metrics.inserts.WithLabelValues(table).Observe(time.Since(began).Seconds())
+	}
+	return err
+}
+
+func (p *partition) insertEntries(ctx context.Context, a *assembly, b *batch, token string) error {
+	rows := a.entries.Rows()
+	if rows == 0 {
+		return nil
+	}
+	err := p.insert(ctx, "activity", token, &a.entries)
+	if sink.KindOf(err) != sink.KindData {
+		return err
+	}
+	p.log.WarnContext(ctx, "ClickHouse refuses rows of a batch; looking for them", slog.String("batch", token), slog.Any("error", err))
+	s := splitter{p: p, a: a, b: b, token: token}
+	return s.halve(ctx, 0, rows, err)
+}
+
+// maxRejected is how many rows of one batch may be bad before it is the table that must be.
+const maxRejected = 1000
+
+var errManyRejected = errors.New("ClickHouse refuses too many rows of one batch")
+
+// splitter finds the rows that ClickHouse refuses, stores the others, and puts those aside.
+type splitter struct {
+	p     *partition
+	a     *assembly
+	b     *batch
+	token string
+}
+
+// halve stores the rows [from, to), which were refused together.
+func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
+	if to-from == 1 {
+		return s.reject(ctx, from, why)
+	}
+	middle := (from + to) / 2
+	for _, half := range [...][2]int{{from, middle}, {middle, to}} {
+		var e block.Entries
+		e.Reset(s.p.number)
+		s.a.pick(s.b, half[0], half[1], e.Append)
+		err := s.p.insert(ctx, "activity", fmt.Sprintf("%s:%d-%d", s.token, half[0], half[1]), &e)
+		if sink.KindOf(err) == sink.KindData {
+			err = s.halve(ctx, half[0], half[1], err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *splitter) reject(ctx context.Context, i int, why error) error {
+	if s.a.rejected++; s.a.rejected > maxRejected {
+		s.p.alarm(s.p.log, "rejected", errManyRejected.Error(), slog.Any("error", why))
+		pause(ctx, 10*time.Second)
+		return errManyRejected
+	}
+	s.a.pick(s.b, i, i+1, func(row *block.Row) {
+		s.a.entities.Add(row, -1)
+		s.a.kinds.Add(row, -1)
+		s.a.reject(row, why.Error())
+	})
+	s.a.tally.stored--
+	return nil
+}
