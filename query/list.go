@@ -13,11 +13,11 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// A rollup that knows only some of a filter's conditions counts too many: a listing looks first where it names guess times
-// what is wanted, and at each further look where it names grow times more.
+// A rollup that knows only some of a filter's conditions counts too many: a listing looks first at the hours where it names
+// guess times what is wanted, which is enough for all but rare entries, and then at all others.
 const (
-	guess = 16
-	grow  = 8
+	guess  = 64
+	beyond = 1 << 40
 )
 
 // List is one page of l. An error is ErrInvalid naming a field, ErrUnavailable, or ErrTimeout.
@@ -74,7 +74,11 @@ func (s *Store) page(ctx context.Context, l Listing, after *key) ([]schema.Entry
 	f := l.narrow(after)
 	_, exact := f.rollup()
 	rd := reader{store: s, listing: l, filter: f, after: after, skip: l.Offset, aim: l.Limit + 1}
-	if !exact {
+	switch {
+	case exact:
+	case f.RequestID != "":
+		rd.factor = beyond // its index leads to the few entries that there are
+	default:
 		rd.factor = guess
 	}
 	if !exact && rd.skip > 0 {
@@ -108,11 +112,15 @@ type reader struct {
 
 // walk looks up the hours that are still to be read.
 func (rd *reader) walk(ctx context.Context) (*walk, error) {
-	hours, err := rd.store.hours(ctx, rd.filter, rd.listing.Order)
+	r, _ := rd.filter.rollup()
+	lookUp := rd.store.hours
+	if r.kind == "" && rd.listing.Order == NewestFirst && rd.skip == 0 {
+		lookUp = rd.store.hoursLately
+	}
+	hours, err := lookUp(ctx, rd.filter, rd.listing.Order)
 	if err != nil {
 		return nil, err
 	}
-	r, _ := rd.filter.rollup()
 	w := &walk{order: rd.listing.Order, named: r.kind != "", hours: hours, last: len(hours) < maxHours}
 	w.partial = len(hours) > 0 && rd.cuts(hours[0])
 	return w, nil
@@ -145,7 +153,7 @@ func (rd *reader) read(ctx context.Context, w *walk) error {
 		if err := rd.add(ctx, w.next(rd.wanted(), rd.store.floor())); err != nil {
 			return err
 		}
-		rd.factor *= grow
+		rd.factor = min(rd.factor*beyond, beyond)
 	}
 	return nil
 }
@@ -210,11 +218,11 @@ func (rd *reader) statement(sp span) statement {
 	order := rd.listing.Order
 	if rd.after != nil {
 		// With the filter's bound this is (timestamp, id) beyond the key; as a tuple it is 3.5 times slower.
-		beyond := "(%[1]s < %[2]s OR id < {id:UInt64})"
+		past := "(timestamp < %s OR id < {id:UInt64})"
 		if order == OldestFirst {
-			beyond = "(%[1]s > %[2]s OR id > {id:UInt64})"
+			past = "(timestamp > %s OR id > {id:UInt64})"
 		}
-		c.add(fmt.Sprintf(beyond, "timestamp", "fromUnixTimestamp64Milli({after:Int64}, 'UTC')"), "after", rd.after.timestamp)
+		c.addTime(past, "after", rd.after.timestamp)
 		c.args = append(c.args, clickhouse.Named("id", rd.after.id))
 	}
 	text := "SELECT " + columns[rd.listing.Fields] + " FROM activity" + c.where() +

@@ -101,7 +101,8 @@ func (s sealer) seal(k key, l Listing, now time.Time) string {
 // open is the key in l's cursor; an error names the field cursor.
 func (s sealer) open(l Listing, now time.Time) (key, error) {
 	b, err := cursorText.DecodeString(l.Cursor)
-	if err != nil || len(b) != cursorBody+cursorMAC || b[0] != cursorVersion || !hmac.Equal(b[cursorBody:], s.mac(b[:cursorBody], l)) {
+	// The length is checked as text too, because the decoder passes over line ends.
+	if err != nil || len(b) != cursorBody+cursorMAC || len(l.Cursor) != cursorText.EncodedLen(len(b)) || b[0] != cursorVersion || !hmac.Equal(b[cursorBody:], s.mac(b[:cursorBody], l)) {
 		return key{}, &schema.FieldError{Field: "cursor", Code: "INVALID", Issue: "is not a cursor of this listing"}
 	}
 	made := time.Unix(int64(binary.BigEndian.Uint32(b[17:])), 0)

@@ -72,6 +72,7 @@ type Store struct {
 	metrics *metrics
 	stored  *watcher
 	secrets secrets
+	memory  memory
 }
 
 // New makes a Store over ClickHouse and Kafka, neither of which need be there yet. Waits work while Run does.

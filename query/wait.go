@@ -28,7 +28,11 @@ func (s *Store) Await(ctx context.Context, p schema.Position) (err error) {
 	defer s.metrics.observe("wait", time.Now(), &err)
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.WaitMax)
 	defer cancel()
-	return s.stored.wait(ctx, p)
+	if err := s.stored.wait(ctx, p); err != nil {
+		return err
+	}
+	s.memory.forget()
+	return nil
 }
 
 // watcher tells those who wait when their positions have been stored. It asks the broker for the offsets that the storing

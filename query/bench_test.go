@@ -1,0 +1,115 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/activitylog/activitylog/query/internal/fixture"
+)
+
+// fill stores rows entries in parts parts of 4 Kafka partitions: 8 platforms, 20 actions, 10,000 devices and 50,000 accounts,
+// few of them much used, over 30 days in order. The parts stay as ingest leaves them.
+func fill(b *testing.B, db *fixture.Database, rows, parts int) {
+	b.Helper()
+	const batch = `INSERT INTO activity
+SELECT 'default', fromUnixTimestamp64Milli(toInt64({base:Int64} + intDiv(n * 2592000000, {rows:UInt64}) + rand(1) % 2000), 'UTC'), n, now64(3),
+  'action' || toString(rand(2) % 20), 'platform' || toString(rand(3) % 8), 'device' || toString(toUInt32(pow(10000, rand(4) / 4294967296))),
+  '', 'user' || toString(toUInt32(pow(50000, rand(5) / 4294967296))), [], 'r' || toString(n),
+  'Published video ' || toString(rand(6) % 1000) || ' word' || toString(rand(7) % 100000), if(rand(8) % 10 < 3, '{"views":17}', ''), '', {kpart:UInt16}, {koff:UInt64}, rowNumberInAllBlocks() % 512
+FROM (SELECT {first:UInt64} + number AS n FROM numbers({size:UInt64}))`
+	size := rows / parts
+	for p := range parts {
+		ctx := clickhouse.Context(b.Context(), clickhouse.WithSettings(clickhouse.Settings{"max_insert_block_size": size, "min_insert_block_size_rows": size, "max_block_size": size}))
+		err := db.Conn.Exec(ctx, batch, clickhouse.Named("base", base), clickhouse.Named("rows", rows), clickhouse.Named("kpart", p%4),
+			clickhouse.Named("koff", p+1), clickhouse.Named("first", p*size), clickhouse.Named("size", size))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := db.Rollup(b.Context(), uint64(p+1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkReads prints the median of each read over ACTIVITY_BENCH_ROWS entries (2 M) in 20 parts, without the cache of
+// query conditions.
+func BenchmarkReads(b *testing.B) {
+	rows := 2_000_000
+	if n, err := strconv.Atoi(os.Getenv("ACTIVITY_BENCH_ROWS")); err == nil {
+		rows = n
+	}
+	s, db := openStore(b)
+	fill(b, db, rows, 20)
+	mid := base + 15*24*hourMs
+	list := func(set func(*Listing)) func(context.Context) error {
+		l := Listing{Filter: filterOf(b, "default"), Limit: 100}
+		set(&l)
+		return func(ctx context.Context) error {
+			_, err := s.List(ctx, l)
+			return err
+		}
+	}
+	count := func(set func(*Filter)) func(context.Context) error {
+		f := filterOf(b, "default")
+		set(&f)
+		return func(ctx context.Context) error {
+			_, err := s.Count(ctx, f)
+			return err
+		}
+	}
+	for _, tc := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"connection alone", func(ctx context.Context) error {
+			var n uint8
+			return s.one(ctx, "default", statement{text: "SELECT 1"}, &n)
+		}},
+		{"list newest", list(func(*Listing) {})},
+		{"list platform", list(func(l *Listing) { l.Filter.Platform = "platform3" })},
+		{"list action", list(func(l *Listing) { l.Filter.Action = "action3" })},
+		{"list until mid", list(func(l *Listing) { l.Filter.End = mid + 1234567 })},
+		{"list offset half", list(func(l *Listing) { l.Offset = int64(rows / 2) })},
+		{"list platform offset half", list(func(l *Listing) { l.Filter.Platform = "platform3"; l.Offset = int64(rows / 16) })},
+		{"list busy device", list(func(l *Listing) { l.Filter.Device = "device1" })},
+		{"list usual device", list(func(l *Listing) { l.Filter.Device = "device700" })},
+		{"list rare device", list(func(l *Listing) { l.Filter.Device = "device9000" })},
+		{"list usual user", list(func(l *Listing) { l.Filter.Username = "user700" })},
+		{"list rare user", list(func(l *Listing) { l.Filter.Username = "user40000" })},
+		{"list device and action", list(func(l *Listing) { l.Filter.Device, l.Filter.Action = "device700", "action3" })},
+		{"list request", list(func(l *Listing) { l.Filter.RequestID = "r77777" })},
+		{"list rare word", list(func(l *Listing) { l.Filter.Search = "word4711" })},
+		{"list rare word in a day", list(func(l *Listing) { l.Filter.Search, l.Filter.Start, l.Filter.End = "word4711", mid, mid+24*hourMs-1 })},
+		{"count all", count(func(*Filter) {})},
+		{"count platform", count(func(f *Filter) { f.Platform = "platform3" })},
+		{"count device", count(func(f *Filter) { f.Device = "device700" })},
+		{"count with edges", count(func(f *Filter) { f.Start, f.End = mid+1234567, mid+77*hourMs+7654321 })},
+		{"count device and action", count(func(f *Filter) { f.Device, f.Action = "device700", "action3" })},
+		{"count word", count(func(f *Filter) { f.Search = "word4711" })},
+	} {
+		b.Run(tc.name, func(b *testing.B) {
+			ctx := clickhouse.Context(b.Context())
+			took := make([]time.Duration, 0, b.N)
+			for b.Loop() {
+				start := time.Now()
+				if err := tc.do(ctx); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(start))
+			}
+			slices.SortFunc(took, cmp.Compare)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+		})
+	}
+	var parts uint64
+	_ = db.Conn.QueryRow(b.Context(), "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'activity' AND active").Scan(&parts)
+	b.Log(fmt.Sprintf("%d entries in %d parts", rows, parts))
+}

@@ -1,0 +1,215 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/activitylog/activitylog/query/internal/fixture"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// model is what the store should hold of one tenant.
+type model struct {
+	entries []schema.Entry
+}
+
+func (m *model) matching(f Filter, order Order) []uint64 {
+	var found []schema.Entry
+	for _, e := range m.entries {
+		if f.matches(e) {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, func(a, b schema.Entry) int {
+		c := cmp.Or(cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(a.ID, b.ID))
+		if order == NewestFirst {
+			return -c
+		}
+		return c
+	})
+	return ids(found)
+}
+
+func (f Filter) matches(e schema.Entry) bool {
+	is := func(want, got string) bool { return want == "" || want == got }
+	name := e.ActorName
+	if name == "" {
+		name = e.ActorID
+	}
+	return e.Tenant == f.tenant && is(f.Platform, e.Platform) && is(f.Device, e.Device) && is(f.Action, e.Action) && is(f.ActorID, e.ActorID) &&
+		is(f.Username, name) && (f.Start == 0 || e.Timestamp >= f.Start) && (f.End == 0 || e.Timestamp <= f.End)
+}
+
+// drawTime is within 30 hours, often on an hour's edge and often the same.
+func drawTime(t *rapid.T, label string) int64 {
+	return base + rapid.Int64Range(0, 30).Draw(t, label+" hour")*hourMs + rapid.SampledFrom([]int64{0, 1, hourMs / 2, hourMs - 1}).Draw(t, label+" ms")
+}
+
+func drawEntries(t *rapid.T, tenants [2]string, firstID int) []schema.Entry {
+	n := rapid.IntRange(1, 40).Draw(t, "entries")
+	out := make([]schema.Entry, n)
+	maybe := func(label string, values ...string) string { return rapid.SampledFrom(values).Draw(t, label) }
+	for i := range out {
+		out[i] = schema.Entry{
+			Tenant: maybe("tenant", tenants[0], tenants[0], tenants[1]), ID: uint64(firstID + i), Timestamp: drawTime(t, "entry"),
+			Action: maybe("action", "post", "like"), Platform: maybe("platform", "", "x", "y"), Device: maybe("device", "", "d1", "d2"),
+			ActorID: maybe("actor", "", "u1", "u2"), ActorName: maybe("name", "", "u1", "ann"),
+		}
+	}
+	return out
+}
+
+func drawFilter(t *rapid.T, f Filter) Filter {
+	maybe := func(label string, value string) string {
+		return rapid.SampledFrom([]string{"", "", value}).Draw(t, "filter "+label)
+	}
+	f.Platform, f.Action, f.Device = maybe("platform", "x"), maybe("action", "post"), maybe("device", "d1")
+	f.ActorID, f.Username = maybe("actor", "u1"), maybe("name", "u1")
+	if rapid.Bool().Draw(t, "has start") {
+		f.Start = drawTime(t, "start")
+	}
+	if rapid.Bool().Draw(t, "has end") {
+		f.End = max(f.Start, drawTime(t, "end"))
+	}
+	return f
+}
+
+// TestPagesAgainstModel reads random listings page by page while entries come and go: what was there all the time is shown
+// once, in order, and nothing else than what matches is shown. Counts equal the model's. Two tenants share the tables.
+func TestPagesAgainstModel(t *testing.T) {
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("12") // a check takes 0.2 s of the engine
+	}
+	s, db := openStore(t)
+	run := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		run++
+		tenants := [2]string{fmt.Sprintf("a%d", run), fmt.Sprintf("b%d", run)}
+		m := &model{}
+		for range rapid.IntRange(1, 2).Draw(rt, "batches") {
+			m.put(t, db, drawEntries(rt, tenants, len(m.entries)+1))
+		}
+		for range 4 {
+			checkListing(t, rt, s, m, drawFilter(rt, filterOf(t, tenants[0])))
+		}
+		checkMoving(t, rt, s, db, m, tenants)
+	})
+}
+
+func (m *model) put(t *testing.T, db *fixture.Database, entries []schema.Entry) {
+	m.entries = append(m.entries, entries...)
+	db.Put(t, entries...)
+}
+
+// checkListing compares counts, pages by offset, and pages by cursor with the model.
+func checkListing(t *testing.T, rt *rapid.T, s *Store, m *model, f Filter) {
+	order := rapid.SampledFrom([]Order{NewestFirst, OldestFirst}).Draw(rt, "order")
+	want := m.matching(f, order)
+	if n, err := s.Count(t.Context(), f); err != nil || n != uint64(len(want)) {
+		rt.Fatalf("count %+v: got %d, %v, want %d", f, n, err, len(want))
+	}
+	l := Listing{Filter: f, Order: order, Limit: rapid.IntRange(1, 9).Draw(rt, "limit")}
+	if got := allPages(t, s, l); !slices.Equal(got, want) {
+		rt.Fatalf("pages of %+v: got %v, want %v", l, got, want)
+	}
+	offset := rapid.IntRange(0, len(want)).Draw(rt, "offset")
+	l.Offset = int64(offset)
+	page, err := s.List(t.Context(), l)
+	if want = want[offset:min(offset+l.Limit, len(want))]; err != nil || !slices.Equal(ids(page.Entries), want) {
+		rt.Fatalf("page of %+v: got %v, %v, want %v", l, ids(page.Entries), err, want)
+	}
+}
+
+// checkMoving pages through a listing while entries are stored and erased.
+func checkMoving(t *testing.T, rt *rapid.T, s *Store, db *fixture.Database, m *model, tenants [2]string) {
+	l := Listing{Filter: filterOf(t, tenants[0]), Limit: 3}
+	stay := m.matching(l.Filter, l.Order)
+	first, err := s.List(t.Context(), l)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	m.put(t, db, drawEntries(rt, tenants, len(m.entries)+1))
+	if len(stay) > 5 {
+		gone := stay[len(stay)-2]
+		if err := db.Erase(t.Context(), fmt.Sprintf("tenant = '%s' AND id = %d", tenants[0], gone)); err != nil {
+			rt.Fatal(err)
+		}
+		stay = slices.DeleteFunc(stay, func(id uint64) bool { return id == gone })
+		m.entries = slices.DeleteFunc(m.entries, func(e schema.Entry) bool { return e.ID == gone })
+	}
+	got := ids(first.Entries)
+	if l.Cursor = first.Next; l.Cursor != "" {
+		got = append(got, allPages(t, s, l)...)
+	}
+	all := m.matching(l.Filter, l.Order)
+	if shown := slices.DeleteFunc(slices.Clone(all), func(id uint64) bool { return !slices.Contains(got, id) }); !slices.Equal(shown, got) {
+		rt.Fatalf("pages show %v: not once each, in order, of %v", got, all)
+	}
+	for _, id := range stay {
+		if !slices.Contains(got, id) {
+			rt.Fatalf("pages show %v: %d is missing", got, id)
+		}
+	}
+	checkListing(t, rt, s, m, l.Filter)
+}
+
+func TestQueryEndsWithItsCaller(t *testing.T) {
+	s, db := openStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	const slow = "SELECT sum(sipHash64(number)) FROM numbers(100000000000)"
+	go func() { failed <- s.one(ctx, "a", statement{text: slow}, new(uint64)) }()
+	running := func() (n uint64) {
+		const count = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(number)) FROM numbers(1000%' AND query NOT LIKE '%processes%'"
+		if err := db.Conn.QueryRow(t.Context(), count).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	await(t, 5*time.Second, func() bool { return running() == 1 })
+	start := time.Now()
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want canceled", err)
+	}
+	await(t, 2*time.Second, func() bool { return running() == 0 })
+	if took := time.Since(start); took > 500*time.Millisecond { // 200 ms on a quiet machine
+		t.Errorf("the query lived on for %s", took)
+	}
+}
+
+func await(t *testing.T, patience time.Duration, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not come about")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestClickHouseFaults(t *testing.T) {
+	s, _ := openStore(t)
+	s.cfg.QueryTimeout = time.Second
+	for text, want := range map[string]error{
+		"SELECT sum(sipHash64(number)) FROM numbers(100000000000)":                  schema.ErrTimeout,
+		"SELECT uniqExact(number) FROM numbers(300000000) SETTINGS max_threads = 2": schema.ErrUnavailable,
+		"SELECT count() FROM no_such_table":                                         schema.ErrUnavailable,
+	} {
+		s.cfg.MaxMemory = 64 << 20
+		if err := s.one(t.Context(), "a", statement{text: text}, new(uint64)); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", text, err, want)
+		}
+	}
+	if err := s.one(t.Context(), "a", statement{text: "SELECT nonsense("}, new(uint64)); schema.Status(err) != 500 {
+		t.Errorf("a fault of ours: got %v, want an internal error", err)
+	}
+}

@@ -1,0 +1,109 @@
+package query
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestStatements(t *testing.T) {
+	const floor = "2026-01-01"
+	all := Filter{tenant: "acme"}
+	set := func(change func(*Filter)) Filter {
+		f := all
+		change(&f)
+		return f
+	}
+	minute := hourMs / 60
+	device := set(func(f *Filter) { f.Device = "d1" })
+	page := func(f Filter, l Listing, after *key, skip int64, sp span) statement {
+		l.Filter = f
+		sp.received = floor
+		rd := reader{listing: l, filter: l.narrow(after), after: after, skip: skip, aim: 101}
+		return rd.statement(sp)
+	}
+	for name, q := range map[string]statement{
+		"hours":            hoursOf(all, NewestFirst, floor),
+		"hours-device":     hoursOf(device, OldestFirst, floor),
+		"hours-window":     hoursOf(set(func(f *Filter) { f.Platform, f.Action, f.Start, f.End = "p", "a", base+1, base+hourMs+1 }), NewestFirst, floor),
+		"list":             page(all, Listing{}, nil, 0, span{from: base}),
+		"list-after":       page(all, Listing{Fields: Everything}, &key{base + 5, 7}, 0, span{from: base, to: base + hourMs}),
+		"list-after-asc":   page(all, Listing{Order: OldestFirst}, &key{base + 5, 7}, 0, span{}),
+		"list-device":      page(device, Listing{}, nil, 20, span{from: base, hours: []uint32{uint32(base / 1000)}}),
+		"list-username":    page(set(func(f *Filter) { f.Username = "ann" }), Listing{}, nil, 0, span{}),
+		"list-target":      page(set(func(f *Filter) { f.TargetType, f.TargetID, f.ActorID = "task", "1", "u" }), Listing{}, nil, 0, span{}),
+		"list-search":      page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
+		"count":            countOf(all, floor),
+		"count-kind":       countOf(set(func(f *Filter) { f.Platform, f.Action = "p", "a" }), floor),
+		"count-device":     countOf(device, floor),
+		"count-early-edge": countOf(set(func(f *Filter) { f.Start = base + minute }), floor),
+		"count-late-edge":  countOf(set(func(f *Filter) { f.Device, f.End = "d", base+minute }), floor),
+		"count-two-edges":  countOf(set(func(f *Filter) { f.Start, f.End = base+minute, base+5*hourMs+minute }), floor),
+		"count-in-an-hour": countOf(set(func(f *Filter) { f.Start, f.End = base+minute, base+2*minute }), floor),
+		"count-within":     countOf(set(func(f *Filter) { f.Device, f.Action, f.Start, f.End = "d", "a", base+1, base+2 }), floor),
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkStatement(t, q)
+			golden(t, filepath.Join("testdata", name+".sql"), q)
+		})
+	}
+}
+
+func golden(t *testing.T, file string, q statement) {
+	t.Helper()
+	text := strings.NewReplacer(" FROM ", "\nFROM ", " WHERE ", "\nWHERE ", " AND ", "\n  AND ", " ORDER BY ", "\nORDER BY ", " GROUP BY ", "\nGROUP BY ").Replace(q.text) + "\n"
+	for _, a := range q.args {
+		v := a.(driver.NamedValue)
+		text += fmt.Sprintf("-- %s = %#v\n", v.Name, v.Value)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+var parameter = regexp.MustCompile(`\{(\w+):[^}]+\}`)
+
+// checkStatement holds that every table is read with the tenant's predicate, that parameters and arguments are the same set,
+// and that no value is in the text.
+func checkStatement(t *testing.T, q statement, values ...string) {
+	t.Helper()
+	reads := strings.Count(q.text, "FROM activity") + strings.Count(q.text, "FROM by_")
+	if got := strings.Count(q.text, " WHERE tenant = {tenant:String}"); got != reads {
+		t.Errorf("%d tables are read, %d with the tenant's predicate: %s", reads, got, q.text)
+	}
+	named := map[string]bool{}
+	for _, m := range parameter.FindAllStringSubmatch(q.text, -1) {
+		named[m[1]] = true
+	}
+	if len(named) != len(q.args) {
+		t.Errorf("%d parameters, %d arguments: %s", len(named), len(q.args), q.text)
+	}
+	for _, a := range q.args {
+		if !named[nameOf(a)] {
+			t.Errorf("the argument %s is not in %s", nameOf(a), q.text)
+		}
+	}
+	for _, v := range values {
+		if len(v) > 12 && strings.Contains(q.text, v) {
+			t.Errorf("the value %q is in the text: %s", v, q.text)
+		}
+	}
+}

@@ -1,0 +1,16 @@
+SELECT toUInt64(greatest(sum(part), 0))
+FROM (SELECT sum(n) AS part
+FROM by_kind
+WHERE tenant = {tenant:String}
+  AND received >= {floor:Date}
+  AND hour >= toDateTime({first_hour:UInt32}, 'UTC') UNION ALL SELECT toInt64(count()) AS part
+FROM activity
+WHERE tenant = {tenant:String}
+  AND timestamp >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')
+  AND received_at >= {floor:Date}
+  AND timestamp < fromUnixTimestamp64Milli({first:Int64}, 'UTC'))
+-- tenant = "acme"
+-- floor = "2026-01-01"
+-- first_hour = 0x65c9de10
+-- start = 1707724860000
+-- first = 1707728400000

@@ -1,0 +1,12 @@
+SELECT id, timestamp, action, platform, device, actor_id, actor_name, detail
+FROM activity
+WHERE tenant = {tenant:String}
+  AND (request_id = {search:String} OR (hasToken(lower(concat(detail, ' ', details)), {word0:String})
+  AND hasToken(lower(concat(detail, ' ', details)), {word1:String})))
+  AND received_at >= {floor:Date}
+ORDER BY timestamp DESC, id DESC LIMIT 101
+-- tenant = "acme"
+-- word0 = "two"
+-- word1 = "words"
+-- search = "Two, words"
+-- floor = "2026-01-01"

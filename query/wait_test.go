@@ -1,0 +1,121 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+	"go.uber.org/goleak"
+
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
+	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// run runs s until the test ends.
+func run(t *testing.T, s *Store) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+}
+
+func kafkaStore(t *testing.T, waitMax time.Duration) (*Store, *testbed.Broker) {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	b := testbed.Kafka(t, 2)
+	cfg := Defaults()
+	cfg.WaitMax = waitMax
+	s := New(cfg, nil, b.Client(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	run(t, s)
+	return s, b
+}
+
+// commit says, as the storing group, that everything before next is stored.
+func commit(t *testing.T, client *kafka.Client, partition int, next int64) {
+	t.Helper()
+	for range 100 { // the group's coordinator may still be starting
+		res, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{
+			GroupID: schemakafka.Group(testbed.Topic), GenerationID: -1,
+			Topics: map[string][]kafka.OffsetCommit{testbed.Topic: {{Partition: partition, Offset: next}}},
+		})
+		if err == nil && res.Topics[testbed.Topic][0].Error == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the offset could not be committed")
+}
+
+func TestAwait(t *testing.T) {
+	s, b := kafkaStore(t, 300*time.Millisecond)
+	client := b.Client()
+	commit(t, client, 0, 5)
+	for _, tc := range []struct {
+		name     string
+		position schema.Position
+		want     error
+	}{
+		{"nothing", nil, nil},
+		{"stored", schema.Position{0: 4}, nil},
+		{"next to be stored", schema.Position{0: 5}, schema.ErrTimeout},
+		{"never committed", schema.Position{1: 0}, schema.ErrTimeout},
+		{"one of two", schema.Position{0: 4, 1: 0}, schema.ErrTimeout},
+		{"no such partition", schema.Position{77: 0}, schema.ErrTimeout},
+	} {
+		if err := s.Await(t.Context(), tc.position); !errors.Is(err, tc.want) {
+			t.Errorf("%s: got %v, want %v", tc.name, err, tc.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if err := s.Await(ctx, schema.Position{0: 9}); !errors.Is(err, context.Canceled) {
+		t.Errorf("caller leaves: got %v, want canceled", err)
+	}
+	b.Stop()
+	if err := s.Await(t.Context(), schema.Position{0: 4}); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("Kafka away: got %v, want unavailable", err)
+	}
+	b.Start()
+	if err := s.Await(t.Context(), schema.Position{0: 4}); err != nil {
+		t.Errorf("Kafka back: got %v, want nil", err)
+	}
+}
+
+func TestAwaitWakesAll(t *testing.T) {
+	s, b := kafkaStore(t, 5*time.Second)
+	client := b.Client()
+	commit(t, client, 0, 1)
+	var all sync.WaitGroup
+	for i := range int64(50) {
+		all.Go(func() {
+			if err := s.Await(t.Context(), schema.Position{0: i % 10}); err != nil {
+				t.Errorf("position %d: %v", i%10, err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	commit(t, client, 0, 10)
+	start := time.Now()
+	all.Wait()
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("woken %s after the commit, want at once", took)
+	}
+	s.stored.mu.Lock()
+	defer s.stored.mu.Unlock()
+	if n := len(s.stored.waiting); n != 0 {
+		t.Errorf("%d still wait", n)
+	}
+}
