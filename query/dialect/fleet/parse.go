@@ -46,7 +46,10 @@ func parseFilter(r *http.Request) (query.Filter, error) {
 	if err != nil {
 		return f, err
 	}
-	v := r.URL.Query()
+	v, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // what cannot be read might have been a filter
+		return f, &schema.FieldError{Field: "query", Code: "SYNTAX", Issue: "cannot be read as name=value pairs"}
+	}
 	for _, c := range [...]struct {
 		name string
 		dest *string
