@@ -13,7 +13,7 @@ type benchCmd struct {
 	Parts     []string      `help:"What to measure: ${parts}." default:"${parts}"`
 	Burst     int           `help:"Entries of the burst." default:"2000000"`
 	Sustained int           `help:"Entries of the sustained load, and of the table that is queried." default:"10000000"`
-	Seconds   time.Duration `help:"How long a part runs that has no number of entries." default:"10s"`
+	Time      time.Duration `help:"How long a part runs that has no number of entries." default:"10s"`
 	Seed      uint64        `help:"Of the workload." default:"42"`
 	Out       string        `help:"File to write the report to, as Markdown." type:"path" placeholder:"BENCHMARKS.md"`
 	Bin       string        `help:"Folder of the binaries; that of loadgen itself if empty." type:"path"`
@@ -30,7 +30,7 @@ func (c *benchCmd) Run(ctx context.Context, out *output) error {
 		return fmt.Errorf("make a folder for the data: %w", err)
 	}
 	r, err := bench.Run(ctx, bench.Config{
-		Bin: bin, Dir: dir, Seed: c.Seed, Parts: c.Parts, Burst: c.Burst, Sustained: c.Sustained, Seconds: c.Seconds,
+		Bin: bin, Dir: dir, Seed: c.Seed, Parts: c.Parts, Burst: c.Burst, Sustained: c.Sustained, Time: c.Time,
 		Say: out.progress.Say, Update: out.progress.Update,
 	})
 	if err != nil {

@@ -34,10 +34,10 @@ func (o *output) say(format string, args ...any) {
 	fmt.Printf(format+"\n", args...)
 }
 
-// result prints the outcome: as JSON for machines, else as print writes it.
-func (o *output) result(v any, print func()) error {
+// result prints the outcome: as JSON for machines, else as text writes it.
+func (o *output) result(v any, text func()) error {
 	if !o.json {
-		print()
+		text()
 		return nil
 	}
 	enc := json.NewEncoder(os.Stdout)

@@ -20,15 +20,15 @@ type Config struct {
 	Bin       string
 	Dir       string // folder of the run; emptied between parts
 	Seed      uint64
-	Parts     []string // of Parts
-	Burst     int      // entries of the burst
-	Sustained int      // entries of the sustained load, and of the table that is queried
-	Seconds   time.Duration
+	Parts     []string      // of Parts
+	Burst     int           // entries of the burst
+	Sustained int           // entries of the sustained load, and of the table that is queried
+	Time      time.Duration // of a part that has no number of entries
 	Say       func(format string, args ...any)
 	Update    func(format string, args ...any)
 }
 
-// The parts of a measurement, in their order.
+// Parts are the parts of a measurement, in their order.
 var Parts = []string{"limits", "burst", "singles", "fresh", "idle", "sustained", "queries", "processes"}
 
 // Figure is one line of a table.
@@ -117,7 +117,7 @@ func (b *bench) open(ctx context.Context, name string) (*standalone, error) {
 
 // close ends it and empties its folder.
 func (s *standalone) close() {
-	s.Cluster.Close()
+	s.Close()
 	_ = os.RemoveAll(s.Dir)
 }
 

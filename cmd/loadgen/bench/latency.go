@@ -18,7 +18,7 @@ const singleConnections = 64
 
 func (b *bench) singles(ctx context.Context, s *standalone) error {
 	before := s.cpu()
-	r, err := load.Run(ctx, load.Config{URL: s.Write, Connections: singleConnections, Batch: 1, Duration: b.Seconds, Retries: 1000}, b.source(1_000_000), nil,
+	r, err := load.Run(ctx, load.Config{URL: s.Write, Connections: singleConnections, Batch: 1, Duration: b.Time, Retries: 1000}, b.source(1_000_000), nil,
 		func(r load.Result) { b.Update("%d accepted, %.0f a second", r.Accepted, r.Rate) })
 	if err != nil {
 		return err
@@ -136,10 +136,10 @@ func (b *bench) idle(ctx context.Context, s *standalone) error {
 		return err
 	}
 	before := s.cpu()
-	sleep(ctx, b.Seconds)
-	b.add("idle, CPU of standalone", "≤ 2 % of a core", "", "%.1f %%", 100*(s.cpu()-before).Seconds()/b.Seconds.Seconds())
+	sleep(ctx, b.Time)
+	b.add("idle, CPU of standalone", "≤ 2 % of a core", "", "%.1f %%", 100*(s.cpu()-before).Seconds()/b.Time.Seconds())
 	before = s.cpu()
-	if r, err = load.Run(ctx, load.Config{URL: s.Write, Connections: 4, Batch: 1, Rate: 20, Duration: 2 * b.Seconds, First: 100_000}, b.source(200_000), nil, nil); err != nil {
+	if r, err = load.Run(ctx, load.Config{URL: s.Write, Connections: 4, Batch: 1, Rate: 20, Duration: 2 * b.Time, First: 100_000}, b.source(200_000), nil, nil); err != nil {
 		return err
 	}
 	b.add("20 single POSTs a second, CPU of standalone", "≤ 25 % of a core", "", "%.1f %%", 100*(s.cpu()-before).Seconds()/r.Elapsed.Seconds())

@@ -78,13 +78,13 @@ func (b *bench) noOps(ctx context.Context) error {
 	go func() { defer close(ended); _ = server.Serve(listener) }()
 	defer func() { _ = server.Close(); <-ended }()
 	url, source := "http://"+listener.Addr().String(), b.source(1_000_000)
-	singles, err := load.Run(ctx, load.Config{URL: url, Connections: singleConnections, Batch: 1, Duration: b.Seconds / 2}, source, nil, nil)
+	singles, err := load.Run(ctx, load.Config{URL: url, Connections: singleConnections, Batch: 1, Duration: b.Time / 2}, source, nil, nil)
 	if err != nil {
 		return err
 	}
 	b.noOp = singles.Rate
 	b.add("handler that does nothing, 64 connections", "", "a process with its client", "%.0f/s, p99 %v", singles.Rate, round(singles.Latency.P99))
-	batches, err := load.Run(ctx, load.Config{URL: url, Connections: connections, Batch: batch, Duration: b.Seconds / 2}, source, nil, nil)
+	batches, err := load.Run(ctx, load.Config{URL: url, Connections: connections, Batch: batch, Duration: b.Time / 2}, source, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func NewCluster(dir, bin string) (*Cluster, error) {
 		args, env  []string
 	}{
 		{Broker, "standalone", standalone(Broker), []string{"BROKER_ADDR=" + addrs["kafka"], "DATA_DIR=" + filepath.Join(dir, "kafka")}},
-		{Engine, "standalone", standalone(Engine), append(secret, "ENGINE_ADDR="+addrs["clickhouse"], "DATA_DIR="+filepath.Join(dir, "clickhouse"))},
+		{Engine, "standalone", standalone(Engine), append(secret[1:], "ENGINE_ADDR="+addrs["clickhouse"], "DATA_DIR="+filepath.Join(dir, "clickhouse"))},
 		{Collector, "collector", nil, append(kafka, "CREATE_TOPICS=true")},
 		{Consumer1, "consumer", nil, append(kafka, secret...)},
 		{Consumer2, "consumer", nil, append(kafka, secret...)},

@@ -102,12 +102,13 @@ func (m *model) judge(f *fate) verdict {
 	case f.outcome == refused, f.erase == erased:
 		return mustGo
 	}
+	settled := f.outcome == acknowledged && (!f.keyed || !f.fuzzy)
 	v := mustStay
 	if f.outcome == unknown || f.erase == asked {
 		v = mayStay
 	}
 	for _, w := range m.wipes {
-		if w.answered && f.outcome == acknowledged && f.done <= w.sent && !(f.keyed && f.fuzzy) {
+		if w.answered && settled && f.done <= w.sent {
 			return mustGo
 		}
 		if f.sent < w.done {

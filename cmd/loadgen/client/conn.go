@@ -29,7 +29,7 @@ type Conn struct {
 	timeout time.Duration
 	conn    net.Conn
 	r       *bufio.Reader
-	w       *bufio.Writer
+	head    []byte
 	body    bytes.Buffer
 }
 
@@ -80,19 +80,18 @@ func (c *Conn) Do(ctx context.Context, req *Request) (*Reply, error) {
 		deadline = d
 	}
 	_ = c.conn.SetDeadline(deadline)
-	c.write(req)
-	if err := c.w.Flush(); err != nil {
+	if err := c.write(req); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("send %s %s: %w", req.Method, req.Path, err)
 	}
-	reply, keep, err := c.read()
-	if err != nil || !keep {
+	a, err := c.read()
+	if err != nil || a.closes {
 		c.Close()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("answer to %s %s: %w", req.Method, req.Path, err)
 	}
-	return reply, nil
+	return &a.Reply, nil
 }
 
 func (c *Conn) dial(ctx context.Context) error {
@@ -106,84 +105,92 @@ func (c *Conn) dial(ctx context.Context) error {
 	}
 	c.conn = conn
 	if c.r == nil {
-		c.r, c.w = bufio.NewReaderSize(conn, 16<<10), bufio.NewWriterSize(conn, 64<<10)
+		c.r = bufio.NewReaderSize(conn, 16<<10)
 	}
 	c.r.Reset(conn)
-	c.w.Reset(conn)
 	return nil
 }
 
-// write fills the buffer; its errors stay in the bufio.Writer until Flush.
-func (c *Conn) write(req *Request) {
-	header := func(name, value string) {
-		if value != "" {
-			c.w.WriteString(name)
-			c.w.WriteString(": ")
-			c.w.WriteString(value)
-			c.w.WriteString("\r\n")
+// write sends head and body with one system call.
+func (c *Conn) write(req *Request) error {
+	h := append(c.head[:0], req.Method...)
+	h = append(append(append(h, ' '), req.Path...), " HTTP/1.1\r\nHost: "...)
+	h = append(append(h, c.host...), "\r\n"...)
+	for _, f := range [...]struct{ name, value string }{
+		{"Content-Type: ", req.ContentType},
+		{"Content-Encoding: ", req.ContentEncoding},
+		{"Idempotency-Key: ", req.IdempotencyKey},
+		{"X-Activity-Position: ", req.Position},
+	} {
+		if f.value != "" {
+			h = append(append(append(h, f.name...), f.value...), "\r\n"...)
 		}
 	}
-	c.w.WriteString(req.Method)
-	c.w.WriteByte(' ')
-	c.w.WriteString(req.Path)
-	c.w.WriteString(" HTTP/1.1\r\n")
-	header("Host", c.host)
-	header("Content-Type", req.ContentType)
-	header("Content-Encoding", req.ContentEncoding)
-	header("Idempotency-Key", req.IdempotencyKey)
-	header("X-Activity-Position", req.Position)
-	c.w.WriteString("Content-Length: ")
-	c.w.Write(strconv.AppendInt(c.w.AvailableBuffer(), int64(len(req.Body)), 10))
-	c.w.WriteString("\r\n\r\n")
-	c.w.Write(req.Body)
+	h = strconv.AppendInt(append(h, "Content-Length: "...), int64(len(req.Body)), 10)
+	c.head = append(h, "\r\n\r\n"...)
+	both := net.Buffers{c.head, req.Body}
+	_, err := both.WriteTo(c.conn)
+	return err
 }
 
-func (c *Conn) read() (reply *Reply, keep bool, err error) {
+// answer is a reply and what its headers say about how to read it.
+type answer struct {
+	Reply
+	length  int // -1: not said
+	chunked bool
+	closes  bool
+}
+
+func (c *Conn) read() (*answer, error) {
 	line, err := c.line()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if len(line) < 12 || !strings.HasPrefix(line, "HTTP/1.1 ") {
-		return nil, false, fmt.Errorf("status line %q", line)
+		return nil, fmt.Errorf("status line %q", line)
 	}
-	reply, keep = &Reply{}, true
-	if reply.Status, err = strconv.Atoi(line[9:12]); err != nil {
-		return nil, false, fmt.Errorf("status line %q", line)
+	a := &answer{length: -1}
+	if a.Status, err = strconv.Atoi(line[9:12]); err != nil {
+		return nil, fmt.Errorf("status line %q", line)
 	}
-	length, chunked := -1, false
 	for {
 		if line, err = c.line(); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		if line == "" {
 			break
 		}
 		name, value, _ := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(name) {
-		case "content-length":
-			if length, err = strconv.Atoi(value); err != nil {
-				return nil, false, fmt.Errorf("content length %q", value)
-			}
-		case "transfer-encoding":
-			chunked = strings.EqualFold(value, "chunked")
-		case "connection":
-			keep = !strings.EqualFold(value, "close")
-		case "retry-after":
-			seconds, _ := strconv.Atoi(value)
-			reply.RetryAfter = time.Duration(seconds) * time.Second
-		case "x-activity-position":
-			reply.Position = value
-		case "x-next-cursor":
-			reply.NextCursor = value
+		if err := a.header(name, strings.TrimSpace(value)); err != nil {
+			return nil, err
 		}
 	}
-	c.body.Reset()
-	if err := c.readBody(length, chunked); err != nil {
-		return nil, false, err
+	if err := c.readBody(a.length, a.chunked); err != nil {
+		return nil, err
 	}
-	reply.Body = c.body.Bytes()
-	return reply, keep, nil
+	a.Body = c.body.Bytes()
+	return a, nil
+}
+
+func (a *answer) header(name, value string) (err error) {
+	switch strings.ToLower(name) {
+	case "content-length":
+		if a.length, err = strconv.Atoi(value); err != nil {
+			return fmt.Errorf("content length %q", value)
+		}
+	case "transfer-encoding":
+		a.chunked = strings.EqualFold(value, "chunked")
+	case "connection":
+		a.closes = strings.EqualFold(value, "close")
+	case "retry-after":
+		seconds, _ := strconv.Atoi(value)
+		a.RetryAfter = time.Duration(seconds) * time.Second
+	case "x-activity-position":
+		a.Position = value
+	case "x-next-cursor":
+		a.NextCursor = value
+	}
+	return nil
 }
 
 func (c *Conn) line() (string, error) {
@@ -195,6 +202,7 @@ func (c *Conn) line() (string, error) {
 }
 
 func (c *Conn) readBody(length int, chunked bool) error {
+	c.body.Reset()
 	switch {
 	case chunked:
 		if _, err := c.body.ReadFrom(httputil.NewChunkedReader(c.r)); err != nil {

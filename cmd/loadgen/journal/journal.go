@@ -26,9 +26,10 @@ type Head struct {
 
 // Writer appends to a journal. It is safe for concurrent use.
 type Writer struct {
-	mu sync.Mutex
-	f  *os.File
-	w  *bufio.Writer
+	mu   sync.Mutex
+	f    *os.File
+	w    *bufio.Writer
+	line []byte
 }
 
 // Create begins a new journal in the file of that name.
@@ -46,13 +47,11 @@ func Create(name string, h Head) (*Writer, error) {
 func (w *Writer) Acknowledged(first int, ids []uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.w.WriteString("A ")
-	w.w.Write(strconv.AppendInt(w.w.AvailableBuffer(), int64(first), 10))
+	w.line = strconv.AppendInt(append(w.line[:0], "A "...), int64(first), 10)
 	for _, id := range ids {
-		w.w.WriteByte(' ')
-		w.w.Write(strconv.AppendUint(w.w.AvailableBuffer(), id, 10))
+		w.line = strconv.AppendUint(append(w.line, ' '), id, 10)
 	}
-	w.w.WriteByte('\n')
+	_, _ = w.w.Write(append(w.line, '\n')) // the error comes again from Close
 }
 
 // Unknown notes an attempt at n entries that was not answered.

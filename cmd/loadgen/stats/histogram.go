@@ -25,7 +25,10 @@ func (h *Histogram) Observe(d time.Duration) {
 	v := max(int64(d), 0)
 	h.counts[bucket(uint64(v))].Add(1)
 	h.n.Add(1)
-	for at := h.max.Load(); v > at && !h.max.CompareAndSwap(at, v); at = h.max.Load() {
+	for {
+		if at := h.max.Load(); v <= at || h.max.CompareAndSwap(at, v) {
+			return
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ package workload
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 )
 
@@ -152,7 +153,7 @@ func (s *Source) Time(i int) int64 {
 }
 
 func digits(b []byte, v uint64) {
-	for k := len(b) - 1; k >= 0; k-- {
+	for k := range slices.Backward(b) {
 		b[k] = byte('0' + v%10)
 		v /= 10
 	}
