@@ -63,7 +63,7 @@ func (f *fleet) read(w http.ResponseWriter, r *http.Request, shape form, wr *wri
 	}
 	defer f.c.bodies.release(b)
 	p := parser{d: decoders.Get().(*fleetDecoder), w: wr, keys: f.c.keys, key: r.Header.Get("Idempotency-Key"), max: f.c.cfg.MaxEntries}
-	defer decoders.Put(p.d)
+	defer keep(p.d)
 	return p.parse(b.text, shape)
 }
 

@@ -51,9 +51,12 @@ func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // is a *scan.SyntaxError, after which the rest of the text cannot be read.
 func (d *fleetDecoder) next(receivedAt int64) error {
 	d.entry, d.eventID, d.fault, d.rest = schema.Entry{ReceivedAt: receivedAt}, "", nil, d.rest[:0]
+	d.Forget()
 	if d.Peek() != '{' {
 		d.blame("entry", "TYPE", "must be an object")
-		return d.Skip(0)
+		err := d.Skip(0)
+		d.TakeFlaw()
+		return err
 	}
 	if err := d.members(); err != nil {
 		return err

@@ -10,6 +10,13 @@ import (
 
 var decoders = sync.Pool{New: func() any { return new(fleetDecoder) }}
 
+// keep gives a decoder back for the next request, unless a large one has made it large.
+func keep(d *fleetDecoder) {
+	if d.Held()+cap(d.rest)+cap(d.merged) <= keptBuffer {
+		decoders.Put(d)
+	}
+}
+
 // parser decodes a body into a write.
 type parser struct {
 	d    *fleetDecoder

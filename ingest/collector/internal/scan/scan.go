@@ -55,7 +55,8 @@ func (f Flaw) Issue() (code, issue string) {
 	return "", ""
 }
 
-// Scanner walks over one text. Slices that it returns share the text's memory or its own and hold until the next Reset.
+// Scanner walks over one text. Slices that it returns share the text's memory or its own and hold until the next Reset
+// or Forget.
 // The zero value needs a Reset.
 type Scanner struct {
 	text    []byte
@@ -71,6 +72,12 @@ func (s *Scanner) Reset(text []byte) {
 	s.text, s.pos, s.flaw, s.twice = text, 0, Sound, ""
 	s.decoded, s.keys = s.decoded[:0], s.keys[:0]
 }
+
+// Forget gives up the memory of the strings read so far, for what comes next in the same text.
+func (s *Scanner) Forget() { s.decoded, s.keys = s.decoded[:0], s.keys[:0] }
+
+// Held is the number of bytes that s keeps for its next use.
+func (s *Scanner) Held() int { return cap(s.decoded) }
 
 // Pos is the number of bytes read, Since the text read from start on.
 func (s *Scanner) Pos() int { return s.pos }
