@@ -17,12 +17,13 @@ type settings struct {
 	Kafka     kafka.Settings     `embed:""`
 	Creation  kafka.Creation     `embed:"" set:"create_topics=false" set:"kafka_retention=168h"`
 	Collector collector.Settings `embed:""`
+	Keys      service.Keys       `embed:""`
 	Dialects  service.Dialects   `embed:""`
 }
 
 // Check says everything that is wrong with s.
 func (s *settings) Check() error {
-	return errors.Join(s.HTTP.Check(), s.Auth.Check(s.HTTP.Addr), s.Kafka.Check(), s.Creation.Check(), s.Collector.Check())
+	return errors.Join(s.HTTP.Check(), s.Auth.Check(s.HTTP.Addr), s.Kafka.Check(), s.Creation.Check(), s.Collector.Check(), s.Keys.Check())
 }
 
 func main() {
@@ -36,7 +37,7 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 		return err
 	}
 	topics := kafka.Topics(s.Kafka, s.Creation, client, p.Log)
-	needs := collector.Needs{Topic: s.Kafka.Topic, Kafka: client, Dialects: s.Dialects}
+	needs := collector.Needs{Topic: s.Kafka.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys}
 	for _, part := range []service.Part{topics.Part(), collector.Part(s.Collector, needs, p)} {
 		if err := p.Start(ctx, part); err != nil {
 			return err

@@ -10,14 +10,15 @@ import (
 	"github.com/activitylog/activitylog/ingest/collector"
 )
 
+// drainTime leaves writes under way time to be acknowledged, within the 10 s that a process has.
+const drainTime = 4 * time.Second
+
 // Settings bound what the collector takes in.
 type Settings struct {
 	MaxBodyBytes int64         `help:"Largest body of a request, before and after decompression." default:"16777216" env:"MAX_BODY_BYTES"`
 	MaxEntries   int           `help:"Most entries of a request." default:"100000" env:"MAX_ENTRIES"`
 	MaxPending   int64         `name:"max-pending-bytes" help:"All bodies in memory at once; beyond it requests get 503." default:"100663296" env:"MAX_PENDING_BYTES"`
 	AckTimeout   time.Duration `help:"How long a caller waits for Kafka's acknowledgement." default:"10s" env:"ACK_TIMEOUT"`
-	KeyWindow    time.Duration `help:"How long an Idempotency-Key or event_id is remembered." default:"24h" env:"KEY_WINDOW"`
-	MaxKeys      int           `help:"How many of them are remembered." default:"100000" env:"MAX_KEYS"`
 	RateLimit    float64       `help:"Entries a second of each tenant; 0 for no limit." default:"0" env:"RATE_LIMIT"`
 	RateBurst    int           `help:"Entries of a tenant at once; 0 for those of one second." default:"0" env:"RATE_BURST"`
 }
@@ -27,13 +28,14 @@ type Needs struct {
 	Topic    string
 	Kafka    *kafka.Client
 	Dialects service.Dialects
+	Keys     service.Keys
 }
 
 func (s Settings) config(n Needs) collector.Config {
 	c := collector.Config{
 		Topic: n.Topic, FleetAlways200: n.Dialects.FleetAlways200,
 		MaxBodyBytes: s.MaxBodyBytes, MaxEntries: s.MaxEntries, MaxPendingBytes: s.MaxPending, AckTimeout: s.AckTimeout,
-		KeyWindow: s.KeyWindow, MaxKeys: s.MaxKeys, RateLimit: s.RateLimit, RateBurst: s.RateBurst,
+		KeyWindow: n.Keys.Window, MaxKeys: n.Keys.Max, DrainTimeout: drainTime, RateLimit: s.RateLimit, RateBurst: s.RateBurst,
 	}
 	c.Defaults()
 	return c

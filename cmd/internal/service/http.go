@@ -19,7 +19,7 @@ const (
 	headerTime     = 5 * time.Second
 	idleTime       = 2 * time.Minute
 	maxHeaderBytes = 16 << 10
-	shutdownTime   = 6 * time.Second // of requests under way, within drainTime
+	shutdownTime   = 4 * time.Second // of requests under way, within drainTime
 
 	// A body has this long, and a second more for each slowBytes that it announces.
 	bodyTime  = 15 * time.Second

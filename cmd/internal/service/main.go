@@ -52,6 +52,21 @@ func Main(name, help string, cfg Config, run func(ctx context.Context, p *Proces
 	os.Exit(env.main(name, help, cfg, run))
 }
 
+// Tool runs a command that does one thing and exits. It is told which command was chosen, and writes to standard output.
+func Tool(name, help string, cfg Config, run func(ctx context.Context, command string) error) {
+	env := environment{args: os.Args[1:], lookup: os.LookupEnv, stdout: os.Stdout, stderr: os.Stderr}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	command, done, err := env.settings(name, help, cfg)
+	if err == nil && !done {
+		err = run(ctx, command)
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+	}
+	os.Exit(exitCode(err))
+}
+
 // environment is what a process is given from outside.
 type environment struct {
 	args           []string
@@ -60,7 +75,7 @@ type environment struct {
 }
 
 func (e environment) main(name, help string, cfg Config, run func(context.Context, *Process) error) (exit int) {
-	done, err := e.settings(name, help, cfg)
+	_, done, err := e.settings(name, help, cfg)
 	if err != nil {
 		fmt.Fprintf(e.stderr, "%s: %v\n", name, err)
 		return exitCode(err)

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +17,11 @@ import (
 
 // Common are the settings of every process.
 type Common struct {
-	LogLevel slog.Level `help:"Least level that is logged: debug, info, warn or error." default:"info" env:"LOG_LEVEL"`
-	EnvFile  string     `help:"File of NAME=value lines; what it sets, flags and environment override." placeholder:"FILE" env:"ENV_FILE"`
-	Check_   bool       `name:"check" help:"Say everything that is wrong with the settings, and exit."`
-	Version  bool       `help:"Print the version, and exit."`
+	LogLevel  slog.Level `help:"Least level that is logged: debug, info, warn or error." default:"info" env:"LOG_LEVEL"`
+	EnvFile   string     `help:"File of NAME=value lines; what it sets, flags and environment override." placeholder:"FILE" env:"ENV_FILE"`
+	JustCheck bool       `name:"check" help:"Say everything that is wrong with the settings, and exit."`
+	Version   bool       `help:"Print the version, and exit."`
+	Settings  bool       `hidden:"" help:"Print the settings as JSON, and exit."`
 }
 
 func (c *Common) common() *Common { return c }
@@ -38,38 +40,38 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
 // Reveal is the value.
 func (s Secret) Reveal() string { return string(s) }
 
-// settings fills cfg. done: the process was only asked for its help, its version or a check, which has been printed.
-func (e environment) settings(name, help string, cfg Config) (done bool, err error) {
+// settings fills cfg and returns the command that was chosen. done: the process was only asked for its help, its version or
+// a check, which has been printed.
+func (e environment) settings(name, help string, cfg Config) (command string, done bool, err error) {
 	parser, err := newParser(name, help, cfg)
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	parser.Stdout, parser.Stderr = e.stdout, e.stderr
 	parser.Exit = func(int) { done = true } // after --help
 	src := &sources{lookup: e.lookup}
-	if err := src.load(parser, e.args); err != nil {
-		return false, err
-	}
-	if err := kong.Bind(src).Apply(parser); err != nil {
-		return false, fmt.Errorf("bind settings: %w", err)
+	if err := src.load(e.args); err != nil {
+		return "", false, err
 	}
 	if err := kong.Resolvers(src).Apply(parser); err != nil {
-		return false, fmt.Errorf("resolve settings: %w", err)
+		return "", false, fmt.Errorf("resolve settings: %w", err)
 	}
-	faults := src.faults(parser)
-	_, err = parser.Parse(e.args)
+	chosen, err := parser.Parse(e.args)
 	c := cfg.common()
 	switch {
 	case done:
-		return true, nil
+		return "", true, nil
 	case c.Version:
 		version, commit := build()
 		fmt.Fprintln(e.stdout, strings.TrimSpace(name+" "+version+" "+commit))
-		return true, nil
+		return "", true, nil
+	case c.Settings:
+		return "", true, json.NewEncoder(e.stdout).Encode(describe(parser))
 	case err != nil:
-		return false, fmt.Errorf("%w: %w", ErrUsage, err)
+		return "", false, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return c.Check_, e.report(name, errors.Join(append(faults, cfg.Check())...), c.Check_)
+	faults := src.faults(chosen.Flags())
+	return chosen.Command(), c.JustCheck, e.report(name, errors.Join(append(faults, cfg.Check())...), c.JustCheck)
 }
 
 // report says what is wrong, one fault a line.
@@ -119,7 +121,7 @@ type sources struct {
 }
 
 // load reads the file that the command line or the environment names.
-func (s *sources) load(parser *kong.Kong, args []string) error {
+func (s *sources) load(args []string) error {
 	path, _ := s.lookup("ENV_FILE")
 	for i, a := range args {
 		if value, ok := strings.CutPrefix(a, "--env-file="); ok {
@@ -205,9 +207,9 @@ func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, f *kong.Flag) (any, err
 }
 
 // faults are all the values that their flags cannot take; kong names the first only.
-func (s *sources) faults(parser *kong.Kong) []error {
+func (s *sources) faults(flags []*kong.Flag) []error {
 	var all []error
-	for _, f := range flagsOf(parser.Model.Node) {
+	for _, f := range flags {
 		value, name, err := s.find(f)
 		if err == nil && name != "" {
 			err = parse(f, value)

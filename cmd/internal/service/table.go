@@ -1,44 +1,30 @@
 package service
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/alecthomas/kong"
 
-// Setting is one row of the documentation.
+// Setting describes one flag and the variables that stand for it.
 type Setting struct {
-	Flag, Env, Default, Help string
+	Flag, Default, Help string
+	Env                 []string
 }
 
-// SettingsOf are the settings in cfg, a struct of flags, in its order. Flags that only print something are left out.
-func SettingsOf(cfg any) ([]Setting, error) {
-	parser, err := newParser("settings", "", cfg)
-	if err != nil {
-		return nil, err
-	}
+// describe lists what can be set, once each. Flags that only have something printed have no variable and are left out.
+func describe(parser *kong.Kong) []Setting {
 	var all []Setting
+	seen := map[string]bool{}
 	for _, f := range flagsOf(parser.Model.Node) {
-		if len(f.Envs) == 0 {
+		if len(f.Envs) == 0 || seen[f.Name] {
 			continue
 		}
-		s := Setting{Flag: "--" + f.Name, Env: f.Envs[0], Default: f.Default, Help: f.Help}
+		seen[f.Name] = true
+		s := Setting{Flag: "--" + f.Name, Default: f.Default, Help: f.Help, Env: f.Envs}
 		if secret(f) {
-			s.Env += ", " + s.Env + "_FILE"
+			s.Env = append(s.Env, f.Envs[0]+"_FILE")
 		}
 		if s.Default == "" && f.IsBool() {
 			s.Default = "false"
 		}
 		all = append(all, s)
 	}
-	return all, nil
-}
-
-// Markdown is s as a row of a table: flag, variables, default, help.
-func (s Setting) Markdown() string {
-	envs := strings.Split(s.Env, ", ")
-	def := ""
-	if s.Default != "" {
-		def = "`" + s.Default + "`"
-	}
-	return fmt.Sprintf("| `%s` | `%s` | %s | %s |", s.Flag, strings.Join(envs, "` `"), def, s.Help)
+	return all
 }

@@ -18,7 +18,7 @@ import (
 
 // Settings say where ClickHouse is and how to log in to it.
 type Settings struct {
-	DSN      service.Secret `name:"clickhouse-dsn" help:"ClickHouse's HTTP interface: http://user:password@host:8123/database, or https." default:"http://default@127.0.0.1:8123/activity" env:"CLICKHOUSE_DSN"`
+	DSN      service.Secret `name:"clickhouse-dsn" help:"ClickHouse's HTTP interface: http://user:password@host:8123/database, or https." default:"http://default@127.0.0.1:8123/default" env:"CLICKHOUSE_DSN"`
 	Password service.Secret `name:"clickhouse-password" help:"Password, in place of the one in CLICKHOUSE_DSN." env:"CLICKHOUSE_PASSWORD"`
 }
 

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
+)
+
+type dead struct {
+	ClickHouse clickhouse.Settings `embed:""`
+	Limit      int                 `help:"At most this many." default:"100"`
+	JSON       bool                `name:"json" help:"One JSON object a line, with the record itself in base64."`
+}
+
+func (c *dead) check() error {
+	if c.Limit < 1 {
+		return errors.Join(c.ClickHouse.Check(), errors.New("--limit: must be above 0"))
+	}
+	return c.ClickHouse.Check()
+}
+
+// letter is a record, or an entry of one, that could not be stored.
+type letter struct {
+	At        time.Time `json:"at"`
+	Partition uint16    `json:"partition"`
+	Offset    uint64    `json:"offset"`
+	Index     uint16    `json:"index"` // of the entry within its record
+	Reason    string    `json:"reason"`
+	Value     string    `json:"value"` // base64
+	bytes     int
+}
+
+func (c *dead) run(ctx context.Context, out io.Writer) error {
+	conn, err := c.ClickHouse.Conn()
+	if err != nil {
+		return err
+	}
+	letters, err := readLetters(ctx, conn, c.Limit)
+	if err := errors.Join(err, conn.Close()); err != nil {
+		return fmt.Errorf("list dead letters: %w", err)
+	}
+	if f, ok := out.(*os.File); c.JSON || !ok || !terminal(f) {
+		return printJSON(out, letters)
+	}
+	return printTable(out, letters)
+}
+
+func readLetters(ctx context.Context, conn driver.Conn, limit int) ([]letter, error) {
+	// A replay wrote a letter again under its key; LIMIT 1 BY shows it once although parts have yet to be merged.
+	rows, err := conn.Query(ctx, `SELECT at, kpart, koff, kidx, reason, value FROM dead_letters
+ORDER BY at DESC, kpart, koff, kidx LIMIT 1 BY kpart, koff, kidx LIMIT ?`, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []letter
+	for rows.Next() {
+		var l letter
+		var value string
+		if err := rows.Scan(&l.At, &l.Partition, &l.Offset, &l.Index, &l.Reason, &value); err != nil {
+			return nil, err
+		}
+		l.Value, l.bytes = base64.StdEncoding.EncodeToString([]byte(value)), len(value)
+		all = append(all, l)
+	}
+	return all, rows.Err()
+}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func printJSON(out io.Writer, letters []letter) error {
+	enc := json.NewEncoder(out)
+	for _, l := range letters {
+		if err := enc.Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printTable(out io.Writer, letters []letter) error {
+	if len(letters) == 0 {
+		fmt.Fprintln(out, "nothing: everything could be stored")
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "AT\tPARTITION\tOFFSET\tINDEX\tBYTES\tREASON")
+	for _, l := range letters {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%q\n", l.At.UTC().Format(time.RFC3339), l.Partition, l.Offset, l.Index, l.bytes, l.Reason)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,43 @@
+// Command activityctl is the operator's tool: it makes topics and tables, lists what could not be stored, and converts ids.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+)
+
+type settings struct {
+	service.Common
+
+	Migrate migrate `cmd:"" help:"Bring ClickHouse's tables up to this version. It is safe to repeat, and to run twice at once."`
+	Topics  topics  `cmd:"" help:"Make the topics that Kafka lacks."`
+	Dead    dead    `cmd:"" help:"List what could not be stored, and why, the newest first."`
+	IDs     ids     `cmd:"" name:"ids" help:"Show ids as what each interface calls them."`
+}
+
+// Check has nothing to say: what is wrong with a command's settings, the command says.
+func (s *settings) Check() error { return nil }
+
+// command is what can be asked for.
+type command interface {
+	check() error
+	run(ctx context.Context, out io.Writer) error
+}
+
+func main() {
+	var s settings
+	commands := map[string]command{"migrate": &s.Migrate, "topics": &s.Topics, "dead": &s.Dead, "ids": &s.IDs}
+	service.Tool("activityctl", "Looks after an installation of activitylog.", &s, func(ctx context.Context, chosen string) error {
+		name, _, _ := strings.Cut(chosen, " ")
+		c := commands[name]
+		if err := c.check(); err != nil {
+			return fmt.Errorf("%w: %w", service.ErrConfig, err)
+		}
+		return c.run(ctx, os.Stdout)
+	})
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
+	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
+)
+
+type migrate struct {
+	ClickHouse clickhouse.Settings `embed:""`
+}
+
+func (c *migrate) check() error { return c.ClickHouse.Check() }
+
+func (c *migrate) run(ctx context.Context, out io.Writer) error {
+	opts, err := c.ClickHouse.Options()
+	if err != nil {
+		return err
+	}
+	applied, err := schemaclickhouse.Migrate(ctx, opts)
+	for _, name := range applied {
+		fmt.Fprintln(out, "applied", name)
+	}
+	if err != nil {
+		return err
+	}
+	if len(applied) == 0 {
+		fmt.Fprintln(out, "the tables are up to date")
+	}
+	return nil
+}
+
+type topics struct {
+	Kafka    kafka.Settings `embed:""`
+	Creation kafka.Creation `embed:"" set:"create_topics=true" set:"kafka_retention=168h"`
+}
+
+func (c *topics) check() error { return errors.Join(c.Kafka.Check(), c.Creation.Check()) }
+
+func (c *topics) run(ctx context.Context, out io.Writer) error {
+	client, err := c.Kafka.Client()
+	if err != nil {
+		return err
+	}
+	if err := kafka.Ensure(ctx, c.Kafka, c.Creation, client); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "the topics are there")
+	return nil
+}

@@ -1,0 +1,219 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+func listen(t *testing.T, p *Process, h HTTP) (url string) {
+	t.Helper()
+	h.Addr = "127.0.0.1:0"
+	if h.MaxConns == 0 {
+		h.MaxConns = 100
+	}
+	addr, err := p.Listen(t.Context(), h, Auth{Auth: "none"})
+	if err != nil {
+		t.Fatalf("Listen: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := p.Drain(); err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return "http://" + addr
+}
+
+func get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatalf("get: %v", err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	return res.StatusCode, string(text)
+}
+
+func TestHealth(t *testing.T) {
+	p := newTestProcess()
+	var away error
+	part := Part{Name: "kafka", Ready: func(context.Context) error { return away }}
+	if err := p.Start(t.Context(), part); err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	url := listen(t, p, HTTP{})
+	for _, tt := range []struct {
+		name, path string
+		away       error
+		draining   bool
+		status     int
+		body       string
+	}{
+		{"live", "/livez", errors.New("gone"), true, 200, `{"status":"live"}`},
+		{"ready", "/readyz", nil, false, 200, `{"status":"ready","checks":[{"name":"kafka","ready":true}]}`},
+		{"away", "/readyz", errors.New("gone"), false, 503, `{"status":"waiting","checks":[{"name":"kafka","ready":false,"reason":"gone"}]}`},
+		{"draining", "/readyz", nil, true, 503, `{"status":"draining","checks":[{"name":"kafka","ready":true}]}`},
+		{"version", "/version", nil, false, 200, `{"version":"dev"`},
+		{"metrics", "/metrics", nil, false, 200, `activity_http_request_seconds_count{method="GET",route="/livez",status="200"} 1`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			away = tt.away
+			p.draining.Store(tt.draining)
+			status, body := get(t, url+tt.path)
+			if status != tt.status || !strings.Contains(body, tt.body) {
+				t.Errorf("got %d %s, want %d %s", status, body, tt.status, tt.body)
+			}
+		})
+	}
+}
+
+func TestHandlers(t *testing.T) {
+	p := newTestProcess()
+	part := Part{Name: "api", Routes: func(r chi.Router) {
+		r.Get("/panic", func(http.ResponseWriter, *http.Request) {
+			var none *Process
+			none.draining.Load() // a nil dereference
+		})
+		r.Get("/who", func(w http.ResponseWriter, r *http.Request) {
+			who, err := schema.PrincipalOf(r.Context())
+			fmt.Fprint(w, who.Tenant, err)
+		})
+	}}
+	if err := p.Start(t.Context(), part); err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	url := listen(t, p, HTTP{})
+	for range 2 { // the process lives
+		if status, body := get(t, url+"/panic"); status != 500 || !strings.Contains(body, `"code":50001`) || strings.Contains(body, "nil") {
+			t.Errorf("panic: got %d %s, want 500 and no more", status, body)
+		}
+	}
+	if _, body := get(t, url+"/who"); body != "default<nil>" {
+		t.Errorf("principal: got %s, want default", body)
+	}
+	req, err := http.NewRequest(http.MethodGet, url+"/livez", nil)
+	if err != nil {
+		t.Fatalf("request: %v", err)
+	}
+	req.Header.Set("X-Long", strings.Repeat("x", 2*maxHeaderBytes))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("long header: %v", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("long header: got %d, want 431", res.StatusCode)
+	}
+}
+
+func TestConnectionsAreCapped(t *testing.T) {
+	p := newTestProcess()
+	url := listen(t, p, HTTP{MaxConns: 2})
+	var conns []net.Conn
+	for range 3 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatalf("dial: %v", err)
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	if err := conns[2].SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatalf("deadline: %v", err)
+	}
+	if _, err := conns[2].Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !strings.Contains(fmt.Sprint(err), "reset") {
+		t.Errorf("third connection: got %v, want it closed", err)
+	}
+	conns[0].Close()
+	conns[1].Close()
+	if status := eventually(url + "/livez"); status != 200 {
+		t.Errorf("with room again: got %d, want 200", status)
+	}
+}
+
+// eventually is the status of url as soon as it can be reached.
+func eventually(url string) int {
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+		if res, err := http.Get(url); err == nil {
+			_ = res.Body.Close()
+			return res.StatusCode
+		}
+	}
+	return 0
+}
+
+func TestRequestsUnderWayAreAnswered(t *testing.T) {
+	p := newTestProcess()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	part := Part{Name: "api", Routes: func(r chi.Router) {
+		r.Get("/slow", func(w http.ResponseWriter, _ *http.Request) { close(entered); <-leave; fmt.Fprint(w, "done") })
+	}}
+	if err := p.Start(t.Context(), part); err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	addr, err := p.Listen(t.Context(), HTTP{Addr: "127.0.0.1:0", MaxConns: 10}, Auth{})
+	if err != nil {
+		t.Fatalf("Listen: %v", err)
+	}
+	answer := make(chan string, 1)
+	go func() {
+		res, err := http.Get("http://" + addr + "/slow")
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		answer <- fmt.Sprint(string(text), err)
+	}()
+	<-entered
+	drained := make(chan error, 1)
+	go func() { drained <- p.Drain() }()
+	for !p.draining.Load() {
+	}
+	close(leave)
+	if got := <-answer; got != "done<nil>" {
+		t.Errorf("got %s, want done", got)
+	}
+	if err := <-drained; err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestAuth(t *testing.T) {
+	for _, tt := range []struct {
+		auth Auth
+		addr string
+		ok   bool
+	}{
+		{Auth{Auth: "none"}, "127.0.0.1:1", true},
+		{Auth{Auth: "none"}, "localhost:1", true},
+		{Auth{Auth: "none"}, "[::1]:1", true},
+		{Auth{Auth: "none"}, ":1", false},
+		{Auth{Auth: "none"}, "0.0.0.0:1", false},
+		{Auth{Auth: "none"}, "example.com:1", false},
+		{Auth{Auth: "none", Insecure: true}, "0.0.0.0:1", true},
+		{Auth{Auth: "jwt", Insecure: true}, "127.0.0.1:1", false},
+		{Auth{Auth: "", Insecure: true}, "127.0.0.1:1", false},
+	} {
+		if err := tt.auth.Check(tt.addr); (err == nil) != tt.ok {
+			t.Errorf("%+v at %s: got %v, want ok %v", tt.auth, tt.addr, err, tt.ok)
+		}
+	}
+}
