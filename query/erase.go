@@ -35,18 +35,20 @@ func (s *Store) DeleteOne(ctx context.Context, p schema.Principal, id uint64) (e
 	if err != nil {
 		return err
 	}
-	if err := s.settled(ctx, ends); err != nil {
-		return err
-	}
 	at, err := s.locate(ctx, p, id)
+	if errors.Is(err, schema.ErrNotFound) { // it may still be in Kafka
+		if err := s.settled(ctx, ends); err != nil {
+			return err
+		}
+		at, err = s.locate(ctx, p, id)
+	}
 	if err != nil {
 		return err
 	}
 	e := s.erasure(p, "entry "+strconv.FormatUint(id, 10))
 	e.entries = 1
 	e.refs = []*activitypb.Ref{{Id: id, Timestamp: at.timestamp}}
-	// The entry may have come after the ends were asked for.
-	return s.erase(ctx, e, schema.Position{at.partition: max(ends[at.partition], at.offset+1)})
+	return s.erase(ctx, e, schema.Position{at.partition: at.offset + 1})
 }
 
 // DeleteAll erases every entry of p's tenant that was acknowledged before the call, and no other. Its errors are those of

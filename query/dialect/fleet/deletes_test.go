@@ -1,0 +1,70 @@
+package fleet_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
+	"github.com/activitylog/activitylog/ingest/consumer"
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/fleet"
+	"github.com/activitylog/activitylog/query/internal/fixture"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// TestDeletes replays testdata/deletes/*.http on entries that came through Kafka and that nobody waited for.
+func TestDeletes(t *testing.T) {
+	b, db, log := testbed.Kafka(t, 2), fixture.Open(t), slog.New(slog.DiscardHandler)
+	client := b.Client()
+	cfg := consumer.Defaults()
+	cfg.Topic, cfg.Brokers, cfg.ClickHouse = testbed.Topic, []string{b.Addr()}, db.Options
+	background(t, consumer.New(cfg, client, log, prometheus.NewRegistry()).Run)
+	store := query.New(query.Defaults(), db.Conn, client, log, prometheus.NewRegistry())
+	background(t, store.Run)
+	publish(t, client, 123, entries()[:4])
+	r := chi.NewRouter()
+	r.Use(anonymous)
+	fleet.New(store, fleet.Config{}, log).Routes(r)
+	replay(t, r, "testdata/deletes/deletes.http")
+	b.Stop()
+	replay(t, r, "testdata/deletes/outage.http")
+}
+
+func background(t *testing.T, f func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+}
+
+// publish has entries with the ids from first on acknowledged as one record.
+func publish(t *testing.T, client *kafka.Client, first uint64, entries []schema.Entry) {
+	t.Helper()
+	var c schema.Chunk
+	c.Reset(schema.DefaultTenant, time.Now().UnixMilli())
+	for i := range entries {
+		c.Add(&entries[i], nil)
+	}
+	c.Seal(first)
+	res, err := client.Produce(t.Context(), &kafka.ProduceRequest{
+		Topic: testbed.Topic, Partition: 1, RequiredAcks: kafka.RequireAll,
+		Records: kafka.NewRecordReader(kafka.Record{Time: time.Now(), Value: kafka.NewBytes(schema.AppendChunk(schema.AppendRecordHeader(nil), &c))}),
+	})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
