@@ -75,18 +75,18 @@ func BenchmarkInsert(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			file, err := newDataFile(b.TempDir())
+			file, err := libchdb.NewFile(b.TempDir())
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer file.close()
+			defer file.Discard()
 			if _, err := file.Write(block); err != nil {
 				b.Fatal(err)
 			}
 			for b.Loop() {
 				err := shared.engine.pool.do(b.Context(), statement.Insert, c.database, func(s *session) error {
 					settings := fmt.Sprintf("insert_deduplication_token = '%d', ", counter.Add(1)) + oneBlock
-					_, _, err := s.Exec(libchdb.Query{SQL: stmt.From(file.path(), settings), Format: "Null"})
+					_, _, err := s.Exec(libchdb.Query{SQL: stmt.From(file.Path(), settings), Format: "Null"})
 					return err
 				})
 				if err != nil {

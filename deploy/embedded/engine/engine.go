@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type Engine struct {
 	server   *http.Server
 	log      *slog.Logger
 	metrics  *metrics
+	bodies   chan struct{} // a token for each INSERT whose data are in memory
 	closing  sync.Once
 }
 
@@ -68,7 +70,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		p.close()
 		return nil, errors.Join(fmt.Errorf("engine: listen: %w", err), f.close())
 	}
-	e := &Engine{conf: c, folder: f, pool: p, listener: l, log: c.Log, metrics: newMetrics(c.Registerer)}
+	e := &Engine{conf: c, folder: f, pool: p, listener: l, log: c.Log, metrics: newMetrics(c.Registerer), bodies: make(chan struct{}, bodiesInMemory)}
 	e.server = &http.Server{
 		Handler:           e.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -112,7 +114,8 @@ func (e *Engine) Addr() string { return e.listener.Addr().String() }
 
 // DSN returns the address of a database in the form that clickhouse-go reads, password included.
 func (e *Engine) DSN(database string) string {
-	return fmt.Sprintf("http://default:%s@%s/%s", e.conf.Password, e.Addr(), database)
+	dsn := url.URL{Scheme: "http", User: url.UserPassword("default", e.conf.Password), Host: e.Addr(), Path: database}
+	return dsn.String()
 }
 
 // Run serves until ctx ends, lets requests under way end, and closes the engine.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 func childClient(t *testing.T, line string) *client {
@@ -76,6 +78,35 @@ func TestKilledEngineLosesNoInsert(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
+	}
+}
+
+func TestSettingsOfTheServer(t *testing.T) {
+	_, line := startChild(t, t.TempDir(), "TZ=Asia/Tokyo")
+	c := childClient(t, line)
+	c.query("SELECT timezone(), toString(toDateTime(0))", "UTC\t1970-01-01 00:00:00")
+	c.query("SELECT value FROM system.server_settings WHERE name = 'max_server_memory_usage'", fmt.Sprint(2<<30))
+	c.query("SELECT getSetting('max_memory_usage')", fmt.Sprint(1<<30))
+	if got := c.do(http.MethodPost, "SELECT count() FROM (SELECT number FROM numbers(1000000000) GROUP BY number)", nil, "max_memory_usage", "100000000"); got.header.Get("X-ClickHouse-Exception-Code") != "241" {
+		t.Errorf("got %d %s, want the memory limit's code 241", got.status, got.body)
+	}
+	c.query("SELECT 1", "1")
+}
+
+func TestDSN(t *testing.T) {
+	c := start(t)
+	options, err := clickhouse.ParseDSN(shared.engine.DSN(c.database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	var database string
+	if err := conn.QueryRow(t.Context(), "SELECT currentDatabase()").Scan(&database); err != nil || database != c.database {
+		t.Errorf("got database %q, %v, want %q", database, err, c.database)
 	}
 }
 

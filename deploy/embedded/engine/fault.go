@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -23,6 +25,7 @@ const (
 	codeQueryCancelled = 394
 	codeAccessDenied   = 497
 	codeAuthentication = 516
+	codeUnknown        = 1002
 )
 
 var codeNames = map[int]string{
@@ -30,9 +33,15 @@ var codeNames = map[int]string{
 	codeSyntax: "SYNTAX_ERROR", codeUnknownFormat: "UNKNOWN_FORMAT", codeUnknownSetting: "UNKNOWN_SETTING", codeReadonly: "READONLY",
 	codeTooManyQueries: "TOO_MANY_SIMULTANEOUS_QUERIES", codePassword: "REQUIRED_PASSWORD", codeTooManyBytes: "TOO_MANY_BYTES",
 	codeQueryCancelled: "QUERY_WAS_CANCELLED", codeAccessDenied: "ACCESS_DENIED", codeAuthentication: "AUTHENTICATION_FAILED",
+	codeUnknown: "UNKNOWN_EXCEPTION",
 }
 
 var errBusy = fault(codeTooManyQueries, "Too many simultaneous queries")
+
+// fault is an exception of the interface itself.
+func fault(code int, format string, args ...any) *libchdb.Error {
+	return &libchdb.Error{Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), codeNames[code])}
+}
 
 // statuses are the HTTP statuses of ClickHouse's errors where they are not 500
 // (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp), and 503 where waiting helps.
@@ -55,8 +64,12 @@ var statuses = func() map[int]int {
 // fail answers with an error in ClickHouse's form: the code in a header, its text in the body.
 func fail(w http.ResponseWriter, err error) int {
 	var ch *libchdb.Error
-	if !errors.As(err, &ch) {
-		errors.As(fault(codeCannotRead, "%v", err), &ch)
+	switch {
+	case errors.As(err, &ch):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		ch = fault(codeQueryCancelled, "Query was cancelled: %v", err)
+	default:
+		ch = fault(codeUnknown, "%v", err)
 	}
 	status, ok := statuses[ch.Code]
 	if !ok {

@@ -84,7 +84,6 @@ const (
     <allow_introspection_functions>0</allow_introspection_functions>
     <query_profiler_cpu_time_period_ns>0</query_profiler_cpu_time_period_ns>
     <query_profiler_real_time_period_ns>0</query_profiler_real_time_period_ns>
-    <lightweight_deletes_sync>0</lightweight_deletes_sync>
   </default></profiles>
   <users><default>
     <password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -94,7 +93,8 @@ func (e *Engine) wrote(a *answer, text []byte, p libchdb.Progress, err error) er
 	}
 	e.metrics.rows.Add(float64(p.WrittenRows))
 	a.progress = p
-	return a.write(text)
+	_, err = a.Write(text)
+	return err
 }
 
 // authenticate takes the user and password from where ClickHouse does: its headers, Basic, or the URL.
@@ -119,9 +119,4 @@ func (e *Engine) authenticate(r *http.Request) error {
 func (m *metrics) served(kind string, status int, d time.Duration) {
 	m.queries.WithLabelValues(kind, strconv.Itoa(status/100)+"xx").Inc()
 	m.seconds.WithLabelValues(kind).Observe(d.Seconds())
-}
-
-func summary(p libchdb.Progress, d time.Duration) string {
-	return fmt.Sprintf(`{"read_rows":"%d","read_bytes":"%d","written_rows":"%d","written_bytes":"%d","elapsed_ns":"%d"}`,
-		p.ReadRows, p.ReadBytes, p.WrittenRows, p.WrittenBytes, d.Nanoseconds())
 }

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 const password = "p'w?&"
@@ -34,6 +36,11 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if shared.engine != nil {
 		shared.stop()
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); err != nil {
+		fmt.Println(err)
+		code = 1
 	}
 	os.Exit(code)
 }

@@ -43,7 +43,7 @@ func read(ctx context.Context, s *session, req *request, a *answer) error {
 			return err
 		}
 		a.progress = stream.Progress()
-		if err := a.write(piece); err != nil {
+		if _, err := a.Write(piece); err != nil {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func readDocument(s *session, req *request, a *answer) error {
 		_, sent = io.Copy(begin, r)
 		_, _ = io.Copy(io.Discard, r) // the engine must not wait for a client that is gone
 	})
-	q := libchdb.Query{SQL: req.stmt.Into(fmt.Sprintf(descriptor, w.Fd()), req.format, req.settings), Params: req.params}
+	q := libchdb.Query{SQL: req.stmt.Into(libchdb.Descriptor(w), req.format, req.settings), Params: req.params}
 	_, _, err = s.Exec(q)
 	_ = w.Close()
 	wg.Wait()

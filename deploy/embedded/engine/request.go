@@ -3,7 +3,6 @@ package engine
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/statement"
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/wire"
 )
 
 // maxText is the length of a statement that ClickHouse takes (max_query_size), without an INSERT's data.
@@ -33,14 +33,7 @@ type request struct {
 	format   string
 	settings string
 	params   []libchdb.Param
-	answer   encoding
-}
-
-// encoding is how the client wants the answer's bytes.
-type encoding struct {
-	framed   bool   // Native blocks begin with block information, as the native protocol has them
-	blocks   string // "", LZ4 or ZSTD: compressed blocks of the native protocol
-	transfer string // "", gzip or zstd: Content-Encoding
+	answer   wire.Encoding
 }
 
 // ownParams are the URL parameters of the interface itself; all others are settings or parameters of the statement.
@@ -56,6 +49,7 @@ var refusedParams = []string{"session_id", "session_timeout", "session_check", "
 var (
 	settingName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 	paramName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+	formatName  = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
 	counter     atomic.Uint64
 )
 
@@ -75,20 +69,24 @@ func readRequest(r *http.Request) (*request, error) {
 		return nil, err
 	}
 	req.format = first(req.stmt.Format, q.Get("default_format"), r.Header.Get("X-ClickHouse-Format"), "TabSeparated")
-	if !settingFormat.MatchString(req.format) {
+	if !formatName.MatchString(req.format) {
 		return nil, fault(codeUnknownFormat, "Unknown format %.40q", req.format)
 	}
 	req.answer = answerEncoding(r, q)
 	return req, nil
 }
 
-var settingFormat = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
-
 // readText finds the statement in the URL or at the beginning of the body.
 func (req *request) readText(r *http.Request, q url.Values) error {
-	body, err := decoded(r, q)
-	if err != nil {
-		return err
+	body, err := wire.Decode(r.Body, r.Header.Get("Content-Encoding"))
+	switch {
+	case errors.Is(err, wire.ErrEncoding):
+		return fault(codeNotImplemented, "%v", err)
+	case err != nil:
+		return readFault(err)
+	}
+	if q.Get("decompress") == "1" {
+		body = wire.DecodeBlocks(body)
 	}
 	text := q.Get("query")
 	if text == "" {
@@ -97,10 +95,14 @@ func (req *request) readText(r *http.Request, q url.Values) error {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return readFault(err)
 		}
-		text = string(begin)
+		text, body = string(begin), buffered
 		_, _ = buffered.Discard(len(begin))
-		body = buffered
 	}
+	return req.parse(text, body)
+}
+
+// parse reads the statement; what its text does not hold of an INSERT's data is in rest.
+func (req *request) parse(text string, rest io.Reader) (err error) {
 	if strings.TrimSpace(text) == "" {
 		return fault(codeSyntax, "Empty query")
 	}
@@ -110,12 +112,11 @@ func (req *request) readText(r *http.Request, q url.Values) error {
 		return fault(codeAccessDenied, "%v", err)
 	case err != nil:
 		return fault(codeSyntax, "%v", err)
-	}
-	req.body = io.MultiReader(strings.NewReader(req.stmt.Data), body)
-	if req.stmt.Kind == statement.Insert {
+	case req.stmt.Kind == statement.Insert:
+		req.body = io.MultiReader(strings.NewReader(req.stmt.Data), rest)
 		return nil
 	}
-	if n, err := io.ReadFull(body, make([]byte, 1)); n > 0 {
+	if n, err := io.ReadFull(rest, make([]byte, 1)); n > 0 {
 		return fault(codeSyntax, "data after the statement, or a statement over %d bytes", maxText)
 	} else if !errors.Is(err, io.EOF) {
 		return readFault(err)
@@ -141,24 +142,52 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 		}
 	}
 	slices.Sort(list)
-	readonly := first(q.Get("readonly"), "0")
-	if r.Method != http.MethodPost && readonly == "0" {
-		readonly = "2"
+	readonly, err := req.readonly(r.Method, q.Get("readonly"))
+	if err != nil {
+		return err
 	}
-	if readonly != "0" {
-		if !req.stmt.Reads() {
-			return fault(codeReadonly, "Cannot execute query in readonly mode")
-		}
-		list = append(list, "readonly = "+quote(readonly))
-	}
+	list = append(list, readonly...)
+	req.settings = strings.Join(append(list, "log_comment = "+quote(req.comment)), ", ")
+	return nil
+}
+
+// readonly returns the setting that keeps a request from writing; a GET never writes. A statement cannot undo it.
+func (req *request) readonly(method, value string) ([]string, error) {
 	for _, name := range req.stmt.Settings {
 		if name == "readonly" || name == "log_comment" || slices.Contains(refusedParams, name) {
-			return fault(codeAccessDenied, "setting %s cannot be set in a statement", name)
+			return nil, fault(codeAccessDenied, "setting %s cannot be set in a statement", name)
 		}
 	}
-	list = append(list, "log_comment = "+quote(req.comment))
-	req.settings = strings.Join(list, ", ")
-	return nil
+	if value = first(value, "0"); value == "0" && method != http.MethodPost {
+		value = "2"
+	}
+	switch {
+	case value == "0":
+		return nil, nil
+	case !req.stmt.Reads():
+		return nil, fault(codeReadonly, "Cannot execute query in readonly mode")
+	}
+	return []string{"readonly = " + quote(value)}, nil
+}
+
+// answerEncoding reads what the client can take.
+func answerEncoding(r *http.Request, q url.Values) wire.Encoding {
+	version := q.Get("client_protocol_version")
+	enc := wire.Encoding{Framed: version != "" && version != "0"}
+	if q.Get("compress") == "1" {
+		enc.Blocks = first(strings.ToUpper(q.Get("network_compression_method")), "LZ4")
+		return enc
+	}
+	if q.Get("enable_http_compression") != "1" {
+		return enc
+	}
+	for _, name := range []string{"zstd", "gzip"} {
+		if strings.Contains(r.Header.Get("Accept-Encoding"), name) {
+			enc.Transfer = name
+			return enc
+		}
+	}
+	return enc
 }
 
 // query is what the engine runs, for all but an INSERT with data.
@@ -186,8 +215,4 @@ func readFault(err error) error {
 		return fault(codeTooManyBytes, "body over %d bytes", tooLarge.Limit)
 	}
 	return fault(codeCannotRead, "read the body: %v", err)
-}
-
-func fault(code int, format string, args ...any) error {
-	return &libchdb.Error{Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), codeNames[code])}
 }

@@ -59,6 +59,9 @@ func Load(path string) error {
 	if err != nil {
 		return err
 	}
+	if err := useUTC(); err != nil {
+		return err
+	}
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	saved.restore()
 	if err != nil {

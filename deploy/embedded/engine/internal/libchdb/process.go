@@ -1,6 +1,7 @@
 package libchdb
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 	"unsafe"
@@ -12,6 +13,20 @@ import (
 var guarded = []syscall.Signal{
 	syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGBUS, syscall.SIGSEGV, syscall.SIGSYS,
 	syscall.SIGPIPE, syscall.SIGURG,
+}
+
+// useUTC makes UTC the engine's time zone, which it takes from C's environment alone. Go's is left as it was.
+func useUTC() error {
+	libc, err := purego.Dlopen(libcName, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return fmt.Errorf("find libc: %w", err)
+	}
+	var setenv func(name, value string, overwrite int32) int32
+	purego.RegisterLibFunc(&setenv, libc, "setenv")
+	if setenv("TZ", "UTC", 1) != 0 {
+		return errors.New("set the engine's time zone")
+	}
+	return nil
 }
 
 // signalActions are the process's own answers to the guarded signals, as libc knows them.

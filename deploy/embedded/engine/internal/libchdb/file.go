@@ -1,0 +1,31 @@
+package libchdb
+
+import (
+	"fmt"
+	"os"
+)
+
+// File holds data under a name that the engine can open: in memory on Linux, in a temporary file elsewhere.
+type File struct {
+	*os.File
+	temporary bool
+}
+
+// Path is the file's name for the engine.
+func (f *File) Path() string {
+	if f.temporary {
+		return f.Name()
+	}
+	return Descriptor(f.File)
+}
+
+// Discard closes the file, and removes it if it has a place on disk.
+func (f *File) Discard() {
+	_ = f.Close()
+	if f.temporary {
+		_ = os.Remove(f.Name())
+	}
+}
+
+// Descriptor names an open file or pipe of this process so that the engine can open it.
+func Descriptor(f *os.File) string { return fmt.Sprintf(descriptorPath, f.Fd()) }

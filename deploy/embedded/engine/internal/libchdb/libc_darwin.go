@@ -1,3 +1,0 @@
-package libchdb
-
-const libcName = "/usr/lib/libSystem.B.dylib"

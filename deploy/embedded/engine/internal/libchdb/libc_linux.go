@@ -1,3 +1,0 @@
-package libchdb
-
-const libcName = "libc.so.6"

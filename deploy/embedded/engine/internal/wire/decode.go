@@ -1,0 +1,57 @@
+// Package wire translates between what clients of ClickHouse's HTTP interface send and read and what the engine does:
+// compressed bodies, compressed blocks, and the two forms of Native blocks.
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// ErrEncoding means a Content-Encoding that is not offered.
+var ErrEncoding = errors.New("unknown Content-Encoding")
+
+// Decode returns body without its Content-Encoding. The caller bounds what it reads.
+func Decode(body io.Reader, encoding string) (r io.Reader, err error) {
+	switch encoding {
+	case "", "identity":
+		return body, nil
+	case "gzip":
+		r, err = gzip.NewReader(body)
+	case "deflate":
+		r, err = zlib.NewReader(body)
+	case "zstd":
+		r, err = zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(128<<20))
+	case "br":
+		r = brotli.NewReader(body)
+	case "lz4":
+		r = lz4.NewReader(body)
+	default:
+		return nil, fmt.Errorf("%w %.20q", ErrEncoding, encoding)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decompress the body: %w", err)
+	}
+	return r, nil
+}
+
+// DecodeBlocks returns body without the compressed blocks of the native protocol around it.
+func DecodeBlocks(body io.Reader) io.Reader { return blockReader{compress.NewReader(body)} }
+
+// blockReader ends cleanly after a compressed block, where ch-go's own wraps the end of the body into an error.
+type blockReader struct{ *compress.Reader }
+
+func (r blockReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = io.EOF
+	}
+	return n, err
+}

@@ -1,0 +1,91 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/ClickHouse/ch-go/compress"
+	chproto "github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Encoding is how a client wants an answer's bytes.
+type Encoding struct {
+	Framed   bool   // Native blocks begin with block information, as the native protocol has them
+	Blocks   string // "", LZ4 or ZSTD: in compressed blocks of the native protocol
+	Transfer string // "", gzip or zstd: Content-Encoding
+}
+
+// blockSize is how much is compressed at a time.
+const blockSize = 1 << 20
+
+// NewWriter returns a writer of e's compression; closing it completes the body, and leaves w open.
+func (e Encoding) NewWriter(w io.Writer) (io.WriteCloser, error) {
+	switch {
+	case e.Transfer == "gzip":
+		return gzip.NewWriter(w), nil
+	case e.Transfer == "zstd":
+		zw, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			return nil, fmt.Errorf("compress the answer: %w", err)
+		}
+		return zw, nil
+	case e.Blocks == "LZ4":
+		return &blockWriter{w, compress.NewWriter(compress.LevelZero, compress.LZ4)}, nil
+	case e.Blocks == "ZSTD":
+		return &blockWriter{w, compress.NewWriter(compress.LevelZero, compress.ZSTD)}, nil
+	}
+	return plain{w}, nil
+}
+
+type plain struct{ io.Writer }
+
+func (plain) Close() error { return nil }
+
+// blockWriter writes compressed blocks of the native protocol.
+type blockWriter struct {
+	w        io.Writer
+	compress *compress.Writer
+}
+
+func (b *blockWriter) Write(p []byte) (int, error) {
+	for n := 0; n < len(p); n += blockSize {
+		if err := b.compress.Compress(p[n:min(n+blockSize, len(p))]); err != nil {
+			return n, fmt.Errorf("compress the answer: %w", err)
+		}
+		if _, err := b.w.Write(b.compress.Data); err != nil {
+			return n, err
+		}
+	}
+	return len(p), nil
+}
+
+func (b *blockWriter) Close() error { return nil }
+
+// revision is that of the protocol whose blocks clickhouse-go reads: block information, and a byte for each column that
+// says that its serialization is the usual one.
+const revision = proto.DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
+
+// Frame turns Native blocks as the engine writes them (revision 0) into those of the native protocol.
+func Frame(blocks []byte) ([]byte, error) {
+	r := chproto.NewReader(bytes.NewReader(blocks))
+	var out chproto.Buffer
+	for {
+		b := proto.Block{ServerContext: &column.ServerContext{Timezone: time.UTC}}
+		switch err := b.Decode(r, 0); {
+		case errors.Is(err, io.EOF) && len(b.Columns) == 0:
+			return out.Buf, nil
+		case err != nil:
+			return nil, fmt.Errorf("frame a block: %w", err)
+		}
+		if err := b.Encode(&out, revision); err != nil {
+			return nil, fmt.Errorf("frame a block: %w", err)
+		}
+	}
+}

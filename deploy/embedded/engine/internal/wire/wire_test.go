@@ -1,0 +1,111 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	chproto "github.com/ClickHouse/ch-go/proto"
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+func TestDecode(t *testing.T) {
+	text := strings.Repeat("rows and more rows ", 10_000)
+	writers := map[string]func(io.Writer) io.WriteCloser{
+		"gzip":    func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"deflate": func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) },
+		"br":      func(w io.Writer) io.WriteCloser { return brotli.NewWriter(w) },
+		"lz4":     func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) },
+		"zstd": func(w io.Writer) io.WriteCloser {
+			zw, err := zstd.NewWriter(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return zw
+		},
+		"": func(w io.Writer) io.WriteCloser { return plain{w} },
+	}
+	for encoding, writer := range writers {
+		t.Run(encoding, func(t *testing.T) {
+			var b bytes.Buffer
+			w := writer(&b)
+			if _, err := io.WriteString(w, text); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			body := bytes.Clone(b.Bytes())
+			r, err := Decode(&b, encoding)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(r); err != nil || string(got) != text {
+				t.Errorf("got %d bytes, %v, want %d", len(got), err, len(text))
+			}
+			if encoding == "" {
+				return
+			}
+			if r, err = Decode(bytes.NewReader(body[:len(body)/2]), encoding); err == nil {
+				_, err = io.Copy(io.Discard, r)
+			}
+			if err == nil {
+				t.Error("half a body was read without an error")
+			}
+		})
+	}
+	if _, err := Decode(strings.NewReader(text), "snappy"); !errors.Is(err, ErrEncoding) {
+		t.Errorf("got %v, want %v", err, ErrEncoding)
+	}
+}
+
+func TestBlocks(t *testing.T) {
+	text := strings.Repeat("0123456789", blockSize/4)
+	for _, method := range []string{"LZ4", "ZSTD"} {
+		var b bytes.Buffer
+		w, err := Encoding{Blocks: method}.NewWriter(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.WriteString(w, text); n != len(text) || err != nil {
+			t.Fatalf("%s: wrote %d, %v, want %d", method, n, err, len(text))
+		}
+		body := bytes.Clone(b.Bytes())
+		if got, err := io.ReadAll(DecodeBlocks(&b)); err != nil || string(got) != text {
+			t.Errorf("%s: got %d bytes, %v, want %d", method, len(got), err, len(text))
+		}
+		if _, err := io.ReadAll(DecodeBlocks(bytes.NewReader(body[:len(body)-3]))); err == nil {
+			t.Errorf("%s: a cut body was read without an error", method)
+		}
+	}
+}
+
+func FuzzFrame(f *testing.F) {
+	for _, rows := range []int{0, 1, 3} {
+		var text chproto.ColStr
+		for range rows {
+			text.Append("x")
+		}
+		var b chproto.Buffer
+		block := chproto.Block{Columns: 1, Rows: rows}
+		if err := block.EncodeRawBlock(&b, 0, chproto.Input{{Name: "text", Data: text}}); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Buf)
+	}
+	f.Fuzz(func(t *testing.T, blocks []byte) {
+		if len(blocks) > 1 && (blocks[0] > 8 || blocks[1] > 100) {
+			return // the engine's own blocks are trusted to be as large as they say
+		}
+		got, err := Frame(blocks)
+		if err == nil && len(blocks) > 0 && len(got) == 0 {
+			t.Errorf("%x became nothing", blocks)
+		}
+	})
+}
