@@ -1,0 +1,56 @@
+// Package consumer wires the consumer, alike in its own process and in standalone.
+package consumer
+
+import (
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/ingest/consumer"
+)
+
+// drainTime leaves a batch under way time to be stored, within the 10 s that a process has.
+const drainTime = 5 * time.Second
+
+// Settings say how the consumer batches.
+type Settings struct {
+	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes its partitions." default:"6s" env:"SESSION_TIMEOUT"`
+	BatchRows      int           `help:"Entries that are stored at once." default:"250000" env:"BATCH_ROWS"`
+	BatchAge       time.Duration `help:"How long an entry may wait for others to be stored with." default:"1s" env:"BATCH_AGE"`
+	BatchMemory    int           `help:"Bytes of records in memory, of all partitions together." default:"134217728" env:"BATCH_MEMORY"`
+	InsertTimeout  time.Duration `help:"How long one try to store a batch may take." default:"1m" env:"INSERT_TIMEOUT"`
+}
+
+// Needs are what the consumer stands on.
+type Needs struct {
+	Topic      string
+	Brokers    []string
+	Kafka      *kafka.Client
+	ClickHouse *clickhouse.Options
+	Tables     *service.Await
+	Keys       service.Keys
+}
+
+func (s Settings) config(n Needs) consumer.Config {
+	c := consumer.Defaults()
+	c.Topic, c.Brokers, c.ClickHouse = n.Topic, n.Brokers, n.ClickHouse
+	c.SessionTimeout, c.MaxRows, c.MaxAge = s.SessionTimeout, s.BatchRows, s.BatchAge
+	c.MemoryBytes, c.MaxBytes = s.BatchMemory, min(c.MaxBytes, s.BatchMemory)
+	c.KeyWindow, c.MaxKeys = n.Keys.Window, n.Keys.Max
+	c.InsertTimeout, c.DrainTimeout = s.InsertTimeout, drainTime
+	return c
+}
+
+// Check says what is wrong with s.
+func (s Settings) Check() error {
+	anywhere := &clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"127.0.0.1:8123"}}
+	return s.config(Needs{Topic: "activity", Brokers: []string{"127.0.0.1:9092"}, ClickHouse: anywhere}).Validate()
+}
+
+// Part is the consumer. It joins its group as soon as the tables are there.
+func Part(s Settings, n Needs, p *service.Process) service.Part {
+	c := consumer.New(s.config(n), n.Kafka, p.Log, p.Metrics)
+	return service.Part{Name: "consumer", Run: n.Tables.After(c.Run), Ready: c.Ready}
+}

@@ -1,0 +1,179 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/activitylog/activitylog/"
+
+type pkg struct {
+	ImportPath   string
+	Dir          string
+	Name         string
+	GoFiles      []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Deps         []string
+}
+
+// list is what go list says of the packages.
+func list(t *testing.T, patterns ...string) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Dir,Name,GoFiles,Imports,TestImports,XTestImports,Deps"}, patterns...)...)
+	cmd.Dir = ".."
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	dec := json.NewDecoder(out)
+	for {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		all = append(all, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return all
+}
+
+// shipped leaves out the packages that only tests import.
+func shipped(all []pkg) []pkg {
+	imported := map[string]bool{}
+	for _, p := range all {
+		for _, i := range p.Imports {
+			imported[i] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p pkg) bool {
+		byTests := slices.ContainsFunc(all, func(q pkg) bool {
+			return slices.Contains(q.TestImports, p.ImportPath) || slices.Contains(q.XTestImports, p.ImportPath)
+		})
+		return byTests && !imported[p.ImportPath]
+	})
+}
+
+// under reports whether path is one of our folders or lies below it.
+func under(path string, folders ...string) bool {
+	for _, folder := range folders {
+		if rest, ok := strings.CutPrefix(path, module+folder); ok && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
+}
+
+// The arrows: schema <- ingest/collector, ingest/consumer, query <- query/dialect/* <- cmd/*.
+var arrows = []struct {
+	from  string
+	never []string
+}{
+	{from: "schema", never: []string{"cmd", "deploy", "ingest", "query"}},
+	{from: "ingest/collector", never: []string{"cmd", "deploy", "query", "ingest/consumer", "schema/clickhouse"}},
+	{from: "ingest/consumer", never: []string{"cmd", "deploy", "query", "ingest/collector"}},
+	{from: "query", never: []string{"cmd", "deploy", "ingest"}},
+	{from: "deploy", never: []string{"cmd", "ingest", "query"}},
+	{from: "cmd/internal", never: []string{"deploy"}},
+}
+
+func TestArrows(t *testing.T) {
+	for _, p := range shipped(list(t, "./...")) {
+		for _, a := range arrows {
+			if !under(p.ImportPath, a.from) {
+				continue
+			}
+			for _, i := range p.Imports {
+				if under(i, a.never...) {
+					t.Errorf("%s imports %s", p.ImportPath, i)
+				}
+			}
+		}
+	}
+}
+
+// The store of query knows no dialect, and no dialect knows another.
+func TestDialectsStandAlone(t *testing.T) {
+	const dialects = "query/dialect"
+	for _, p := range list(t, "./query/...") {
+		for _, i := range p.Imports {
+			if !under(i, dialects) || i == p.ImportPath {
+				continue
+			}
+			if !under(i, strings.TrimPrefix(p.ImportPath, module)) || p.ImportPath == module+"query" {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+func TestEmbeddedIsForStandaloneAndTests(t *testing.T) {
+	for _, p := range shipped(list(t, "./...")) {
+		if under(p.ImportPath, "deploy/embedded", "cmd/standalone", "cmd/loadgen") {
+			continue
+		}
+		for _, i := range p.Imports {
+			if under(i, "deploy/embedded") {
+				t.Errorf("%s imports %s outside of its tests", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+// What a binary must not link, by the beginning of the import path.
+func TestBinariesLinkTheirHalf(t *testing.T) {
+	const clickhouse, kfake, purego = "github.com/ClickHouse/", "github.com/twmb/franz-go/", "github.com/ebitengine/purego"
+	for binary, never := range map[string][]string{
+		"collector":   {clickhouse, kfake, purego, module + "query", module + "ingest/consumer", module + "deploy"},
+		"consumer":    {kfake, purego, module + "query", module + "ingest/collector", module + "deploy"},
+		"query":       {kfake, purego, module + "ingest", module + "deploy"},
+		"activityctl": {kfake, purego, module + "ingest", module + "query", module + "deploy"},
+		"standalone":  {"testing", module + "deploy/embedded/testbed"},
+	} {
+		for _, p := range list(t, "./cmd/"+binary) {
+			for _, dep := range p.Deps {
+				if slices.ContainsFunc(never, func(prefix string) bool { return strings.HasPrefix(dep, prefix) }) {
+					t.Errorf("%s links %s", binary, dep)
+				}
+			}
+		}
+	}
+}
+
+func TestPackagesSayWhatTheyPromise(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		documented := len(p.GoFiles) == 0 // tests only
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatalf("parse: %v", err)
+			}
+			begins := []string{"Package " + p.Name + " "}
+			if p.Name == "main" {
+				name := filepath.Base(p.ImportPath)
+				begins = []string{"Command " + name + " ", strings.ToUpper(name[:1]) + name[1:] + " "}
+			}
+			documented = documented || slices.ContainsFunc(begins, func(b string) bool { return strings.HasPrefix(file.Doc.Text(), b) })
+		}
+		if !documented && !strings.HasSuffix(p.ImportPath, "/activitypb") { // generated
+			t.Errorf("%s: no package comment that begins as go doc wants it", p.ImportPath)
+		}
+	}
+}

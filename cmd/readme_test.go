@@ -1,0 +1,104 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+)
+
+var update = flag.Bool("update", false, "write the settings table of README.md anew")
+
+const (
+	readme = "../README.md"
+	begin  = "<!-- settings:begin -->\n"
+	end    = "<!-- settings:end -->"
+)
+
+// commands in the order in which the table names them.
+var commands = []string{"standalone", "collector", "consumer", "query", "activityctl"}
+
+// row is a setting and who knows it, with which default.
+type row struct {
+	service.Setting
+	defaults map[string]string
+}
+
+// settings asks every binary for its settings and joins those that are the same.
+func settings(t *testing.T) []*row {
+	t.Helper()
+	var rows []*row
+	for _, name := range commands {
+		out, code := run(t, nil, name, "--settings")
+		if code != 0 {
+			t.Fatalf("%s --settings: exit %d: %s", name, code, out)
+		}
+		var all []service.Setting
+		if err := json.Unmarshal([]byte(out), &all); err != nil {
+			t.Fatalf("%s --settings: %v", name, err)
+		}
+		for _, s := range all {
+			i := slices.IndexFunc(rows, func(r *row) bool { return r.Flag == s.Flag && r.Help == s.Help })
+			if i < 0 {
+				i, rows = len(rows), append(rows, &row{s, map[string]string{}})
+			}
+			rows[i].defaults[name] = s.Default
+		}
+	}
+	return rows
+}
+
+func table(rows []*row) string {
+	var b strings.Builder
+	b.WriteString("| variable | flag | default | of | |\n|---|---|---|---|---|\n")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", strings.Join(r.Env, "`, `"), r.Flag, defaults(r), knownBy(r), r.Help)
+	}
+	return b.String()
+}
+
+func defaults(r *row) string {
+	var all []string
+	for _, name := range commands {
+		if v := r.defaults[name]; v != "" && !slices.Contains(all, "`"+v+"`") {
+			all = append(all, "`"+v+"`")
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func knownBy(r *row) string {
+	if len(r.defaults) == len(commands) {
+		return "all"
+	}
+	names := slices.DeleteFunc(slices.Clone(commands), func(name string) bool { _, ok := r.defaults[name]; return !ok })
+	return strings.Join(names, ", ")
+}
+
+// The table of settings in README.md is what the binaries say; go test ./cmd -run TestReadme -update writes it anew.
+func TestReadmeListsEverySetting(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	got, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("README.md lacks %s … %s", strings.TrimSpace(begin), end)
+	}
+	want := table(settings(t))
+	if got == want {
+		return
+	}
+	if !*update {
+		t.Fatalf("README.md's table of settings is not what the binaries say; write it anew with: go test ./cmd -run TestReadme -update\n%s", want)
+	}
+	if err := os.WriteFile(readme, []byte(before+begin+want+end+after), 0o644); err != nil {
+		t.Fatalf("write: %v", err)
+	}
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
+	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	"github.com/activitylog/activitylog/deploy/embedded/broker"
+	"github.com/activitylog/activitylog/deploy/embedded/engine"
+	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
+)
+
+type brokerSettings struct {
+	Addr         string         `name:"broker-addr" help:"Where the broker of --only listens." default:"127.0.0.1:9092" env:"BROKER_ADDR"`
+	Password     service.Secret `name:"kafka-password" help:"Password of the broker of --only, for the user activity; without it every local user may connect." env:"KAFKA_PASSWORD"`
+	MaxBytes     int64          `name:"broker-max-bytes" help:"Entries are refused while the broker's logs are larger." default:"8589934592" env:"BROKER_MAX_BYTES"`
+	KeepBytes    int64          `name:"broker-keep-bytes" help:"Entries that have been stored leave the logs beyond this size." default:"536870912" env:"BROKER_KEEP_BYTES"`
+	ReserveBytes int64          `name:"broker-reserve-bytes" help:"Entries are refused while the disk has less free; 0 for 5 % of it, at most 2 GB." default:"0" env:"BROKER_RESERVE_BYTES"`
+	Sync         bool           `name:"broker-sync" help:"Have every entry on the disk before it is acknowledged." default:"true" negatable:"" env:"BROKER_SYNC"`
+}
+
+type engineSettings struct {
+	Addr      string         `name:"engine-addr" help:"Where the engine of --only listens." default:"127.0.0.1:8123" env:"ENGINE_ADDR"`
+	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine of --only, for the user default; without it one is made and printed." env:"CLICKHOUSE_PASSWORD"`
+	MaxMemory uint64         `name:"engine-max-memory" help:"Bytes that the engine may take; 0 for half of the machine's." default:"0" env:"ENGINE_MAX_MEMORY"`
+	LibPath   string         `name:"chdb-lib-path" help:"The engine's library, libchdb.so, in place of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
+}
+
+const (
+	anyPort  = "127.0.0.1:0"
+	database = "default"
+)
+
+// links say how the dependencies of this process are reached.
+type links struct {
+	kafka      kafka.Settings
+	clickhouse clickhouse.Settings
+}
+
+// startBroker starts the broker: on a free port with a password of its own, or as --only was told.
+func (s *settings) startBroker(ctx context.Context, p *service.Process, l *links) error {
+	cfg := broker.Config{
+		Addr: anyPort, DataDir: filepath.Join(s.DataDir, "broker"), NoSync: !s.Broker.Sync,
+		MaxBytes: s.Broker.MaxBytes, KeepBytes: s.Broker.KeepBytes, ReserveBytes: s.Broker.ReserveBytes,
+		Log: p.Log, Registerer: p.Metrics,
+	}
+	if len(s.Only) > 0 {
+		cfg.Addr, cfg.Password = s.Broker.Addr, s.Broker.Password.Reveal()
+		cfg.NoPassword = cfg.Password == ""
+	}
+	var b *broker.Broker
+	part := service.Part{
+		Name:  "broker",
+		Start: func(ctx context.Context) (err error) { b, err = broker.Open(ctx, cfg); return cannot(err) },
+		Stop:  func() error { return b.Close() },
+		Ready: func(ctx context.Context) error { return b.Ready(ctx) },
+	}
+	if err := p.Start(ctx, part); err != nil {
+		return err
+	}
+	l.kafka = kafka.Settings{Brokers: []string{b.Addr()}, Topic: s.Topic, SASL: "none"}
+	if !cfg.NoPassword {
+		l.kafka.SASL, l.kafka.Username, l.kafka.Password = "plain", broker.User, service.Secret(b.Password())
+	}
+	if len(s.Only) == 0 || !s.Creation.Create {
+		return nil
+	}
+	client, err := l.kafka.Client()
+	if err != nil {
+		return err
+	}
+	return p.Start(ctx, kafka.Topics(l.kafka, s.Creation, client, p.Log).Part())
+}
+
+// startEngine starts the engine, as startBroker does the broker, and brings its tables up to date.
+func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links) error {
+	dir := filepath.Join(s.DataDir, "engine")
+	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: s.Engine.LibPath, MaxMemory: s.Engine.MaxMemory, Log: p.Log, Registerer: p.Metrics}
+	if len(s.Only) > 0 {
+		cfg.Addr, cfg.Password = s.Engine.Addr, s.Engine.Password.Reveal()
+	}
+	var e *engine.Engine
+	part := service.Part{
+		Name: "engine",
+		Start: func(ctx context.Context) (err error) {
+			if _, err := os.Stat(cfg.LibPath); cfg.LibPath != "" && err != nil {
+				return fmt.Errorf("%w: CHDB_LIB_PATH: %w", service.ErrMissing, err)
+			}
+			if cfg.Password == "" {
+				if cfg.Password, err = keptPassword(dir); err != nil {
+					return err
+				}
+			}
+			e, err = engine.Open(ctx, cfg)
+			return cannot(err)
+		},
+		Run: func(ctx context.Context) error { return e.Run(ctx) },
+	}
+	if err := p.Start(ctx, part); err != nil {
+		return err
+	}
+	l.clickhouse = clickhouse.Settings{
+		DSN:      service.Secret(fmt.Sprintf("http://default@%s/%s", e.Addr(), database)),
+		Password: service.Secret(cfg.Password),
+	}
+	return migrate(ctx, p, l.clickhouse)
+}
+
+func migrate(ctx context.Context, p *service.Process, s clickhouse.Settings) error {
+	opts, err := s.Options()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	applied, err := schemaclickhouse.Migrate(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if len(applied) > 0 {
+		p.Log.Info("migrated", "applied", applied)
+	}
+	return nil
+}
+
+// cannot marks the errors that waiting does not mend.
+func cannot(err error) error {
+	if errors.Is(err, broker.ErrLocked) || errors.Is(err, engine.ErrLocked) || errors.Is(err, engine.ErrLibrary) {
+		return fmt.Errorf("%w: %w", service.ErrMissing, err)
+	}
+	return err
+}
+
+// keptPassword is the password in dir; the first time it is made.
+func keptPassword(dir string) (string, error) {
+	path := filepath.Join(dir, "password")
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) > 0 {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	made := rand.Text()
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(path, []byte(made+"\n"), 0o600)); err != nil {
+		return "", fmt.Errorf("keep password: %w", err)
+	}
+	return made, nil
+}
+
+// env are the variables by which a service finds the dependencies.
+func (l *links) env() string {
+	var b strings.Builder
+	if len(l.kafka.Brokers) > 0 {
+		fmt.Fprintf(&b, "KAFKA_BROKERS=%s\nKAFKA_TOPIC=%s\nKAFKA_SASL=%s\n", l.kafka.Brokers[0], l.kafka.Topic, l.kafka.SASL)
+	}
+	if l.kafka.Username != "" {
+		fmt.Fprintf(&b, "KAFKA_USERNAME=%s\nKAFKA_PASSWORD=%s\n", l.kafka.Username, l.kafka.Password.Reveal())
+	}
+	if l.clickhouse.DSN != "" {
+		fmt.Fprintf(&b, "CLICKHOUSE_DSN=%s\nCLICKHOUSE_PASSWORD=%s\n", l.clickhouse.DSN.Reveal(), l.clickhouse.Password.Reveal())
+	}
+	return b.String()
+}
+
+// write puts the variables into a file that only the owner reads.
+func (l *links) write(path string) error {
+	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write addresses: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+// Command standalone runs the three services in one process, on an embedded Kafka broker and an embedded ClickHouse engine:
+// the same constructors, protocols and statements, only other addresses. With --only it runs just the dependencies.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/activitylog/activitylog/cmd/internal/collector"
+	"github.com/activitylog/activitylog/cmd/internal/consumer"
+	"github.com/activitylog/activitylog/cmd/internal/query"
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
+	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+)
+
+type settings struct {
+	service.Common
+	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:50809"`
+	Auth      service.Auth       `embed:""`
+	DataDir   string             `help:"Folder of everything that is kept." default:"./data" env:"DATA_DIR"`
+	Only      []string           `help:"Run just these dependencies, and none of the services: broker, engine." enum:"broker,engine" env:"ONLY"`
+	Broker    brokerSettings     `embed:""`
+	Engine    engineSettings     `embed:""`
+	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the others are named after it." default:"activity" env:"KAFKA_TOPIC"`
+	Creation  kafka.Creation     `embed:"" set:"create_topics=true" set:"kafka_retention=24h"`
+	Collector collector.Settings `embed:""`
+	Consumer  consumer.Settings  `embed:""`
+	Query     query.Settings     `embed:""`
+	Keys      service.Keys       `embed:""`
+	Dialects  service.Dialects   `embed:""`
+}
+
+// Check says everything that is wrong with s.
+func (s *settings) Check() error {
+	faults := []error{s.HTTP.Check(), s.Auth.Check(s.HTTP.Addr), s.Creation.Check(), s.Collector.Check(), s.Consumer.Check(), s.Query.Check(), s.Keys.Check()}
+	if s.DataDir == "" {
+		faults = append(faults, errors.New("DATA_DIR: is required"))
+	}
+	for name, addr := range map[string]string{"BROKER_ADDR": s.Broker.Addr, "ENGINE_ADDR": s.Engine.Addr} {
+		if !s.Auth.Insecure && !service.Loopback(addr) {
+			faults = append(faults, fmt.Errorf("%s: %s can be reached from other hosts, unencrypted: take a loopback address, or set INSECURE=true", name, addr))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// runs reports whether the dependency is to run in this process.
+func (s *settings) runs(dependency string) bool {
+	return len(s.Only) == 0 || slices.Contains(s.Only, dependency)
+}
+
+func main() {
+	var s settings
+	service.Main("standalone", "Runs everything in one process, with the data in one folder.", &s, s.run)
+}
+
+func (s *settings) run(ctx context.Context, p *service.Process) error {
+	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make data folder: %w", err)
+	}
+	var links links
+	if s.runs("broker") {
+		if err := s.startBroker(ctx, p, &links); err != nil {
+			return err
+		}
+	}
+	if s.runs("engine") {
+		if err := s.startEngine(ctx, p, &links); err != nil {
+			return err
+		}
+	}
+	if len(s.Only) == 0 {
+		if err := s.startServices(ctx, p, &links); err != nil {
+			return err
+		}
+	}
+	addr, err := p.Listen(ctx, s.HTTP, s.Auth)
+	if err != nil {
+		return err
+	}
+	if len(s.Only) > 0 {
+		fmt.Printf("Running at %s: %v. The services find them with\n\n%s\n", addr, s.Only, links.env())
+		return p.Wait(ctx)
+	}
+	if err := links.write(filepath.Join(s.DataDir, "services.env")); err != nil {
+		return err
+	}
+	if p.AwaitReady(ctx) {
+		fmt.Printf(welcome, addr, s.DataDir)
+	}
+	return p.Wait(ctx)
+}
+
+const welcome = `
+activitylog is ready at http://%[1]s
+
+  curl -X POST http://%[1]s/api/v1/activity_log -d '{"action_type":"login","platform":"web","serial":"device-1","username":"ada"}'
+  curl http://%[1]s/api/v1/activity_log
+
+Data is in %[2]s. /readyz says whether everything works, /metrics how much. Ctrl-C drains and ends it.
+
+`
+
+// startServices starts what the three service processes run, with their constructors, in the order of the data's way back:
+// they end in the order of its way in.
+func (s *settings) startServices(ctx context.Context, p *service.Process, l *links) error {
+	client, err := l.kafka.Client()
+	if err != nil {
+		return err
+	}
+	opts, err := l.clickhouse.Options()
+	if err != nil {
+		return err
+	}
+	conn, err := l.clickhouse.Conn()
+	if err != nil {
+		return err
+	}
+	topics := kafka.Topics(l.kafka, s.Creation, client, p.Log)
+	before := topics.Part()
+	if s.Creation.Create { // the broker is here: the services need not wait
+		before.Start = func(ctx context.Context) error { return kafka.Ensure(ctx, l.kafka, s.Creation, client) }
+	}
+	tables := clickhouse.Tables(conn, p.Log)
+	reads := query.Needs{Topic: s.Topic, Kafka: client, Conn: conn, Tables: tables, Dialects: s.Dialects}
+	store := consumer.Needs{Topic: s.Topic, Brokers: l.kafka.Brokers, Kafka: client, ClickHouse: opts, Tables: tables, Keys: s.Keys}
+	writes := collector.Needs{Topic: s.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys}
+	for _, part := range []service.Part{
+		before, {Name: "clickhouse", Stop: conn.Close}, tables.Part(),
+		query.Part(s.Query, reads, p), consumer.Part(s.Consumer, store, p), collector.Part(s.Collector, writes, p),
+	} {
+		if err := p.Start(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
