@@ -3,7 +3,6 @@ package query
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -111,5 +110,5 @@ func BenchmarkReads(b *testing.B) {
 	}
 	var parts uint64
 	_ = db.Conn.QueryRow(b.Context(), "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'activity' AND active").Scan(&parts)
-	b.Log(fmt.Sprintf("%d entries in %d parts", rows, parts))
+	b.Logf("%d entries in %d parts", rows, parts)
 }

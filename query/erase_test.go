@@ -37,7 +37,7 @@ const partitions = 3
 
 func startPipeline(t *testing.T, waitMax time.Duration) *pipeline {
 	t.Helper()
-	p := &pipeline{t: t, broker: testbed.Kafka(t, partitions), db: fixture.Open(t)}
+	p := &pipeline{t: t, broker: testbed.Kafka(t, partitions), db: fixture.Open(t, testbed.ClickHouse(t))}
 	p.client = p.broker.Client()
 	cfg := query.Defaults()
 	cfg.WaitMax, cfg.CursorSecret = waitMax, "0123456789abcdef"
@@ -308,7 +308,7 @@ func (p *pipeline) visible(tenant string) map[uint64]bool {
 }
 
 func TestPatchesAreApplied(t *testing.T) {
-	db := fixture.Open(t)
+	db := fixture.Open(t, testbed.ClickHouse(t))
 	cfg := query.Defaults()
 	cfg.PatchInterval = 50 * time.Millisecond
 	reg := prometheus.NewRegistry()
@@ -343,7 +343,7 @@ func TestPatchesAreApplied(t *testing.T) {
 }
 
 func TestReplicasShareTheKeyOfCursors(t *testing.T) {
-	db := fixture.Open(t)
+	db := fixture.Open(t, testbed.ClickHouse(t))
 	for i := range uint64(4) {
 		db.Put(t, schema.Entry{Tenant: "a", ID: i + 1, Timestamp: 1_707_724_800_000, Action: "x"})
 	}

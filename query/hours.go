@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -52,63 +51,19 @@ func (s *Store) hours(ctx context.Context, f Filter, order Order) ([]hour, error
 	return hours, fault(ctx, rows.Err())
 }
 
-// memory keeps the hours of recent lookups for a second. That is enough for a newest-first page by kind: its window has no
-// end towards now, and it goes on to the next hours when the first hold less than they did. A caller that waited for a
-// position gets none that was looked up before.
-type memory struct {
-	mu        sync.Mutex // guards what follows
-	hours     map[string]remembered
-	notBefore time.Time
-}
-
-type remembered struct {
-	hours []hour
-	at    time.Time // when it was asked for
-}
-
-const (
-	rememberFor   = time.Second
-	maxRemembered = 1000
-)
-
-// hoursLately is hours, or what it was less than a second ago.
+// hoursLately is hours, or what it was less than a second ago. That is enough for a newest-first page by kind: its window has
+// no end towards now, and it goes on to the next hours when the first hold less than they did.
 func (s *Store) hoursLately(ctx context.Context, f Filter, order Order) ([]hour, error) {
 	name := fmt.Sprint(hoursOf(f, order, s.floor()).args)
-	if hours, ok := s.memory.recall(name); ok {
-		return hours, nil
+	if hours, ok := s.lately.recall(name); ok {
+		return slices.Clone(hours), nil
 	}
 	at := time.Now()
 	hours, err := s.hours(ctx, f, order)
 	if err == nil && len(hours) > 0 {
-		s.memory.keep(name, remembered{hours, at})
+		s.lately.keep(name, hours, at)
 	}
 	return hours, err
-}
-
-func (m *memory) recall(name string) ([]hour, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r, ok := m.hours[name]
-	if !ok || r.at.Before(m.notBefore) || time.Since(r.at) > rememberFor {
-		return nil, false
-	}
-	return slices.Clone(r.hours), true
-}
-
-func (m *memory) keep(name string, r remembered) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.hours == nil || len(m.hours) >= maxRemembered {
-		m.hours = map[string]remembered{}
-	}
-	m.hours[name] = r
-}
-
-// forget leaves out what was asked for until now.
-func (m *memory) forget() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.notBefore = time.Now()
 }
 
 // span is a part of a listing that one query reads: a window of time, of which perhaps only some hours.

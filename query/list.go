@@ -41,10 +41,36 @@ func (s *Store) List(ctx context.Context, l Listing) (page Page, err error) {
 	page.Entries = entries
 	if len(entries) > l.Limit {
 		page.Entries = entries[:l.Limit]
-		last := page.Entries[l.Limit-1]
-		page.Next = seal.seal(key{last.Timestamp, last.ID}, l, time.Now())
+		last := key{entries[l.Limit-1].Timestamp, entries[l.Limit-1].ID}
+		page.Next = seal.seal(last, l, time.Now())
+		s.mark(l, last)
 	}
 	return page, nil
+}
+
+// deep is the offset from which on a listing that no rollup counts goes on from where an earlier page of it ended, if that was
+// lately: OFFSET reads and throws away all that lies before, 170 to 750 ms in the middle of 25 M entries.
+const deep = 1000
+
+// mark remembers where l's page ended, for the page at the next offset.
+func (s *Store) mark(l Listing, last key) {
+	_, exact := l.Filter.rollup()
+	if next := l.Offset + int64(l.Limit); !exact && l.Cursor == "" && next >= deep {
+		s.marks.keep(l.at(next), last, time.Now())
+	}
+}
+
+// marked is where the page before l's offset ended, if that is remembered.
+func (s *Store) marked(l Listing) (key, bool) {
+	if l.Offset < deep {
+		return key{}, false
+	}
+	return s.marks.recall(l.at(l.Offset))
+}
+
+// at names an offset of a listing.
+func (l Listing) at(offset int64) string {
+	return fmt.Sprintf("%s/%s/%d", l.Filter.canonical(), l.Order.sql(), offset)
 }
 
 // after is where l's cursor says that the page before ended; nil without a cursor.
@@ -71,31 +97,23 @@ func (l Listing) narrow(after *key) Filter {
 
 // page reads l.Limit + 1 entries, or as many as there are.
 func (s *Store) page(ctx context.Context, l Listing, after *key) ([]schema.Entry, error) {
-	f := l.narrow(after)
-	_, exact := f.rollup()
-	rd := reader{store: s, listing: l, filter: f, after: after, skip: l.Offset, aim: l.Limit + 1}
+	_, exact := l.Filter.rollup()
+	if k, ok := s.marked(l); ok && !exact {
+		after, l.Offset = &k, 0
+	}
+	rd := reader{store: s, listing: l, filter: l.narrow(after), after: after, skip: l.Offset, aim: l.Limit + 1}
 	switch {
 	case exact:
-	case f.RequestID != "":
+	case l.Offset > 0:
+		// Nothing says how many entries of an hour are to be passed over: one query has to go through them.
+		err := rd.add(ctx, span{received: s.floor()})
+		return rd.entries, err
+	case l.Filter.RequestID != "":
 		rd.factor = beyond // its index leads to the few entries that there are
 	default:
 		rd.factor = guess
 	}
-	if !exact && rd.skip > 0 {
-		// Nothing says how many entries of an hour are to be passed over: one query has to go through them.
-		err := rd.add(ctx, span{received: s.floor()})
-		return rd.entries, err
-	}
-	for {
-		w, err := rd.walk(ctx)
-		if err != nil || len(w.hours) == 0 {
-			return rd.entries, err
-		}
-		if err := rd.read(ctx, w); err != nil || len(rd.entries) == rd.aim || w.last {
-			return rd.entries, err
-		}
-		rd.resume(w.edge)
-	}
+	return rd.all(ctx)
 }
 
 // reader gathers the entries of one page.
@@ -108,6 +126,20 @@ type reader struct {
 	aim     int   // entries wanted
 	factor  int64 // how many times as many the rollup should name; 0: it is exact
 	entries []schema.Entry
+}
+
+// all reads the hours that the rollup names until the page is full.
+func (rd *reader) all(ctx context.Context) ([]schema.Entry, error) {
+	for {
+		w, err := rd.walk(ctx)
+		if err != nil || len(w.hours) == 0 {
+			return rd.entries, err
+		}
+		if err := rd.read(ctx, w); err != nil || len(rd.entries) == rd.aim || w.last {
+			return rd.entries, err
+		}
+		rd.resume(w.edge)
+	}
 }
 
 // walk looks up the hours that are still to be read.

@@ -60,11 +60,13 @@ func TestStatements(t *testing.T) {
 
 func golden(t *testing.T, file string, q statement) {
 	t.Helper()
-	text := strings.NewReplacer(" FROM ", "\nFROM ", " WHERE ", "\nWHERE ", " AND ", "\n  AND ", " ORDER BY ", "\nORDER BY ", " GROUP BY ", "\nGROUP BY ").Replace(q.text) + "\n"
+	var b strings.Builder
+	b.WriteString(strings.NewReplacer(" FROM ", "\nFROM ", " WHERE ", "\nWHERE ", " AND ", "\n  AND ", " ORDER BY ", "\nORDER BY ", " GROUP BY ", "\nGROUP BY ").Replace(q.text) + "\n")
 	for _, a := range q.args {
 		v := a.(driver.NamedValue)
-		text += fmt.Sprintf("-- %s = %#v\n", v.Name, v.Value)
+		fmt.Fprintf(&b, "-- %s = %#v\n", v.Name, v.Value)
 	}
+	text := b.String()
 	if *update {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)

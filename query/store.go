@@ -72,13 +72,18 @@ type Store struct {
 	metrics *metrics
 	stored  *watcher
 	secrets secrets
-	memory  memory
+	lately  recent[[]hour]
+	marks   recent[key]
 }
 
 // New makes a Store over ClickHouse and Kafka, neither of which need be there yet. Waits work while Run does.
 func New(cfg Config, conn driver.Conn, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Store {
 	m := newMetrics(reg)
-	return &Store{cfg: cfg, conn: conn, kafka: client, log: log, metrics: m, stored: newWatcher(cfg.Topic, client, m)}
+	return &Store{
+		cfg: cfg, conn: conn, kafka: client, log: log, metrics: m, stored: newWatcher(cfg.Topic, client, m),
+		lately: recent[[]hour]{lifetime: time.Second, most: 1000},
+		marks:  recent[key]{lifetime: time.Minute, most: 10_000},
+	}
 }
 
 // Run follows the stored positions while somebody waits for one, and merges in what deletes left. It returns nil when ctx

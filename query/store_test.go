@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -17,7 +18,7 @@ const base = int64(1_707_724_800_000)
 
 func openStore(t testing.TB) (*Store, *fixture.Database) {
 	t.Helper()
-	db := fixture.Open(t)
+	db := fixture.Open(t, testbed.ClickHouse(t))
 	cfg := Defaults()
 	cfg.CursorSecret = "0123456789abcdef"
 	return New(cfg, db.Conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry()), db
@@ -45,14 +46,18 @@ func ids(entries []schema.Entry) []uint64 {
 func TestListAndCount(t *testing.T) {
 	s, db := openStore(t)
 	minute := int64(60_000)
-	db.Put(t,
+	db.Put(
+		t,
 		schema.Entry{Tenant: "a", ID: 1, Timestamp: base, Action: "post", Platform: "tiktok", Device: "d1", ActorName: "ann", Detail: "Published Video"},
 		schema.Entry{Tenant: "a", ID: 2, Timestamp: base + 30*minute, Action: "like", Platform: "tiktok", Device: "d2", ActorID: "ann", RequestID: "r-2"},
 		schema.Entry{Tenant: "b", ID: 3, Timestamp: base + 31*minute, Action: "like", Platform: "tiktok", Device: "d1", ActorName: "ann"},
 	)
-	db.Put(t,
-		schema.Entry{Tenant: "a", ID: 4, Timestamp: base + 5*60*minute, Action: "post", Platform: "x", Device: "d1", ActorName: "bob", Details: `{"note":"Größe video"}`,
-			Targets: []schema.Target{{Type: "task", ID: "t1"}, {Type: "thing", ID: "9"}}},
+	db.Put(
+		t,
+		schema.Entry{
+			Tenant: "a", ID: 4, Timestamp: base + 5*60*minute, Action: "post", Platform: "x", Device: "d1", ActorName: "bob", Details: `{"note":"Größe video"}`,
+			Targets: []schema.Target{{Type: "task", ID: "t1"}, {Type: "thing", ID: "9"}},
+		},
 		schema.Entry{Tenant: "a", ID: 5, Timestamp: base + 5*60*minute, Action: "post", Platform: "x", Device: "it's \\ \t \"odd\"", ActorID: "ann", ActorName: "bob"},
 	)
 	for _, tc := range []struct {

@@ -31,7 +31,7 @@ func (s *Store) Await(ctx context.Context, p schema.Position) (err error) {
 	if err := s.stored.wait(ctx, p); err != nil {
 		return err
 	}
-	s.memory.forget()
+	s.lately.forget() // the caller must not be shown what was looked up before its write
 	return nil
 }
 

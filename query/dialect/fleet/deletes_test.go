@@ -20,7 +20,7 @@ import (
 
 // TestDeletes replays testdata/deletes/*.http on entries that came through Kafka and that nobody waited for.
 func TestDeletes(t *testing.T) {
-	b, db, log := testbed.Kafka(t, 2), fixture.Open(t), slog.New(slog.DiscardHandler)
+	b, db, log := testbed.Kafka(t, 2), fixture.Open(t, testbed.ClickHouse(t)), slog.New(slog.DiscardHandler)
 	client := b.Client()
 	cfg := consumer.Defaults()
 	cfg.Topic, cfg.Brokers, cfg.ClickHouse = testbed.Topic, []string{b.Addr()}, db.Options

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 	"github.com/activitylog/activitylog/query/internal/fixture"
@@ -45,7 +46,7 @@ func entries() []schema.Entry {
 
 func router(t *testing.T, cfg fleet.Config, fill bool) http.Handler {
 	t.Helper()
-	db := fixture.Open(t)
+	db := fixture.Open(t, testbed.ClickHouse(t))
 	if fill {
 		db.Put(t, entries()...)
 	}
@@ -88,7 +89,7 @@ func replay(t *testing.T, h http.Handler, file string) {
 	}
 	known := map[string]string{}
 	var out []string
-	for _, exchange := range strings.Split(strings.TrimSpace(string(text)), "\n###\n") {
+	for exchange := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n###\n") {
 		got := answer(t, h, exchange, known)
 		if diff := cmp.Diff(exchange, got); diff != "" && !*update {
 			t.Errorf("%s (-want +got):\n%s", file, diff)
