@@ -14,9 +14,6 @@ SOURCES := $(wildcard cmd deploy ingest query schema)
 TOOLS   := $(CURDIR)/.cache/bin
 LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(VERSION)
 
-# The race detector keeps a shadow of the address space. Packages listed here cannot run under it; the reason stands beside each.
-NO_RACE :=
-
 .DEFAULT_GOAL := help
 .PHONY: help run build engine test check race fuzz bench chaos lint fmt vet generate docs clean distclean
 
@@ -28,7 +25,7 @@ run: engine build ## run everything in one process on http://127.0.0.1:50809, da
 
 build: ## put the binaries into bin/
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 engine: ## fetch the library of the embedded ClickHouse engine, once (CHDB_LIB_PATH names your own copy instead)
 	@deploy/embedded/engine/fetch.sh
@@ -37,7 +34,7 @@ test: engine ## run the whole test suite
 	@.ci/gotest $(PACKAGES)
 
 race: engine ## run the tests under the race detector
-	@.ci/gotest -race $$($(GO) list $(PACKAGES) | grep -vxF -e none $(NO_RACE:%=-e github.com/activitylog/activitylog/%))
+	@CGO_ENABLED=1 .ci/gotest -race $(PACKAGES)
 
 check: ## what CI runs: fetch, build, vet, lint, test, race
 	@.ci/run
@@ -66,7 +63,7 @@ generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the gen
 	PATH="$(TOOLS):$$PATH" $(GO) generate $(PACKAGES)
 
 docs: ## write the settings table of README.md anew
-	$(GO) run ./cmd/activityctl settings --write README.md
+	$(GO) test ./cmd -run TestReadme -update
 
 clean: ## remove bin/ and the test cache; data/ and .cache/ stay
 	rm -rf bin

@@ -1,0 +1,157 @@
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// binaries builds the commands of the image once for all tests and returns their folder.
+var binaries = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "activitylog-bin-")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", dir, "./cmd/collector", "./cmd/consumer", "./cmd/query", "./cmd/activityctl")
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	return dir, cmd.Run()
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := binaries(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+func binary(t *testing.T, name string) string {
+	t.Helper()
+	dir, err := binaries()
+	if err != nil {
+		t.Fatalf("build the commands: %v", err)
+	}
+	return filepath.Join(dir, name)
+}
+
+// installed is the path of a program that tests of this folder run as it comes from a package of the same name or the one
+// named. A person's run without it is skipped; CI has installed it.
+func installed(t *testing.T, program, pkg string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is not installed (Debian package %s)", program, pkg)
+	}
+	t.Skipf("%s is not installed (Debian package %s)", program, pkg)
+	return ""
+}
+
+// process is a running program of the system under test.
+type process struct {
+	t      *testing.T
+	name   string
+	cmd    *exec.Cmd
+	output *bytes.Buffer
+	ended  chan error
+}
+
+// start runs path with exactly the variables of env. When the test ends it is told to end, and must do so cleanly.
+func start(t *testing.T, env []string, path string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, name: filepath.Base(path), output: &bytes.Buffer{}, ended: make(chan error, 1)}
+	p.cmd = exec.Command(path, args...)
+	p.cmd.Env, p.cmd.Dir = env, t.TempDir()
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", p.name, err)
+	}
+	go func() { p.ended <- p.cmd.Wait() }()
+	t.Cleanup(p.stop)
+	return p
+}
+
+// stop sends SIGTERM and waits for the end. It may have been called before.
+func (p *process) stop() {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-p.ended:
+		if err != nil {
+			p.t.Errorf("%s: %v after SIGTERM; it said:\n%s", p.name, err, p.output)
+		}
+	case <-time.After(15 * time.Second):
+		_ = p.cmd.Process.Kill()
+		p.t.Errorf("%s: still there 15 s after SIGTERM; it said:\n%s", p.name, <-p.ended)
+	}
+	p.cmd = nil
+}
+
+// ready waits until the image's own health check succeeds for the service on port.
+func (p *process) ready(port string) {
+	p.t.Helper()
+	var out []byte
+	var err error
+	for range 150 {
+		out, err = exec.CommandContext(p.t.Context(), filepath.Join("docker", "ready"), port).CombinedOutput()
+		if err == nil {
+			return
+		}
+		select {
+		case err := <-p.ended:
+			p.ended <- err
+			p.t.Fatalf("%s ended: %v; it said:\n%s", p.name, err, p.output)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	p.t.Fatalf("%s is not ready: %v %s", p.name, err, out)
+}
+
+// run runs path to its end and returns what it printed.
+func run(ctx context.Context, env []string, path string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// environment is what the compose file gives to the service, with the addresses of the test in place of its own, and set
+// on top.
+func environment(s types.ServiceConfig, addresses *strings.Replacer, set map[string]string) []string {
+	var env []string
+	for key, value := range s.Environment {
+		if _, ok := set[key]; !ok && value != nil {
+			env = append(env, key+"="+addresses.Replace(*value))
+		}
+	}
+	for key, value := range set {
+		env = append(env, key+"="+value)
+	}
+	return env
+}
+
+// freePort is a port of loopback that nobody listened on a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+}

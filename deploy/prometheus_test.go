@@ -1,0 +1,112 @@
+package deploy_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+)
+
+func promtool(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), installed(t, "promtool", "prometheus"), args...)
+	cmd.Dir = "prometheus"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("promtool %v: %v\n%s", args, err, out)
+	}
+}
+
+func TestPrometheusConfig(t *testing.T) { promtool(t, "check", "config", "prometheus.yml") }
+func TestPrometheusAlerts(t *testing.T) { promtool(t, "test", "rules", "alerts_test.yml") }
+
+var (
+	alertName  = regexp.MustCompile(`(?m)^ +- alert: (\w+)$`)
+	testedName = regexp.MustCompile(`alertname: (\w+)`)
+	metricName = regexp.MustCompile(`activity_[a-z]+_[a-z_]+`)
+)
+
+// Every alert has a test of what it fires on.
+func TestPrometheusAlertsAreTested(t *testing.T) {
+	tests := find(t, testedName, "prometheus/alerts_test.yml")
+	for _, name := range find(t, alertName, "prometheus/alerts.yml") {
+		if !slices.Contains(tests, name) {
+			t.Errorf("alerts_test.yml says nothing of %s", name)
+		}
+	}
+}
+
+// Alerts ask for metrics that the code registers.
+func TestPrometheusMetricsExist(t *testing.T) {
+	var registered []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root {
+			return filepath.SkipDir
+		}
+		if d.Name() == "metrics.go" {
+			registered = append(registered, find(t, metricName, path)...)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range find(t, metricName, "prometheus/alerts.yml") {
+		base := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")
+		if !slices.Contains(registered, name) && !slices.Contains(registered, base) {
+			t.Errorf("alerts.yml asks for %s, which nothing registers", name)
+		}
+	}
+}
+
+// Prometheus asks exactly the services that serve metrics, where they listen.
+func TestPrometheusTargets(t *testing.T) {
+	var config struct {
+		ScrapeConfigs []struct {
+			DNS []struct {
+				Names []string
+				Port  string
+			} `yaml:"dns_sd_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal(must(os.ReadFile("prometheus/prometheus.yml")), &config); err != nil {
+		t.Fatal(err)
+	}
+	project, asked := load(t), map[string]string{}
+	for _, scrape := range config.ScrapeConfigs {
+		for _, dns := range scrape.DNS {
+			for _, name := range dns.Names {
+				asked[name] = dns.Port
+			}
+		}
+	}
+	for name, s := range project.Services {
+		if s.Environment["HTTP_ADDR"] == nil {
+			continue
+		}
+		if !slices.Contains(listens(s), asked[name]) || !sharesNetwork(s, project.Services["prometheus"]) {
+			t.Errorf("Prometheus asks %s at port %q, it listens on %v", name, asked[name], listens(s))
+		}
+		delete(asked, name)
+	}
+	if len(asked) > 0 {
+		t.Errorf("Prometheus asks %v, which serve no metrics", asked)
+	}
+}
+
+// find is what re finds in a file: its first group, or all of it.
+func find(t *testing.T, re *regexp.Regexp, path string) (out []string) {
+	t.Helper()
+	for _, m := range re.FindAllStringSubmatch(string(must(os.ReadFile(path))), -1) {
+		out = append(out, m[len(m)-1])
+	}
+	if len(out) == 0 {
+		t.Fatalf("%s holds nothing like %s", path, re)
+	}
+	return out
+}
