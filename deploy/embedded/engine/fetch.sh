@@ -50,8 +50,10 @@ fi
 if [ "${1:-}" = --record ]; then
 	mkdir -p "$lock"
 	printf '{\n  "name": "activitylog-engine-library",\n  "private": true,\n  "dependencies": {\n    "%s": "%s"\n  }\n}\n' "$package" "$version" >"$lock/package.json"
-	(cd "$lock" && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error) ||
+	(cd "$lock" && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error) || {
+		[ -e "$lock/package-lock.json" ] || rm -r "$lock"
 		fail "npm knows no package $package $version"
+	}
 	say "recorded the hash of $package $version in ${lock#"$root"/}/package-lock.json; look at it and commit it"
 fi
 
@@ -93,6 +95,7 @@ cp "$lock/package.json" "$lock/package-lock.json" "$work/"
 (cd "$work" && npm ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
 	fail "npm could not fetch $package $version, or its bytes do not have the recorded hash"
 library=$work/node_modules/$package/libchdb.so
+[ -s "$library" ] || library=${library%.so}.dylib
 [ -s "$library" ] || fail "$package $version holds no libchdb.so"
 mkdir -p "$folder"
 mv "$library" "$target"

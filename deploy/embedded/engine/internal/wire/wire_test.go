@@ -86,26 +86,39 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-func FuzzFrame(f *testing.F) {
-	for _, rows := range []int{0, 1, 3} {
-		var text chproto.ColStr
-		for range rows {
-			text.Append("x")
+func TestFrame(t *testing.T) {
+	var blocks chproto.Buffer
+	for _, texts := range [][]string{{"a", "b", ""}, {"c"}} {
+		var column chproto.ColStr
+		column.AppendArr(texts)
+		block := chproto.Block{Columns: 1, Rows: len(texts)}
+		if err := block.EncodeRawBlock(&blocks, 0, chproto.Input{{Name: "text", Data: column}}); err != nil {
+			t.Fatal(err)
 		}
-		var b chproto.Buffer
-		block := chproto.Block{Columns: 1, Rows: rows}
-		if err := block.EncodeRawBlock(&b, 0, chproto.Input{{Name: "text", Data: text}}); err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b.Buf)
 	}
-	f.Fuzz(func(t *testing.T, blocks []byte) {
-		if len(blocks) > 1 && (blocks[0] > 8 || blocks[1] > 100) {
-			return // the engine's own blocks are trusted to be as large as they say
+	framed, err := Frame(blocks.Buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := chproto.NewReader(bytes.NewReader(framed))
+	var got []string
+	for range 2 {
+		var column chproto.ColStr
+		var block chproto.Block
+		if err := block.DecodeBlock(r, revision, chproto.Results{{Name: "text", Data: &column}}); err != nil {
+			t.Fatal(err)
 		}
-		got, err := Frame(blocks)
-		if err == nil && len(blocks) > 0 && len(got) == 0 {
-			t.Errorf("%x became nothing", blocks)
+		for i := range column.Rows() {
+			got = append(got, column.Row(i))
 		}
-	})
+	}
+	if want := "a b  c"; strings.Join(got, " ") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if rest, err := Frame(nil); err != nil || len(rest) != 0 {
+		t.Errorf("nothing became %x, %v", rest, err)
+	}
+	if _, err := Frame(blocks.Buf[:len(blocks.Buf)-1]); err == nil {
+		t.Error("a cut block was framed without an error")
+	}
 }
