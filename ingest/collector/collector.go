@@ -24,7 +24,7 @@ import (
 
 // Times of following the topic.
 const (
-	lookEvery   = 5 * time.Second
+	lookEvery   = 2 * time.Second
 	lookRetry   = 250 * time.Millisecond
 	lookTimeout = 2 * time.Second
 )
@@ -41,6 +41,7 @@ type Collector struct {
 	keys   *keys
 	ids    *ids
 	stray  atomic.Uint64
+	away   atomic.Int32 // partitions that refuse
 	writes sync.Pool
 
 	partitions atomic.Pointer[[]*partition] // nil until the topic is known
@@ -151,7 +152,7 @@ func (c *Collector) grow(n int, start func(*partition)) {
 func (c *Collector) newPartition(number int) *partition {
 	p := &partition{
 		number: number, topic: c.cfg.Topic, client: c.client, ids: c.ids, keys: c.keys, m: c.m, log: c.log,
-		refusing: c.m.refusingOf(number), maxBytes: c.cfg.QueueBytes, maxChunks: c.cfg.QueueChunks, kick: make(chan struct{}, 1),
+		refusing: c.m.refusingOf(number), away: &c.away, maxBytes: c.cfg.QueueBytes, maxChunks: c.cfg.QueueChunks, kick: make(chan struct{}, 1),
 	}
 	p.refusing.Set(0)
 	return p
@@ -165,8 +166,9 @@ func (c *Collector) Ready(ctx context.Context) error {
 		return errors.New("shutting down")
 	case len(partitions) == 0:
 		return fmt.Errorf("kafka: topic %s is not there yet", c.cfg.Topic)
-	case !c.ids.ready():
-		return fmt.Errorf("kafka: no ids from topic %s", schemakafka.IDs(c.cfg.Topic))
+	}
+	if err := c.ids.ready(); err != nil {
+		return fmt.Errorf("kafka: no ids from topic %s: %w", schemakafka.IDs(c.cfg.Topic), err)
 	}
 	for _, p := range partitions {
 		if err := p.ready(ctx); err != nil {
@@ -182,17 +184,25 @@ func (c *Collector) begin(tenant string) (*write, error) {
 	switch {
 	case c.closing.Load():
 		return nil, later(errClosing)
-	case len(partitions) == 0 || !c.ids.ready():
+	case len(partitions) == 0:
 		return nil, later(errAway)
+	}
+	if err := c.ids.ready(); err != nil {
+		return nil, later(err)
+	}
+	if int(c.away.Load()) >= len(partitions) { // no need to read the body to refuse it
+		if err := partitions[0].admit(0); err != nil {
+			return nil, later(err)
+		}
 	}
 	w := c.writes.Get().(*write)
 	w.reset(tenant, time.Now().UnixMilli(), len(partitions), int(c.stray.Add(1)&0xffff))
 	return w, nil
 }
 
-// end gives w's memory back once no partition uses it any more.
+// end gives w's memory back unless a partition may still use it.
 func (c *Collector) end(w *write) {
-	if w.left.Load() == 0 && len(w.chunks) <= keptChunks {
+	if !w.queued && len(w.chunks) <= keptChunks {
 		c.writes.Put(w)
 	}
 }
@@ -204,6 +214,7 @@ func (c *Collector) publish(ctx context.Context, w *write) error {
 		c.keys.abort(w, errAborted)
 		return err
 	}
+	w.dropEmpty()
 	partitions := c.all()
 	for i, ch := range w.chunks {
 		if err := partitions[ch.partition].admit(ch.Size()); err != nil {
@@ -215,6 +226,7 @@ func (c *Collector) publish(ctx context.Context, w *write) error {
 		}
 	}
 	w.left.Store(int32(len(w.chunks)))
+	w.queued = len(w.chunks) > 0
 	for _, ch := range w.chunks {
 		partitions[ch.partition].push(ch)
 	}

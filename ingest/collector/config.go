@@ -59,9 +59,15 @@ func (c *Config) Validate() error {
 		name  string
 		value int64
 	}{
-		{"max body bytes", c.MaxBodyBytes}, {"max entries", int64(c.MaxEntries)}, {"body timeout", int64(c.BodyTimeout)},
-		{"queue bytes", c.QueueBytes}, {"queue chunks", int64(c.QueueChunks)}, {"ack timeout", int64(c.AckTimeout)},
-		{"drain timeout", int64(c.DrainTimeout)}, {"key window", int64(c.KeyWindow)}, {"max keys", int64(c.MaxKeys)},
+		{"max body bytes", c.MaxBodyBytes},
+		{"max entries", int64(c.MaxEntries)},
+		{"body timeout", int64(c.BodyTimeout)},
+		{"queue bytes", c.QueueBytes},
+		{"queue chunks", int64(c.QueueChunks)},
+		{"ack timeout", int64(c.AckTimeout)},
+		{"drain timeout", int64(c.DrainTimeout)},
+		{"key window", int64(c.KeyWindow)},
+		{"max keys", int64(c.MaxKeys)},
 		{"rate burst", int64(c.RateBurst)},
 	} {
 		if f.value <= 0 {

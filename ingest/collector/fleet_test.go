@@ -340,9 +340,9 @@ func TestIdempotency(t *testing.T) {
 	if batch.Accepted != 3 || batch.Rejected != 1 || *batch.IDs[0] != first.ID || *batch.IDs[1] != *batch.IDs[2] || batch.Errors[0].Code != 42201 {
 		t.Errorf("batch: %s", batch.Body)
 	}
-	entries, _ := r.log(4)
-	if len(entries) != 4 {
-		t.Errorf("%d entries in the log, want 4", len(entries))
+	entries, values := r.log(4)
+	if len(entries) != 4 || len(values) != 4 {
+		t.Errorf("%d entries in %d records in the log, want 4 in 4", len(entries), len(values))
 	}
 	keyed := 0
 	for _, e := range entries {

@@ -30,6 +30,7 @@ type ids struct {
 	mu     sync.Mutex // guards what follows
 	spans  []span
 	leased time.Time
+	why    error         // the last lease was not granted; nil if it was
 	blocks int           // of the next lease
 	grown  chan struct{} // closed and replaced when spans grows
 	want   chan struct{} // holds a token when a lease is due
@@ -94,7 +95,7 @@ func (s *ids) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		if err := s.lease(ctx); err != nil {
-			s.m.leaseFailures.Inc()
+			s.refused(reason(judge(err)))
 			timer.Reset(leaseRetry)
 		}
 	}
@@ -143,15 +144,28 @@ func (s *ids) add(first uint64, blocks int) error {
 	} else {
 		s.blocks = 1
 	}
-	s.leased = time.Now()
+	s.leased, s.why = time.Now(), nil
 	close(s.grown)
 	s.grown = make(chan struct{})
 	return nil
 }
 
-// ready is whether any ids are left to hand out.
-func (s *ids) ready() bool {
+func (s *ids) refused(why error) {
+	s.m.leaseFailures.Inc()
+	s.mu.Lock()
+	s.why = why
+	s.mu.Unlock()
+}
+
+// ready is nil when there are ids to hand out, else why there are none.
+func (s *ids) ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.spans) > 0
+	switch {
+	case len(s.spans) > 0:
+		return nil
+	case s.why != nil:
+		return s.why
+	}
+	return errAway
 }

@@ -72,8 +72,7 @@ func (p *parser) single() error {
 		}
 		p.d.eventID = p.key
 	}
-	p.take()
-	return nil
+	return p.take()
 }
 
 func (p *parser) array() error {

@@ -2,10 +2,10 @@ package collector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,12 +16,8 @@ import (
 const (
 	produceTimeout = 10 * time.Second
 	idsPatience    = 2 * time.Second
-	stallAfter     = 2 * time.Second        // a batch unanswered for so long: new writes are refused
-	quietAfter     = 100 * time.Millisecond // a broker silent for so long is asked for a sign before it gets a batch
-	probeEvery     = 250 * time.Millisecond
-	probeTimeout   = time.Second
+	stallAfter     = 2 * time.Second // a batch unanswered for so long: new writes are refused
 	firstRetry     = 10 * time.Millisecond
-	deadConns      = 8 // idle connections that may turn out to be broken before one is dialled
 )
 
 // partition writes to one partition of the topic. Everything that waits goes out as one batch, and the next batch goes out
@@ -34,6 +30,7 @@ type partition struct {
 	keys     *keys
 	m        *metrics
 	refusing prometheus.Gauge
+	away     *atomic.Int32 // partitions that refuse
 	log      *slog.Logger
 
 	maxBytes  int64
@@ -68,17 +65,6 @@ func (p *partition) admit(size int) error {
 	p.held += int64(size)
 	p.m.queueBytes.Add(float64(size))
 	return nil
-}
-
-// refused is why p takes nothing now. A full disk shows in no probe, so that a write is let through now and then to try.
-func (p *partition) refused() error {
-	switch {
-	case p.closed:
-		return errClosing
-	case errors.Is(p.refusal, errFull) && time.Since(p.refusedAt) > probeEvery:
-		return nil
-	}
-	return p.refusal
 }
 
 func (p *partition) release(size int) {
@@ -212,7 +198,7 @@ func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 		v := judge(err)
 		switch {
 		case v == stored:
-			p.recover()
+			p.reopen()
 			p.batch.set(first, end, base, nil)
 			return tries
 		case v == oversize && end-first > 1:
@@ -222,14 +208,15 @@ func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 			p.batch.set(first, end, 0, errTooBig)
 			return tries
 		case v != unsure && !lost:
-			p.batch.set(first, end, 0, later(p.refuse(reason(v), err)))
+			p.refuse(reason(v), err)
+			p.batch.set(first, end, 0, later(reason(v)))
 			return tries
 		case ctx.Err() != nil:
 			p.batch.set(first, end, 0, later(errUnknown))
 			return tries
 		}
 		if lost {
-			p.refuse(errAway, err)
+			p.refuse(reason(v), err)
 		}
 		lost = true
 		p.m.retries.Inc()
@@ -253,9 +240,6 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// errSilent is a broker that gave no sign of life, so that nothing was sent to it.
-var errSilent = errors.New("broker does not answer")
-
 func (p *partition) produce(ctx context.Context, first, end int) (base int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, produceTimeout)
 	defer cancel()
@@ -278,100 +262,4 @@ func (p *partition) produce(ctx context.Context, first, end int) (base int64, er
 	}
 	p.heard = time.Now()
 	return res.BaseOffset, nil
-}
-
-// sound asks the partition's leader for a sign of life.
-func (p *partition) sound(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	var err error
-	for range deadConns {
-		if err = p.ask(ctx); err == nil {
-			p.heard = time.Now()
-			return nil
-		}
-		if ctx.Err() != nil || judge(err) != unsure {
-			break
-		}
-	}
-	return fmt.Errorf("%w: partition %d: %w", errSilent, p.number, err)
-}
-
-func (p *partition) ask(ctx context.Context) error {
-	res, err := p.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{p.topic: {kafka.LastOffsetOf(p.number)}},
-	})
-	if err != nil {
-		return fmt.Errorf("list offsets: %w", err)
-	}
-	for _, o := range res.Topics[p.topic] {
-		if o.Error != nil {
-			return fmt.Errorf("list offsets: %w", o.Error)
-		}
-	}
-	return nil
-}
-
-// refuse makes p take no new writes for the reason why, and gives up what waits behind the batch: none of it was sent.
-func (p *partition) refuse(why, cause error) error {
-	p.mu.Lock()
-	begin := p.refusal == nil
-	p.refusal, p.refusedAt = why, time.Now()
-	waiting := p.queue
-	p.queue = nil
-	p.mu.Unlock()
-	if begin {
-		p.refusing.Set(1)
-		p.log.Warn("writes are refused", "partition", p.number, "reason", why, "cause", cause)
-	}
-	for _, c := range waiting {
-		p.finish(c, later(why))
-	}
-	return why
-}
-
-// recover takes writes again.
-func (p *partition) recover() {
-	p.mu.Lock()
-	was := p.refusal != nil
-	p.refusal = nil
-	p.mu.Unlock()
-	if was {
-		p.refusing.Set(0)
-		p.log.Info("writes are taken again", "partition", p.number)
-	}
-}
-
-func (p *partition) isAway() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return errors.Is(p.refusal, errAway)
-}
-
-// recovered probes the broker and takes writes again if it answers.
-func (p *partition) recovered(ctx context.Context) bool {
-	if !p.isAway() {
-		return true
-	}
-	if p.sound(ctx) != nil {
-		return false
-	}
-	p.recover()
-	return true
-}
-
-// ready is nil when the partition takes writes and its leader answers.
-func (p *partition) ready(ctx context.Context) error {
-	p.mu.Lock()
-	err := p.refused()
-	p.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("kafka: partition %d: %w", p.number, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	if err := p.ask(ctx); err != nil {
-		return fmt.Errorf("kafka: partition %d: %w", p.number, err)
-	}
-	return nil
 }

@@ -28,19 +28,24 @@ const path = "/api/v1/activity_log"
 type rig struct {
 	t      testing.TB
 	c      *collector.Collector
-	broker *testbed.Broker
+	broker *testbed.Broker // nil where the test has one of its own
+	kafka  *kafka.Client
 	server *httptest.Server
 	reg    *prometheus.Registry
-	stop   func()
+	cancel func() // tells the collector to stop
+	stop   func() // and waits
 }
 
 // start runs a collector of the configuration that change leaves; with a stopped broker it may never become ready.
 func start(t testing.TB, partitions int, change func(*collector.Config)) *rig {
 	t.Helper()
-	return startOn(t, testbed.Kafka(t, partitions), change)
+	broker := testbed.Kafka(t, partitions)
+	r := startOn(t, broker.Addr(), broker.Transport(), change)
+	r.broker = broker
+	return r
 }
 
-func startOn(t testing.TB, broker *testbed.Broker, change func(*collector.Config)) *rig {
+func startOn(t testing.TB, addr string, transport *kafka.Transport, change func(*collector.Config)) *rig {
 	t.Helper()
 	cfg := collector.Config{Topic: testbed.Topic}
 	if change != nil {
@@ -50,10 +55,8 @@ func startOn(t testing.TB, broker *testbed.Broker, change func(*collector.Config
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, broker: broker, reg: prometheus.NewRegistry()}
-	transport := broker.Transport()
-	client := &kafka.Client{Addr: kafka.TCP(broker.Addr()), Transport: transport}
-	r.c = collector.New(cfg, client, slog.New(slog.DiscardHandler), r.reg)
+	r := &rig{t: t, reg: prometheus.NewRegistry(), kafka: &kafka.Client{Addr: kafka.TCP(addr), Transport: transport}}
+	r.c = collector.New(cfg, r.kafka, slog.New(slog.DiscardHandler), r.reg)
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -65,6 +68,7 @@ func startOn(t testing.TB, broker *testbed.Broker, change func(*collector.Config
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.c.Run(ctx) }()
+	r.cancel = cancel
 	stopped := false
 	r.stop = func() {
 		if stopped {
@@ -177,10 +181,9 @@ type entry struct {
 // log reads all of the topic; the values of its records too.
 func (r *rig) log(partitions int) (entries []entry, values [][]byte) {
 	r.t.Helper()
-	client := r.broker.Client()
 	for p := range partitions {
 		for offset := int64(0); ; {
-			res, err := client.Fetch(r.t.Context(), &kafka.FetchRequest{Topic: testbed.Topic, Partition: p, Offset: offset, MinBytes: 1, MaxBytes: 64 << 20, MaxWait: 10 * time.Millisecond})
+			res, err := r.kafka.Fetch(r.t.Context(), &kafka.FetchRequest{Topic: testbed.Topic, Partition: p, Offset: offset, MinBytes: 1, MaxBytes: 64 << 20, MaxWait: 10 * time.Millisecond})
 			if err != nil || res.Error != nil {
 				r.t.Fatal(err, res)
 			}

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,9 +22,10 @@ type write struct {
 	stray      int    // the partition of entries without device and actor, which have no order to keep
 	key        []byte // scratch
 
-	left  atomic.Int32 // chunks that are not settled
-	done  chan struct{}
-	timer *time.Timer
+	left   atomic.Int32  // chunks that are not settled
+	done   chan struct{} // holds a token when none is left
+	queued bool          // the token is still to come
+	timer  *time.Timer
 }
 
 // item is one entry of a request.
@@ -83,7 +85,7 @@ func (w *write) add(e *schema.Entry, key string, body uint64, window *keys) {
 		w.items = append(w.items, item{chunk: c, index: c.Len() - 1})
 		return
 	}
-	event := schema.EventKey{Hash: hashKey(w.tenant, key), Body: body}
+	event := schema.EventKey{Hash: w.hash(key), Body: body}
 	c := w.room(partitionOf(event.Hash[:], len(w.open)), e)
 	if c.outcome == nil {
 		c.outcome = &outcome{partition: c.partition, done: make(chan struct{})}
@@ -101,9 +103,10 @@ func (w *write) add(e *schema.Entry, key string, body uint64, window *keys) {
 	}
 }
 
-// hashKey is the identity of a tenant's idempotency key or event id.
-func hashKey(tenant, key string) (h [16]byte) {
-	sum := sha256.Sum256([]byte(tenant + "\x00" + key))
+// hash is the identity of the tenant's idempotency key or event id.
+func (w *write) hash(key string) (h [16]byte) {
+	w.key = append(append(append(w.key[:0], w.tenant...), 0), key...)
+	sum := sha256.Sum256(w.key)
 	copy(h[:], sum[:])
 	return h
 }
@@ -128,6 +131,11 @@ func (w *write) room(partition int, e *schema.Entry) *chunk {
 	w.open[partition] = c
 	w.chunks = append(w.chunks, c)
 	return c
+}
+
+// dropEmpty gives up chunks whose entries all turned out to be repeats.
+func (w *write) dropEmpty() {
+	w.chunks = slices.DeleteFunc(w.chunks, func(c *chunk) bool { return c.Len() == 0 })
 }
 
 // sizeBound is at least the size of e in a chunk, and 64 bytes more at most for tags, lengths and an event key.
@@ -173,9 +181,10 @@ func (c *chunk) settle(window *keys, err error) {
 func (w *write) wait(ctx context.Context, limit time.Duration) bool {
 	w.timer.Reset(limit)
 	defer w.timer.Stop()
-	if len(w.chunks) > 0 {
+	if w.queued {
 		select {
 		case <-w.done:
+			w.queued = false
 		case <-w.timer.C:
 			return false
 		case <-ctx.Done():
