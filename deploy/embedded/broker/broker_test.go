@@ -193,6 +193,33 @@ func TestTornTails(t *testing.T) {
 	}
 }
 
+// A partition of which nothing is left but an empty file goes on where it was.
+func TestEmptyLogKeepsItsEnd(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, broker.Config{DataDir: dir})
+	c := client(t, b)
+	createTopics(t, c)
+	for range 3 {
+		mustProduce(t, c, "x")
+	}
+	dir = crash(t, dir)
+	closeBroker(t, b)
+	log := filepath.Join(dir, "log", "partitions", "activity-0")
+	for _, name := range []string{"0.dat", "0.idx"} {
+		if err := os.Remove(filepath.Join(log, name)); err != nil {
+			t.Fatalf("remove: %v", err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(log, "3.dat"), []byte("torn"), 0o600); err != nil {
+		t.Fatalf("write: %v", err)
+	}
+	b = open(t, broker.Config{DataDir: dir})
+	defer closeBroker(t, b)
+	if got, want := mustProduce(t, client(t, b), "y"), int64(3); got != want {
+		t.Errorf("next offset: got %d, want %d", got, want)
+	}
+}
+
 func appendTo(t *testing.T, path, bytes string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)

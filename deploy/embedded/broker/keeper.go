@@ -124,6 +124,7 @@ func (k *keeper) refuse(why error) {
 
 // segment is one file of a partition's log.
 type segment struct {
+	path      string
 	topic     string
 	partition int32
 	base      int64 // offset of its first record
@@ -164,7 +165,7 @@ func segmentOf(path string) (segment, bool) {
 	topic, err1 := url.PathUnescape(folder[:i])
 	partition, err2 := strconv.ParseInt(folder[i+1:], 10, 32)
 	base, err3 := strconv.ParseInt(strings.TrimSuffix(filepath.Base(path), ".dat"), 10, 64)
-	return segment{topic: topic, partition: int32(partition), base: base, end: -1}, err1 == nil && err2 == nil && err3 == nil
+	return segment{path: path, topic: topic, partition: int32(partition), base: base, end: -1}, err1 == nil && err2 == nil && err3 == nil
 }
 
 func linkEnds(all []segment) {

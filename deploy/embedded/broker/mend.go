@@ -17,7 +17,7 @@ var settings = []string{"sasl.json", "broker_configs.json", "session_state.json"
 
 // mend brings kfake's folder into a state that it reads fully: settings of an earlier run go, and its journals lose what a
 // crash or a full disk left half written. kfake reads a journal up to the first bad entry but appends behind it, so that
-// commits after a torn one would be lost at the next start. (The logs of partitions need nothing: kfake cuts them.)
+// commits after a torn one would be lost at the next start.
 func mend(dir string, log *slog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make log folder: %w", err)
@@ -32,7 +32,7 @@ func mend(dir string, log *slog.Logger) error {
 			return fmt.Errorf("mend %s: %w", name, err)
 		}
 	}
-	return nil
+	return mendLogs(dir)
 }
 
 func mendJournal(path string, log *slog.Logger) error {

@@ -43,3 +43,25 @@ func FuzzWholeEntries(f *testing.F) {
 		}
 	})
 }
+
+func FuzzNextBatch(f *testing.F) {
+	batch := make([]byte, 61)
+	binary.BigEndian.PutUint32(batch[8:], 61-12)
+	binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[21:], castagnoli))
+	f.Add(batch)
+	f.Add(batch[:40])
+	f.Add(join(batch, []byte{0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff}))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		in := bytes.NewReader(raw)
+		for read := 0; ; {
+			got, err := nextBatch(in, nil)
+			if err != nil {
+				break
+			}
+			if !bytes.Equal(got, raw[read:read+len(got)]) {
+				t.Fatalf("batch at %d: got %x, want what was written", read, got)
+			}
+			read += len(got)
+		}
+	})
+}
