@@ -12,6 +12,9 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/wire"
 )
 
+// writeTime is how long a client may take for a piece of an answer; one that stops reading would hold a connection.
+const writeTime = time.Minute
+
 // answer writes a statement's result. Its headers go out with the first bytes, so that an error before them has its
 // own status; an error after them ends the body with ClickHouse's mark of an exception.
 type answer struct {
@@ -40,6 +43,7 @@ func (a *answer) Write(piece []byte) (int, error) {
 			return 0, err
 		}
 	}
+	_ = http.NewResponseController(a.w).SetWriteDeadline(time.Now().Add(writeTime))
 	if _, err := a.out.Write(send); err != nil {
 		return 0, err
 	}

@@ -56,6 +56,31 @@ func TestReopen(t *testing.T) {
 	childClient(t, line).query("SELECT 1", "1")
 }
 
+func TestEndWaitsForInserts(t *testing.T) {
+	folder := t.TempDir()
+	cmd, line := startChild(t, folder)
+	c := childClient(t, line)
+	c.want(http.StatusOK, table, nil)
+	answered := make(chan reply)
+	go func() {
+		answered <- c.do(http.MethodPost, "INSERT INTO t (id) SELECT number + sleepEachRow(0.1) FROM numbers(10) SETTINGS max_block_size = 1", nil)
+	}()
+	waitFor(t, "the insert to run", func() bool {
+		return c.want(http.StatusOK, "SELECT count() FROM system.processes WHERE query LIKE 'INSERT%'", nil) == "1"
+	})
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-answered; got.status != http.StatusOK {
+		t.Errorf("got %d %s, want the insert done", got.status, got.body)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the child ended with %v", err)
+	}
+	_, line = startChild(t, folder)
+	childClient(t, line).query("SELECT count() FROM t", "10")
+}
+
 func TestKilledEngineLosesNoInsert(t *testing.T) {
 	folder := t.TempDir()
 	stored := 0

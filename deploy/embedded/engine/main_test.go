@@ -12,11 +12,13 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 )
 
@@ -64,8 +66,8 @@ func runChild(folder, other string) int {
 		return 1
 	}
 	fmt.Println("address:", e.Addr())
-	// Whoever started the child holds its standard input; when that closes, it ends.
-	ctx, cancel := context.WithCancel(context.Background())
+	// Whoever started the child holds its standard input; when that closes, or on SIGINT, it ends.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
@@ -123,6 +125,7 @@ func start(t testing.TB) *client {
 		}
 		shared.engine, shared.err = Open(t.Context(), Config{
 			Addr: "127.0.0.1:0", DataDir: folder, Password: password, MaxMemory: 3 << 30, Connections: 2, QueueWait: 300 * time.Millisecond,
+			Registerer: registry,
 		})
 		if shared.err != nil {
 			return
@@ -146,6 +149,8 @@ func start(t testing.TB) *client {
 	})
 	return c
 }
+
+var registry = prometheus.NewRegistry()
 
 // client speaks ClickHouse's HTTP interface.
 type client struct {

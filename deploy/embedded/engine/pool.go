@@ -56,7 +56,7 @@ func openPool(c Config, f *folder) (*pool, error) {
 	for range 1 + c.Connections + lightPlaces + writePlaces {
 		conn, err := libchdb.Connect(f.arguments()...)
 		if err != nil {
-			p.close()
+			closeAll(p.all)
 			return nil, fmt.Errorf("engine: open %s: %w", f.path, err)
 		}
 		p.all = append(p.all, &session{Conn: conn, database: "default"})
@@ -72,11 +72,20 @@ func openPool(c Config, f *folder) (*pool, error) {
 	return p, nil
 }
 
+// close waits for what is running, for a connection must not be closed under a query, and closes all.
 func (p *pool) close() {
-	for _, s := range p.all {
+	for _, lane := range []chan *session{p.heavy, p.light, p.write} {
+		for range cap(lane) {
+			<-lane
+		}
+	}
+	closeAll(p.all)
+}
+
+func closeAll(sessions []*session) {
+	for _, s := range sessions {
 		s.Close()
 	}
-	p.all = nil
 }
 
 func (p *pool) lane(k statement.Kind) chan *session {
