@@ -150,6 +150,7 @@ func (a *assembly) pick(b *batch, from, to int, f func(*block.Row)) {
 		place := a.entries.Place(next)
 		i := sort.Search(len(b.records), func(i int) bool { return b.records[i].offset >= place.Offset })
 		m.ResetVT()
+		before := next
 		if err := schema.DecodeRecord(b.records[i].value, &m); err != nil {
 			return // impossible: it has been decoded before
 		}
@@ -159,6 +160,9 @@ func (a *assembly) pick(b *batch, from, to int, f func(*block.Row)) {
 				next++
 			}
 		})
+		if next == before {
+			return // as impossible
+		}
 	}
 }
 

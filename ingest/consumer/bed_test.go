@@ -202,18 +202,19 @@ func (b *bed) nextID() uint64 {
 }
 
 // end is the offset that the partition's next record gets.
-func (b *bed) end(partition int) int64 {
+func (b *bed) end(partition int) (end int64) {
 	b.t.Helper()
-	res, err := b.client.ListOffsets(b.t.Context(), &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{testbed.Topic: {kafka.LastOffsetOf(partition)}},
+	b.await("the log's end", func() error {
+		res, err := b.client.ListOffsets(b.t.Context(), &kafka.ListOffsetsRequest{
+			Topics: map[string][]kafka.OffsetRequest{testbed.Topic: {kafka.LastOffsetOf(partition)}},
+		})
+		if err != nil {
+			return err
+		}
+		end = res.Topics[testbed.Topic][0].LastOffset
+		return res.Topics[testbed.Topic][0].Error
 	})
-	if err == nil {
-		err = res.Topics[testbed.Topic][0].Error
-	}
-	if err != nil {
-		b.t.Fatalf("look up the end of partition %d: %v", partition, err)
-	}
-	return res.Topics[testbed.Topic][0].LastOffset
+	return end
 }
 
 // committed is the group's offset and metadata.

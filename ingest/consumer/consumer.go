@@ -95,6 +95,7 @@ type Consumer struct {
 	pacer      *pace.Pacer
 	assemblies *pool
 	health     *health
+	watch      *watch
 	fail       func(partition int, point string) error // a test's; nil otherwise
 }
 
@@ -103,7 +104,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 	m := newMetrics(reg)
 	return &Consumer{
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
-		pacer: &pace.Pacer{Longest: cfg.MaxAge}, assemblies: newPool(2), health: newHealth(log, m.alarms),
+		pacer: &pace.Pacer{Longest: cfg.MaxAge}, assemblies: newPool(2), health: newHealth(log, m.alarms), watch: newWatch(),
 	}
 }
 

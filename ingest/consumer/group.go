@@ -35,6 +35,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		return fmt.Errorf("consumer: join group %s: %w", c.group, err)
 	}
 	var workers sync.WaitGroup
+	workers.Go(func() { c.watchAge(ctx) })
 	for ctx.Err() == nil {
 		generation, err := group.Next(ctx)
 		if err != nil {
@@ -96,7 +97,9 @@ func (c *Consumer) start(stop context.Context, g *kafka.Generation, workers *syn
 		workers.Add(1)
 		g.Start(func(ctx context.Context) {
 			defer workers.Done()
+			p.since = c.watch.add(p)
 			defer p.metric.gone()
+			defer c.watch.remove(p)
 			p.live(ctx, stop)
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -31,6 +32,7 @@ type partition struct {
 	fetch   *fetcher
 	pending page // what of the last page has not been taken
 	next    int64
+	since   *atomic.Int64 // Unix ms of the oldest record that is not stored; 0 if there is none
 
 	blocks  *repeat.Blocks // what had been seen before next
 	keys    repeat.Keys
@@ -72,6 +74,7 @@ func (p *partition) run(ctx, stop context.Context) error {
 
 // rest declares that nothing is under way, so that readers see what has been stored.
 func (p *partition) rest(ctx context.Context) error {
+	p.since.Store(0)
 	return p.commit(ctx, p.next, repeat.NoIntent)
 }
 
@@ -219,6 +222,9 @@ func (p *partition) fill(b *batch) (complete bool) {
 		s := inspect(r.value)
 		if !b.fits(s, r.value, p.limits) {
 			return true
+		}
+		if b.empty() {
+			p.since.Store(r.at)
 		}
 		b.add(r, s)
 		p.pending.records = p.pending.records[1:]

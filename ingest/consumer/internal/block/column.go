@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/ClickHouse/ch-go/proto"
 )
@@ -81,19 +82,25 @@ type dict struct {
 	values text
 	keys   []uint32
 	wire   proto.ColLowCardinalityRaw
+	last   string // value of the key given last; a tenant's entries come together
+	key1   uint32 // its key + 1, 0 for none
 }
 
 // key is the number of v in the dictionary; it adds no row.
 func (c *dict) key(v string) uint32 {
+	if c.key1 > 0 && c.last == v {
+		return c.key1 - 1
+	}
 	k, ok := c.index[v]
 	if !ok {
 		if c.index == nil {
 			c.index = make(map[string]uint32)
 		}
 		k = uint32(len(c.index))
-		c.index[string([]byte(v))] = k // a copy: v may lie in a record's memory
+		c.index[strings.Clone(v)] = k // v may lie in a record's memory
 		c.values.append(v)
 	}
+	c.last, c.key1 = v, k+1
 	return k
 }
 
@@ -103,6 +110,7 @@ func (c *dict) reset() {
 	clear(c.index)
 	c.values.reset()
 	c.keys = c.keys[:0]
+	c.last, c.key1 = "", 0
 }
 
 // column is c as ClickHouse reads it: the keys in the smallest type that holds them.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/ch-go/proto"
+	"github.com/cespare/xxhash/v2"
 )
 
 const (
@@ -138,16 +139,23 @@ func (b *kindBlock) Columns() proto.Input {
 }
 
 // Entities counts entries by tenant, kind, entity, hour and day of receipt, for by_entity. Reset it before its first use.
+// It is a hash table of its own: with a Go map it took two thirds of a batch's CPU.
 type Entities struct {
 	tenants dict
-	counts  map[entityKey]int64
+	rows    []entityRow
+	slots   []uint64 // upper half: that of the row's hash; lower half: the row's number + 1, 0 for a free slot
 }
 
 type entityKey struct {
 	when
-	tenant uint32
 	kind   uint8
+	tenant uint32
 	entity string
+}
+
+type entityRow struct {
+	entityKey
+	n int64
 }
 
 var kinds = [...]string{"", KindDevice, KindActor, KindName, KindTarget}
@@ -156,14 +164,13 @@ var kinds = [...]string{"", KindDevice, KindActor, KindName, KindTarget}
 func (e *Entities) Reset() {
 	e.tenants.reset()
 	e.tenants.key("") // the marker's
-	clear(e.counts)
+	clear(e.rows)
+	clear(e.slots)
+	e.rows = e.rows[:0]
 }
 
 // Add counts r n times. The strings of r are kept until Reset.
 func (e *Entities) Add(r *Row, n int64) {
-	if e.counts == nil {
-		e.counts = make(map[entityKey]int64)
-	}
 	key := entityKey{when: whenOf(r), tenant: e.tenants.key(r.Tenant)}
 	name := r.ActorName
 	if name == "" {
@@ -172,13 +179,13 @@ func (e *Entities) Add(r *Row, n int64) {
 	for kind, entity := range [...]string{1: r.Device, 2: r.ActorId, 3: name} {
 		if entity != "" {
 			key.kind, key.entity = uint8(kind), entity
-			e.counts[key] += n
+			e.add(&key, n)
 		}
 	}
 	key.kind = 4
 	for i, t := range r.Targets {
 		if key.entity, _, _ = strings.Cut(t, "\x00"); !hasType(r.Targets[:i], key.entity) {
-			e.counts[key] += n
+			e.add(&key, n)
 		}
 	}
 }
@@ -189,21 +196,64 @@ func hasType(targets []string, kind string) bool {
 	})
 }
 
+func (e *Entities) add(key *entityKey, n int64) {
+	if 2*len(e.rows) >= len(e.slots) {
+		e.grow()
+	}
+	hash := key.hash()
+	mask := uint64(len(e.slots) - 1)
+	for at := hash & mask; ; at = (at + 1) & mask {
+		slot := e.slots[at]
+		if slot == 0 {
+			e.rows = append(e.rows, entityRow{*key, n})
+			e.slots[at] = hash>>32<<32 | uint64(len(e.rows))
+			return
+		}
+		if slot>>32 != hash>>32 {
+			continue
+		}
+		if row := &e.rows[uint32(slot)-1]; row.entityKey == *key {
+			row.n += n
+			return
+		}
+	}
+}
+
+func (e *Entities) grow() {
+	e.slots = make([]uint64, max(1<<10, 2*len(e.slots)))
+	mask := uint64(len(e.slots) - 1)
+	for i := range e.rows {
+		hash := e.rows[i].hash()
+		at := hash & mask
+		for e.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		e.slots[at] = hash>>32<<32 | uint64(i+1)
+	}
+}
+
+func (k *entityKey) hash() uint64 {
+	h := xxhash.Sum64String(k.entity) ^ (uint64(k.hour)<<32 | uint64(k.day)<<16 | uint64(k.kind)<<8)
+	h = (h ^ uint64(k.tenant)) * 0x9e3779b97f4a7c15
+	return h ^ h>>29
+}
+
 // Blocks are the counts by rising week of receipt, each to be inserted before the next. The last one ends with the marker
 // that says up to which offset the partition has been counted; day, in days since 1970, is the marker's when no row has one.
 func (e *Entities) Blocks(partition int, last, day int64) []Block {
 	weeks := map[int64]*entityBlock{}
-	for key, n := range e.counts {
-		if n == 0 {
+	for i := range e.rows {
+		r := &e.rows[i]
+		if r.n == 0 {
 			continue
 		}
-		week := Week(int64(key.day) * dayMillis)
+		week := Week(int64(r.day) * dayMillis)
 		b := weeks[week]
 		if b == nil {
 			b = &entityBlock{tenant: e.tenants.share()}
 			weeks[week] = b
 		}
-		b.add(key, 0, n)
+		b.add(&r.entityKey, 0, r.n)
 	}
 	if len(weeks) == 0 {
 		weeks[0] = &entityBlock{tenant: e.tenants.share()}
@@ -215,7 +265,7 @@ func (e *Entities) Blocks(partition int, last, day int64) []Block {
 		if len(b.day) > 0 {
 			day = int64(b.day[0])
 		}
-		b.add(entityKey{when: when{day: uint16(day)}, tenant: e.tenants.key(""), entity: strconv.Itoa(partition)}, uint64(last), 0)
+		b.add(&entityKey{when: when{day: uint16(day)}, tenant: e.tenants.key(""), entity: strconv.Itoa(partition)}, uint64(last), 0)
 	})
 }
 
@@ -228,7 +278,7 @@ type entityBlock struct {
 	n            proto.ColInt64
 }
 
-func (b *entityBlock) add(key entityKey, to uint64, n int64) {
+func (b *entityBlock) add(key *entityKey, to uint64, n int64) {
 	b.tenant.appendKey(key.tenant)
 	b.kind.appendKey(b.kind.key(kinds[key.kind]))
 	b.entity.append(key.entity)

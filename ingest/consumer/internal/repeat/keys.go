@@ -1,6 +1,7 @@
 package repeat
 
 import (
+	"strings"
 	"time"
 
 	"github.com/activitylog/activitylog/schema/activitypb"
@@ -86,7 +87,7 @@ func (b *KeyBatch) Repeated(key Key) (repeated, conflict bool) {
 	if b.fresh == nil {
 		b.fresh = make(map[keyID]Key)
 	}
-	key.Tenant = string([]byte(key.Tenant)) // it may lie in a record's memory
+	key.Tenant = strings.Clone(key.Tenant) // it may lie in a record's memory
 	b.fresh[key.id()] = key
 	b.order = append(b.order, key)
 	return false, false

@@ -1,0 +1,232 @@
+package consumer
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
+	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/activitypb"
+)
+
+// packed is a record of chunks of n entries each.
+func packed(t testing.TB, keyed bool, sizes ...int) []byte {
+	t.Helper()
+	value := schema.AppendRecordHeader(nil)
+	var c schema.Chunk
+	for i, n := range sizes {
+		c.Reset("default", int64(1_700_000_000_000-i))
+		for j := range n {
+			e := entry(j)
+			var key *schema.EventKey
+			if keyed {
+				key = &schema.EventKey{Hash: [16]byte{byte(j)}}
+			}
+			c.Add(&e, key)
+		}
+		c.Seal(uint64(1 + i*1000))
+		value = schema.AppendChunk(value, &c)
+	}
+	return value
+}
+
+func packedCommand(t testing.TB, c *activitypb.Command) []byte {
+	t.Helper()
+	value, err := schema.AppendCommand(nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func TestInspect(t *testing.T) {
+	for name, c := range map[string]struct {
+		value []byte
+		want  shape
+	}{
+		"one chunk":      {packed(t, false, 7), shape{rows: 7}},
+		"chunks":         {packed(t, false, 7, 1, 20), shape{rows: 28}},
+		"keyed":          {packed(t, true, 2, 3), shape{rows: 5, keyed: true, received: 1_699_999_999_999}},
+		"command":        {packedCommand(t, &activitypb.Command{Tenant: "x", Before: 9}), shape{rows: 1, command: true}},
+		"JSON":           {[]byte(`{"action":"x"}`), shape{rows: 1}},
+		"framed":         {append([]byte{0, 0, 0, 0, 1, 0}, packed(t, false, 3)...), shape{rows: 3}},
+		"empty":          {nil, shape{rows: 1}},
+		"what it is not": {[]byte{0x12, 0xff, 1}, shape{rows: 1}},
+	} {
+		if got := inspect(c.value); got != c.want {
+			t.Errorf("%s: inspect() = %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// FuzzInspect holds that what is seen of a record before it is decoded is what decoding finds.
+func FuzzInspect(f *testing.F) {
+	f.Add(packed(f, false, 3, 4))
+	f.Add(packed(f, true, 2))
+	f.Add(packedCommand(f, &activitypb.Command{Id: []byte("1"), Tenant: "x", Refs: []*activitypb.Ref{{Id: 1}}}))
+	f.Add([]byte(`{"action":"x"}`))
+	f.Add([]byte{0, 0, 0, 0, 1, 0, 8, 1})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		got := inspect(value)
+		var m activitypb.ActivityBatch
+		if schema.DecodeRecord(value, &m) != nil {
+			return
+		}
+		want := shape{command: m.Command != nil}
+		for _, c := range m.Chunks {
+			want.rows += len(c.Entries)
+			if c.Keyed && (!want.keyed || c.ReceivedAt < want.received) {
+				want.keyed, want.received = true, c.ReceivedAt
+			}
+		}
+		want.rows = max(1, want.rows)
+		if got != want {
+			t.Errorf("inspect(%x) = %+v, decoded %+v", value, got, want)
+		}
+	})
+}
+
+// FuzzAssemble holds that no record can break a batch, and that every attempt at it comes to the same.
+func FuzzAssemble(f *testing.F) {
+	f.Add(packed(f, true, 3, 4))
+	f.Add(packedCommand(f, &activitypb.Command{Id: []byte("1"), Tenant: "x"}))
+	f.Add([]byte(`{"action":"x","timestamp":5,"receivedAt":6}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		b := newBatch(0)
+		for i := range int64(2) {
+			b.add(record{offset: i, at: 1, value: value}, inspect(value))
+		}
+		var tokens []string
+		for range 2 {
+			var a assembly
+			a.reset(0, &repeat.Blocks{}, (&repeat.Keys{}).Batch(), nil)
+			a.add(b)
+			tokens = append(tokens, fmt.Sprint(a.token("t", b), a.entries.Rows(), len(a.letters), a.tally))
+			if _, err := block.Encode(&a.entries); err != nil {
+				t.Fatal(err)
+			}
+			picked := 0
+			a.pick(b, 0, a.entries.Rows(), func(r *block.Row) {
+				if r.Place != a.entries.Place(picked) {
+					t.Errorf("picked %v as row %d, want %v", r.Place, picked, a.entries.Place(picked))
+				}
+				picked++
+			})
+			if picked != a.entries.Rows() || a.counted.entities != picked || a.counted.kinds != picked {
+				t.Errorf("picked %d and counted %v of %d rows", picked, a.counted, a.entries.Rows())
+			}
+		}
+		if tokens[0] != tokens[1] {
+			t.Errorf("two attempts differ: %s, %s", tokens[0], tokens[1])
+		}
+	})
+}
+
+func TestBatchBounds(t *testing.T) {
+	l := limits{rows: 10, bytes: 100}
+	entries := func(n int) shape { return shape{rows: n} }
+	command := shape{rows: 1, command: true}
+	for name, c := range map[string]struct {
+		have []shape
+		next shape
+		size int
+		want bool
+	}{
+		"first is always taken":        {nil, entries(1000), 5000, true},
+		"fits":                         {[]shape{entries(9)}, entries(1), 10, true},
+		"too many rows":                {[]shape{entries(9)}, entries(2), 10, false},
+		"too many bytes":               {[]shape{entries(1)}, entries(1), 101, false},
+		"command after entries":        {[]shape{entries(9)}, command, 10, true},
+		"entries after a command":      {[]shape{command}, entries(1), 10, false},
+		"command after a command":      {[]shape{entries(1), command}, command, 10, true},
+		"too many commands":            {slices.Repeat([]shape{command}, maxCommands), command, 1, false},
+		"command that carries entries": {[]shape{command}, shape{rows: 5, command: true}, 10, false},
+	} {
+		b := newBatch(0)
+		for i, s := range c.have {
+			b.add(record{offset: int64(i)}, s)
+		}
+		if got := b.fits(c.next, bytes.Repeat([]byte{1}, c.size), l); got != c.want {
+			t.Errorf("%s: fits() = %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestTogether(t *testing.T) {
+	cmd := func(tenant string, ids ...uint64) command {
+		c := command{Command: &activitypb.Command{Tenant: tenant}}
+		for _, id := range ids {
+			c.Refs = append(c.Refs, &activitypb.Ref{Id: id})
+		}
+		return c
+	}
+	for name, c := range map[string]struct {
+		commands []command
+		want     int
+	}{
+		"one":                   {[]command{cmd("a", 1)}, 1},
+		"different entries":     {[]command{cmd("a", 1), cmd("a", 2, 3), cmd("a", 4)}, 3},
+		"the same entry":        {[]command{cmd("a", 1), cmd("a", 2), cmd("a", 3, 1)}, 2},
+		"another tenant":        {[]command{cmd("a", 1), cmd("b", 2)}, 1},
+		"everything is alone":   {[]command{cmd("a"), cmd("a", 2)}, 1},
+		"everything comes next": {[]command{cmd("a", 1), cmd("a")}, 1},
+	} {
+		if got := together(c.commands); got != c.want {
+			t.Errorf("%s: together() = %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestRecoveryDecides(t *testing.T) {
+	b := newBatch(10)
+	for i, first := range []uint64{100, 200, 300} { // offsets 10, 11, 12; two entries each
+		var c schema.Chunk
+		c.Reset("default", 1_700_000_000_000)
+		for j := range 2 {
+			e := entry(j)
+			c.Add(&e, nil)
+		}
+		c.Seal(first)
+		value := schema.AppendChunk(schema.AppendRecordHeader(nil), &c)
+		b.add(record{offset: 10 + int64(i), value: value}, inspect(value))
+	}
+	at := func(offset int64, index uint16) block.Place { return block.Place{Offset: offset, Index: index} }
+	for name, c := range map[string]struct {
+		rec                    recovery
+		rows, entities, kinds  int
+		clash                  bool
+		recovered, erased, new int
+	}{
+		"cut off between rollups": {
+			rec:   recovery{stored: map[block.Place]uint64{at(10, 0): 100, at(10, 1): 101, at(11, 0): 200, at(11, 1): 201, at(12, 0): 300, at(12, 1): 301}, entities: 12, kinds: 9},
+			kinds: 6, recovered: 6,
+		},
+		"cut off before the rollups": {
+			rec:      recovery{stored: map[block.Place]uint64{at(10, 0): 100, at(10, 1): 101, at(11, 0): 200, at(11, 1): 201, at(12, 0): 300, at(12, 1): 301}, entities: 9, kinds: 9},
+			entities: 6, kinds: 6, recovered: 6,
+		},
+		"some deleted, some new": {
+			rec:  recovery{stored: map[block.Place]uint64{at(10, 0): 100}, entities: 10, kinds: 10},
+			rows: 4, entities: 4, kinds: 4, recovered: 1, erased: 1, new: 4,
+		},
+		"another entry's place": {
+			rec:   recovery{stored: map[block.Place]uint64{at(10, 0): 999}, entities: 12, kinds: 12},
+			clash: true, erased: 5,
+		},
+		"used twice": {
+			rec:  recovery{stored: map[block.Place]uint64{}, ids: map[uint64]struct{}{200: {}}, entities: 99, kinds: 99},
+			rows: 5, entities: 5, kinds: 5, recovered: 1, new: 5,
+		},
+	} {
+		var a assembly
+		a.reset(0, &repeat.Blocks{}, (&repeat.Keys{}).Batch(), &c.rec)
+		a.add(b)
+		if a.entries.Rows() != c.rows || a.counted.entities != c.entities || a.counted.kinds != c.kinds || a.clash != c.clash ||
+			a.tally != (tally{stored: c.new, recovered: c.recovered, erased: c.erased}) {
+			t.Errorf("%s: got %d rows, %+v, clash %v, %+v", name, a.entries.Rows(), a.counted, a.clash, a.tally)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// dependencyRetention is away when entries are about to be removed from the log before they are stored.
+const dependencyRetention = "retention"
+
+// watch measures how long the oldest record of each partition has waited.
+type watch struct {
+	every time.Duration
+
+	mu      sync.Mutex
+	waiting map[*partition]*atomic.Int64 // Unix ms of the oldest record; 0 if none waits
+}
+
+func newWatch() *watch {
+	return &watch{every: 5 * time.Second, waiting: map[*partition]*atomic.Int64{}}
+}
+
+func (w *watch) add(p *partition) *atomic.Int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting[p] = new(atomic.Int64)
+	return w.waiting[p]
+}
+
+func (w *watch) remove(p *partition) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.waiting, p)
+}
+
+// oldest sets each partition's age, and gives the greatest.
+func (w *watch) oldest(now time.Time) (greatest time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for p, since := range w.waiting {
+		age := time.Duration(0)
+		if at := since.Load(); at > 0 {
+			age = max(0, now.Sub(time.UnixMilli(at)))
+		}
+		p.metric.age.Set(age.Seconds())
+		greatest = max(greatest, age)
+	}
+	return greatest
+}
+
+// watchAge alarms while a record has waited for half of the time that the log keeps it.
+func (c *Consumer) watchAge(ctx context.Context) {
+	tick := time.NewTicker(c.watch.every)
+	defer tick.Stop()
+	var retention time.Duration
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		age := c.watch.oldest(time.Now())
+		if age > time.Minute && retention == 0 {
+			retention = c.retention(ctx)
+		}
+		if retention > 0 && age > retention/2 {
+			c.health.set(dependencyRetention, fmt.Errorf("a record has waited for %v, the log keeps it for %v", age.Round(time.Second), retention))
+		} else {
+			c.health.set(dependencyRetention, nil)
+		}
+	}
+}
+
+// retention is how long the log keeps a record; 0 if that is not known or for ever.
+func (c *Consumer) retention(ctx context.Context) time.Duration {
+	res, err := c.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: c.cfg.Topic, ConfigNames: []string{"retention.ms"},
+	}}})
+	if err != nil {
+		return 0
+	}
+	for _, r := range res.Resources {
+		for _, e := range r.ConfigEntries {
+			if ms, err := strconv.ParseInt(e.ConfigValue, 10, 64); err == nil && e.ConfigName == "retention.ms" && ms > 0 {
+				return time.Duration(ms) * time.Millisecond
+			}
+		}
+	}
+	return 0
+}
