@@ -128,6 +128,35 @@ func checkListing(t *testing.T, rt *rapid.T, s *Store, m *model, f Filter) {
 	}
 }
 
+// TestOffsetsAtTheEdgesOfHours has entries at the first and the last ms of each hour, and asks for every offset: whole hours
+// are passed over by their count, and not one entry more or less.
+func TestOffsetsAtTheEdgesOfHours(t *testing.T) {
+	s, db := openStore(t)
+	m := &model{}
+	for h := range int64(8) {
+		for _, ms := range []int64{0, 1, hourMs - 1} {
+			m.entries = append(m.entries, schema.Entry{Tenant: "a", ID: uint64(len(m.entries) + 1), Timestamp: base + h*hourMs + ms, Action: "x", Device: "d"})
+		}
+	}
+	db.Put(t, m.entries...)
+	for _, order := range []Order{NewestFirst, OldestFirst} {
+		f := filterOf(t, "a")
+		if order == OldestFirst {
+			f.Device = "d" // its hours are named
+		}
+		for range 2 {
+			want := m.matching(f, order)
+			for offset := range want {
+				page, err := s.List(t.Context(), Listing{Filter: f, Order: order, Limit: 4, Offset: int64(offset)})
+				if want := want[offset:min(offset+4, len(want))]; err != nil || !slices.Equal(ids(page.Entries), want) {
+					t.Errorf("%+v, order %s, offset %d: got %v, %v, want %v", f, order.sql(), offset, ids(page.Entries), err, want)
+				}
+			}
+			f.Start, f.End = base+1, base+7*hourMs+1
+		}
+	}
+}
+
 // TestDeepOffsets goes through a listing that no rollup counts, by offset, far enough to go on from remembered pages.
 func TestDeepOffsets(t *testing.T) {
 	s, db := openStore(t)
