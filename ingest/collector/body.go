@@ -34,8 +34,10 @@ type bodies struct {
 	zstds    sync.Pool
 }
 
-// minBodyTime is what a body of any size may take.
-const minBodyTime = 5 * time.Second
+const (
+	minBodyTime = 5 * time.Second // what a body of any size may take
+	drainTime   = 2 * time.Second // what a body that is refused may take
+)
 
 // body is a request's text, decompressed. release gives its memory back.
 type body struct {
@@ -54,11 +56,11 @@ func (b *bodies) release(d *body) {
 // read is the whole body of r: ErrTooLarge, ErrUnsupported for an encoding, ErrUnavailable when too much is in memory
 // already, ErrInvalid when it cannot be decompressed or does not come in time.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
+	rc := http.NewResponseController(w)
 	if r.ContentLength > b.maxBytes {
-		b.drain(r)
+		b.drain(rc, r)
 		return nil, b.tooLarge()
 	}
-	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(b.patience(r.ContentLength)))
 	d, _ := b.buffers.Get().(*body)
 	if d == nil {
@@ -68,7 +70,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
 	if err != nil {
 		b.release(d)
 		if errors.Is(err, schema.ErrTooLarge) {
-			b.drain(r)
+			b.drain(rc, r)
 		}
 		return nil, err
 	}
@@ -84,10 +86,11 @@ func (b *bodies) patience(length int64) time.Duration {
 	return minBodyTime + time.Duration(float64(b.timeout)*float64(length)/float64(b.maxBytes))
 }
 
-// drain reads a little of what will not be used, so that a client that is still sending sees the answer.
-func (b *bodies) drain(r *http.Request) {
+// drain reads what will not be used, unless it is much, so that a client that is still sending sees the answer.
+func (b *bodies) drain(rc *http.ResponseController, r *http.Request) {
 	if r.ContentLength <= 2*b.maxBytes {
-		_, _ = io.CopyN(io.Discard, r.Body, b.maxBytes)
+		_ = rc.SetReadDeadline(time.Now().Add(drainTime))
+		_, _ = io.CopyN(io.Discard, r.Body, 2*b.maxBytes)
 	}
 }
 

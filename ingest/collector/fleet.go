@@ -73,6 +73,9 @@ func (f *fleet) one(it *item) (*reply, error) {
 		return nil, err
 	}
 	f.c.m.accepted.Inc()
+	if it.event != nil {
+		f.c.m.repeated.Inc()
+	}
 	data := strconv.AppendUint(append(make([]byte, 0, 32), `{"id":`...), id, 10)
 	return &reply{data: append(data, '}'), position: schema.Position{partition: offset}.String(), outcome: "accepted"}, nil
 }
@@ -91,6 +94,9 @@ func (f *fleet) many(wr *write) (*reply, error) {
 			continue
 		}
 		data.ids[i] = id
+		if it.event != nil {
+			f.c.m.repeated.Inc()
+		}
 		if it.event != nil || it.index == 0 {
 			position.Add(partition, offset) // of the chunk, once
 		}
@@ -161,44 +167,59 @@ func (d *batchData) append(b []byte, accepted int) []byte {
 	return append(append(append(b, `,"errors":`...), errs...), '}')
 }
 
-// handle puts an endpoint's answer or error into the envelope.
+// handle puts an endpoint's answer or error into the envelope. A reply beside an error is the data of that error.
 func (f *fleet) handle(endpoint func(http.ResponseWriter, *http.Request) (*reply, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		rep, err := endpoint(w, r)
 		if rep == nil {
 			rep = new(reply)
 		}
-		status, code, message := http.StatusOK, 0, []byte(`"`+success+`"`)
+		status, code, message := http.StatusOK, 0, success
 		if err != nil {
-			status, code = schema.Status(err), codeOf(err)
-			message, _ = json.Marshal(messageOf(err))
+			status, code, message = schema.Status(err), codeOf(err), messageOf(err)
 			rep.outcome = outcomeOf(status)
-			if status == http.StatusInternalServerError {
-				f.c.log.Error("write", "error", err)
-			}
+			setRetryAfter(w, err)
+		}
+		if status == http.StatusInternalServerError {
+			f.c.log.Error("write", "error", err)
 		}
 		if f.c.cfg.FleetAlways200 {
 			status = http.StatusOK
 		}
 		f.c.m.requests[rep.outcome].Inc()
-		b := strconv.AppendInt(append(make([]byte, 0, 64+len(message)+len(rep.data)), `{"code":`...), int64(code), 10)
-		b = append(append(append(b, `,"message":`...), message...), `,"data":`...)
-		if len(rep.data) == 0 {
-			b = append(b, "null"...)
-		}
-		b = append(append(b, rep.data...), '}')
-		h := w.Header()
-		h.Set("Content-Type", "application/json")
-		h.Set("Content-Length", strconv.Itoa(len(b)))
-		if rep.position != "" {
-			h.Set(schema.PositionHeader, rep.position)
-		}
-		if after := schema.RetryAfter(err); err != nil && after > 0 {
-			h.Set("Retry-After", strconv.Itoa(int(after.Seconds())))
-		}
-		w.WriteHeader(status)
-		_, _ = w.Write(b)
+		rep.send(w, status, code, message)
 	}
+}
+
+func setRetryAfter(w http.ResponseWriter, err error) {
+	if after := schema.RetryAfter(err); after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
+	}
+}
+
+// send writes {"code":…,"message":…,"data":…}.
+func (rep *reply) send(w http.ResponseWriter, status, code int, message string) {
+	b := strconv.AppendInt(append(make([]byte, 0, 96+len(message)+len(rep.data)), `{"code":`...), int64(code), 10)
+	b = append(b, `,"message":`...)
+	if message == success {
+		b = append(b, `"`+success+`"`...)
+	} else {
+		text, _ := json.Marshal(message) // of a string: cannot fail
+		b = append(b, text...)
+	}
+	b = append(b, `,"data":`...)
+	if len(rep.data) == 0 {
+		b = append(b, "null"...)
+	}
+	b = append(append(b, rep.data...), '}')
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	if rep.position != "" {
+		h.Set(schema.PositionHeader, rep.position)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
 }
 
 func outcomeOf(status int) string {

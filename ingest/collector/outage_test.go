@@ -454,3 +454,36 @@ func TestFollowsNewPartitions(t *testing.T) {
 		t.Errorf("wrote to %d partitions, want 3", len(seen))
 	}
 }
+
+// BenchmarkSingles posts one entry a request over 64 connections; compare it with the same over /noop.
+func BenchmarkSingles(b *testing.B) {
+	r := start(b, 4, nil).ready()
+	addr := strings.TrimPrefix(r.server.URL, "http://")
+	request := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(example), example)
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for range 64 {
+		wg.Go(func() {
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			buf := make([]byte, 4096)
+			for left.Add(-1) >= 0 {
+				if _, err := io.WriteString(conn, request); err != nil {
+					b.Error(err)
+					return
+				}
+				if n, err := conn.Read(buf); err != nil || !bytes.HasPrefix(buf[:n], []byte("HTTP/1.1 200")) {
+					b.Errorf("%v %s", err, buf[:n])
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

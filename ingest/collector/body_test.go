@@ -1,0 +1,181 @@
+package collector
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+func testBodies(maxBytes, pending int64) *bodies {
+	return &bodies{maxBytes: maxBytes, timeout: time.Second, pending: &budget{limit: pending}}
+}
+
+func (b *bodies) readText(text []byte, encoding string) (string, error) {
+	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(text))
+	r.Header.Set("Content-Encoding", encoding)
+	d, err := b.read(httptest.NewRecorder(), r)
+	if err != nil {
+		return "", err
+	}
+	defer b.release(d)
+	return string(d.text), nil
+}
+
+func compressed(t testing.TB, text []byte, encoding string) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	var w io.WriteCloser = gzip.NewWriter(&buf)
+	if encoding == "zstd" {
+		z, err := zstd.NewWriter(&buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w = z
+	}
+	_, _ = w.Write(text)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func TestBodySizes(t *testing.T) {
+	const limit = 100_000
+	b := testBodies(limit, 1<<20)
+	for _, size := range []int{0, 1, 511, 512, 513, 4096, limit - 1, limit, limit + 1, 3 * limit} {
+		text := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
+		for _, encoding := range []string{"", "gzip", "zstd"} {
+			sent := text
+			if encoding != "" {
+				sent = compressed(t, text, encoding)
+			}
+			got, err := b.readText(sent, encoding)
+			if size > limit {
+				if !errors.Is(err, schema.ErrTooLarge) {
+					t.Errorf("%d bytes, %q: %v", size, encoding, err)
+				}
+				continue
+			}
+			if err != nil || got != string(text) {
+				t.Errorf("%d bytes, %q: %d bytes, %v", size, encoding, len(got), err)
+			}
+		}
+	}
+	if used := b.pending.used.Load(); used != 0 {
+		t.Errorf("%d bytes are still held", used)
+	}
+}
+
+func TestBodyBudget(t *testing.T) {
+	b := testBodies(100_000, 150_000)
+	r := func() *http.Request {
+		return httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 90_000)))
+	}
+	first, err := b.read(httptest.NewRecorder(), r())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.read(httptest.NewRecorder(), r()); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("beyond the budget: %v", err)
+	}
+	b.release(first)
+	second, err := b.read(httptest.NewRecorder(), r())
+	if err != nil {
+		t.Fatalf("after a release: %v", err)
+	}
+	b.release(second)
+	if used := b.pending.used.Load(); used != 0 {
+		t.Errorf("%d bytes are still held", used)
+	}
+}
+
+func TestSlowBody(t *testing.T) {
+	b := testBodies(1<<20, 1<<22)
+	got := make(chan error, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := b.read(w, r)
+		got <- err
+	}))
+	defer server.Close()
+	body, writer := io.Pipe()
+	defer func() { _ = writer.Close() }()
+	go func() { _, _ = writer.Write([]byte("{")) }()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if res, err := server.Client().Do(req); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	select {
+	case err := <-got:
+		if !errors.Is(err, schema.ErrInvalid) {
+			t.Errorf("a body that never ends: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a body that never ends is waited for")
+	}
+}
+
+func TestFormOf(t *testing.T) {
+	for contentType, want := range map[string]struct {
+		form form
+		ok   bool
+	}{
+		"":                                  {anyJSON, true},
+		"application/json":                  {anyJSON, true},
+		"Application/JSON; charset=UTF-8":   {anyJSON, true},
+		"text/plain":                        {anyJSON, true},
+		"application/vnd.fleet.v1+json":     {anyJSON, true},
+		"application/x-www-form-urlencoded": {anyJSON, true},
+		"application/x-ndjson":              {lines, true},
+		"application/jsonl; x=y":            {lines, true},
+		"application/ndjson;":               {lines, true},
+		"text/html":                         {anyJSON, false},
+		"multipart/form-data; boundary=x":   {anyJSON, false},
+	} {
+		got, err := formOf(contentType)
+		if got != want.form || (err == nil) != want.ok || (err != nil && !errors.Is(err, schema.ErrUnsupported)) {
+			t.Errorf("%q: %v, %v", contentType, got, err)
+		}
+	}
+}
+
+// FuzzBody holds that no bytes under any encoding break the reader, leak its budget or pass its limit.
+func FuzzBody(f *testing.F) {
+	text := []byte(`{"action_type":"a"}`)
+	f.Add(text, uint8(0))
+	f.Add(compressed(f, text, "gzip"), uint8(1))
+	f.Add(compressed(f, text, "zstd"), uint8(2))
+	f.Add(compressed(f, make([]byte, 1<<20), "zstd"), uint8(2))
+	f.Add(compressed(f, text, "gzip")[:15], uint8(1))
+	const limit = 4096
+	b := testBodies(limit, 1<<20)
+	f.Fuzz(func(t *testing.T, sent []byte, kind uint8) {
+		encoding := []string{"", "gzip", "zstd", "br"}[kind%4]
+		got, err := b.readText(sent, encoding)
+		switch {
+		case err != nil && schema.Status(err) == http.StatusInternalServerError:
+			t.Fatalf("%q: %v", encoding, err)
+		case len(got) > limit:
+			t.Fatalf("%q: %d bytes", encoding, len(got))
+		case encoding == "" && len(sent) <= limit && got != string(sent):
+			t.Fatalf("%d bytes became %d, %v", len(sent), len(got), err)
+		}
+		if used := b.pending.used.Load(); used != 0 {
+			t.Fatalf("%d bytes are still held", used)
+		}
+	})
+}

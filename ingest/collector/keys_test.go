@@ -1,0 +1,210 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+func claimed(k *keys, n byte) bool {
+	_, first := k.claim(schema.EventKey{Hash: [16]byte{n}}, &outcome{done: make(chan struct{})}, 0)
+	return first
+}
+
+func TestKeysAreBounded(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	k := newKeys(3, time.Hour, newMetrics(reg))
+	for n := range byte(3) {
+		if !claimed(k, n) || claimed(k, n) {
+			t.Errorf("key %d: want the first claim and no other", n)
+		}
+	}
+	if !claimed(k, 3) || len(k.known) != 3 {
+		t.Errorf("%d keys are known, want 3", len(k.known))
+	}
+	if claimed(k, 2) || claimed(k, 3) {
+		t.Error("a young key was forgotten")
+	}
+	if !claimed(k, 0) {
+		t.Error("the oldest key was not forgotten")
+	}
+	if got := gauge(t, reg, "activity_collector_event_keys"); got != 3 {
+		t.Errorf("the gauge shows %v keys, want 3", got)
+	}
+}
+
+func TestKeysExpire(t *testing.T) {
+	k := newKeys(10, time.Nanosecond, newMetrics(prometheus.NewRegistry()))
+	for range 2 {
+		if !claimed(k, 1) {
+			t.Error("an expired key is still taken")
+		}
+	}
+	for _, c := range k.order {
+		k.forget(c)
+	}
+	if len(k.known) != 0 {
+		t.Errorf("%d keys are known, want none", len(k.known))
+	}
+}
+
+func TestFailedWriteFreesItsKeys(t *testing.T) {
+	k := newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry()))
+	w := newWrite()
+	w.reset("t", received, 1, 0)
+	w.add(&schema.Entry{Action: "a"}, "k", 7, k)
+	repeat := newWrite()
+	repeat.reset("t", received, 1, 0)
+	repeat.add(&schema.Entry{Action: "a"}, "k", 7, k)
+	repeat.add(&schema.Entry{Action: "a"}, "k", 8, k)
+	if _, _, _, err := repeat.items[0].result(); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("a repeat of what is on its way: %v", err)
+	}
+	if _, _, _, err := repeat.items[1].result(); !errors.Is(err, schema.ErrConflict) {
+		t.Errorf("another entry under the key: %v", err)
+	}
+	k.abort(w, errAborted)
+	if repeat.wait(t.Context(), time.Minute); !errors.Is(repeat.items[0].event.outcome.err, schema.ErrUnavailable) {
+		t.Error("the repeat was not told")
+	}
+	if len(k.known) != 0 {
+		t.Errorf("%d keys are known, want none", len(k.known))
+	}
+	other := newWrite()
+	other.reset("u", received, 1, 0)
+	if w.hash("k") == other.hash("k") {
+		t.Error("two tenants share a key")
+	}
+}
+
+func TestIDsGrowWithinBlocks(t *testing.T) {
+	s := newIDs(nil, "", newMetrics(prometheus.NewRegistry()))
+	if err := s.ready(); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("without a lease: %v", err)
+	}
+	if err := s.add(0, 2); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := s.take(t.Context(), 1); id != 1 || err != nil {
+		t.Errorf("the first id is %d, %v, want 1", id, err)
+	}
+	last := uint64(1)
+	for id := uint64(0); id < schema.IDBlock*2-1000; {
+		var err error
+		if id, err = s.take(t.Context(), 500); err != nil || id <= last {
+			t.Fatalf("id %d after %d, %v", id, last, err)
+		}
+		if schema.Block(id) != schema.Block(id+499) {
+			t.Fatalf("ids from %d lie in two blocks", id)
+		}
+		last = id + 499
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := s.take(ctx, 512); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("beyond the lease: %v", err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if id, err := s.take(t.Context(), 512); id != 9*schema.IDBlock || err != nil {
+			t.Errorf("after another lease: %d, %v", id, err)
+		}
+	})
+	if err := s.add(9, 1); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if err := s.add((schema.MaxID+1)/schema.IDBlock, 1); err == nil {
+		t.Error("ids beyond the largest are handed out")
+	}
+}
+
+func TestConfig(t *testing.T) {
+	var c Config
+	c.Defaults()
+	if err := c.Validate(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	for name, change := range map[string]func(*Config){
+		"topic": func(c *Config) { c.Topic = "" }, "body": func(c *Config) { c.MaxBodyBytes = -1 },
+		"pending": func(c *Config) { c.MaxPendingBytes = c.MaxBodyBytes }, "rate": func(c *Config) { c.RateLimit = -1 },
+		"keys": func(c *Config) { c.MaxKeys = -1 }, "ack": func(c *Config) { c.AckTimeout = -1 },
+	} {
+		bad := c
+		change(&bad)
+		if bad.Validate() == nil {
+			t.Errorf("%s: no fault was found", name)
+		}
+	}
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	p := &partition{m: newMetrics(reg), maxBytes: 100, maxChunks: 2}
+	for _, c := range []struct {
+		size int
+		want error
+	}{{150, nil}, {1, errBusy}} { // one request may be larger than the queue, but then it is alone
+		if err := p.admit(c.size); !errors.Is(err, c.want) {
+			t.Errorf("admit %d: %v, want %v", c.size, err, c.want)
+		}
+	}
+	p.release(150)
+	if err := p.admit(60); err != nil {
+		t.Error(err)
+	}
+	if err := p.admit(60); !errors.Is(err, errBusy) {
+		t.Errorf("beyond the bytes: %v", err)
+	}
+	p.queue = make([]*chunk, 2)
+	if err := p.admit(1); !errors.Is(err, errBusy) {
+		t.Errorf("beyond the count: %v", err)
+	}
+	p.queue, p.sentAt = nil, time.Now().Add(-time.Minute)
+	if err := p.admit(1); !errors.Is(err, errAway) {
+		t.Errorf("behind a batch that hangs: %v", err)
+	}
+	if got := gauge(t, reg, "activity_collector_queue_bytes"); got != 60 {
+		t.Errorf("the gauge shows %v bytes, want 60", got)
+	}
+}
+
+var metricName = regexp.MustCompile(`^activity_collector_[a-z_]+_(total|seconds|bytes|entries|keys|refusing)$`)
+
+func TestMetricNames(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	newMetrics(reg).refusingOf(0).Set(1)
+	families, err := reg.Gather()
+	if err != nil || len(families) < 10 {
+		t.Fatalf("%d families, %v", len(families), err)
+	}
+	for _, f := range families {
+		if !metricName.MatchString(f.GetName()) || !strings.HasSuffix(f.GetHelp(), ".") {
+			t.Errorf("%s: %s", f.GetName(), f.GetHelp())
+		}
+	}
+}
+
+// gauge is the value of a gauge without labels.
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
