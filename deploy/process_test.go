@@ -17,32 +17,29 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// binaries builds the commands of the image once for all tests and returns their folder.
-var binaries = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "activitylog-bin-")
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "build", "-o", dir, "./cmd/collector", "./cmd/consumer", "./cmd/query", "./cmd/activityctl")
-	cmd.Dir, cmd.Stderr = root, os.Stderr
-	return dir, cmd.Run()
-})
+// binaries is the folder that binary builds into, for all tests together.
+var binaries string
 
 func TestMain(m *testing.M) {
+	binaries = must(os.MkdirTemp("", "activitylog-bin-"))
 	code := m.Run()
-	if dir, err := binaries(); err == nil {
-		_ = os.RemoveAll(dir)
-	}
+	_ = os.RemoveAll(binaries)
 	os.Exit(code)
 }
 
+// build builds the commands of the image, once.
+var build = sync.OnceValues(func() ([]byte, error) {
+	cmd := exec.Command("go", "build", "-o", binaries, "./cmd/collector", "./cmd/consumer", "./cmd/query", "./cmd/activityctl")
+	cmd.Dir = root
+	return cmd.CombinedOutput()
+})
+
 func binary(t *testing.T, name string) string {
 	t.Helper()
-	dir, err := binaries()
-	if err != nil {
-		t.Fatalf("build the commands: %v", err)
+	if out, err := build(); err != nil {
+		t.Fatalf("build the commands: %v\n%s", err, out)
 	}
-	return filepath.Join(dir, name)
+	return filepath.Join(binaries, name)
 }
 
 // installed is the path of a program that tests of this folder run as it comes from a package of the same name or the one
