@@ -6,20 +6,21 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"golang.org/x/sync/singleflight"
 )
 
 // settle is how long a replica that made a secret waits before it reads back which one counts: another replica may have made
 // one at the same moment, and an insert takes no longer.
 const settle = time.Second
 
-// secrets remembers the key of cursors once it is known.
+// secrets remembers the key of cursors once it is known. Requests that come before that share one question.
 type secrets struct {
-	mu  sync.Mutex // guards key, and lets one request at a time ask for it
-	key []byte
+	key    atomic.Pointer[[]byte]
+	asking singleflight.Group
 }
 
 // sealer makes the sealer with the configured key, or with the one that all replicas share through the database.
@@ -27,16 +28,27 @@ func (s *Store) sealer(ctx context.Context) (sealer, error) {
 	if s.cfg.CursorSecret != "" {
 		return sealer{[]byte(s.cfg.CursorSecret), s.cfg.CursorMaxAge}, nil
 	}
-	s.secrets.mu.Lock()
-	defer s.secrets.mu.Unlock()
-	if s.secrets.key == nil {
-		key, err := s.sharedKey(ctx)
-		if err != nil {
-			return sealer{}, fmt.Errorf("read the key of cursors: %w", err)
-		}
-		s.secrets.key = key
+	if key := s.secrets.key.Load(); key != nil {
+		return sealer{*key, s.cfg.CursorMaxAge}, nil
 	}
-	return sealer{s.secrets.key, s.cfg.CursorMaxAge}, nil
+	answer := s.secrets.asking.DoChan("cursor", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.QueryTimeout)
+		defer cancel()
+		key, err := s.sharedKey(ctx)
+		if err == nil {
+			s.secrets.key.Store(&key)
+		}
+		return key, err
+	})
+	select {
+	case <-ctx.Done():
+		return sealer{}, fault(ctx, ctx.Err())
+	case a := <-answer:
+		if a.Err != nil {
+			return sealer{}, fmt.Errorf("read the key of cursors: %w", a.Err)
+		}
+		return sealer{a.Val.([]byte), s.cfg.CursorMaxAge}, nil
+	}
 }
 
 // sharedKey is the oldest key in the database, made now if there is none.
