@@ -11,7 +11,7 @@ import (
 
 // Times of finding out whether a broker is there.
 const (
-	quietAfter   = 100 * time.Millisecond // a broker silent for so long is asked for a sign before it gets a batch
+	quietAfter   = 10 * time.Millisecond // a broker silent for so long is asked for a sign before it gets a batch
 	probeEvery   = 250 * time.Millisecond
 	probeTimeout = time.Second
 	deadConns    = 8 // idle connections that may turn out to be broken before one is dialled

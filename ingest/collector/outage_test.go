@@ -52,7 +52,7 @@ func TestBrokerAwayAndBack(t *testing.T) {
 		acked[got.ID] = true
 	}
 	for cycle := range 2 {
-		time.Sleep(150 * time.Millisecond) // an idle collector has not noticed
+		time.Sleep(20 * time.Millisecond) // an idle collector has not noticed
 		r.broker.Stop()
 		for i := range 5 {
 			r.refusedAtOnce(fmt.Sprintf("cycle %d, request %d", cycle, i))
@@ -361,7 +361,7 @@ func TestFullDisk(t *testing.T) {
 	if got := r.post(anEntry); got.Status != 200 {
 		t.Errorf("with space: %d %s", got.Status, got.Body)
 	}
-	time.Sleep(150 * time.Millisecond) // or the next write goes into a dead connection, and its outcome is not known
+	time.Sleep(20 * time.Millisecond) // or the next write goes into a dead connection, and its outcome is not known
 	restart(1 << 60)
 	full(r, "with ids")
 	restart(1)
