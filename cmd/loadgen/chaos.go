@@ -20,7 +20,8 @@ type chaosCmd struct {
 	Every    time.Duration `help:"Mean time between faults." default:"1500ms"`
 	Deletes  int           `help:"Deletes of single entries during the run." default:"200"`
 	Wipes    int           `help:"Deletes of everything during the run." default:"5"`
-	Paused   time.Duration `help:"How long a paused consumer is stopped; more than its session timeout." default:"8s"`
+	Session  time.Duration `help:"Session timeout of the consumers: how long the partitions of a killed one wait." default:"2s"`
+	Paused   time.Duration `help:"How long a paused consumer is stopped; more than its session timeout." default:"5s"`
 
 	Outages    bool `help:"Check what callers see while the broker or the engine is away, and that services wait for what they depend on."`
 	Standalone int  `help:"Kill the whole of standalone that many times instead." placeholder:"N"`
@@ -44,7 +45,7 @@ func (c *chaosCmd) Run(ctx context.Context, out *output) error {
 	out.progress.Say("seed %d", c.Seed)
 	cfg := chaos.Config{
 		Bin: bin, Dir: dir, Seed: c.Seed, Duration: c.Duration, Kill: c.Kill, Every: c.Every,
-		Deletes: c.Deletes, Wipes: c.Wipes, Paused: c.Paused, Say: out.progress.Say,
+		Deletes: c.Deletes, Wipes: c.Wipes, Session: c.Session, Paused: c.Paused, Say: out.progress.Say,
 	}
 	broken, err := c.run(ctx, cfg, out)
 	if err != nil || broken {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -75,11 +76,23 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		}
 		b.part = step.part
 		cfg.Say("%s", step.part)
+		others := foreign()
 		if err := step.run(ctx); err != nil {
 			return b.report, fmt.Errorf("measure %s: %w", step.part, err)
 		}
+		b.add("meanwhile, CPU used by others on this machine", "0", "figures of a busy machine are too low", "%.0f %% of its cores", 100*others())
 	}
 	return b.report, ctx.Err()
+}
+
+// foreign begins to watch what others use of the machine; the function it returns says their share of its cores. Processes
+// of ours must have ended by then.
+func foreign() func() float64 {
+	machine, family, begun := process.Machine(), process.Family(), time.Now()
+	return func() float64 {
+		used := process.Machine() - machine - (process.Family() - family)
+		return max(0, used.Seconds()/time.Since(begun).Seconds()/float64(runtime.NumCPU()))
+	}
 }
 
 func (b *bench) add(what, goal, note, value string, args ...any) {

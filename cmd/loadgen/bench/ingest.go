@@ -198,7 +198,7 @@ func (b *bench) addExact(ctx context.Context, store *oracle.Server) error {
 
 // processes measures the same burst over separate processes: what each costs, and its memory.
 func (b *bench) processes(ctx context.Context) error {
-	c, err := chaos.NewCluster(b.Dir, b.Bin)
+	c, err := chaos.NewCluster(b.Dir, b.Bin, 0)
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,9 @@ func (r *run) check(ctx context.Context) (*Report, error) {
 		r.violation("%v", err)
 	}
 	rep.Drain = time.Since(begun)
+	if err := r.settle(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.compare(ctx, rep); err != nil {
 		return nil, err
 	}
@@ -83,7 +86,7 @@ func (r *run) recover(ctx context.Context) error {
 	return nil
 }
 
-// drain waits until a read at the position of everything acknowledged is answered, and until no more entries turn up.
+// drain waits until a read at the position of everything acknowledged is answered.
 func (r *run) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, drainPatience)
 	defer cancel()
@@ -95,18 +98,19 @@ func (r *run) drain(ctx context.Context) error {
 	for {
 		_, err := conn.Count(ctx, client.Query{Position: r.reachedSoFar()})
 		if err == nil {
-			break
+			return nil
 		}
-		sleep(ctx, 100*time.Millisecond)
+		sleep(ctx, 20*time.Millisecond)
 		if ctx.Err() != nil {
 			return fmt.Errorf("not everything acknowledged was stored within %v: %w", drainPatience, err)
 		}
 	}
-	return r.settle(ctx)
 }
 
-// settle waits until the table has not changed for two seconds.
+// settle waits until no more entries turn up: the table has not changed for two seconds.
 func (r *run) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drainPatience)
+	defer cancel()
 	last, since := int64(-1), time.Now()
 	for time.Since(since) < 2*time.Second {
 		n, err := r.cluster.Store.Numbers(ctx, `SELECT count() FROM activity`)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/loadgen/oracle"
@@ -64,8 +65,9 @@ func NewStandalone(dir, bin string) (*Cluster, error) {
 	}, nil
 }
 
-// NewCluster prepares a cluster in the folder dir from the binaries in the folder bin. Nothing runs yet.
-func NewCluster(dir, bin string) (*Cluster, error) {
+// NewCluster prepares a cluster in the folder dir from the binaries in the folder bin. Nothing runs yet. The session is
+// that of the consumers, and so how long a partition of a killed one waits; 0 is their default.
+func NewCluster(dir, bin string, session time.Duration) (*Cluster, error) {
 	c := &Cluster{
 		Dir: dir, Names: Members, Stops: []string{Collector, Consumer1, Consumer2, Query, Engine, Broker},
 		processes: map[string]*process.Process{}, http: map[string]string{},
@@ -84,17 +86,21 @@ func NewCluster(dir, bin string) (*Cluster, error) {
 	dsn := "http://default@" + addrs["clickhouse"] + "/default"
 	secret := []string{"CLICKHOUSE_DSN=" + dsn, "CLICKHOUSE_PASSWORD=" + password}
 	kafka := []string{"KAFKA_BROKERS=" + addrs["kafka"]}
+	var consumer []string
+	if session > 0 {
+		consumer = []string{"SESSION_TIMEOUT=" + session.String()}
+	}
 	standalone := func(only string) []string { return []string{"--only", only} }
 	for _, m := range []struct {
 		name, path string
 		args, env  []string
 	}{
 		{Broker, "standalone", standalone(Broker), []string{"BROKER_ADDR=" + addrs["kafka"], "DATA_DIR=" + filepath.Join(dir, "kafka")}},
-		{Engine, "standalone", standalone(Engine), append(secret[1:], "ENGINE_ADDR="+addrs["clickhouse"], "DATA_DIR="+filepath.Join(dir, "clickhouse"))},
-		{Collector, "collector", nil, append(kafka, "CREATE_TOPICS=true")},
-		{Consumer1, "consumer", nil, append(kafka, secret...)},
-		{Consumer2, "consumer", nil, append(kafka, secret...)},
-		{Query, "query", nil, append(kafka, secret...)},
+		{Engine, "standalone", standalone(Engine), []string{"CLICKHOUSE_PASSWORD=" + password, "ENGINE_ADDR=" + addrs["clickhouse"], "DATA_DIR=" + filepath.Join(dir, "clickhouse")}},
+		{Collector, "collector", nil, slices.Concat(kafka, []string{"CREATE_TOPICS=true"})},
+		{Consumer1, "consumer", nil, slices.Concat(kafka, secret, consumer)},
+		{Consumer2, "consumer", nil, slices.Concat(kafka, secret, consumer)},
+		{Query, "query", nil, slices.Concat(kafka, secret)},
 	} {
 		c.http[m.name] = addrs[m.name]
 		c.processes[m.name] = process.New(process.Spec{

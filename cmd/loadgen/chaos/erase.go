@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,13 +12,18 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// deleteSingles deletes entries that were acknowledged, each until it is answered.
+// deleters delete single entries: enough of them that they go on while some wait for a partition without a consumer.
+const deleters = 16
+
+// deleteSingles deletes entries that were acknowledged, each until it is answered, and as many as its share.
 func (w *worker) deleteSingles(ctx context.Context) {
-	pace := 4 * w.Duration / time.Duration(w.Deletes) // four workers do this
-	for ctx.Err() == nil {
+	share := (w.Deletes + deleters - 1) / deleters
+	pace := w.Duration / time.Duration(share+1)
+	for n := 0; n < share && ctx.Err() == nil; {
 		w.pause(ctx, pace/2, pace+1)
 		if i, ok := w.model.pick(w.rand.IntN); ok {
 			w.deleteOne(ctx, i)
+			n++
 		}
 	}
 }
@@ -41,11 +47,14 @@ func (m *model) pick(draw func(int) int) (int, bool) {
 
 func (w *worker) deleteOne(ctx context.Context, i int) {
 	id := w.model.idOf(i)
-	for try := 0; ctx.Err() == nil; try++ {
+	certain := true // nobody has deleted it yet
+	for ctx.Err() == nil {
 		reply, err := w.read.Delete(context.WithoutCancel(ctx), id)
 		switch {
+		case errors.Is(err, client.ErrNotSent):
 		case err != nil:
 			w.count("deletes unanswered", 1)
+			certain = false
 		case reply.Status == http.StatusOK:
 			w.count("deletes", 1)
 			w.model.erased(i)
@@ -53,13 +62,14 @@ func (w *worker) deleteOne(ctx context.Context, i int) {
 			return
 		case reply.Status == http.StatusNotFound:
 			w.count("deletes of what had gone", 1)
-			if try == 0 && !w.model.wiped(i) {
+			if certain && !w.model.wiped(i) {
 				w.violation("DELETE of the acknowledged id %d: %.200s", id, reply.Body)
 			}
 			w.model.erased(i)
 			return
 		default:
 			w.postponed("DELETE of one", reply)
+			certain = false
 		}
 		w.pause(ctx, 50*time.Millisecond, 300*time.Millisecond)
 	}
@@ -127,7 +137,8 @@ func (w *worker) page(ctx context.Context, q client.Query) ([]client.Item, bool)
 	return items, err == nil
 }
 
-// deleteAlls deletes everything, at even intervals in the first 60 % of the run.
+// deleteAlls deletes everything, at even intervals in the first 60 % of the run, and then waits as long as the rest would
+// last: what is written then is there to be lost.
 func (w *worker) deleteAlls(ctx context.Context) {
 	pace := w.Duration * 6 / 10 / time.Duration(w.Wipes)
 	for range w.Wipes {
@@ -136,11 +147,16 @@ func (w *worker) deleteAlls(ctx context.Context) {
 			w.pause(ctx, 50*time.Millisecond, 300*time.Millisecond)
 		}
 	}
+	sleep(ctx, w.Duration*4/10)
 }
 
 func (w *worker) deleteAll(ctx context.Context) (answered bool) {
 	at := w.model.beginWipe()
 	reply, err := w.read.DeleteAll(context.WithoutCancel(ctx))
+	if errors.Is(err, client.ErrNotSent) {
+		w.model.cancelWipe(at)
+		return false
+	}
 	answered = err == nil && reply.Status == http.StatusOK
 	sent := w.model.endWipe(at, answered)
 	switch {
@@ -160,6 +176,13 @@ func (m *model) beginWipe() int {
 	defer m.mu.Unlock()
 	m.wipes = append(m.wipes, wipe{sent: m.now(), done: 1<<63 - 1})
 	return len(m.wipes) - 1
+}
+
+// cancelWipe takes back the last wipe: it never left.
+func (m *model) cancelWipe(at int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wipes = m.wipes[:at]
 }
 
 func (m *model) endWipe(at int, answered bool) (sent moment) {

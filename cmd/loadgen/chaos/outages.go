@@ -43,12 +43,12 @@ type outages struct {
 
 func (o *outages) check(ok bool, what, figure string, args ...any) {
 	o.report.Checks = append(o.report.Checks, Check{what, ok, fmt.Sprintf(figure, args...)})
-	o.Say("%-5v %s: %s", ok, what, fmt.Sprintf(figure, args...))
+	o.Say("%s: %s", what, fmt.Sprintf(figure, args...))
 }
 
 // Outages starts the services before what they depend on, then takes away the engine, then the broker.
 func Outages(ctx context.Context, cfg Config) (*OutageReport, error) {
-	cluster, err := NewCluster(cfg.Dir, cfg.Bin)
+	cluster, err := NewCluster(cfg.Dir, cfg.Bin, cfg.Session)
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +222,9 @@ func (o *outages) withoutBroker(ctx context.Context) error {
 // exact compares everything with what the callers were told.
 func (o *outages) exact(ctx context.Context) error {
 	rep := &Report{}
+	if err := o.settle(ctx); err != nil {
+		return err
+	}
 	if err := o.compare(ctx, rep); err != nil {
 		return err
 	}

@@ -61,6 +61,7 @@ func (w *worker) noteRead(err error) {
 		w.count("reads and deletes answered 503 or 504", 1)
 	case errors.As(err, &status), errors.Is(err, client.ErrReply):
 		w.violation("GET: %v", err)
+	case errors.Is(err, client.ErrNotSent):
 	default:
 		w.count("reads unanswered", 1)
 	}

@@ -22,6 +22,7 @@ type Config struct {
 	Every    time.Duration // mean time between faults
 	Deletes  int           // of single entries
 	Wipes    int           // deletes of everything, in the first 60 % of the run
+	Session  time.Duration // of the consumers; 0 is their default
 	Paused   time.Duration // how long a paused consumer is stopped; more than its session timeout
 	Say      func(format string, args ...any)
 }
@@ -48,7 +49,7 @@ func newRun(cfg Config, cluster *Cluster) *run {
 
 // Run starts a cluster, breaks it, and checks it. The error is that the run could not be made; what it found is in the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	cluster, err := NewCluster(cfg.Dir, cfg.Bin)
+	cluster, err := NewCluster(cfg.Dir, cfg.Bin, cfg.Session)
 	if err != nil {
 		return nil, err
 	}
@@ -58,20 +59,17 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	cfg.Say("six processes are up in %s", cfg.Dir)
 	r := newRun(cfg, cluster)
-	r.underLoad(ctx, cfg.Duration, func(ctx context.Context, seed uint64) { r.newFaults(seed).strike(ctx) })
+	r.underLoad(ctx, func(ctx context.Context, seed uint64) { r.newFaults(seed).strike(ctx) })
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	return r.check(ctx)
 }
 
-// underLoad writes, reads and deletes while it is broken, for the duration or until strike returns if that is 0. It
-// returns when all of that has ended.
-func (r *run) underLoad(ctx context.Context, d time.Duration, strike func(ctx context.Context, seed uint64)) {
-	ctx, cancel := context.WithCancel(ctx)
-	if d > 0 {
-		ctx, cancel = context.WithTimeout(ctx, d)
-	}
+// underLoad writes, reads and deletes while it is broken, and returns when all of that has ended: when strike has, or when
+// the duration has passed and as many deletes were answered as were wanted.
+func (r *run) underLoad(ctx context.Context, strike func(ctx context.Context, seed uint64)) {
+	ctx, cancel := context.WithTimeout(ctx, patienceFactor*r.Duration)
 	defer cancel()
 	var all sync.WaitGroup
 	seeds := rand.New(rand.NewPCG(r.Seed, 1))
@@ -86,18 +84,32 @@ func (r *run) underLoad(ctx context.Context, d time.Duration, strike func(ctx co
 	start(2, (*worker).writeKeyed)
 	start(1, (*worker).writeKeyedBatches)
 	start(2, (*worker).readOwnWrites)
-	if r.Deletes > 0 {
-		start(4, (*worker).deleteSingles)
+	var deletes sync.WaitGroup
+	for range min(r.Deletes, deleters) {
+		w := r.newWorker(seeds.Uint64())
+		deletes.Go(func() { defer w.close(); w.deleteSingles(ctx) })
 	}
 	if r.Wipes > 0 {
-		start(1, (*worker).deleteAlls)
+		w := r.newWorker(seeds.Uint64())
+		deletes.Go(func() { defer w.close(); w.deleteAlls(ctx) })
 	}
-	strike(ctx, seeds.Uint64())
-	if d == 0 {
-		cancel()
+	all.Go(func() {
+		defer cancel()
+		strike(ctx, seeds.Uint64())
+	})
+	if r.Duration > 0 {
+		all.Go(func() {
+			defer cancel()
+			sleep(ctx, r.Duration)
+			deletes.Wait()
+		})
 	}
 	all.Wait()
+	deletes.Wait()
 }
+
+// patienceFactor is how many times its duration a run may last, for the deletes that are wanted to be answered.
+const patienceFactor = 4
 
 // violation notes a promise that was broken.
 func (r *run) violation(format string, args ...any) {

@@ -19,9 +19,9 @@ func Standalone(ctx context.Context, cfg Config, times int) (*Report, error) {
 	if err := cluster.Start(ctx, cluster.Names...); err != nil {
 		return nil, err
 	}
-	cfg.Duration = time.Duration(times) * 3 * time.Second // what the deletes are spread over, about
+	cfg.Duration = time.Duration(times) * 2 * time.Second // about; what the deletes are spread over
 	r := newRun(cfg, cluster)
-	r.underLoad(ctx, 0, func(ctx context.Context, seed uint64) { r.killAlone(ctx, seed, times) })
+	r.underLoad(ctx, func(ctx context.Context, seed uint64) { r.killAlone(ctx, seed, times) })
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -60,3 +60,32 @@ func Self() Usage {
 	cpu, peak := read(os.Getpid())
 	return Usage{cpu, peak}
 }
+
+// Machine is the CPU time that everything on this machine has used since it was started; 0 where there is no /proc.
+func Machine() time.Duration {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	var busy int64
+	for i, f := range bytes.Fields(line) {
+		n, _ := strconv.ParseInt(string(f), 10, 64)
+		if i >= 1 && i <= 8 && i != 4 && i != 5 { // user nice system idle iowait irq softirq steal, proc_stat(5)
+			busy += n
+		}
+	}
+	return time.Duration(busy) * tick
+}
+
+// Family is what this process and the children that it has waited for have used.
+func Family() time.Duration {
+	var self, children syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &self)
+	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &children)
+	var sum time.Duration
+	for _, t := range []syscall.Timeval{self.Utime, self.Stime, children.Utime, children.Stime} {
+		sum += time.Duration(t.Nano())
+	}
+	return sum
+}
