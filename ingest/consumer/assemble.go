@@ -55,7 +55,6 @@ type assembly struct {
 	letters  []letter
 	tally    tally
 	counted  struct{ entities, kinds int } // rows given to each rollup
-	day      int64                         // of the first of them, since 1970
 	rejected int                           // rows that ClickHouse refused
 	clash    bool                          // a stored place holds another id than the log: offsets have been used twice
 	checksum uint32
@@ -79,7 +78,7 @@ func (a *assembly) reset(partition int, blocks *repeat.Blocks, keys *repeat.KeyB
 	clear(a.letters)
 	a.commands, a.letters = a.commands[:0], a.letters[:0]
 	a.tally, a.clash, a.checksum, a.scratch = tally{}, false, 0, a.scratch[:0]
-	a.counted.entities, a.counted.kinds, a.day, a.rejected = 0, 0, 0, 0
+	a.counted.entities, a.counted.kinds, a.rejected = 0, 0, 0
 }
 
 // add takes every record of b. The blocks of rollups share memory with the records.
@@ -104,12 +103,21 @@ func (a *assembly) addRecord(r *record) {
 		return
 	}
 	if m.Command != nil {
-		a.commands = append(a.commands, command{m.Command, r.offset})
+		a.addCommand(r, m.Command)
 		m.Command = nil
 	}
 	if !rowsOf(a.partition, r, m, a.addRow) {
 		a.letters = append(a.letters, letter{block.Place{Offset: r.offset}, "more entries than a record may have", r.value})
 	}
+}
+
+// addCommand takes a delete. Its id is what makes it count once, so that one without cannot be applied.
+func (a *assembly) addCommand(r *record, c *activitypb.Command) {
+	if len(c.Id) != 16 || c.Tenant == "" {
+		a.letters = append(a.letters, letter{block.Place{Offset: r.offset}, "a command without an id of 16 bytes or without a tenant", r.value})
+		return
+	}
+	a.commands = append(a.commands, command{c, r.offset})
 }
 
 // rowsOf calls f for each entry of a decoded record, with the same row however often the record is read; not at all and
@@ -194,9 +202,6 @@ func (a *assembly) store(row *block.Row) {
 }
 
 func (a *assembly) countEntities(row *block.Row) {
-	if a.counted.entities == 0 {
-		a.day = row.ReceivedAt / dayMillis
-	}
 	a.counted.entities++
 	a.entities.Add(row, 1)
 }

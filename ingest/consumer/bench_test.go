@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
@@ -90,7 +91,7 @@ func BenchmarkAssemble(b *testing.B) {
 		if a.entries.Rows() != rows {
 			b.Fatalf("got %d rows, want %d: %v", a.entries.Rows(), rows, a.letters)
 		}
-		a.entities.Blocks(0, bt.last, a.day)
+		a.entities.Blocks(0, bt.last, 0)
 		a.kinds.Blocks(0, bt.last)
 	}
 	b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N)/rows, "cpu-ns/entry")
@@ -116,9 +117,15 @@ func BenchmarkPipeline(b *testing.B) {
 	runtime.GC()
 	before := cpu()
 	b.ResetTimer()
-	bd.consumer()
+	peak, stop := peakMemory()
+	c, _ := bd.consumer()
 	bd.drain()
 	b.StopTimer()
+	stop()
+	b.ReportMetric(float64(*peak)/1e6, "peak-MB")
+	var batches dto.Metric
+	_ = c.metrics.rows.Write(&batches)
+	b.ReportMetric(batches.GetHistogram().GetSampleSum()/float64(batches.GetHistogram().GetSampleCount()), "entries/batch")
 	const total = perRecord * records
 	b.ReportMetric(total/b.Elapsed().Seconds(), "entries/s")
 	b.ReportMetric(float64((cpu()-before).Nanoseconds())/total, "cpu-ns/entry")
@@ -133,4 +140,24 @@ func cpu() time.Duration {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// peakMemory samples what Go has of the system, without the engine's own, until stop.
+func peakMemory() (peak *uint64, stop func()) {
+	peak = new(uint64)
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		var m runtime.MemStats
+		for {
+			runtime.ReadMemStats(&m)
+			*peak = max(*peak, m.Sys-m.HeapReleased)
+			select {
+			case <-end:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return peak, func() { close(end); <-ended }
 }

@@ -94,21 +94,22 @@ func TestPoisonIsPutAsideOnceAndTheRestIsStored(t *testing.T) {
 	}
 	b.send(0, "default", 3)
 	poison := map[string][]byte{
-		"bad bytes":       []byte("\xff\xff\xff"),
-		"empty":           {},
-		"unknown version": {8, 99},
-		"no action":       one(func(e *activitypb.Entry) { e.Action = "" }),
-		"timestamp 0":     one(func(e *activitypb.Entry) { e.Timestamp = 0 }),
-		"year 1899":       one(func(e *activitypb.Entry) { e.Timestamp = -2240524800000 }),
-		"year 2400":       one(func(e *activitypb.Entry) { e.Timestamp = 13569465600000 }),
-		"timestamp 2^63":  one(func(e *activitypb.Entry) { e.Timestamp = -1 << 63 }),
-		"long action":     one(func(e *activitypb.Entry) { e.Action = strings.Repeat("a", schema.MaxNameBytes+1) }),
-		"no UTF-8":        one(func(e *activitypb.Entry) { e.Device = "\xff" }),
-		"NUL":             one(func(e *activitypb.Entry) { e.Detail = "a\x00b" }),
-		"bad details":     one(func(e *activitypb.Entry) { e.Details = []byte(`{"a":`) }),
-		"bad target":      one(func(e *activitypb.Entry) { e.Targets = []string{"door"} }),
-		"bad JSON":        []byte(`{"action":`),
-		"1 MB":            one(func(e *activitypb.Entry) { e.Detail = strings.Repeat("x", 900<<10) }),
+		"bad bytes":          []byte("\xff\xff\xff"),
+		"empty":              {},
+		"unknown version":    {8, 99},
+		"no action":          one(func(e *activitypb.Entry) { e.Action = "" }),
+		"timestamp 0":        one(func(e *activitypb.Entry) { e.Timestamp = 0 }),
+		"year 1899":          one(func(e *activitypb.Entry) { e.Timestamp = -2240524800000 }),
+		"year 2400":          one(func(e *activitypb.Entry) { e.Timestamp = 13569465600000 }),
+		"timestamp 2^63":     one(func(e *activitypb.Entry) { e.Timestamp = -1 << 63 }),
+		"long action":        one(func(e *activitypb.Entry) { e.Action = strings.Repeat("a", schema.MaxNameBytes+1) }),
+		"no UTF-8":           one(func(e *activitypb.Entry) { e.Device = "\xff" }),
+		"NUL":                one(func(e *activitypb.Entry) { e.Detail = "a\x00b" }),
+		"bad details":        one(func(e *activitypb.Entry) { e.Details = []byte(`{"a":`) }),
+		"bad target":         one(func(e *activitypb.Entry) { e.Targets = []string{"door"} }),
+		"command without id": packedCommand(t, &activitypb.Command{Tenant: "default", Before: 99}),
+		"bad JSON":           []byte(`{"action":`),
+		"1 MB":               one(func(e *activitypb.Entry) { e.Detail = strings.Repeat("x", 900<<10) }),
 	}
 	for _, value := range poison {
 		b.produce(0, value)
@@ -193,6 +194,20 @@ func TestABatchOverAWeeksEndIsExact(t *testing.T) {
 			b.check()
 		})
 	}
+}
+
+func TestARepetitionOfADeletedEntryStaysAway(t *testing.T) {
+	b := newBed(t, 1)
+	key := &schema.EventKey{Hash: [16]byte{1}, Body: 1}
+	b.sendKeyed("default", key)
+	_, stop := b.consumer()
+	b.drain()
+	stop()
+	b.sendKeyed("default", key)
+	b.erase(0, "default") // in one batch with the repetition
+	b.consumer(failing(afterDelete, 1))
+	b.drain()
+	b.check()
 }
 
 func (b *bed) sendReceived(at time.Time, n int) {

@@ -81,13 +81,12 @@ func (p *partition) lookUpIDs(ctx context.Context, b *batch, r *recovery) error 
 	})
 }
 
-// loadKeys makes the partition's event keys known, as they were before b.
-func (p *partition) loadKeys(ctx context.Context, b *batch) error {
+// loadKeys makes the event keys that the partition received from since (Unix ms) on known, as they were before b.
+func (p *partition) loadKeys(ctx context.Context, b *batch, since int64) error {
 	// 0x3A10 begins the field event_key of an Extra: tag 7, 16 bytes.
 	const query = `SELECT tenant, extra, toInt64(toUnixTimestamp64Milli(received_at)), koff FROM activity
 WHERE kpart = ? AND koff < ? AND received_at >= fromUnixTimestamp64Milli(?) AND position(extra, unhex('3A10')) > 0
 ORDER BY koff DESC, kidx DESC`
-	since := max(0, b.received-p.keys.Window.Milliseconds())
 	return p.persist(ctx, "look up event keys", func(ctx context.Context) error {
 		rows, err := p.conn.Query(ctx, query, p.number, b.first, since)
 		if err != nil {
@@ -110,7 +109,7 @@ ORDER BY koff DESC, kidx DESC`
 		if err := rows.Err(); err != nil {
 			return fmt.Errorf("read event keys: %w", err)
 		}
-		p.keys.Load(keys)
+		p.keys.Load(since, keys)
 		return nil
 	})
 }

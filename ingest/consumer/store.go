@@ -79,8 +79,8 @@ func (p *partition) declare(ctx context.Context, b *batch) error {
 
 // assemble decides what of b is to be stored.
 func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
-	if b.keyed && !p.keys.Loaded() {
-		if err := p.loadKeys(ctx, b); err != nil {
+	if since := p.keys.Since(b.received); b.keyed && !p.keys.Know(since) {
+		if err := p.loadKeys(ctx, b, since); err != nil {
 			return err
 		}
 	}
@@ -116,8 +116,10 @@ func (p *partition) write(ctx context.Context, a *assembly, b *batch) error {
 	if err := p.bury(ctx, a.letters, token); err != nil {
 		return err
 	}
-	if a.counted.entities > 0 {
-		if err := p.insertAll(ctx, "by_entity", token, a.entities.Blocks(p.number, b.last, a.day)); err != nil {
+	// A delete may take away an entry that another one of the batch repeated: only the marker then tells a replay that
+	// this other one is not to be stored.
+	if a.counted.entities > 0 || len(a.commands) > 0 && b.keyed {
+		if err := p.insertAll(ctx, "by_entity", token, a.entities.Blocks(p.number, b.last, b.records[0].at/dayMillis)); err != nil {
 			return err
 		}
 	}

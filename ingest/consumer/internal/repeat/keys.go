@@ -41,19 +41,24 @@ type Keys struct {
 	Max    int
 
 	loaded bool
+	since  int64 // Unix ms; entries received earlier were not looked at
 	byID   map[keyID]Key
 	order  []Key // by rising offset
 }
 
-// Loaded says whether k knows what the partition holds.
-func (k *Keys) Loaded() bool { return k.loaded }
+// Since is from when on k has to know the keys, to decide about an entry received at receivedAt (Unix ms).
+func (k *Keys) Since(receivedAt int64) int64 { return max(0, receivedAt-k.Window.Milliseconds()) }
+
+// Know says whether k knows what the partition has received from since on.
+func (k *Keys) Know(since int64) bool { return k.loaded && k.since <= since }
 
 // Forget makes k unknown, as it is at first. Load makes it known.
 func (k *Keys) Forget() { k.loaded, k.byID, k.order = false, nil, nil }
 
-// Load takes the newest keyed entries of the partition, at most Max, by falling offset.
-func (k *Keys) Load(newestFirst []Key) {
-	k.loaded, k.byID, k.order = true, make(map[keyID]Key, len(newestFirst)), make([]Key, 0, len(newestFirst))
+// Load takes the newest keyed entries that the partition has received from since on, at most Max, by falling offset.
+func (k *Keys) Load(since int64, newestFirst []Key) {
+	k.loaded, k.since = true, since
+	k.byID, k.order = make(map[keyID]Key, len(newestFirst)), make([]Key, 0, len(newestFirst))
 	for i := len(newestFirst) - 1; i >= 0; i-- {
 		k.add(newestFirst[i])
 	}

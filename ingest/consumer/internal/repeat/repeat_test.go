@@ -81,7 +81,10 @@ func key(tenant string, n byte, body uint64, at, offset int64) Key {
 
 func TestKeys(t *testing.T) {
 	k := Keys{Window: time.Second, Max: 2}
-	k.Load([]Key{key("a", 2, 1, 5000, 9), key("a", 1, 1, 4000, 8)})
+	if k.Know(0) {
+		t.Error("Know() before Load, want not to")
+	}
+	k.Load(0, []Key{key("a", 2, 1, 5000, 9), key("a", 1, 1, 4000, 8)})
 	b := k.Batch()
 	for i, c := range []struct {
 		key                Key
@@ -113,11 +116,11 @@ func TestKeys(t *testing.T) {
 func TestKeysAreTheSameAfterARestart(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	live := Keys{Window: 50 * time.Millisecond, Max: 20}
-	live.Load(nil)
+	live.Load(0, nil)
 	var stored []Key // newest first
 	for offset := range int64(400) {
 		restarted := Keys{Window: live.Window, Max: live.Max}
-		restarted.Load(stored[:min(len(stored), live.Max)])
+		restarted.Load(0, stored[:min(len(stored), live.Max)])
 		a, b := live.Batch(), restarted.Batch()
 		for range 1 + r.IntN(3) {
 			k := key("t", byte(r.IntN(30)), 1, offset*3, offset)
