@@ -42,11 +42,15 @@ check: ## what CI runs: fetch, build, vet, lint, test, race
 fuzz: engine ## run every fuzz target for FUZZTIME (10s)
 	@.ci/fuzz $(FUZZTIME)
 
-bench: engine build ## measure the goals on this machine (loadgen bench)
+bench: engine build ## measure on this machine and write BENCHMARKS.md
 	bin/loadgen bench
 
-chaos: engine build ## kill processes at random under load and compare with the oracle; LONG=1 for the full matrix
-	bin/loadgen chaos $(if $(LONG),--long)
+chaos: engine build ## kill processes at random under load and compare with the oracle, 1 minute; LONG=1 for 20
+	bin/loadgen chaos $(if $(LONG),--duration 10m --deletes 2000 --wipes 50)
+ifdef LONG
+	bin/loadgen chaos --outages
+	bin/loadgen chaos --standalone 100
+endif
 
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## formatting and linters
 	@unformatted=$$($(TOOLS)/gofumpt-$(GOFUMPT_VERSION) -l $(SOURCES)); \
