@@ -112,7 +112,14 @@ func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links
 		DSN:      service.Secret(fmt.Sprintf("http://default@%s/%s", e.Addr(), database)),
 		Password: service.Secret(cfg.Password),
 	}
-	return migrate(ctx, p, l.clickhouse)
+	if err := migrate(ctx, p, l.clickhouse); err != nil || len(s.Only) == 0 {
+		return err
+	}
+	conn, err := l.clickhouse.Conn()
+	if err != nil {
+		return err
+	}
+	return p.Start(ctx, service.Part{Name: "tables", Ready: func(ctx context.Context) error { return clickhouse.Current(ctx, conn) }, Stop: conn.Close})
 }
 
 func migrate(ctx context.Context, p *service.Process, s clickhouse.Settings) error {

@@ -131,7 +131,9 @@ func (s *settings) startServices(ctx context.Context, p *service.Process, l *lin
 	store := consumer.Needs{Topic: s.Topic, Brokers: l.kafka.Brokers, Kafka: client, ClickHouse: opts, Tables: tables, Keys: s.Keys}
 	writes := collector.Needs{Topic: s.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys}
 	for _, part := range []service.Part{
-		before, {Name: "clickhouse", Stop: conn.Close}, tables.Part(),
+		before,
+		{Name: "clickhouse", Stop: conn.Close},
+		tables.Part(),
 		query.Part(s.Query, reads, p), consumer.Part(s.Consumer, store, p), collector.Part(s.Collector, writes, p),
 	} {
 		if err := p.Start(ctx, part); err != nil {

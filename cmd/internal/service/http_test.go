@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,7 @@ func TestRequestsUnderWayAreAnswered(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- p.Drain() }()
 	for !p.draining.Load() {
+		runtime.Gosched()
 	}
 	close(leave)
 	if got := <-answer; got != "done<nil>" {

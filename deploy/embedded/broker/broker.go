@@ -114,6 +114,7 @@ func (b *Broker) start(ctx context.Context) (err error) {
 	}
 	keeper := newKeeper(b, dir)
 	keeper.checkSpace()
+	keeper.watch()
 	ctx, b.stopKeeper = context.WithCancel(context.WithoutCancel(ctx))
 	go func() { defer close(b.keeperDone); keeper.run(ctx) }()
 	return nil
