@@ -1,0 +1,79 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/activitypb"
+)
+
+// columns are what a listing reads, in the order of row.dest.
+var columns = [...]string{
+	Summary:    "id, timestamp, action, platform, device, actor_id, actor_name, detail",
+	Everything: "id, timestamp, action, platform, device, actor_id, actor_name, detail, received_at, targets, request_id, details, extra",
+}
+
+// row is one row of a listing.
+type row struct {
+	e                   schema.Entry
+	timestamp, received time.Time
+	targets             []string
+	extra               string
+}
+
+func (r *row) dest(f Fields) []any {
+	e := &r.e
+	d := []any{&e.ID, &r.timestamp, &e.Action, &e.Platform, &e.Device, &e.ActorID, &e.ActorName, &e.Detail}
+	if f == Everything {
+		d = append(d, &r.received, &r.targets, &e.RequestID, &e.Details, &r.extra)
+	}
+	return d
+}
+
+func (r *row) entry(tenant string) (schema.Entry, error) {
+	e := r.e
+	e.Tenant, e.Timestamp = tenant, r.timestamp.UnixMilli()
+	if !r.received.IsZero() {
+		e.ReceivedAt = r.received.UnixMilli()
+	}
+	var x activitypb.Extra
+	if err := x.UnmarshalVT([]byte(r.extra)); err != nil {
+		return e, fmt.Errorf("decode extra of entry %d: %w", e.ID, err)
+	}
+	e.Extra = schema.Extra{
+		ActorLabel: x.ActorLabel, ActorKind: x.ActorKind, IPAddress: x.IpAddress, UserAgent: x.UserAgent, Layer: x.Layer,
+	}
+	for i, t := range r.targets {
+		var target schema.Target
+		target.Type, target.ID, _ = strings.Cut(t, "\x00")
+		if i < len(x.TargetNames) {
+			target.Name = x.TargetNames[i]
+		}
+		e.Targets = append(e.Targets, target)
+	}
+	return e, nil
+}
+
+// Get is the entry with the id, of p's tenant; ErrNotFound when there is none.
+func (s *Store) Get(ctx context.Context, p schema.Principal, id uint64) (e schema.Entry, err error) {
+	defer s.metrics.observe("get", time.Now(), &err)
+	f, err := NewFilter(p)
+	if err != nil {
+		return e, err
+	}
+	c := f.entries(s.floor())
+	c.add("id = {id:UInt64}", "id", id)
+	var r row
+	err = s.one(ctx, f.tenant, statement{"SELECT " + columns[Everything] + " FROM activity" + c.where() + " LIMIT 1", c.args}, r.dest(Everything)...)
+	if errors.Is(err, schema.ErrNotFound) {
+		return e, fmt.Errorf("%w: no entry has the id %d", err, id)
+	}
+	if err != nil {
+		return e, fmt.Errorf("get an entry: %w", err)
+	}
+	return r.entry(f.tenant)
+}
