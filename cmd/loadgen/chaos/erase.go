@@ -141,6 +141,11 @@ func (w *worker) page(ctx context.Context, q client.Query) ([]client.Item, bool)
 // last: what is written then is there to be lost.
 func (w *worker) deleteAlls(ctx context.Context) {
 	pace := w.Duration * 6 / 10 / time.Duration(w.Wipes)
+	if w.untilStruck {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.Duration*7/10)
+		defer cancel()
+	}
 	for range w.Wipes {
 		sleep(ctx, pace)
 		for ctx.Err() == nil && !w.deleteAll(ctx) {

@@ -79,16 +79,14 @@ func (f *faults) kill(ctx context.Context, member string, away time.Duration) {
 		f.violation("%v", err)
 		return
 	}
-	f.slowest(member, took)
+	f.slowest(fmt.Sprintf("slowest start of %s, ms", member), took)
 }
 
-// slowest keeps the longest time from start to ready, in ms.
-func (f *faults) slowest(member string, took time.Duration) {
-	r := f.run
+// slowest keeps the longest of some times, in ms.
+func (r *run) slowest(what string, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := fmt.Sprintf("slowest start of %s, ms", member)
-	r.tally[key] = max(r.tally[key], int(took.Milliseconds()))
+	r.tally[what] = max(r.tally[what], int(took.Milliseconds()))
 }
 
 func (f *faults) pause(ctx context.Context, member string) {

@@ -34,6 +34,8 @@ type run struct {
 	source  *workload.Source
 	model   *model
 
+	untilStruck bool // the run ends with the last fault, not after its duration
+
 	mu         sync.Mutex
 	position   schema.Position // of everything acknowledged
 	violations []string
@@ -97,7 +99,7 @@ func (r *run) underLoad(ctx context.Context, strike func(ctx context.Context, se
 		defer cancel()
 		strike(ctx, seeds.Uint64())
 	})
-	if r.Duration > 0 {
+	if !r.untilStruck {
 		all.Go(func() {
 			defer cancel()
 			sleep(ctx, r.Duration)

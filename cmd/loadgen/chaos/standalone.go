@@ -21,6 +21,7 @@ func Standalone(ctx context.Context, cfg Config, times int) (*Report, error) {
 	}
 	cfg.Duration = time.Duration(times) * 2 * time.Second // about; what the deletes are spread over
 	r := newRun(cfg, cluster)
+	r.untilStruck = true
 	r.underLoad(ctx, func(ctx context.Context, seed uint64) { r.killAlone(ctx, seed, times) })
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -32,6 +33,9 @@ func (r *run) killAlone(ctx context.Context, seed uint64, times int) {
 	draw := rand.New(rand.NewPCG(seed, 4))
 	p := r.cluster.Process(Alone)
 	for n := range times {
+		if n%4 == 3 { // now and then it gets as far as storing everything
+			r.storedAgain(ctx)
+		}
 		sleep(ctx, time.Duration(draw.Int64N(int64(2*time.Second))))
 		if !p.Running() {
 			r.violation("standalone ended by itself; see %s", p.Log)
@@ -50,7 +54,17 @@ func (r *run) killAlone(ctx context.Context, seed uint64, times int) {
 		if took > reopenLimit {
 			r.violation("standalone was ready %v after its start", took)
 		}
-		(&faults{run: r}).slowest(Alone, took)
+		r.slowest("slowest start of standalone, ms", took)
 		r.Say("kill %d: ready after %v", n+1, took.Round(time.Millisecond))
 	}
+}
+
+// storedAgain waits until what had been acknowledged is stored, and notes how long that took.
+func (r *run) storedAgain(ctx context.Context) {
+	begun := time.Now()
+	if err := r.drain(ctx); err != nil {
+		r.violation("%v", err)
+		return
+	}
+	r.slowest("slowest until everything was stored again, ms", time.Since(begun))
 }
