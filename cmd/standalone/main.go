@@ -41,9 +41,9 @@ func (s *settings) Check() error {
 	if s.DataDir == "" {
 		faults = append(faults, errors.New("DATA_DIR: is required"))
 	}
-	for name, addr := range map[string]string{"BROKER_ADDR": s.Broker.Addr, "ENGINE_ADDR": s.Engine.Addr} {
-		if !s.Auth.Insecure && !service.Loopback(addr) {
-			faults = append(faults, fmt.Errorf("%s: %s can be reached from other hosts, unencrypted: take a loopback address, or set INSECURE=true", name, addr))
+	for _, listen := range [][2]string{{"BROKER_ADDR", s.Broker.Addr}, {"ENGINE_ADDR", s.Engine.Addr}} {
+		if !s.Auth.Insecure && !service.Loopback(listen[1]) {
+			faults = append(faults, fmt.Errorf("%s: %s can be reached from other hosts, unencrypted: take a loopback address, or set INSECURE=true", listen[0], listen[1]))
 		}
 	}
 	return errors.Join(faults...)

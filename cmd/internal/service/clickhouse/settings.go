@@ -3,6 +3,7 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,11 @@ func (s Settings) Options() (*clickhouse.Options, error) {
 	if u.Hostname() == "" {
 		return nil, errors.New("CLICKHOUSE_DSN: names no host")
 	}
+	if u.Scheme == "https" { // the client wants to be told twice
+		q := u.Query()
+		q.Set("secure", "true")
+		u.RawQuery = q.Encode()
+	}
 	opts, err := clickhouse.ParseDSN(u.String())
 	if err != nil {
 		return nil, errors.New("CLICKHOUSE_DSN: want http://user:password@host:port/database")
@@ -49,6 +55,9 @@ func (s Settings) Options() (*clickhouse.Options, error) {
 	}
 	if opts.Auth.Database == "" {
 		opts.Auth.Database = "default"
+	}
+	if opts.TLS != nil {
+		opts.TLS.MinVersion = tls.VersionTLS12
 	}
 	opts.DialTimeout = 2 * time.Second
 	opts.MaxOpenConns, opts.MaxIdleConns = 32, 8
