@@ -322,11 +322,11 @@ func exact(ctx context.Context, conn driver.Conn, want map[uint64]sent) error {
 	}
 	n, err := numbers(ctx, conn, 1, "SELECT toInt64(count() - uniqExact(kpart, koff, kidx)) FROM activity")
 	if err != nil || n[0] != 0 {
-		all = append(all, fmt.Errorf("got %v places used twice, want 0: %v", n, err))
+		all = append(all, fmt.Errorf("got %v places used twice, want 0: %w", n, err))
 	}
 	for name, query := range map[string]string{"by_kind": kindsOff, "by_entity": entitiesOff} {
 		if n, err := numbers(ctx, conn, 1, query); err != nil || n[0] != 0 {
-			all = append(all, fmt.Errorf("got %v groups of %s that differ from the entries, want 0: %v", n, name, err))
+			all = append(all, fmt.Errorf("got %v groups of %s that differ from the entries, want 0: %w", n, name, err))
 		}
 	}
 	return errors.Join(all...)

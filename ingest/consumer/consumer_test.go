@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,9 +78,13 @@ func (b *bed) some(partition int, tenant string) uint64 {
 
 // randomly fails one in ten times that a point is reached.
 func randomly(seed uint64) func(*Consumer) {
+	var mu sync.Mutex
+	r := rand.New(rand.NewPCG(seed, 0))
 	return func(c *Consumer) {
 		c.fail = func(_ int, at string) error {
-			if rand.IntN(10) == 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.IntN(10) == 0 {
 				return fmt.Errorf("cut off %s", at)
 			}
 			return nil
@@ -93,7 +98,7 @@ func TestDuplicatesOfAProducerAreStoredOnce(t *testing.T) {
 	b.produce(0, first)
 	_, second := b.send(0, "default", 4)
 	b.produce(0, second)
-	c, stop := b.consumer()
+	_, stop := b.consumer()
 	b.drain()
 	b.check()
 	b.produce(0, second)
@@ -103,7 +108,7 @@ func TestDuplicatesOfAProducerAreStoredOnce(t *testing.T) {
 	b.produce(0, first)
 	b.produce(0, second)
 	b.send(0, "default", 2)
-	c, _ = b.consumer()
+	c, _ := b.consumer()
 	b.drain()
 	b.check()
 	if got := outcome(t, c, "repeated"); got != 7 {

@@ -1,7 +1,9 @@
 package consumer
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +30,7 @@ func TestEventKeysAreStoredOnceAcrossRestarts(t *testing.T) {
 	b.check()
 	stop()
 	b.keep(b.sendKeyed("default", key(2, 7), key(3, 7), key(4, 7)), 2)
-	_, stop = b.consumer(failing(afterKinds, 1))
+	b.consumer(failing(afterKinds, 1))
 	b.drain()
 	b.check()
 	b.erase(0, "default")
@@ -294,4 +296,24 @@ func TestALoneEntryIsStoredAtOnce(t *testing.T) {
 	if took > time.Second {
 		t.Errorf("a lone entry took %v, want far less than a second", took)
 	}
+}
+
+func TestRunLeavesNoGoroutineBehind(t *testing.T) {
+	b := newBed(t, 2)
+	b.send(0, "default", 3)
+	_, stop := b.consumer()
+	b.drain()
+	stop()
+	b.await("its goroutines to end", func() error {
+		stacks := make([]byte, 4<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for g := range strings.SplitSeq(string(stacks), "\n\n") {
+			for _, own := range []string{"consumer.(*Consumer)", "consumer.(*partition)", "consumer.(*fetcher)", "kafka-go.(*ConsumerGroup)", "kafka-go.(*Generation)"} {
+				if strings.Contains(g, own) {
+					return errors.New(g)
+				}
+			}
+		}
+		return nil
+	})
 }

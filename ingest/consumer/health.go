@@ -69,9 +69,9 @@ func (h *health) err() error {
 }
 
 // alarm counts and logs what somebody should look at.
-func (c *Consumer) alarm(log *slog.Logger, kind, message string, attrs ...any) {
-	c.metrics.alarms.WithLabelValues(kind).Inc()
-	log.Error(message, attrs...)
+func (p *partition) alarm(kind, what string, attrs ...any) {
+	p.metrics.alarms.WithLabelValues(kind).Inc()
+	p.log.Error("alarm", append([]any{slog.String("kind", kind), slog.String("what", what)}, attrs...)...)
 }
 
 // reach repeats what asks Kafka until it succeeds, this member is fenced off, or ctx ends.

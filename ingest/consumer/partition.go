@@ -111,7 +111,7 @@ func (p *partition) resume(ctx context.Context) error {
 		p.next = at[0].CommittedOffset
 		p.intent, p.blocks, err = repeat.Parse(at[0].Metadata)
 		if err != nil {
-			p.alarm(p.log, "metadata", "the group's offset metadata cannot be read; going on by what is stored", slog.Any("error", err))
+			p.alarm("metadata", "the group's offset metadata cannot be read; going on by what is stored", slog.Any("error", err))
 		}
 		return nil
 	})
@@ -129,17 +129,17 @@ func (p *partition) compare(ctx context.Context) error {
 	case p.next < 0: // the group has never committed, or its offsets have expired
 		p.next, p.intent, p.blocks = start, repeat.NoIntent, &repeat.Blocks{}
 	case p.next < start:
-		p.alarm(p.log, "trimmed", "records were removed before they were stored", where)
+		p.alarm("trimmed", "records were removed before they were stored", where)
 		p.next, p.intent = start, repeat.NoIntent
 	case p.next > end:
-		p.alarm(p.log, "beyond_end", "the log ends before the committed offset; reading it again from its start", where)
+		p.alarm("beyond_end", "the log ends before the committed offset; reading it again from its start", where)
 		p.next, p.intent, p.blocks = start, repeat.NoIntent, &repeat.Blocks{}
 	case p.intent >= end:
-		p.alarm(p.log, "intent_lost", "the log ends before the batch that was declared", where)
+		p.alarm("intent_lost", "the log ends before the batch that was declared", where)
 		p.intent = repeat.NoIntent
 	}
 	if known := max(p.stored, p.counted); known >= end {
-		p.alarm(p.log, "reused", "the log ends before what has been stored; its offsets will be used twice", where, slog.Int64("stored", known))
+		p.alarm("reused", "the log ends before what has been stored; its offsets will be used twice", where, slog.Int64("stored", known))
 		p.reused = true
 	}
 	return nil

@@ -93,7 +93,7 @@ func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 	if !a.clash {
 		return nil
 	}
-	p.alarm(p.log, "reused", "another entry is stored at an offset of the log; offsets have been used twice", slog.Int64("offset", b.first))
+	p.alarm("reused", "another entry is stored at an offset of the log; offsets have been used twice", slog.Int64("offset", b.first))
 	p.reused = true
 	if rec, err = p.recovery(ctx, b); err != nil {
 		return err
@@ -205,7 +205,7 @@ func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
 
 func (s *splitter) reject(ctx context.Context, i int, why error) error {
 	if s.a.rejected++; s.a.rejected > maxRejected {
-		s.p.alarm(s.p.log, "rejected", errManyRejected.Error(), slog.Any("error", why))
+		s.p.alarm("rejected", errManyRejected.Error(), slog.Any("error", why))
 		pause(ctx, 10*time.Second)
 		return errManyRejected
 	}

@@ -27,11 +27,11 @@ type lastID struct{ block, id uint64 }
 // Repeated says whether id has been seen, and remembers it if not.
 func (b *Blocks) Repeated(id uint64) bool {
 	block := schema.Block(id)
-	for i := len(b.seen) - 1; i >= 0; i-- {
-		if b.seen[i].block != block {
+	for i, s := range slices.Backward(b.seen) {
+		if s.block != block {
 			continue
 		}
-		if id <= b.seen[i].id {
+		if id <= s.id {
 			return true
 		}
 		copy(b.seen[i:], b.seen[i+1:])

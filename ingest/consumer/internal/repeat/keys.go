@@ -1,6 +1,7 @@
 package repeat
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -59,8 +60,8 @@ func (k *Keys) Forget() { k.loaded, k.byID, k.order = false, nil, nil }
 func (k *Keys) Load(since int64, newestFirst []Key) {
 	k.loaded, k.since = true, since
 	k.byID, k.order = make(map[keyID]Key, len(newestFirst)), make([]Key, 0, len(newestFirst))
-	for i := len(newestFirst) - 1; i >= 0; i-- {
-		k.add(newestFirst[i])
+	for _, key := range slices.Backward(newestFirst) {
+		k.add(key)
 	}
 }
 

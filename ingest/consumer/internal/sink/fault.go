@@ -41,11 +41,12 @@ func codeIn(message string) int {
 // Kind is what to do about an error.
 type Kind int
 
+// The kinds.
 const (
-	KindNone   Kind = iota
-	KindAway        // the server is away or overloaded: repeat
-	KindConfig      // somebody has to mend something, such as missing tables: say so, and repeat
-	KindData        // these rows will never be taken
+	KindNone   Kind = iota // no error
+	KindAway               // the server is away or overloaded: repeat
+	KindConfig             // somebody has to mend something, such as missing tables: say so, and repeat
+	KindData               // these rows will never be taken
 )
 
 // Codes of ClickHouse, src/Common/ErrorCodes.cpp.
