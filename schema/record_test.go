@@ -18,8 +18,10 @@ func goldenRecord() []byte {
 	var c Chunk
 	c.Reset("default", 1707725000123)
 	c.Add(&Entry{Timestamp: 1707725000000, Action: "post", Platform: "tiktok", Device: "device_serial_123", ActorName: "user123", Detail: "Published video successfully"}, nil)
-	c.Add(&Entry{Timestamp: 1707725000001, Action: "TICKET_PAY", ActorID: "abc-123", RequestID: "req-1", Details: `{"amount":50000}`,
-		Targets: []Target{{Type: "TICKET", ID: "ticket-456", Name: "Lunch"}}, Extra: Extra{IPAddress: "192.168.1.100", Layer: "api"}}, nil)
+	c.Add(&Entry{
+		Timestamp: 1707725000001, Action: "TICKET_PAY", ActorID: "abc-123", RequestID: "req-1", Details: `{"amount":50000}`,
+		Targets: []Target{{Type: "TICKET", ID: "ticket-456", Name: "Lunch"}}, Extra: Extra{IPAddress: "192.168.1.100", Layer: "api"},
+	}, nil)
 	c.Seal(123)
 	b := AppendChunk(AppendRecordHeader(nil), &c)
 	c.Reset("acme", 1707725000456)
