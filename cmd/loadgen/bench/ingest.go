@@ -112,7 +112,7 @@ func (b *bench) burst(ctx context.Context) error {
 		return err
 	}
 	b.addIngested(i, "≥ 600k/s", "")
-	return nil
+	return b.addBatches(ctx, s.Cluster)
 }
 
 func (b *bench) addIngested(i *ingested, rateGoal, cpuGoal string) {
@@ -143,6 +143,9 @@ func (b *bench) sustained(ctx context.Context) error {
 		return err
 	}
 	b.addIngested(i, "≥ 300k/s", "≤ 3.9 µs")
+	if err := b.addBatches(ctx, s.Cluster); err != nil {
+		return err
+	}
 	if err := b.addDisk(ctx, s, i); err != nil {
 		return err
 	}
@@ -217,6 +220,9 @@ func (b *bench) processes(ctx context.Context) error {
 		return err
 	}
 	b.addIngested(i, "", "")
+	if err := b.addBatches(ctx, c); err != nil {
+		return err
+	}
 	goals := map[string]string{chaos.Collector: "< 150 MB, ≤ 1.3 µs", chaos.Consumer1: "< 400 MB", chaos.Consumer2: "< 400 MB", chaos.Query: "< 200 MB"}
 	for _, name := range c.Names {
 		u := c.Process(name).Usage()

@@ -142,6 +142,9 @@ func (c *Cluster) AwaitReady(ctx context.Context, name string) (time.Duration, e
 	return took, err
 }
 
+// URL is where a member answers, health and metrics included.
+func (c *Cluster) URL(name string) string { return "http://" + c.http[name] }
+
 // Process is the member of that name.
 func (c *Cluster) Process(name string) *process.Process { return c.processes[name] }
 
