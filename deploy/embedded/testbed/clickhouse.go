@@ -38,6 +38,9 @@ func ClickHouse(t testing.TB) (dsn string) {
 		if err := execute(context.Background(), e, "DROP DATABASE "+name); err != nil {
 			t.Errorf("drop the database: %v", err)
 		}
+		if err := leaveQuietly(); err != nil {
+			t.Error(err)
+		}
 	})
 	return e.DSN(name)
 }
