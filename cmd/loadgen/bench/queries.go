@@ -23,6 +23,9 @@ func (b *bench) queries(ctx context.Context, s *standalone) error {
 		return err
 	}
 	defer conn.Close()
+	if err := warmUp(ctx, conn); err != nil {
+		return err
+	}
 	source := b.source(b.Sustained)
 	list := func(params func(i int) url.Values) func(int) error {
 		return func(i int) error {
