@@ -92,8 +92,25 @@ func (s *Store) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	all.Go(func() { s.stored.run(ctx) })
 	all.Go(func() { s.patch(ctx) })
+	all.Go(func() { s.makeReady(ctx) })
 	all.Wait()
 	return nil
+}
+
+// makeReady has the key of cursors at hand before the first page needs it: where it has to be made, that takes a second.
+func (s *Store) makeReady(ctx context.Context) {
+	retry := time.NewTicker(settle)
+	defer retry.Stop()
+	for {
+		if _, err := s.sealer(ctx); err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-retry.C:
+		}
+	}
 }
 
 // Ready is nil when reads can be answered, or says that ClickHouse is away.
@@ -106,7 +123,8 @@ func (s *Store) Ready(ctx context.Context) error {
 	if tables < 3 {
 		return fmt.Errorf("%w: clickhouse: the tables have not been made yet", schema.ErrUnavailable)
 	}
-	return nil
+	_, err := s.sealer(ctx)
+	return err
 }
 
 // floor is the first day of receipt that is still visible.

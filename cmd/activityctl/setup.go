@@ -37,7 +37,7 @@ func (c *migrate) run(ctx context.Context, out io.Writer) error {
 
 type topics struct {
 	Kafka    kafka.Settings `embed:""`
-	Creation kafka.Creation `embed:"" set:"create_topics=true" set:"kafka_retention=168h"`
+	Creation kafka.Creation `embed:"" set:"create_topics=true" set:"kafka_retention=168h" set:"partitions=4"`
 }
 
 func (c *topics) check() error { return errors.Join(c.Kafka.Check(), c.Creation.Check()) }

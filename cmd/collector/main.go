@@ -15,7 +15,7 @@ type settings struct {
 	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:8081"`
 	Auth      service.Auth       `embed:""`
 	Kafka     kafka.Settings     `embed:""`
-	Creation  kafka.Creation     `embed:"" set:"create_topics=false" set:"kafka_retention=168h"`
+	Creation  kafka.Creation     `embed:"" set:"create_topics=false" set:"kafka_retention=168h" set:"partitions=4"`
 	Collector collector.Settings `embed:""`
 	Keys      service.Keys       `embed:""`
 	Dialects  service.Dialects   `embed:""`

@@ -27,7 +27,7 @@ type settings struct {
 	Broker    brokerSettings     `embed:""`
 	Engine    engineSettings     `embed:""`
 	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the others are named after it." default:"activity" env:"KAFKA_TOPIC"`
-	Creation  kafka.Creation     `embed:"" set:"create_topics=true" set:"kafka_retention=24h"`
+	Creation  kafka.Creation     `embed:"" set:"create_topics=true" set:"kafka_retention=24h" set:"partitions=2"`
 	Collector collector.Settings `embed:""`
 	Consumer  consumer.Settings  `embed:""`
 	Query     query.Settings     `embed:""`

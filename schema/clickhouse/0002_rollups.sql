@@ -15,6 +15,7 @@ PARTITION BY toMonday(received)
 ORDER BY (tenant, hour, platform, action, received, kpart)
 TTL received + INTERVAL 46 DAY
 SETTINGS non_replicated_deduplication_window = 100000, ttl_only_drop_parts = 1, auto_statistics_types = '',
+         merge_selector_base = 16, -- as in activity
          fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- kind is device, actor (by id), name (by account name, else id) or target (by type). One marker row a batch has the kind ''
@@ -22,7 +23,7 @@ SETTINGS non_replicated_deduplication_window = 100000, ttl_only_drop_parts = 1, 
 CREATE TABLE IF NOT EXISTS by_entity (
   tenant   LowCardinality(String),
   kind     LowCardinality(String),
-  entity   String CODEC(ZSTD(1)),
+  entity   String,
   hour     DateTime('UTC'),
   received Date,
   koff_to  SimpleAggregateFunction(max, UInt64),
@@ -32,4 +33,5 @@ PARTITION BY toMonday(received)
 ORDER BY (tenant, kind, entity, hour, received)
 TTL received + INTERVAL 46 DAY
 SETTINGS non_replicated_deduplication_window = 100000, ttl_only_drop_parts = 1, auto_statistics_types = '',
+         merge_selector_base = 16, -- as in activity
          fsync_after_insert = 1, fsync_part_directory = 1;

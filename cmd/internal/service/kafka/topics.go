@@ -16,7 +16,7 @@ import (
 // Creation says how the topics are made that are missing.
 type Creation struct {
 	Create     bool          `name:"create-topics" help:"Make the topics that are missing." env:"CREATE_TOPICS" default:"${create_topics}" negatable:""`
-	Partitions int           `help:"Partitions of the entries' topic when it is made." default:"4" env:"PARTITIONS"`
+	Partitions int           `help:"Partitions of the entries' topic when it is made." default:"${partitions}" env:"PARTITIONS"`
 	Retention  time.Duration `name:"kafka-retention" help:"How long Kafka keeps entries when their topic is made." default:"${kafka_retention}" env:"KAFKA_RETENTION"`
 }
 
