@@ -69,14 +69,14 @@ func (f *folder) arguments() []string {
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 
 // The grants are the wall behind the statement check: the engine's user cannot reach files, other hosts, users or
-// dictionaries, whatever the text of a statement says. The profiler is off because it lives on signals. Parts below 64 MB are
+// dictionaries, whatever the text of a statement says. The profiler is off because it lives on signals. Parts below 32 MB are
 // merged soon, so they get LZ4; the others ZSTD.
 const (
 	serverSettings = `<clickhouse>
   <users_config>%s</users_config>
   %s
   <compression><case>
-    <min_part_size>67108864</min_part_size><min_part_size_ratio>0</min_part_size_ratio><method>zstd</method><level>1</level>
+    <min_part_size>33554432</min_part_size><min_part_size_ratio>0</min_part_size_ratio><method>zstd</method><level>1</level>
   </case></compression>
   <mark_cache_size>268435456</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
