@@ -27,6 +27,12 @@ type recovery struct {
 // reused says that offsets have been used twice: the log lost its end and grew again.
 func (r *recovery) reused() bool { return r.ids != nil }
 
+// decided says whether a batch with row was stored before to its end. The counts of entities come last but one and are
+// those of whole batches.
+func (r *recovery) decided(row *block.Row) bool {
+	return r != nil && !r.reused() && row.Place.Offset <= r.entities
+}
+
 // letter is what could not be stored.
 type letter struct {
 	place  block.Place
@@ -184,6 +190,10 @@ func (a *assembly) addRow(row *block.Row, c *activitypb.Chunk) {
 		return
 	}
 	a.note(row.ID)
+	if a.recovery.decided(row) {
+		a.recognise(row, c.Keyed)
+		return
+	}
 	if c.Keyed && a.refuseKey(row) {
 		return
 	}
@@ -211,10 +221,30 @@ func (a *assembly) countKinds(row *block.Row) {
 	a.kinds.Add(row, 1)
 }
 
-// recover stores what is not stored yet. An entry that is absent although its partition has been counted beyond it was
-// deleted, and stays so; unless offsets have been used twice, which only the ids can tell.
+// recognise finds out what became of a row that was decided about before. One that is absent was deleted since, or never
+// stored: nothing about it is decided again, because the entries that it was compared with may have been deleted as well.
+func (a *assembly) recognise(row *block.Row, keyed bool) {
+	id, stored := a.recovery.stored[row.Place]
+	switch {
+	case !stored:
+		a.tally.erased++
+		return
+	case id != row.ID:
+		a.clash = true
+		return
+	}
+	a.tally.recovered++
+	if key, ok := keyOf(row); keyed && ok {
+		a.keys.Repeated(key) // so that others of the batch are compared with it
+	}
+	if row.Place.Offset > a.recovery.kinds {
+		a.countKinds(row)
+	}
+}
+
+// recover stores what is not stored yet. Where offsets have been used twice only the ids can tell.
 func (a *assembly) recover(row *block.Row) {
-	r, at := a.recovery, row.Place.Offset
+	r := a.recovery
 	if r.reused() {
 		if _, ok := r.ids[row.ID]; ok {
 			a.tally.recovered++
@@ -223,24 +253,18 @@ func (a *assembly) recover(row *block.Row) {
 		a.store(row)
 		return
 	}
-	id, stored := r.stored[row.Place]
-	switch {
+	switch id, stored := r.stored[row.Place]; {
 	case stored && id != row.ID:
 		a.clash = true
 		return
 	case stored:
 		a.tally.recovered++
-	case at <= r.entities:
-		a.tally.erased++
-		return
 	default:
 		a.tally.stored++
 		a.entries.Append(row)
 	}
-	if at > r.entities {
-		a.countEntities(row)
-	}
-	if at > r.kinds {
+	a.countEntities(row)
+	if row.Place.Offset > r.kinds {
 		a.countKinds(row)
 	}
 }
@@ -248,11 +272,10 @@ func (a *assembly) recover(row *block.Row) {
 // refuseKey says whether another entry had row's event key. One that differs from it was acknowledged all the same, so it
 // is put aside with the reason instead of being lost.
 func (a *assembly) refuseKey(row *block.Row) bool {
-	key, ok := repeat.KeyOf(row.Extra)
+	key, ok := keyOf(row)
 	if !ok {
 		return false
 	}
-	key.Tenant, key.ReceivedAt, key.Offset = row.Tenant, row.ReceivedAt, row.Place.Offset
 	repeated, conflict := a.keys.Repeated(key)
 	if conflict {
 		a.reject(row, "its event key was given to another entry before")
@@ -260,6 +283,13 @@ func (a *assembly) refuseKey(row *block.Row) bool {
 		a.tally.keyed++
 	}
 	return repeated
+}
+
+// keyOf is row's event key; false if it has none.
+func keyOf(row *block.Row) (repeat.Key, bool) {
+	key, ok := repeat.KeyOf(row.Extra)
+	key.Tenant, key.ReceivedAt, key.Offset = row.Tenant, row.ReceivedAt, row.Place.Offset
+	return key, ok
 }
 
 // reject puts row aside, as a record that holds it alone and can be sent again.

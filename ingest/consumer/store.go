@@ -116,9 +116,9 @@ func (p *partition) write(ctx context.Context, a *assembly, b *batch) error {
 	if err := p.bury(ctx, a.letters, token); err != nil {
 		return err
 	}
-	// A delete may take away an entry that another one of the batch repeated: only the marker then tells a replay that
-	// this other one is not to be stored.
-	if a.counted.entities > 0 || len(a.commands) > 0 && b.keyed {
+	// A delete may take away an entry that one of the batch repeated, now or later: only the marker then tells another
+	// reading of the log that this one is not to be stored.
+	if a.counted.entities > 0 || b.keyed {
 		if err := p.insertAll(ctx, "by_entity", token, a.entities.Blocks(p.number, b.last, b.records[0].at/dayMillis)); err != nil {
 			return err
 		}

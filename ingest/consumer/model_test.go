@@ -1,0 +1,386 @@
+package consumer
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
+	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/activitypb"
+)
+
+// noted is what the model knows of one record of the log.
+type noted struct {
+	value   []byte
+	entries []notedEntry
+	command *activitypb.Command
+}
+
+type notedEntry struct {
+	id, body uint64
+	tenant   string
+	key      byte // 0: none
+	received int64
+}
+
+// specify says what a partition's log comes to: an entry counts unless its id has been there, or its key was given to an
+// entry that is still there, within the window; a delete takes what lies before it.
+func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, dead map[block.Place]bool) {
+	stored, dead = map[uint64]notedEntry{}, map[block.Place]bool{}
+	offsets, seen := map[uint64]int64{}, map[uint64]bool{}
+	for offset, r := range log {
+		for i, e := range r.entries {
+			if seen[e.id] {
+				continue
+			}
+			seen[e.id] = true
+			if first := holder(stored, e); e.key != 0 && first.received > e.received-window.Milliseconds() {
+				if first.body != e.body {
+					dead[block.Place{Offset: int64(offset), Index: uint16(i)}] = true
+				}
+				continue
+			}
+			stored[e.id], offsets[e.id] = e, int64(offset)
+		}
+		if c := r.command; c != nil {
+			maps.DeleteFunc(stored, func(id uint64, e notedEntry) bool {
+				named := len(c.Refs) == 0 || slices.ContainsFunc(c.Refs, func(r *activitypb.Ref) bool { return r.Id == id })
+				return e.tenant == c.Tenant && offsets[id] < c.Before && named
+			})
+		}
+	}
+	return stored, dead
+}
+
+// holder is the latest of the entries that have e's key.
+func holder(stored map[uint64]notedEntry, e notedEntry) (latest notedEntry) {
+	for _, s := range stored {
+		if s.key == e.key && s.tenant == e.tenant && s.received >= latest.received {
+			latest = s
+		}
+	}
+	return latest
+}
+
+// history is one random history of a world with two partitions, and what it should have come to.
+type history struct {
+	*world
+	log     [2][]noted
+	sent    [2]int    // records of log that Kafka has
+	settled [2]int    // records of log that the group has passed
+	ids     [2]uint64 // of two collectors, which number their entries in different blocks
+	reign   *reign    // nil: nobody is a member
+	heir    string    // the id of the next member; empty: a new one
+	held    []*reign  // deposed without knowing it
+	window  time.Duration
+}
+
+// TestAnyHistoryIsExact has random histories of writes, repetitions, deletes, crashes, rebalances, lost answers and lost offsets
+// come to what specify says, in the entries, in both rollups, and in the dead letters. More of them: -rapid.checks=1000.
+func TestAnyHistoryIsExact(t *testing.T) {
+	few(t, 20)
+	broker := testbed.Kafka(t, 1)
+	rapid.Check(t, func(rt *rapid.T) {
+		h := &history{world: newWorld(t, broker, 2), ids: [2]uint64{7 * schema.IDBlock, 9*schema.IDBlock - 20}, window: Defaults().KeyWindow}
+		defer h.abandon()
+		rt.Repeat(map[string]func(*rapid.T){
+			"write": h.write, "write more": h.write, "repeat": h.repeat, "delete": h.delete,
+			"work": h.work, "work on": h.work, "wake": h.wake, "hand over": h.handOver, "lose the offsets": h.mayLoseOffsets,
+		})
+		h.finish(rt)
+	})
+}
+
+// few makes n the number of checks, unless another was asked for.
+func few(t *testing.T, n int) {
+	t.Helper()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		if err := flag.Set("rapid.checks", fmt.Sprint(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var (
+	partitionGen = rapid.IntRange(0, 1)
+	tenantGen    = rapid.SampledFrom([]string{"default", "other"})
+	weekGen      = rapid.SampledFrom([]int{0, 0, 0, 7})
+	keyGen       = rapid.SampledFrom([]byte{0, 0, 0, 1, 2})
+	bodyGen      = rapid.SampledFrom([]uint64{1, 1, 1, 2})
+	rowsGen      = rapid.SampledFrom([]int{4, 12, 1000})
+	pointGen     = rapid.SampledFrom(points)
+)
+
+func (h *history) write(t *rapid.T) {
+	p, tenant, collector := partitionGen.Draw(t, "partition"), tenantGen.Draw(t, "tenant"), rapid.IntRange(0, 1).Draw(t, "collector")
+	received := time.Now().AddDate(0, 0, -weekGen.Draw(t, "days ago")).UnixMilli()
+	var c schema.Chunk
+	var n noted
+	c.Reset(tenant, received)
+	first := h.ids[collector]
+	for range rapid.IntRange(1, 5).Draw(t, "entries") {
+		e := notedEntry{id: h.ids[collector], tenant: tenant, key: keyGen.Draw(t, "key"), body: bodyGen.Draw(t, "body"), received: received}
+		h.ids[collector]++
+		var key *schema.EventKey
+		if e.key != 0 {
+			key = &schema.EventKey{Hash: [16]byte{e.key}, Body: e.body}
+		}
+		content := entry(int(e.id))
+		c.Add(&content, key)
+		n.entries = append(n.entries, e)
+	}
+	c.Seal(first)
+	n.value = schema.AppendChunk(schema.AppendRecordHeader(nil), &c)
+	h.log[p] = append(h.log[p], n)
+}
+
+// repeat writes a record again, as a producer does that did not hear the answer.
+func (h *history) repeat(t *rapid.T) {
+	p := partitionGen.Draw(t, "partition")
+	if len(h.log[p]) == 0 {
+		t.Skip("nothing to repeat")
+	}
+	h.log[p] = append(h.log[p], rapid.SampledFrom(h.log[p]).Draw(t, "record"))
+}
+
+func (h *history) delete(t *rapid.T) {
+	p := partitionGen.Draw(t, "partition")
+	c := &activitypb.Command{
+		Id: fmt.Appendf(nil, "%d%015d", p, len(h.log[p])), Tenant: tenantGen.Draw(t, "tenant"),
+		Before: int64(max(0, len(h.log[p])-rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "later records"))),
+	}
+	if known := entriesOf(h.log[p]); len(known) > 0 && rapid.Bool().Draw(t, "some") {
+		for _, e := range rapid.SliceOfN(rapid.SampledFrom(known), 1, 3).Draw(t, "named") {
+			c.Refs = append(c.Refs, &activitypb.Ref{Id: e.id, Timestamp: entry(int(e.id)).Timestamp})
+		}
+	}
+	value, err := schema.AppendCommand(nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.log[p] = append(h.log[p], noted{value: value, command: c})
+}
+
+func entriesOf(log []noted) (all []notedEntry) {
+	for _, n := range log {
+		all = append(all, n.entries...)
+	}
+	return all
+}
+
+// work has the log of a partition stored, with one mishap at most on the way.
+func (h *history) work(t *rapid.T) {
+	p := partitionGen.Draw(t, "partition")
+	if len(h.log[p]) == h.settled[p] {
+		t.Skip("nothing to store")
+	}
+	h.serve(t)
+	defer h.reign.trap.disarm()
+	defer h.reign.hearing.in.Store(0)
+	defer h.front.lose(0, false)
+	switch mishap := rapid.SampledFrom([]string{"none", "crash", "crash", "sleep", "sleep", "deaf", "cut off", "no answer"}).Draw(t, "mishap"); mishap {
+	case "crash", "sleep":
+		h.reign.trap.set(pointGen.Draw(t, "point"), rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "time"), mishap == "sleep")
+	case "deaf":
+		h.reign.hearing.in.Store(rapid.Int64Range(1, 4).Draw(t, "commit"))
+	case "cut off", "no answer":
+		h.front.lose(rapid.IntRange(1, 12).Draw(t, "request"), mishap == "no answer")
+	}
+	h.pass(t, p)
+}
+
+// serve makes sure that there is a member.
+func (h *history) serve(t *rapid.T) {
+	if h.reign != nil {
+		return
+	}
+	r, err := h.crown(h.heir, rowsGen.Draw(t, "rows of a batch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.reign, h.heir = r, ""
+}
+
+// pass lets a partition's member work until everything is stored, or the member is no more.
+func (h *history) pass(t *rapid.T, p int) {
+	var values [][]byte
+	for _, n := range h.log[p][h.sent[p]:] {
+		values = append(values, n.value)
+	}
+	if len(values) > 0 {
+		if at, err := h.append(p, values); err != nil || at != int64(h.sent[p]) {
+			t.Fatalf("records written at %d, %v, want at %d", at, err, h.sent[p])
+		}
+		h.sent[p] = len(h.log[p])
+	}
+	r := h.reign
+	r.start(p, 2)
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if at, err := h.committed(p); err == nil && at == int64(h.sent[p]) {
+			h.settled[p] = h.sent[p]
+			h.check(t)
+			return
+		}
+		select {
+		case <-r.lives[p].done:
+			h.fall(t, r.lives[p].err)
+			return
+		case <-r.trap.held:
+			h.usurp(t)
+			return
+		case <-time.After(time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("partition %d is not stored after 20 s", p)
+		}
+	}
+}
+
+// fall buries a member that has crashed. Nothing else may end one.
+func (h *history) fall(t *rapid.T, err error) {
+	if !errors.Is(err, errCrash) {
+		t.Fatalf("got %v, want the life to go on", err)
+	}
+	r := h.reign
+	h.reign = nil
+	r.cancel()
+	_ = r.end()
+	if err := h.depose(r.member); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// usurp goes on without the member, which is asleep: under another one, or under the same in another generation.
+func (h *history) usurp(t *rapid.T) {
+	r := h.reign
+	h.reign, h.held = nil, append(h.held, r)
+	if rapid.Bool().Draw(t, "same member") {
+		h.heir = r.member.id
+		return
+	}
+	if err := h.depose(r.member); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wake lets a sleeper go on. It must notice that it owns nothing any more.
+func (h *history) wake(t *rapid.T) {
+	if len(h.held) == 0 {
+		t.Skip("nobody sleeps")
+	}
+	h.serve(t) // or else nobody has usurped it
+	i := rapid.IntRange(0, len(h.held)-1).Draw(t, "sleeper")
+	r := h.held[i]
+	h.held = slices.Delete(h.held, i, i+1)
+	r.stop()
+	close(r.trap.free)
+	if err := r.end(); !errors.Is(err, errFenced) {
+		t.Fatalf("a member that was asleep ended with %v, want %v", err, errFenced)
+	}
+	h.check(t)
+}
+
+// handOver ends the member in good order.
+func (h *history) handOver(t *rapid.T) {
+	if h.reign == nil {
+		t.Skip("nobody is a member")
+	}
+	r := h.reign
+	h.reign = nil
+	r.stop()
+	if err := r.end(); err != nil {
+		t.Fatalf("a member that was told to leave ended with %v, want nil", err)
+	}
+	if err := h.depose(r.member); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mayLoseOffsets does so now and then: afterwards the whole log is read again.
+func (h *history) mayLoseOffsets(t *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(t, "keep them") > 0 {
+		t.Skip("kept")
+	}
+	h.loseOffsets(t)
+}
+
+// loseOffsets erases what the group committed. What a sleeper still has under way would not be repeated then, so none may be.
+func (h *history) loseOffsets(t *rapid.T) {
+	if len(h.held) > 0 || h.heir != "" {
+		t.Skip("somebody sleeps")
+	}
+	if h.reign != nil {
+		h.handOver(t)
+	}
+	if err := h.forget(0, 1); err != nil {
+		t.Fatal(err)
+	}
+	h.settled = [2]int{}
+}
+
+// finish wakes everybody and has everything stored; and again without offsets.
+func (h *history) finish(t *rapid.T) {
+	for len(h.held) > 0 {
+		h.wake(t)
+	}
+	for range 2 {
+		for p := range h.log {
+			if len(h.log[p]) > 0 {
+				h.serve(t)
+				h.pass(t, p)
+			}
+		}
+		h.loseOffsets(t)
+	}
+}
+
+// check compares what is stored with what should be, unless a part of the log is not stored yet.
+func (h *history) check(t *rapid.T) {
+	want, graves := map[uint64]sent{}, map[string]bool{}
+	for p := range h.log {
+		if h.settled[p] != h.sent[p] {
+			return
+		}
+		stored, dead := specify(h.log[p][:h.sent[p]], h.window)
+		for id := range stored {
+			want[id] = sent{partition: p}
+		}
+		for place := range dead {
+			graves[fmt.Sprintf("%d:%d.%d", p, place.Offset, place.Index)] = true
+		}
+	}
+	if err := exact(h.ctx, h.conn, want); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := h.conn.QueryRow(h.ctx, "SELECT groupUniqArray(format('{}:{}.{}', toString(kpart), toString(koff), toString(kidx))) FROM dead_letters").Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(got)
+	if want := slices.Sorted(maps.Keys(graves)); !slices.Equal(got, want) {
+		t.Fatalf("got dead letters %v, want %v", got, want)
+	}
+}
+
+// abandon ends whatever goes on.
+func (h *history) abandon() {
+	for _, r := range h.held {
+		r.cancel()
+		close(r.trap.free)
+		_ = r.end()
+	}
+	if h.reign != nil {
+		h.reign.cancel()
+		_ = h.reign.end()
+	}
+}
