@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/uuid"
@@ -29,4 +30,25 @@ func TestIDOfUUIDRefusesForeign(t *testing.T) {
 			t.Errorf("IDOfUUID(%s) = %d, want an error", u, id)
 		}
 	}
+}
+
+// FuzzIDOfUUID holds that a UUID which carries an id is the only one that does.
+func FuzzIDOfUUID(f *testing.F) {
+	for _, id := range []uint64{0, 1, IDBlock, MaxID} {
+		u := UUID(id)
+		f.Add(u[:])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		u, err := uuid.FromBytes(b)
+		if err != nil {
+			return
+		}
+		id, err := IDOfUUID(u)
+		switch {
+		case err != nil && !errors.Is(err, ErrInvalid):
+			t.Fatalf("IDOfUUID(%s): %v is of no kind", u, err)
+		case err == nil && (id > MaxID || UUID(id) != u):
+			t.Fatalf("IDOfUUID(%s) = %d, whose UUID is %s", u, id, UUID(id))
+		}
+	})
 }

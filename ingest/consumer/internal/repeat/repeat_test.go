@@ -152,3 +152,25 @@ func TestKeyOf(t *testing.T) {
 		}
 	}
 }
+
+// FuzzKeyOf holds that KeyOf finds the key that an Extra has, and no other.
+func FuzzKeyOf(f *testing.F) {
+	for _, x := range []*activitypb.Extra{{EventKey: make([]byte, 16), BodyHash: 7}, {EventKey: []byte{1}}, {Layer: "x"}} {
+		extra, err := x.MarshalVT()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(extra)
+	}
+	f.Fuzz(func(t *testing.T, extra []byte) {
+		got, ok := KeyOf(extra)
+		var x activitypb.Extra
+		err := x.UnmarshalVT(extra)
+		if want := err == nil && len(x.EventKey) == 16; ok != want {
+			t.Fatalf("KeyOf(%x) = %v, %v, want one: %v", extra, got, ok, want)
+		}
+		if ok && (!slices.Equal(got.Hash[:], x.EventKey) || got.Body != x.BodyHash) {
+			t.Fatalf("KeyOf(%x) = %v, want that of %v", extra, got, &x)
+		}
+	})
+}

@@ -122,3 +122,69 @@ func TestFrame(t *testing.T) {
 		t.Error("a cut block was framed without an error")
 	}
 }
+
+// FuzzDecode holds that no body breaks a decoder, and that what a client compressed comes out again.
+func FuzzDecode(f *testing.F) {
+	for i, head := range []string{"plain", "\x1f\x8b\x08", "\x78\x9c", "\x28\xb5\x2f\xfd", "\x0b\x02\x80", "\x04\x22\x4d\x18", "x"} {
+		f.Add([]byte(head), uint8(i))
+	}
+	encodings := []string{"", "gzip", "deflate", "zstd", "br", "lz4", "snappy"}
+	f.Fuzz(func(t *testing.T, body []byte, kind uint8) {
+		const most = 1 << 20
+		encoding := encodings[int(kind)%len(encodings)]
+		if r, err := Decode(bytes.NewReader(body), encoding); err == nil {
+			got, err := io.ReadAll(io.LimitReader(r, most))
+			if encoding == "" && (err != nil || !bytes.Equal(got, body)) {
+				t.Fatalf("a plain body of %d bytes became %d, %v", len(body), len(got), err)
+			}
+		} else if errors.Is(err, ErrEncoding) != (encoding == "snappy") {
+			t.Fatalf("%q: %v", encoding, err)
+		}
+		for _, e := range []Encoding{{Transfer: "gzip"}, {Transfer: "zstd"}} {
+			var b bytes.Buffer
+			w, err := e.NewWriter(&b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = w.Write(body)
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Decode(&b, e.Transfer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, body) {
+				t.Fatalf("%s: %d bytes became %d, %v", e.Transfer, len(body), len(got), err)
+			}
+		}
+	})
+}
+
+// FuzzDecodeBlocks is FuzzDecode for compressed blocks of the native protocol, which carry a checksum: what is read without an
+// error must be what was written.
+func FuzzDecodeBlocks(f *testing.F) {
+	f.Add([]byte("rows"), uint16(3), byte(1))
+	f.Add(bytes.Repeat([]byte{7}, 300), uint16(20), byte(0))
+	f.Fuzz(func(t *testing.T, text []byte, at uint16, flip byte) {
+		if _, err := io.Copy(io.Discard, io.LimitReader(DecodeBlocks(bytes.NewReader(text)), 1<<20)); err == nil && len(text) > 0 {
+			t.Fatalf("%x is no block, and was read as one", text)
+		}
+		for _, method := range []string{"LZ4", "ZSTD"} {
+			var b bytes.Buffer
+			w, err := Encoding{Blocks: method}.NewWriter(&b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = w.Write(text)
+			body := b.Bytes()
+			if len(body) > 0 {
+				body[int(at)%len(body)] ^= flip
+			}
+			got, err := io.ReadAll(DecodeBlocks(bytes.NewReader(body)))
+			if flip == 0 && err != nil || err == nil && !bytes.Equal(got, text) {
+				t.Fatalf("%s, byte %d changed by %x: %x became %x, %v", method, at, flip, text, got, err)
+			}
+		}
+	})
+}
