@@ -31,6 +31,7 @@ type HTTP struct {
 	Addr       string        `name:"http-addr" help:"Address to listen at, host:port; port 0 takes a free one." default:"${http_addr}" env:"HTTP_ADDR"`
 	MaxConns   int           `name:"http-max-conns" help:"Connections beyond this many are closed at once." default:"4096" env:"HTTP_MAX_CONNS"`
 	DrainDelay time.Duration `help:"Time between saying not ready and taking no more connections, for load balancers." default:"0s" env:"DRAIN_DELAY"`
+	PprofAddr  string        `help:"Address on loopback to serve Go's profiles at, /debug/pprof/; off when empty." env:"PPROF_ADDR"`
 }
 
 // Check says what is wrong with h.
@@ -45,11 +46,17 @@ func (h HTTP) Check() error {
 	if h.DrainDelay < 0 || h.DrainDelay > 2*time.Second {
 		faults = append(faults, errors.New("DRAIN_DELAY: must be from 0 to 2s, so that a drain takes less than 10 s"))
 	}
+	if h.PprofAddr != "" && !Loopback(h.PprofAddr) {
+		faults = append(faults, errors.New("PPROF_ADDR: must be a loopback address, host:port: profiles tell what is in memory"))
+	}
 	return errors.Join(faults...)
 }
 
 // Listen starts to serve what the parts that were started offer, and the health endpoints, and returns the address.
 func (p *Process) Listen(ctx context.Context, h HTTP, auth Auth) (addr string, err error) {
+	if err := p.profiles(ctx, h.PprofAddr); err != nil {
+		return "", err
+	}
 	m := newMetrics(p.Metrics)
 	server := &http.Server{
 		Handler:           p.router(m, auth),
