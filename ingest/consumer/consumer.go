@@ -99,12 +99,16 @@ type Consumer struct {
 	fail       func(partition int, point string) error // a test's; nil otherwise
 }
 
+// longestRest bounds the pause after a small insert: on a machine that is busy with other things an insert of a few rows takes
+// 0.2 s, and four times that for each partition would keep entries from their readers for seconds.
+const longestRest = 300 * time.Millisecond
+
 // New wires a consumer from a valid configuration. It connects to nothing.
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Consumer {
 	m := newMetrics(reg)
 	return &Consumer{
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
-		pacer: &pace.Pacer{Longest: cfg.MaxAge}, assemblies: newPool(2), health: newHealth(log, m.alarms), watch: newWatch(),
+		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: newPool(2), health: newHealth(log, m.alarms), watch: newWatch(),
 	}
 }
 
