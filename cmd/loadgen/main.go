@@ -1,5 +1,5 @@
-// Loadgen puts load on activitylog and holds what is stored against what was acknowledged: send, verify, chaos, bench.
-// It exits with 1 when a promise was broken.
+// Loadgen puts load on activitylog and holds what is stored against what was acknowledged: send, verify, chaos, bench,
+// profile. It exits with 1 when a promise was broken.
 package main
 
 import (
@@ -48,10 +48,11 @@ func (o *output) result(v any, text func()) error {
 type cli struct {
 	JSON bool `help:"Print the result as JSON." name:"json"`
 
-	Send   sendCmd   `cmd:"" help:"Send entries and say how fast they were taken in."`
-	Verify verifyCmd `cmd:"" help:"Hold what is stored against a journal of what was acknowledged."`
-	Chaos  chaosCmd  `cmd:"" help:"Run the services, kill them at random under load, and check that nothing is lost, doubled or resurrected."`
-	Bench  benchCmd  `cmd:"" help:"Measure, with the limits of the machine beside the figures."`
+	Send    sendCmd    `cmd:"" help:"Send entries and say how fast they were taken in."`
+	Verify  verifyCmd  `cmd:"" help:"Hold what is stored against a journal of what was acknowledged."`
+	Chaos   chaosCmd   `cmd:"" help:"Run the services, kill them at random under load, and check that nothing is lost, doubled or resurrected."`
+	Bench   benchCmd   `cmd:"" help:"Measure, with the limits of the machine beside the figures."`
+	Profile profileCmd `cmd:"" help:"Write CPU and allocation profiles of the services under load."`
 }
 
 func main() {
