@@ -3,7 +3,7 @@
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PACKAGES ?= ./...
-FUZZTIME ?= 10s
+FUZZTIME ?= 20s
 
 GOLANGCI_LINT_VERSION := v2.12.2
 GOFUMPT_VERSION       := v0.10.0
@@ -39,7 +39,7 @@ race: engine ## run the tests under the race detector
 check: ## what CI runs: fetch, build, vet, lint, test, race
 	@.ci/run
 
-fuzz: engine ## run every fuzz target for FUZZTIME (10s)
+fuzz: engine ## run every fuzz target for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)
 
 bench: engine build ## measure on this machine and write BENCHMARKS.md
