@@ -15,7 +15,7 @@ TOOLS   := $(CURDIR)/.cache/bin
 LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build engine test check race fuzz bench profile chaos lint fmt vet generate docs clean distclean
+.PHONY: help run build engine kafka test check race kafka-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,13 +30,19 @@ build: ## put the binaries into bin/
 engine: ## fetch the library of the embedded ClickHouse engine, once (CHDB_LIB_PATH names your own copy instead)
 	@deploy/embedded/engine/fetch.sh
 
+kafka: ## run a node of Apache Kafka on 127.0.0.1:9092, data in ./data/kafka (needs Java 17 and Maven)
+	@exec deploy/kafka/node.sh
+
 test: engine ## run the whole test suite
 	@.ci/gotest $(PACKAGES)
 
 race: engine ## run the tests under the race detector
 	@CGO_ENABLED=1 .ci/gotest -race $(PACKAGES)
 
-check: ## what CI runs: fetch, build, vet, lint, test, race
+kafka-test: engine build ## run against Apache Kafka what can be: end to end, exactly once, logins, brokers killed (needs Java 17 and Maven)
+	@.ci/kafka-test
+
+check: ## what CI runs: fetch, build, vet, lint, test, race, kafka-test
 	@.ci/run
 
 fuzz: engine ## run every fuzz target for FUZZTIME (20s)
@@ -48,8 +54,8 @@ bench: engine build ## measure on this machine and write BENCHMARKS.md
 profile: engine build ## CPU and allocation profiles of the services under load, into .cache/profile
 	bin/loadgen profile --out .cache/profile
 
-chaos: engine build ## kill processes at random under load and compare with the oracle, 1 minute; LONG=1 for 20
-	bin/loadgen chaos $(if $(LONG),--duration 10m --deletes 2000 --wipes 50)
+chaos: engine build ## kill processes at random under load and compare with the oracle, 1 minute; LONG=1 for 20; KAFKA=1 on Apache Kafka
+	bin/loadgen chaos $(if $(LONG),--duration 10m --deletes 2000 --wipes 50) $(if $(KAFKA),--kafka deploy/kafka/node.sh)
 ifdef LONG
 	bin/loadgen chaos --outages
 	bin/loadgen chaos --standalone 100
@@ -66,6 +72,7 @@ fmt: $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## format the Go files
 
 vet: ## go vet
 	$(GO) vet $(PACKAGES)
+	$(GO) vet -tags kafka $(PACKAGES)
 
 generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code anew (needs protoc)
 	PATH="$(TOOLS):$$PATH" $(GO) generate $(PACKAGES)
