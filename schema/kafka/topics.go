@@ -37,7 +37,8 @@ func Topics(topic string, partitions int, retention time.Duration) []Spec {
 }
 
 // Create makes the topics that are missing and leaves the others as they are. With three brokers or more a topic gets three
-// replicas of which two must have a record before it is acknowledged.
+// replicas of which two must have a record before it is acknowledged. With fewer it gets as many as the cluster says
+// (default.replication.factor): one that is told three refuses to make a topic with less while a broker is away.
 func Create(ctx context.Context, client *kafka.Client, specs []Spec) error {
 	replicas, err := replication(ctx, client)
 	if err != nil {
@@ -76,6 +77,9 @@ func (s Spec) entries(replicas int) []kafka.ConfigEntry {
 	return entries
 }
 
+// clusterDefault leaves the number of replicas to the cluster (KIP-464).
+const clusterDefault = -1
+
 func replication(ctx context.Context, client *kafka.Client) (int, error) {
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
 	if err != nil {
@@ -84,7 +88,7 @@ func replication(ctx context.Context, client *kafka.Client) (int, error) {
 	if len(meta.Brokers) >= 3 {
 		return 3, nil
 	}
-	return 1, nil
+	return clusterDefault, nil
 }
 
 // Partitions is the number of partitions of topic. Its error is kafka.UnknownTopicOrPartition where there is no such topic.
