@@ -36,19 +36,19 @@ func startSystem(t *testing.T) *system {
 		"kafka:9092", broker.Addr(),
 		"activitylog@clickhouse:8123/activity", dsn.User.Username()+"@"+dsn.Host+dsn.Path,
 	)
-	login := testbedLogin(broker)
-	login["CLICKHOUSE_PASSWORD"] = password
+	settings := testbedSettings(broker)
+	settings["CLICKHOUSE_PASSWORD"] = password
 
 	migrate := project.Services["migrate"]
-	if out, err := run(t.Context(), environment(migrate, addresses, login), binary(t, migrate.Command[0]), migrate.Command[1:]...); err != nil {
+	if out, err := run(t.Context(), environment(migrate, addresses, settings), binary(t, migrate.Command[0]), migrate.Command[1:]...); err != nil {
 		t.Fatalf("migrate: %v\n%s", err, out)
 	}
 	ports := map[string]string{}
 	service := func(name string) *process {
 		ports[name] = freePort(t)
-		login["HTTP_ADDR"] = "127.0.0.1:" + ports[name]
+		settings["HTTP_ADDR"] = "127.0.0.1:" + ports[name]
 		s := project.Services[name]
-		return start(t, environment(s, addresses, login), binary(t, s.Command[0]), s.Command[1:]...)
+		return start(t, environment(s, addresses, settings), binary(t, s.Command[0]), s.Command[1:]...)
 	}
 	sys := &system{collector: service("collector"), query: service("query")}
 	consumer := service("consumer")

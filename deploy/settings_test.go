@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/segmentio/kafka-go/sasl/plain"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 )
@@ -83,8 +82,8 @@ func mounted(t *testing.T, volumes []types.ServiceVolumeConfig, target string) s
 	return ""
 }
 
-// testbedLogin are the variables by which a service logs in to the broker of a test.
-func testbedLogin(b *testbed.Broker) map[string]string {
-	login := b.Mechanism().(plain.Mechanism)
-	return map[string]string{"KAFKA_SASL": "plain", "KAFKA_USERNAME": login.Username, "KAFKA_PASSWORD": login.Password}
+// testbedSettings are the variables by which a service finds its place in the broker of a test.
+func testbedSettings(b *testbed.Broker) map[string]string {
+	mechanism, user, password := b.Login()
+	return map[string]string{"KAFKA_TOPIC": b.Topic(), "KAFKA_SASL": mechanism, "KAFKA_USERNAME": user, "KAFKA_PASSWORD": password}
 }

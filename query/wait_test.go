@@ -37,21 +37,22 @@ func kafkaStore(t *testing.T, waitMax time.Duration) (*Store, *testbed.Broker) {
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	b := testbed.Kafka(t, 2)
 	cfg := Defaults()
-	cfg.WaitMax = waitMax
+	cfg.Topic, cfg.WaitMax, cfg.CursorSecret = b.Topic(), waitMax, "no ClickHouse is asked for one"
 	s := New(cfg, nil, b.Client(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	run(t, s)
 	return s, b
 }
 
 // commit says, as the storing group, that everything before next is stored.
-func commit(t *testing.T, client *kafka.Client, partition int, next int64) {
+func commit(t *testing.T, b *testbed.Broker, partition int, next int64) {
 	t.Helper()
+	client := b.Client()
 	for range 100 { // the group's coordinator may still be starting
 		res, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{
-			GroupID: schemakafka.Group(testbed.Topic), GenerationID: -1,
-			Topics: map[string][]kafka.OffsetCommit{testbed.Topic: {{Partition: partition, Offset: next}}},
+			GroupID: schemakafka.Group(b.Topic()), GenerationID: -1,
+			Topics: map[string][]kafka.OffsetCommit{b.Topic(): {{Partition: partition, Offset: next}}},
 		})
-		if err == nil && res.Topics[testbed.Topic][0].Error == nil {
+		if err == nil && res.Topics[b.Topic()][0].Error == nil {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -61,8 +62,7 @@ func commit(t *testing.T, client *kafka.Client, partition int, next int64) {
 
 func TestAwait(t *testing.T) {
 	s, b := kafkaStore(t, 300*time.Millisecond)
-	client := b.Client()
-	commit(t, client, 0, 5)
+	commit(t, b, 0, 5)
 	for _, tc := range []struct {
 		name     string
 		position schema.Position
@@ -96,8 +96,7 @@ func TestAwait(t *testing.T) {
 
 func TestAwaitWakesAll(t *testing.T) {
 	s, b := kafkaStore(t, 5*time.Second)
-	client := b.Client()
-	commit(t, client, 0, 1)
+	commit(t, b, 0, 1)
 	var all sync.WaitGroup
 	for i := range int64(50) {
 		all.Go(func() {
@@ -107,7 +106,7 @@ func TestAwaitWakesAll(t *testing.T) {
 		})
 	}
 	time.Sleep(50 * time.Millisecond)
-	commit(t, client, 0, 10)
+	commit(t, b, 0, 10)
 	start := time.Now()
 	all.Wait()
 	if took := time.Since(start); took > time.Second {

@@ -17,11 +17,9 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/activitylog/activitylog/deploy/embedded/broker"
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/ingest/collector"
 	"github.com/activitylog/activitylog/schema"
-	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 const anEntry = `{"action_type":"a","serial":"s"}`
@@ -78,7 +76,7 @@ func TestBrokerAwayAndBack(t *testing.T) {
 func TestStartedBeforeItsBroker(t *testing.T) {
 	bed := testbed.Kafka(t, 2)
 	bed.Stop()
-	r := startOn(t, bed.Addr(), bed.Transport(), nil)
+	r := startOn(t, at(bed), bed.Transport(), nil)
 	r.refusedAtOnce("before the broker")
 	if err := r.c.Ready(t.Context()); err == nil {
 		t.Error("ready without a broker")
@@ -248,9 +246,9 @@ func TestLostAnswerIsSentAgainByteForByte(t *testing.T) {
 	armed := new(atomic.Int32)
 	transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
-		return &lossy{Conn: conn, armed: armed, topic: testbed.Topic}, err
+		return &lossy{Conn: conn, armed: armed, topic: bed.Topic()}, err
 	}
-	r := startOn(t, bed.Addr(), transport, nil).ready()
+	r := startOn(t, at(bed), transport, nil).ready()
 	armed.Store(3)
 	got := r.post(`[` + anEntry + `,` + anEntry + `]`)
 	if got.Status != 200 || got.Accepted != 2 {
@@ -279,9 +277,9 @@ func TestUnknownOutcome(t *testing.T) {
 	armed := new(atomic.Int32)
 	transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
-		return &lossy{Conn: conn, armed: armed, topic: testbed.Topic}, err
+		return &lossy{Conn: conn, armed: armed, topic: bed.Topic()}, err
 	}
-	r := startOn(t, bed.Addr(), transport, func(c *collector.Config) { c.AckTimeout = 300 * time.Millisecond }).ready()
+	r := startOn(t, at(bed), transport, func(c *collector.Config) { c.AckTimeout = 300 * time.Millisecond }).ready()
 	armed.Store(1 << 20)
 	got := r.post(anEntry, "Idempotency-Key", "k")
 	if got.Status != 503 || got.Code != 50301 || !strings.Contains(got.Message, "may still be kept") {
@@ -300,88 +298,12 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
-// brokerAt opens a broker over dir that leaves the disk reserve bytes, and makes the topics.
-func brokerAt(t *testing.T, cfg broker.Config) *broker.Broker {
-	t.Helper()
-	b, err := broker.Open(context.WithoutCancel(t.Context()), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: newTransport(t)}
-	if err := schemakafka.Create(t.Context(), client, schemakafka.Topics(testbed.Topic, 1, time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func newTransport(t *testing.T) *kafka.Transport {
-	tr := &kafka.Transport{MetadataTTL: time.Second, DialTimeout: time.Second}
-	t.Cleanup(tr.CloseIdleConnections)
-	return tr
-}
-
-func closeBroker(t *testing.T, b *broker.Broker) {
-	t.Helper()
-	if err := b.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestFullDisk(t *testing.T) {
-	cfg := broker.Config{DataDir: t.TempDir(), NoPassword: true, ReserveBytes: 1 << 60}
-	full := func(r *rig, when string) {
-		t.Helper()
-		for range 3 {
-			got := r.post(anEntry)
-			if got.Status != 507 || got.Code != 50701 || got.Header.Get("Retry-After") == "" {
-				t.Errorf("%s: %d %s", when, got.Status, got.Body)
-			}
-			if err := r.c.Ready(t.Context()); err == nil {
-				t.Errorf("%s: ready", when)
-			}
-		}
-	}
-	b := brokerAt(t, cfg)
-	cfg.Addr = b.Addr()
-	r := startOn(t, cfg.Addr, newTransport(t), nil)
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if r.post(anEntry).Status == 507 {
-			break
-		}
-	}
-	full(r, "before the first lease of ids")
-
-	restart := func(reserve int64) {
-		closeBroker(t, b)
-		cfg.ReserveBytes = reserve
-		b = brokerAt(t, cfg)
-	}
-	restart(1)
-	r.ready()
-	if got := r.post(anEntry); got.Status != 200 {
-		t.Errorf("with space: %d %s", got.Status, got.Body)
-	}
-	time.Sleep(20 * time.Millisecond) // or the next write goes into a dead connection, and its outcome is not known
-	restart(1 << 60)
-	full(r, "with ids")
-	restart(1)
-	r.ready()
-	if got := r.post(anEntry); got.Status != 200 {
-		t.Errorf("with space again: %d %s", got.Status, got.Body)
-	}
-	if entries, _ := r.log(1); len(entries) != 2 {
-		t.Errorf("%d entries in the log, want 2", len(entries))
-	}
-	r.stop()
-	closeBroker(t, b)
-}
-
 // limitBatches makes the broker refuse batches beyond the limit.
 func (r *rig) limitBatches(bytes int) {
 	r.t.Helper()
 	res, err := r.kafka.IncrementalAlterConfigs(r.t.Context(), &kafka.IncrementalAlterConfigsRequest{
 		Resources: []kafka.IncrementalAlterConfigsRequestResource{{
-			ResourceType: kafka.ResourceTypeTopic, ResourceName: testbed.Topic,
+			ResourceType: kafka.ResourceTypeTopic, ResourceName: r.topic,
 			Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: "max.message.bytes", Value: strconv.Itoa(bytes), ConfigOperation: kafka.ConfigOperationSet}},
 		}},
 	})
@@ -434,7 +356,7 @@ func TestFollowsNewPartitions(t *testing.T) {
 		t.Fatal(got.Body)
 	}
 	_, err := r.broker.Client().CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{
-		Topics: []kafka.TopicPartitionsConfig{{Name: testbed.Topic, Count: 3}},
+		Topics: []kafka.TopicPartitionsConfig{{Name: r.topic, Count: 3}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -29,6 +29,7 @@ type rig struct {
 	t      testing.TB
 	c      *collector.Collector
 	broker *testbed.Broker // nil where the test has one of its own
+	topic  string
 	kafka  *kafka.Client
 	server *httptest.Server
 	reg    *prometheus.Registry
@@ -40,14 +41,19 @@ type rig struct {
 func start(t testing.TB, partitions int, change func(*collector.Config)) *rig {
 	t.Helper()
 	broker := testbed.Kafka(t, partitions)
-	r := startOn(t, broker.Addr(), broker.Transport(), change)
+	r := startOn(t, at(broker), broker.Transport(), change)
 	r.broker = broker
 	return r
 }
 
-func startOn(t testing.TB, addr string, transport *kafka.Transport, change func(*collector.Config)) *rig {
+// place is where the entries of a test go.
+type place struct{ addr, topic string }
+
+func at(b *testbed.Broker) place { return place{b.Addr(), b.Topic()} }
+
+func startOn(t testing.TB, to place, transport *kafka.Transport, change func(*collector.Config)) *rig {
 	t.Helper()
-	cfg := collector.Config{Topic: testbed.Topic}
+	cfg := collector.Config{Topic: to.topic}
 	if change != nil {
 		change(&cfg)
 	}
@@ -55,7 +61,7 @@ func startOn(t testing.TB, addr string, transport *kafka.Transport, change func(
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, reg: prometheus.NewRegistry(), kafka: &kafka.Client{Addr: kafka.TCP(addr), Transport: transport}}
+	r := &rig{t: t, topic: to.topic, reg: prometheus.NewRegistry(), kafka: &kafka.Client{Addr: kafka.TCP(to.addr), Transport: transport}}
 	r.c = collector.New(cfg, r.kafka, slog.New(slog.DiscardHandler), r.reg)
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
@@ -183,7 +189,7 @@ func (r *rig) log(partitions int) (entries []entry, values [][]byte) {
 	r.t.Helper()
 	for p := range partitions {
 		for offset := int64(0); ; {
-			res, err := r.kafka.Fetch(r.t.Context(), &kafka.FetchRequest{Topic: testbed.Topic, Partition: p, Offset: offset, MinBytes: 1, MaxBytes: 64 << 20, MaxWait: 10 * time.Millisecond})
+			res, err := r.kafka.Fetch(r.t.Context(), &kafka.FetchRequest{Topic: r.topic, Partition: p, Offset: offset, MinBytes: 1, MaxBytes: 64 << 20, MaxWait: 10 * time.Millisecond})
 			if err != nil || res.Error != nil {
 				r.t.Fatal(err, res)
 			}

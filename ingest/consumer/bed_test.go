@@ -76,7 +76,7 @@ func bareBed(t testing.TB, partitions int) *bed {
 func (b *bed) consumer(change ...func(*Consumer)) (c *Consumer, stop func()) {
 	b.t.Helper()
 	cfg := Defaults()
-	cfg.Brokers, cfg.ClickHouse, cfg.SessionTimeout = []string{b.broker.Addr()}, b.opts, 2*time.Second
+	cfg.Topic, cfg.Brokers, cfg.ClickHouse, cfg.SessionTimeout = b.broker.Topic(), []string{b.broker.Addr()}, b.opts, 2*time.Second
 	if err := cfg.Validate(); err != nil {
 		b.t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func (b *bed) produce(partition int, value []byte) int64 {
 	b.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		res, err := b.client.Produce(b.t.Context(), &kafka.ProduceRequest{
-			Topic: testbed.Topic, Partition: partition, RequiredAcks: kafka.RequireAll,
+			Topic: b.broker.Topic(), Partition: partition, RequiredAcks: kafka.RequireAll,
 			Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes(value)}),
 		})
 		if err == nil {
@@ -206,13 +206,13 @@ func (b *bed) end(partition int) (end int64) {
 	b.t.Helper()
 	b.await("the log's end", func() error {
 		res, err := b.client.ListOffsets(b.t.Context(), &kafka.ListOffsetsRequest{
-			Topics: map[string][]kafka.OffsetRequest{testbed.Topic: {kafka.LastOffsetOf(partition)}},
+			Topics: map[string][]kafka.OffsetRequest{b.broker.Topic(): {kafka.LastOffsetOf(partition)}},
 		})
 		if err != nil {
 			return err
 		}
-		end = res.Topics[testbed.Topic][0].LastOffset
-		return res.Topics[testbed.Topic][0].Error
+		end = res.Topics[b.broker.Topic()][0].LastOffset
+		return res.Topics[b.broker.Topic()][0].Error
 	})
 	return end
 }
@@ -220,19 +220,19 @@ func (b *bed) end(partition int) (end int64) {
 // committed is the group's offset and metadata.
 func (b *bed) committed(group string, partition int) (int64, string) {
 	res, err := b.client.OffsetFetch(b.t.Context(), &kafka.OffsetFetchRequest{
-		GroupID: group, Topics: map[string][]int{testbed.Topic: {partition}},
+		GroupID: group, Topics: map[string][]int{b.broker.Topic(): {partition}},
 	})
-	if err != nil || res.Error != nil || len(res.Topics[testbed.Topic]) != 1 {
+	if err != nil || res.Error != nil || len(res.Topics[b.broker.Topic()]) != 1 {
 		return -1, ""
 	}
-	at := res.Topics[testbed.Topic][0]
+	at := res.Topics[b.broker.Topic()][0]
 	return at.CommittedOffset, at.Metadata
 }
 
 // drain waits until the group has committed everything that the log holds.
 func (b *bed) drain(groups ...string) {
 	b.t.Helper()
-	group := schemakafka.Group(testbed.Topic)
+	group := schemakafka.Group(b.broker.Topic())
 	if len(groups) > 0 {
 		group = groups[0]
 	}

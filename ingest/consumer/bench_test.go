@@ -11,7 +11,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/segmentio/kafka-go"
 
-	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -108,7 +107,7 @@ func BenchmarkPipeline(b *testing.B) {
 			rs = append(rs, kafka.Record{Value: kafka.NewBytes(w.value(perRecord))})
 		}
 		res, err := bd.client.Produce(b.Context(), &kafka.ProduceRequest{
-			Topic: testbed.Topic, Partition: i / 8 % partitions, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(rs...),
+			Topic: bd.broker.Topic(), Partition: i / 8 % partitions, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(rs...),
 		})
 		if err != nil || res.Error != nil {
 			b.Fatal(err, res)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -171,13 +170,13 @@ func (b *bed) commit(partition int, offset int64) {
 	b.t.Helper()
 	b.await("the commit", func() error {
 		res, err := b.client.OffsetCommit(b.t.Context(), &kafka.OffsetCommitRequest{
-			GroupID: schemakafka.Group(testbed.Topic), GenerationID: -1,
-			Topics: map[string][]kafka.OffsetCommit{testbed.Topic: {{Partition: partition, Offset: offset}}},
+			GroupID: schemakafka.Group(b.broker.Topic()), GenerationID: -1,
+			Topics: map[string][]kafka.OffsetCommit{b.broker.Topic(): {{Partition: partition, Offset: offset}}},
 		})
 		if err != nil {
 			return err
 		}
-		return res.Topics[testbed.Topic][0].Error
+		return res.Topics[b.broker.Topic()][0].Error
 	})
 }
 
@@ -209,12 +208,12 @@ func TestReusedOffsetsStoreEveryNewEntry(t *testing.T) {
 // recreate makes the topic anew, as a log that lost its records: offsets begin at 0 again.
 func (b *bed) recreate() {
 	b.t.Helper()
-	res, err := b.client.DeleteTopics(b.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{testbed.Topic}})
-	if err != nil || res.Errors[testbed.Topic] != nil {
+	res, err := b.client.DeleteTopics(b.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{b.broker.Topic()}})
+	if err != nil || res.Errors[b.broker.Topic()] != nil {
 		b.t.Fatalf("delete the topic: %v %v", err, res)
 	}
 	b.await("the topic", func() error {
-		return schemakafka.Create(b.t.Context(), b.client, schemakafka.Topics(testbed.Topic, b.partitions, 24*time.Hour))
+		return schemakafka.Create(b.t.Context(), b.client, schemakafka.Topics(b.broker.Topic(), b.partitions, 24*time.Hour))
 	})
 }
 

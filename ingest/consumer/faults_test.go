@@ -11,7 +11,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
@@ -124,7 +123,7 @@ func TestPoisonIsPutAsideOnceAndTheRestIsStored(t *testing.T) {
 	if got := b.dead(); len(got) != len(poison) {
 		t.Errorf("got %d dead letters %q, want %d", len(got), got, len(poison))
 	}
-	if got := b.records(schemakafka.Dead(testbed.Topic)); got < len(poison) {
+	if got := b.records(schemakafka.Dead(b.broker.Topic())); got < len(poison) {
 		t.Errorf("got %d dead records, want %d or more", got, len(poison))
 	}
 	b.consumer(func(c *Consumer) { c.group = "fresh" })

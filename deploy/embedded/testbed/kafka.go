@@ -2,8 +2,8 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"net"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,41 +11,86 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 
-	"github.com/activitylog/activitylog/deploy/embedded/broker"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Topic is the entries' topic of every test broker.
-const Topic = "activity"
-
-// Broker is a Kafka broker of one test, on disk, that can be stopped and started again over the same data.
+// Broker is a Kafka broker for one test, on disk, that can be stopped and started again over the same data: the embedded
+// one, or with the build tag kafka a node of Apache Kafka.
 type Broker struct {
-	t       testing.TB
-	cfg     broker.Config
-	running *broker.Broker
+	t      testing.TB
+	server *server
 }
 
 // Kafka starts a broker with the topics of an installation, partitions of them for the entries, and stops it when the
 // test ends.
 func Kafka(t testing.TB, partitions int) *Broker {
 	t.Helper()
-	b := &Broker{t: t, cfg: broker.Config{DataDir: filepath.Join(t.TempDir(), "broker")}}
+	b := &Broker{t: t, server: newServer(t)}
 	b.Start()
-	t.Cleanup(b.Stop)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(func() {
+		if err := b.server.release(); err != nil {
+			t.Errorf("leave broker: %v", err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := schemakafka.Create(ctx, b.Client(), schemakafka.Topics(Topic, partitions, 24*time.Hour)); err != nil {
+	specs := schemakafka.Topics(b.Topic(), partitions, 24*time.Hour)
+	if err := schemakafka.Create(ctx, b.Client(), specs); err != nil {
 		t.Fatalf("create topics: %v", err)
+	}
+	for _, s := range specs {
+		if err := b.led(ctx, s); err != nil {
+			t.Fatalf("topic %s: %v", s.Name, err)
+		}
 	}
 	return b
 }
 
-// Addr is the broker's host:port, the same after a restart.
-func (b *Broker) Addr() string { return b.cfg.Addr }
+// led waits until every partition of a new topic has its leader.
+func (b *Broker) led(ctx context.Context, s schemakafka.Spec) error {
+	client := b.Client()
+	var offsets []kafka.OffsetRequest
+	for p := range s.Partitions {
+		offsets = append(offsets, kafka.LastOffsetOf(p))
+	}
+	for {
+		res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{s.Name: offsets}})
+		if err == nil {
+			for _, p := range res.Topics[s.Name] {
+				err = errors.Join(err, p.Error)
+			}
+		}
+		if err == nil || !again(ctx) {
+			return err
+		}
+	}
+}
 
-// Mechanism is how clients name their password.
+// again waits a moment; false if ctx has ended meanwhile.
+func again(ctx context.Context) bool {
+	timer := time.NewTimer(20 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// Topic is the topic of the entries, which no other test uses.
+func (b *Broker) Topic() string { return b.server.topic }
+
+// Addr is the broker's host:port, the same after a restart.
+func (b *Broker) Addr() string { return b.server.addr() }
+
+// Login is how clients log in: the mechanism as the services' settings name it, the user and the password.
+func (b *Broker) Login() (mechanism, user, password string) { return b.server.login() }
+
+// Mechanism is how clients of the tests log in.
 func (b *Broker) Mechanism() sasl.Mechanism {
-	return plain.Mechanism{Username: broker.User, Password: b.cfg.Password}
+	_, user, password := b.Login()
+	return plain.Mechanism{Username: user, Password: password}
 }
 
 // Transport is a new transport to the broker. The test closes its idle connections when it ends.
@@ -71,24 +116,18 @@ func (b *Broker) Dialer() *kafka.Dialer {
 // Stop ends the broker and closes every connection. It may have been stopped already.
 func (b *Broker) Stop() {
 	b.t.Helper()
-	if b.running == nil {
-		return
-	}
-	if err := b.running.Close(); err != nil {
+	if err := b.server.stop(); err != nil {
 		b.t.Errorf("stop broker: %v", err)
 	}
-	b.running = nil
 }
 
-// Start runs the broker again at the same address, over the same data.
+// Start runs the broker again at the same address, over the same data, and returns when it answers.
 func (b *Broker) Start() {
 	b.t.Helper()
-	running, err := broker.Open(context.WithoutCancel(b.t.Context()), b.cfg)
-	if err != nil {
+	if err := b.server.start(context.WithoutCancel(b.t.Context())); err != nil {
 		b.t.Fatalf("start broker: %v", err)
 	}
-	b.running, b.cfg.Addr, b.cfg.Password = running, running.Addr(), running.Password()
 }
 
 // Disconnect closes every connection to the broker, as a network fault would.
-func (b *Broker) Disconnect() { b.running.Disconnect() }
+func (b *Broker) Disconnect() { b.server.disconnect() }

@@ -23,11 +23,13 @@ func TestDeletes(t *testing.T) {
 	b, db, log := testbed.Kafka(t, 2), fixture.Open(t, testbed.ClickHouse(t)), slog.New(slog.DiscardHandler)
 	client := b.Client()
 	cfg := consumer.Defaults()
-	cfg.Topic, cfg.Brokers, cfg.ClickHouse = testbed.Topic, []string{b.Addr()}, db.Options
+	cfg.Topic, cfg.Brokers, cfg.ClickHouse = b.Topic(), []string{b.Addr()}, db.Options
 	background(t, consumer.New(cfg, client, log, prometheus.NewRegistry()).Run)
-	store := query.New(query.Defaults(), db.Conn, client, log, prometheus.NewRegistry())
+	reads := query.Defaults()
+	reads.Topic = b.Topic()
+	store := query.New(reads, db.Conn, client, log, prometheus.NewRegistry())
 	background(t, store.Run)
-	publish(t, client, 123, entries()[:4])
+	publish(t, b, 123, entries()[:4])
 	r := chi.NewRouter()
 	r.Use(anonymous)
 	fleet.New(store, fleet.Config{}, log).Routes(r)
@@ -49,7 +51,7 @@ func background(t *testing.T, f func(context.Context) error) {
 }
 
 // publish has entries with the ids from first on acknowledged as one record.
-func publish(t *testing.T, client *kafka.Client, first uint64, entries []schema.Entry) {
+func publish(t *testing.T, b *testbed.Broker, first uint64, entries []schema.Entry) {
 	t.Helper()
 	var c schema.Chunk
 	c.Reset(schema.DefaultTenant, time.Now().UnixMilli())
@@ -57,8 +59,8 @@ func publish(t *testing.T, client *kafka.Client, first uint64, entries []schema.
 		c.Add(&entries[i], nil)
 	}
 	c.Seal(first)
-	res, err := client.Produce(t.Context(), &kafka.ProduceRequest{
-		Topic: testbed.Topic, Partition: 1, RequiredAcks: kafka.RequireAll,
+	res, err := b.Client().Produce(t.Context(), &kafka.ProduceRequest{
+		Topic: b.Topic(), Partition: 1, RequiredAcks: kafka.RequireAll,
 		Records: kafka.NewRecordReader(kafka.Record{Time: time.Now(), Value: kafka.NewBytes(schema.AppendChunk(schema.AppendRecordHeader(nil), &c))}),
 	})
 	if err == nil {

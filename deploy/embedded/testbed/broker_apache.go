@@ -1,0 +1,65 @@
+//go:build kafka
+
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+var (
+	openNode = sync.OnceValues(newNode)
+	topics   atomic.Int64
+)
+
+// server is the node of this test process, which all its tests use one after the other, behind a relay of the test.
+type server struct {
+	topic string
+	node  *node
+	relay *relay // nil while the server is stopped
+}
+
+func newServer(t testing.TB) *server {
+	t.Helper()
+	n, err := openNode()
+	if err != nil {
+		t.Fatalf("prepare a node of Apache Kafka: %v", err)
+	}
+	return &server{topic: fmt.Sprintf("activity%d", topics.Add(1)), node: n}
+}
+
+func (s *server) addr() string { return s.node.advertised }
+
+func (s *server) login() (mechanism, user, password string) {
+	return "scram-sha-512", nodeUser, nodePassword
+}
+
+func (s *server) start(ctx context.Context) (err error) {
+	if err := s.node.start(ctx); err != nil {
+		return err
+	}
+	s.relay, err = openRelay(ctx, s.node.advertised, s.node.login)
+	return err
+}
+
+func (s *server) stop() error {
+	if err := s.release(); err != nil {
+		return err
+	}
+	return s.node.kill()
+}
+
+// release is the end of the test; the node goes on for the next.
+func (s *server) release() error {
+	if s.relay == nil {
+		return nil
+	}
+	relay := s.relay
+	s.relay = nil
+	return relay.close()
+}
+
+func (s *server) disconnect() { s.relay.disconnect() }
