@@ -26,6 +26,9 @@ type chaosCmd struct {
 	Outages    bool `help:"Check what callers see while the broker or the engine is away, and that services wait for what they depend on."`
 	Standalone int  `help:"Kill the whole of standalone that many times instead." placeholder:"N"`
 
+	Kafka string `help:"Script that becomes a node of Apache Kafka, in the place of the embedded broker: deploy/kafka/node.sh." type:"existingfile" placeholder:"FILE"`
+	Nodes int    `help:"How many of those; each record is then on two of 3 at least." enum:"1,3" default:"1"`
+
 	Bin  string `help:"Folder of the binaries; that of loadgen itself if empty." type:"path"`
 	Keep bool   `help:"Keep the folder of the run also when nothing was wrong."`
 }
@@ -45,7 +48,8 @@ func (c *chaosCmd) Run(ctx context.Context, out *output) error {
 	out.progress.Say("seed %d", c.Seed)
 	cfg := chaos.Config{
 		Bin: bin, Dir: dir, Seed: c.Seed, Duration: c.Duration, Kill: c.Kill, Every: c.Every,
-		Deletes: c.Deletes, Wipes: c.Wipes, Session: c.Session, Paused: c.Paused, Say: out.progress.Say,
+		Deletes: c.Deletes, Wipes: c.Wipes, Session: c.Session, Paused: c.Paused,
+		Nodes: chaos.Nodes{Script: c.Kafka, Count: c.Nodes}, Say: out.progress.Say,
 	}
 	broken, err := c.run(ctx, cfg, out)
 	if err != nil || broken {

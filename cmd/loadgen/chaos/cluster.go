@@ -5,7 +5,6 @@ package chaos
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,14 +34,16 @@ const startPatience = time.Minute
 // Cluster is six processes on loopback ports of their own, which they keep when they are started again.
 type Cluster struct {
 	Dir       string
-	Names     []string // of the members, in the order in which they are started; they are stopped in the order Stops
+	Names     []string // of the members, in the order in which they are started; those of ours are stopped in the order Stops
 	Stops     []string
-	Write     string // base URL of the collector
-	Read      string // base URL of the query service
-	Kafka     string // address of the broker; empty for standalone
+	Brokers   []string // the members that are Kafka; empty for standalone
+	Write     string   // base URL of the collector
+	Read      string   // base URL of the query service
+	Kafka     string   // addresses of the brokers, separated by commas; empty for standalone
 	Store     *oracle.Server
 	processes map[string]*process.Process
 	http      map[string]string // address of /readyz, by member
+	kafka     map[string]string // address of Kafka, by node: it has no /readyz
 	envFile   string            // where standalone says what its database is; else empty
 }
 
@@ -65,53 +66,84 @@ func NewStandalone(dir, bin string) (*Cluster, error) {
 	}, nil
 }
 
-// NewCluster prepares a cluster in the folder dir from the binaries in the folder bin. Nothing runs yet. The session is
-// that of the consumers, and so how long a partition of a killed one waits; 0 is their default.
+// NewCluster prepares a cluster on the embedded broker, in the folder dir from the binaries in the folder bin. Nothing runs
+// yet. The session is that of the consumers, and so how long a partition of a killed one waits; 0 is their default.
 func NewCluster(dir, bin string, session time.Duration) (*Cluster, error) {
-	c := &Cluster{
-		Dir: dir, Names: Members, Stops: []string{Collector, Consumer1, Consumer2, Query, Engine, Broker},
-		processes: map[string]*process.Process{}, http: map[string]string{},
+	return newCluster(dir, bin, session, Nodes{})
+}
+
+// member is a process of a cluster, as it is to be made.
+type member struct {
+	name, path string
+	args, env  []string
+}
+
+func newCluster(dir, bin string, session time.Duration, nodes Nodes) (*Cluster, error) {
+	c := &Cluster{Dir: dir, processes: map[string]*process.Process{}, http: map[string]string{}, kafka: map[string]string{}}
+	brokers, err := c.brokers(nodes)
+	if err != nil {
+		return nil, err
 	}
 	addrs := map[string]string{}
-	var errs []error
-	for _, name := range append([]string{"kafka", "clickhouse"}, Members...) {
-		addr, err := process.FreeAddr()
-		addrs[name] = addr
-		errs = append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	for _, name := range append([]string{"clickhouse"}, Members...) {
+		if addrs[name], err = process.FreeAddr(); err != nil {
+			return nil, err
+		}
 	}
 	password := rand.Text()
 	dsn := "http://default@" + addrs["clickhouse"] + "/default"
 	secret := []string{"CLICKHOUSE_DSN=" + dsn, "CLICKHOUSE_PASSWORD=" + password}
-	kafka := []string{"KAFKA_BROKERS=" + addrs["kafka"]}
+	kafka := []string{"KAFKA_BROKERS=" + c.Kafka}
 	var consumer []string
 	if session > 0 {
 		consumer = []string{"SESSION_TIMEOUT=" + session.String()}
 	}
-	standalone := func(only string) []string { return []string{"--only", only} }
-	for _, m := range []struct {
-		name, path string
-		args, env  []string
-	}{
-		{Broker, "standalone", standalone(Broker), []string{"BROKER_ADDR=" + addrs["kafka"], "DATA_DIR=" + filepath.Join(dir, "kafka")}},
-		{Engine, "standalone", standalone(Engine), []string{"CLICKHOUSE_PASSWORD=" + password, "ENGINE_ADDR=" + addrs["clickhouse"], "DATA_DIR=" + filepath.Join(dir, "clickhouse")}},
+	for _, m := range append(brokers, []member{
+		{Engine, "standalone", []string{"--only", Engine}, []string{"CLICKHOUSE_PASSWORD=" + password, "ENGINE_ADDR=" + addrs["clickhouse"], "DATA_DIR=" + filepath.Join(dir, "clickhouse")}},
 		{Collector, "collector", nil, slices.Concat(kafka, []string{"CREATE_TOPICS=true"})},
 		{Consumer1, "consumer", nil, slices.Concat(kafka, secret, consumer)},
 		{Consumer2, "consumer", nil, slices.Concat(kafka, secret, consumer)},
 		{Query, "query", nil, slices.Concat(kafka, secret)},
-	} {
-		c.http[m.name] = addrs[m.name]
-		c.processes[m.name] = process.New(process.Spec{
-			Name: m.name, Path: filepath.Join(bin, m.path), Args: m.args,
-			Env: append([]string{"HTTP_ADDR=" + addrs[m.name]}, m.env...), Log: filepath.Join(dir, m.name+".log"),
-		})
+	}...) {
+		c.add(bin, m, addrs[m.name])
 	}
-	c.Write, c.Read, c.Kafka = "http://"+addrs[Collector], "http://"+addrs[Query], addrs["kafka"]
-	var err error
+	c.Write, c.Read = "http://"+addrs[Collector], "http://"+addrs[Query]
+	c.Stops = []string{Collector, Consumer1, Consumer2, Query, Engine}
+	if nodes.Script == "" {
+		c.Stops = append(c.Stops, Broker)
+	}
 	c.Store, err = oracle.Open(dsn, password)
 	return c, err
+}
+
+// brokers chooses the addresses of Kafka, and says what runs it.
+func (c *Cluster) brokers(nodes Nodes) ([]member, error) {
+	if nodes.Script != "" {
+		return c.nodes(nodes)
+	}
+	addr, err := process.FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	c.Brokers, c.Kafka = []string{Broker}, addr
+	return []member{{
+		Broker, "standalone", []string{"--only", Broker}, []string{"BROKER_ADDR=" + addr, "DATA_DIR=" + filepath.Join(c.Dir, "kafka")},
+	}}, nil
+}
+
+// add makes a member's process. Its path is one within the folder bin, unless it is absolute.
+func (c *Cluster) add(bin string, m member, http string) {
+	if !filepath.IsAbs(m.path) {
+		m.path = filepath.Join(bin, m.path)
+	}
+	if _, node := c.kafka[m.name]; !node {
+		c.http[m.name] = http
+		m.env = append(m.env, "HTTP_ADDR="+http)
+	}
+	c.Names = append(c.Names, m.name)
+	c.processes[m.name] = process.New(process.Spec{
+		Name: m.name, Path: m.path, Args: m.args, Env: m.env, Log: filepath.Join(c.Dir, m.name+".log"),
+	})
 }
 
 // Start starts the members and waits until each is ready.
@@ -134,7 +166,12 @@ func (c *Cluster) AwaitReady(ctx context.Context, name string) (time.Duration, e
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	begun := time.Now()
-	err := c.processes[name].AwaitReady(ctx, c.http[name])
+	var err error
+	if addr, ok := c.kafka[name]; ok {
+		err = c.awaitNode(ctx, name, addr)
+	} else {
+		err = c.processes[name].AwaitReady(ctx, c.http[name])
+	}
 	took := time.Since(begun)
 	if err == nil && c.envFile != "" {
 		c.Store, err = oracle.OpenEnvFile(c.envFile)

@@ -45,12 +45,19 @@ func (f *faults) one(ctx context.Context, fault string) {
 	if fault == "consumer" || fault == Pause {
 		member = []string{Consumer1, Consumer2}[f.rand.IntN(2)]
 	}
+	if fault == Broker && len(f.cluster.Brokers) > 1 {
+		member = f.cluster.Brokers[f.rand.IntN(len(f.cluster.Brokers))]
+	}
 	away := time.Duration(f.rand.Int64N(int64(time.Second)))
-	if !f.take(member) {
+	part := member
+	if slices.Contains(f.cluster.Brokers, member) {
+		part = Broker // one of them at a time: so many a cluster of three does without
+	}
+	if !f.take(part) {
 		return
 	}
 	f.all.Go(func() {
-		defer f.release(member)
+		defer f.release(part)
 		if fault == Pause {
 			f.pause(ctx, member)
 			return
@@ -71,7 +78,7 @@ func (f *faults) kill(ctx context.Context, member string, away time.Duration) {
 		f.violation("%v", err)
 		return
 	}
-	if member != Broker && member != Engine { // the others may be unready because one of these is away
+	if member != Engine && !slices.Contains(f.cluster.Brokers, member) { // the others may be unready because one of these is away
 		return
 	}
 	took, err := f.cluster.AwaitReady(context.WithoutCancel(ctx), member)

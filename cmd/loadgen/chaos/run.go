@@ -23,6 +23,7 @@ type Config struct {
 	Deletes  int           // of single entries
 	Wipes    int           // deletes of everything, in the first 60 % of the run
 	Session  time.Duration // of the consumers; 0 is their default
+	Nodes    Nodes         // of Apache Kafka; none: the embedded broker
 	Paused   time.Duration // how long a paused consumer is stopped; more than its session timeout
 	Say      func(format string, args ...any)
 }
@@ -51,15 +52,15 @@ func newRun(cfg Config, cluster *Cluster) *run {
 
 // Run starts a cluster, breaks it, and checks it. The error is that the run could not be made; what it found is in the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	cluster, err := NewCluster(cfg.Dir, cfg.Bin, cfg.Session)
+	cluster, err := newCluster(cfg.Dir, cfg.Bin, cfg.Session, cfg.Nodes)
 	if err != nil {
 		return nil, err
 	}
 	defer cluster.Close()
-	if err := cluster.Start(ctx, Members...); err != nil {
+	if err := cluster.Start(ctx, cluster.Names...); err != nil {
 		return nil, err
 	}
-	cfg.Say("six processes are up in %s", cfg.Dir)
+	cfg.Say("%d processes are up in %s", len(cluster.Names), cfg.Dir)
 	r := newRun(cfg, cluster)
 	r.underLoad(ctx, func(ctx context.Context, seed uint64) { r.newFaults(seed).strike(ctx) })
 	if err := ctx.Err(); err != nil {
