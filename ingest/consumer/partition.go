@@ -83,6 +83,7 @@ func (p *partition) assign(ctx context.Context) error {
 	if err := p.resume(ctx); err != nil {
 		return err
 	}
+	p.peek(ctx)
 	if err := p.lookUpMarks(ctx); err != nil {
 		return err
 	}
@@ -115,6 +116,18 @@ func (p *partition) resume(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// peek looks how long the first record has waited: ClickHouse, which is asked next, may be away for long, and the log does
+// not keep a record for ever. What goes wrong here goes wrong again where it counts.
+func (p *partition) peek(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	first := *p.fetch
+	first.maxBytes, first.wait = 1, time.Millisecond
+	if found, _, err := first.fetch(ctx, max(0, p.next)); err == nil && len(found.records) > 0 {
+		p.since.Store(found.records[0].at)
+	}
 }
 
 // compare brings the committed offset and the log together. A log that begins later has lost records before they were

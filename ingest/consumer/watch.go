@@ -79,6 +79,8 @@ func (c *Consumer) watchAge(ctx context.Context) {
 
 // retention is how long the log keeps a record; 0 if that is not known or for ever.
 func (c *Consumer) retention(ctx context.Context) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	res, err := c.client.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{
 		ResourceType: kafka.ResourceTypeTopic, ResourceName: c.cfg.Topic, ConfigNames: []string{"retention.ms"},
 	}}})

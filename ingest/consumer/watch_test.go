@@ -10,6 +10,8 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/segmentio/kafka-go"
+
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
 // ageOf is what the metric says of how long partition 0 has waited.
@@ -20,6 +22,13 @@ func (c *Consumer) ageOf(t *testing.T) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(m.GetGauge().GetValue() * float64(time.Second))
+}
+
+// topic is that of the entries.
+func (b *bed) topic() (topic string) {
+	_, stop := b.consumer(func(c *Consumer) { topic = c.cfg.Topic })
+	stop()
+	return topic
 }
 
 // appendedAgo writes a record that the log has had for so long, and expects its entries to be stored.
@@ -89,6 +98,25 @@ func TestARecordThatIsAboutToBeLostIsToldOf(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestARecordIsToldOfWhileClickHouseIsAwayFromTheStart: the consumer has then not begun with its partition.
+func TestARecordIsToldOfWhileClickHouseIsAwayFromTheStart(t *testing.T) {
+	b := bareBed(t, 1)
+	b.appendedAgo(b.topic(), 13*time.Hour)
+	c, _ := b.consumer(func(c *Consumer) { c.watch.every = 5 * time.Millisecond })
+	b.await("Ready to tell of the record", func() error {
+		if err := c.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "retention: a record has waited for 13h") {
+			return fmt.Errorf("got %w", err)
+		}
+		return nil
+	})
+	if _, err := tables.Migrate(t.Context(), b.opts); err != nil {
+		t.Fatal(err)
+	}
+	b.drain()
+	b.check()
+	b.await("Ready", func() error { return c.Ready(t.Context()) })
 }
 
 func TestTheOldestOfAllPartitionsCounts(t *testing.T) {
