@@ -38,19 +38,9 @@ func TestEveryReplicaAcknowledgesADeadLetter(t *testing.T) {
 	seen := &witness{RoundTripper: w.client.Transport}
 	r.consumer.client.Transport = seen
 	r.start(0, 2)
-	err = w.persist("store the record", func() error {
-		if at, err := w.committed(0); err != nil || at != 1 {
-			return errors.Join(err, errors.New("not stored yet"))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, w.awaitStored(1))
 	r.stop()
-	if err := r.end(); err != nil && !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
+	must(t, r.end())
 	if want := []int16{int16(kafka.RequireAll)}; !slices.Equal(slices.Compact(seen.acks), want) {
 		t.Errorf("dead letters ask for the replicas %v, want %v", seen.acks, want)
 	}
