@@ -48,8 +48,8 @@ check: ## what CI runs: fetch, build, vet, lint, test, race, kafka-test
 fuzz: engine ## run every fuzz target for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)
 
-bench: engine build ## measure on this machine and write BENCHMARKS.md
-	bin/loadgen bench
+bench: engine build ## measure on this machine and write BENCHMARKS.md; LARGE=1 for a table of 50 M, too; PEER=<url of a VictoriaLogs> beside it
+	bin/loadgen bench --out BENCHMARKS.md $(if $(LARGE),--large 50000000) $(if $(PEER),--peer $(PEER))
 
 profile: engine build ## CPU and allocation profiles of the services under load, into .cache/profile
 	bin/loadgen profile --out .cache/profile

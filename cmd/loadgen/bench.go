@@ -13,6 +13,9 @@ type benchCmd struct {
 	Parts     []string      `help:"What to measure: ${parts}." default:"${parts}"`
 	Burst     int           `help:"Entries of the burst." default:"2000000"`
 	Sustained int           `help:"Entries of the sustained load, and of the table that is queried." default:"10000000"`
+	Large     int           `help:"Entries of a second, larger table that is queried too; 0 for none."`
+	Rounds    int           `help:"How often the short parts are measured; the figure is the median." default:"3"`
+	Peer      string        `help:"URL of a VictoriaLogs (-retentionPeriod=100d) that does the same work in the same run." placeholder:"URL"`
 	Time      time.Duration `help:"How long a part runs that has no number of entries." default:"10s"`
 	Seed      uint64        `help:"Of the workload." default:"42"`
 	Out       string        `help:"File to write the report to, as Markdown." type:"path" placeholder:"BENCHMARKS.md"`
@@ -31,6 +34,7 @@ func (c *benchCmd) Run(ctx context.Context, out *output) error {
 	}
 	r, err := bench.Run(ctx, bench.Config{
 		Bin: bin, Dir: dir, Seed: c.Seed, Parts: c.Parts, Burst: c.Burst, Sustained: c.Sustained, Time: c.Time,
+		Rounds: max(c.Rounds, 1), Large: c.Large, Peer: c.Peer,
 		Say: out.progress.Say, Update: out.progress.Update,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/process"
+	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
@@ -25,26 +26,24 @@ type Config struct {
 	Burst     int           // entries of the burst
 	Sustained int           // entries of the sustained load, and of the table that is queried
 	Time      time.Duration // of a part that has no number of entries
+	Rounds    int           // of the short parts
+	Large     int           // entries of a second table to query; 0 for none
+	Peer      string        // URL of a VictoriaLogs that does the same work; empty for none
 	Say       func(format string, args ...any)
 	Update    func(format string, args ...any)
 }
 
 // Parts are the parts of a measurement, in their order.
-var Parts = []string{"limits", "burst", "singles", "fresh", "idle", "sustained", "queries", "processes"}
+var Parts = []string{"limits", "burst", "stages", "singles", "fresh", "idle", "sustained", "queries", "processes"}
 
-// Figure is one line of a table.
-type Figure struct {
-	Part  string `json:"part"`
-	What  string `json:"what"`
-	Value string `json:"value"`
-	Goal  string `json:"goal,omitempty"`
-	Note  string `json:"note,omitempty"`
-}
+// order is that of the tables.
+var order = append(slices.Clone(Parts), "large", "ratios")
 
 // Report is what was measured, where and when.
 type Report struct {
-	Machine Machine  `json:"machine"`
-	Figures []Figure `json:"figures"`
+	Machine Machine   `json:"machine"`
+	Peer    string    `json:"peer,omitempty"` // its version
+	Figures []*Figure `json:"figures"`
 }
 
 // bench is a measurement under way.
@@ -52,37 +51,87 @@ type bench struct {
 	Config
 	report *Report
 	part   string
-	noOp   float64 // requests a second of a handler that does nothing; 0 when not measured
+	peer   *peer // nil without
+	lone   stats.Histogram
+	among  stats.Histogram
+}
+
+// step is a part and how it is measured.
+type step struct {
+	part string
+	run  func(context.Context) error
 }
 
 // Run measures. What was measured before an error is in the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	b := &bench{Config: cfg, report: &Report{Machine: thisMachine(ctx)}}
-	for _, step := range []struct {
-		part string
-		run  func(context.Context) error
-	}{
-		{"limits", b.limits},
-		{"burst", b.burst},
-		{"singles", b.onStandalone("singles", b.singles)},
-		{"fresh", b.onStandalone("fresh", b.fresh)},
+	if cfg.Peer != "" {
+		var err error
+		if b.peer, err = openPeer(ctx, cfg.Peer); err != nil {
+			return b.report, err
+		}
+		b.report.Peer = b.peer.version
+	}
+	begun, watch := time.Now(), foreign()
+	for round := range cfg.Rounds { // the short parts by turns, so that a disturbance does not fall on one alone
+		cfg.Say("round %d of %d, %v", round+1, cfg.Rounds, time.Since(begun).Round(time.Second))
+		if err := b.steps(ctx, []step{
+			{"limits", b.limits},
+			{"burst", b.burst},
+			{"stages", b.stages},
+			{"singles", b.singles},
+			{"fresh", b.onStandalone("fresh", b.fresh)},
+		}); err != nil {
+			return b.report, err
+		}
+	}
+	if err := b.steps(ctx, []step{
 		{"idle", b.onStandalone("idle", b.idle)},
 		{"sustained", b.sustained},
 		{"processes", b.processes},
-	} {
-		wanted := slices.Contains(cfg.Parts, step.part) || step.part == "sustained" && slices.Contains(cfg.Parts, "queries")
+	}); err != nil {
+		return b.report, err
+	}
+	b.ratios()
+	b.report.Machine.Others = 100 * watch()
+	cfg.Say("took %v", time.Since(begun).Round(time.Second))
+	return b.report, ctx.Err()
+}
+
+func (b *bench) steps(ctx context.Context, steps []step) error {
+	for _, s := range steps {
+		wanted := slices.Contains(b.Parts, s.part) || s.part == "sustained" && slices.Contains(b.Parts, "queries")
 		if !wanted || ctx.Err() != nil {
 			continue
 		}
-		b.part = step.part
-		cfg.Say("%s", step.part)
-		others := foreign()
-		if err := step.run(ctx); err != nil {
-			return b.report, fmt.Errorf("measure %s: %w", step.part, err)
+		b.part = s.part
+		b.Say("%s", s.part)
+		if err := s.run(ctx); err != nil {
+			return fmt.Errorf("measure %s: %w", s.part, err)
 		}
-		b.add("meanwhile, CPU used by others on this machine", "0", "figures of a busy machine are too low", "%.0f %% of its cores", 100*others())
 	}
-	return b.report, ctx.Err()
+	return nil
+}
+
+// ratios holds figures against the limits of the same run, and against the peer.
+func (b *bench) ratios() {
+	none := b.median("limits", noOpSingles)
+	synced, unsynced := b.median("singles", singlesRate), b.median("singles", singlesUnsynced)
+	b.ratio("ratios", "single POSTs without fsync, of the no-op handler", atLeast(0.45), unsynced, none)
+	b.ratio("ratios", "single POSTs with fsync, of those without", atLeast(0.5), synced, unsynced)
+	b.ratio("ratios", "collector with fsync, of that without", atLeast(0.75), b.median("stages", collectorRate), b.median("stages", collectorUnsynced))
+	b.ratio("ratios", "consumer, of the insert of encoded blocks", atLeast(0.6), b.median("stages", consumerRate), b.median("limits", insertRate))
+	for _, f := range b.report.Figures {
+		if f.Part != "sustained" || len(f.Peer) == 0 {
+			continue
+		}
+		switch f.What {
+		case storedRate:
+			b.ratio("ratios", "sustained rate, of the peer's", atLeast(1.5), median(f.Values), median(f.Peer))
+		case cpuEach:
+			b.ratio("ratios", "sustained CPU an entry, of the peer's", atMost(0.8), median(f.Values), median(f.Peer))
+		}
+	}
 }
 
 // foreign begins to watch what others use of the machine; the function it returns says their share of its cores. Processes
@@ -95,12 +144,6 @@ func foreign() func() float64 {
 	}
 }
 
-func (b *bench) add(what, goal, note, value string, args ...any) {
-	f := Figure{b.part, what, fmt.Sprintf(value, args...), goal, note}
-	b.report.Figures = append(b.report.Figures, f)
-	b.Say("  %-58s %-24s %s", f.What, f.Value, f.Goal)
-}
-
 func (b *bench) source(total int) *workload.Source {
 	return workload.New(b.Seed, total, time.Now().UnixMilli())
 }
@@ -111,8 +154,8 @@ type standalone struct {
 	process *process.Process
 }
 
-// open starts a standalone on a data folder of its own.
-func (b *bench) open(ctx context.Context, name string) (*standalone, error) {
+// open starts a standalone on a data folder of its own, with the settings env.
+func (b *bench) open(ctx context.Context, name string, env ...string) (*standalone, error) {
 	dir := filepath.Join(b.Dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
@@ -121,11 +164,13 @@ func (b *bench) open(ctx context.Context, name string) (*standalone, error) {
 	if err != nil {
 		return nil, err
 	}
+	alone := c.Process(chaos.Alone)
+	alone.Env = append(alone.Env, env...)
 	if err := c.Start(ctx, c.Names...); err != nil {
 		c.Close()
 		return nil, err
 	}
-	return &standalone{c, c.Process(chaos.Alone)}, nil
+	return &standalone{c, alone}, nil
 }
 
 // close ends it and empties its folder.
@@ -133,6 +178,9 @@ func (s *standalone) close() {
 	s.Close()
 	_ = os.RemoveAll(s.Dir)
 }
+
+// ms is d in the unit of the tables.
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // onStandalone runs a part on a standalone of its own.
 func (b *bench) onStandalone(name string, part func(context.Context, *standalone) error) func(context.Context) error {

@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
-	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/load"
 	"github.com/activitylog/activitylog/cmd/loadgen/oracle"
 	"github.com/activitylog/activitylog/cmd/loadgen/process"
@@ -101,79 +101,130 @@ func (b *bench) awaitQuiet(ctx context.Context, store *oracle.Server, usage func
 
 func (s *standalone) cpu() time.Duration { return s.process.Usage().CPU }
 
+// Figures that others are held against.
+const (
+	storedRate        = "stored"
+	cpuEach           = "CPU an entry"
+	bytesEach         = "bytes an entry, all tables"
+	collectorRate     = "collector alone, NDJSON × 1000, fsync"
+	collectorUnsynced = "collector alone, NDJSON × 1000, without fsync"
+	consumerRate      = "consumers alone, two processes"
+)
+
 func (b *bench) burst(ctx context.Context) error {
-	s, err := b.open(ctx, "burst")
+	i, s, err := b.fill(ctx, "burst", b.Burst)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	i, err := b.ingest(ctx, s.Write, s.Store, b.Burst, s.cpu)
-	if err != nil {
+	b.addIngested(i, atLeast(600), Goal{})
+	if err := b.addBatches(ctx, s.Cluster); err != nil {
 		return err
 	}
-	b.addIngested(i, "≥ 600k/s", "")
-	return b.addBatches(ctx, s.Cluster)
+	return b.ingestPeer(ctx, b.Burst)
 }
 
-func (b *bench) addIngested(i *ingested, rateGoal, cpuGoal string) {
-	n := fmt.Sprintf("%.1f M entries, ", i.entries()/1e6)
-	b.add(n+"accepted", "", "NDJSON × 1000, 8 connections, fsync", "%.0f/s", i.load.Rate)
-	b.add(n+"stored", rateGoal, "from the first request until all can be counted", "%.0f/s", i.entries()/i.stored.Seconds())
-	b.add(n+"until quiet", "", "merges done", "%.1f s", i.quiet.Seconds())
-	b.add(n+"CPU an entry", cpuGoal, "of the services, merges counted", "%.2f µs", i.cpu.Seconds()*1e6/i.entries())
-	b.add(n+"CPU an entry, generator", "", "", "%.2f µs", i.own.Seconds()*1e6/i.entries())
-	b.add(n+"request latency", "", "1000 entries", "p50 %v, p99 %v", round(i.load.Latency.P50), round(i.load.Latency.P99))
-}
-
-func round(d time.Duration) time.Duration {
-	if d > 10*time.Millisecond {
-		return d.Round(time.Millisecond)
+// fill opens a standalone and stores n entries in it.
+func (b *bench) fill(ctx context.Context, name string, n int) (*ingested, *standalone, error) {
+	s, err := b.open(ctx, name)
+	if err != nil {
+		return nil, nil, err
 	}
-	return d.Round(10 * time.Microsecond)
+	i, err := b.ingest(ctx, s.Write, s.Store, n, s.cpu)
+	if err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	return i, s, nil
+}
+
+func (b *bench) addIngested(i *ingested, rate, cpu Goal) {
+	n := fmt.Sprintf("%.1f M entries", i.entries()/1e6)
+	b.add(Figure{What: "accepted", Unit: "%.0fk/s", Note: n + ", NDJSON × 1000, 8 connections"}, i.load.Rate/1e3)
+	b.add(Figure{What: storedRate, Unit: "%.0fk/s", Goal: rate, Note: "from the first request until all can be counted"}, i.entries()/i.stored.Seconds()/1e3)
+	b.add(Figure{What: "last entry accepted until all are stored", Unit: "%.2f s", Goal: atMost(1)}, (i.stored - i.load.Elapsed).Seconds())
+	b.add(Figure{What: "until quiet", Unit: "%.1f s", Note: "from the first request until merges are done"}, i.quiet.Seconds())
+	b.add(Figure{What: cpuEach, Unit: "%.2f µs", Goal: cpu, Note: "of the services until quiet, merges counted"}, i.cpu.Seconds()*1e6/i.entries())
+	b.add(Figure{What: "CPU an entry, generator", Unit: "%.2f µs"}, i.own.Seconds()*1e6/i.entries())
+	b.add(Figure{What: "request latency p50", Unit: "%.1f ms", Note: "1000 entries"}, ms(i.load.Latency.P50))
+	b.add(Figure{What: "request latency p99", Unit: "%.1f ms"}, ms(i.load.Latency.P99))
 }
 
 func (b *bench) sustained(ctx context.Context) error {
-	s, err := b.open(ctx, "sustained")
+	i, s, err := b.fill(ctx, "sustained", b.Sustained)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	i, err := b.ingest(ctx, s.Write, s.Store, b.Sustained, s.cpu)
-	if err != nil {
-		return err
-	}
-	b.addIngested(i, "≥ 300k/s", "≤ 3.9 µs")
+	b.addIngested(i, atLeast(300), atMost(3.9))
 	if err := b.addBatches(ctx, s.Cluster); err != nil {
 		return err
 	}
 	if err := b.addDisk(ctx, s, i); err != nil {
 		return err
 	}
-	b.add("highest resident memory of standalone", "", "broker and engine in it", "%d MB", s.process.Usage().Peak>>20)
+	b.add(Figure{What: peakMemory, Unit: "%.0f MB", Note: "highest resident; broker and engine in it"}, float64(s.process.Usage().Peak>>20))
 	if err := b.addExact(ctx, s.Store); err != nil {
+		return err
+	}
+	if err := b.ingestPeer(ctx, b.Sustained); err != nil {
 		return err
 	}
 	if !slices.Contains(b.Parts, "queries") {
 		return nil
 	}
 	b.part = "queries"
-	return b.queries(ctx, s)
+	if err := b.queries(ctx, s, b.Sustained); err != nil || b.Large == 0 {
+		return err
+	}
+	s.close()
+	return b.large(ctx)
+}
+
+const peakMemory = "memory of standalone"
+
+// large asks the same of a larger table.
+func (b *bench) large(ctx context.Context) error {
+	b.part = "large"
+	i, s, err := b.fill(ctx, "large", b.Large)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	b.addIngested(i, Goal{}, Goal{})
+	if err := b.addDisk(ctx, s, i); err != nil {
+		return err
+	}
+	if err := b.ingestPeer(ctx, b.Large); err != nil {
+		return err
+	}
+	if err := b.queries(ctx, s, b.Large); err != nil {
+		return err
+	}
+	for _, f := range slices.Clone(b.report.Figures) {
+		if small := b.median("queries", f.What); f.Part == "large" && f.Unit == queryUnit {
+			b.ratio("ratios", fmt.Sprintf("%s, %d M of %d M", f.What, b.Large/1e6, b.Sustained/1e6), atMost(1.5), median(f.Values), small)
+		}
+	}
+	return nil
 }
 
 func (b *bench) addDisk(ctx context.Context, s *standalone, i *ingested) error {
+	all := 0.0
 	err := s.Store.Query(ctx, `SELECT table, sum(bytes_on_disk), count() FROM system.parts WHERE active AND database = currentDatabase()
 		AND table IN ('activity', 'by_kind', 'by_entity') GROUP BY table ORDER BY table`, func(f []string) error {
-		var bytes float64
-		_, err := fmt.Sscan(f[1], &bytes)
-		goal := ""
-		if f[0] == "activity" {
-			goal = "≤ 30 B with the rollups"
-		}
-		b.add("bytes an entry, "+f[0], goal, "", "%.1f B in %s parts", bytes/i.entries(), f[2])
+		bytes, err := strconv.ParseFloat(f[1], 64)
+		all += bytes
+		b.add(Figure{What: "bytes an entry, " + f[0], Unit: "%.1f B", Note: f[2] + " parts"}, bytes/i.entries())
 		return err
 	})
-	b.add("bytes an entry, data folder", "", "the broker's log, a day of it, included", "%.1f B", float64(folderSize(s.Dir))/i.entries())
-	return err
+	if err != nil {
+		return err
+	}
+	b.add(Figure{What: bytesEach, Unit: "%.1f B", Goal: atMost(30), Note: "with indexes and rollups"}, all/i.entries())
+	b.add(Figure{What: "the same, of the NDJSON", Unit: "%.3f ×", Goal: atMost(0.15)}, all/float64(i.load.Bytes))
+	b.add(Figure{What: "bytes an entry, data folder", Unit: "%.1f B", Note: "with the broker's log"}, float64(folderSize(s.Dir))/i.entries())
+	return nil
 }
 
 func folderSize(dir string) (n int64) {
@@ -195,38 +246,7 @@ func (b *bench) addExact(ctx context.Context, store *oracle.Server) error {
 	if err != nil {
 		return err
 	}
-	b.add("stored exactly once, rollups equal", "no violation", "", "%d of %d ids, %d wrong groups", e.IDs, e.Rows, e.ByKind+e.ByEntity)
-	return nil
-}
-
-// processes measures the same burst over separate processes: what each costs, and its memory.
-func (b *bench) processes(ctx context.Context) error {
-	c, err := chaos.NewCluster(b.Dir, b.Bin, 0)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := c.Start(ctx, c.Names...); err != nil {
-		return err
-	}
-	usage := func() (sum time.Duration) {
-		for _, name := range c.Names {
-			sum += c.Process(name).Usage().CPU
-		}
-		return sum
-	}
-	i, err := b.ingest(ctx, c.Write, c.Store, b.Burst, usage)
-	if err != nil {
-		return err
-	}
-	b.addIngested(i, "", "")
-	if err := b.addBatches(ctx, c); err != nil {
-		return err
-	}
-	goals := map[string]string{chaos.Collector: "< 150 MB, ≤ 1.3 µs", chaos.Consumer1: "< 400 MB", chaos.Consumer2: "< 400 MB", chaos.Query: "< 200 MB"}
-	for _, name := range c.Names {
-		u := c.Process(name).Usage()
-		b.add(name, goals[name], "highest resident memory, CPU an entry", "%d MB, %.2f µs", u.Peak>>20, u.CPU.Seconds()*1e6/i.entries())
-	}
+	wrong := e.Rows - e.IDs + e.ByKind + e.ByEntity
+	b.add(Figure{What: "entries stored twice, and groups of the rollups that differ", Unit: "%.0f", Goal: atMost(0), Note: fmt.Sprintf("%d ids in %d rows", e.IDs, e.Rows)}, float64(wrong))
 	return nil
 }

@@ -24,6 +24,12 @@ import (
 	topics "github.com/activitylog/activitylog/schema/kafka"
 )
 
+// Figures that others are held against.
+const (
+	noOpSingles = "handler that does nothing, 64 connections"
+	insertRate  = "insert of encoded blocks of 250,000 rows"
+)
+
 // limits measures what the machine and the libraries could do at most: handlers that do nothing, the broker without the
 // collector, the engine without the consumer.
 func (b *bench) limits(ctx context.Context) error {
@@ -78,17 +84,17 @@ func (b *bench) noOps(ctx context.Context) error {
 	go func() { defer close(ended); _ = server.Serve(listener) }()
 	defer func() { _ = server.Close(); <-ended }()
 	url, source := "http://"+listener.Addr().String(), b.source(1_000_000)
-	singles, err := load.Run(ctx, load.Config{URL: url, Connections: singleConnections, Batch: 1, Duration: b.Time / 2}, source, nil, nil)
+	singles, err := load.Run(ctx, load.Config{URL: url, Connections: singleConnections, Batch: 1, Duration: b.Time / 3}, source, nil, nil)
 	if err != nil {
 		return err
 	}
-	b.noOp = singles.Rate
-	b.add("handler that does nothing, 64 connections", "", "a process with its client", "%.0f/s, p99 %v", singles.Rate, round(singles.Latency.P99))
-	batches, err := load.Run(ctx, load.Config{URL: url, Connections: connections, Batch: batch, Duration: b.Time / 2}, source, nil, nil)
+	b.add(Figure{What: noOpSingles, Unit: "%.1fk/s", Note: "a process with its client"}, singles.Rate/1e3)
+	b.add(Figure{What: noOpSingles + ", p99", Unit: "%.1f ms"}, ms(singles.Latency.P99))
+	batches, err := load.Run(ctx, load.Config{URL: url, Connections: connections, Batch: batch, Duration: b.Time / 3}, source, nil, nil)
 	if err != nil {
 		return err
 	}
-	b.add("handler that counts lines, NDJSON × 1000", "", "a process with its client", "%.2f M entries/s", batches.Rate/1e6)
+	b.add(Figure{What: "handler that counts lines, NDJSON × 1000", Unit: "%.2f M/s", Note: "a process with its client"}, batches.Rate/1e6)
 	return nil
 }
 
@@ -121,8 +127,9 @@ func (b *bench) rawProduce(ctx context.Context, c *chaos.Cluster) error {
 		}
 	}
 	n := float64(partitions * rounds * records * entries)
-	b.add("Client.Produce of packed records, acks=all, fsync", "", fmt.Sprintf("%d partitions, %d × %d entries a batch", partitions, records, entries), "%.2f M entries/s", n/time.Since(begun).Seconds()/1e6)
-	b.add("the same, CPU of the broker an entry", "", "", "%.2f µs", (c.Process(chaos.Broker).Usage().CPU-before).Seconds()*1e6/n)
+	note := fmt.Sprintf("%d partitions, %d × %d entries a batch", partitions, records, entries)
+	b.add(Figure{What: "Client.Produce of packed records, acks=all, fsync", Unit: "%.2f M/s", Note: note}, n/time.Since(begun).Seconds()/1e6)
+	b.add(Figure{What: "the same, CPU of the broker an entry", Unit: "%.2f µs"}, (c.Process(chaos.Broker).Usage().CPU-before).Seconds()*1e6/n)
 	return nil
 }
 
@@ -181,11 +188,11 @@ func (b *bench) rawInsert(ctx context.Context, c *chaos.Cluster) error {
 	if got[0] != rows*rounds {
 		return fmt.Errorf("%d rows stored, want %d", got[0], rows*rounds)
 	}
-	b.add("insert of encoded blocks of 250,000 rows", "", "fsync", "%.2f M rows/s", float64(got[0])/elapsed.Seconds()/1e6)
+	b.add(Figure{What: insertRate, Unit: "%.0fk/s", Note: "fsync"}, float64(got[0])/elapsed.Seconds()/1e3)
 	if err := b.awaitQuiet(ctx, c.Store, func() time.Duration { return c.Process(chaos.Engine).Usage().CPU }); err != nil {
 		return err
 	}
-	b.add("the same, CPU of the engine a row, merges counted", "", "", "%.2f µs", (c.Process(chaos.Engine).Usage().CPU-before).Seconds()*1e6/float64(got[0]))
+	b.add(Figure{What: "the same, CPU of the engine a row", Unit: "%.2f µs", Note: "merges counted"}, (c.Process(chaos.Engine).Usage().CPU-before).Seconds()*1e6/float64(got[0]))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,8 +17,63 @@ import (
 // repeats of each query, each time with other values where it has any.
 const repeats = 20
 
-// queries measures reads over HTTP on the table as ingest left it.
-func (b *bench) queries(ctx context.Context, s *standalone) error {
+// queryUnit is that of the time a query takes.
+const queryUnit = "%.1f ms"
+
+// query is one question, and how it is put to the peer; nil where that has no such thing.
+type query struct {
+	what  string
+	goal  float64 // ms
+	run   func(i int) error
+	peers func(i int) error
+}
+
+// reader asks our services and the peer.
+type reader struct {
+	*bench
+	ctx  context.Context //nolint:containedctx // of the one part that it lives for
+	conn *client.Conn
+	rows int
+}
+
+func (r *reader) list(what string, goal float64, params func(i int) url.Values) query {
+	q := query{what: what, goal: goal, run: func(i int) error {
+		_, _, err := r.conn.List(r.ctx, client.Query{Params: params(i)})
+		return err
+	}}
+	if r.peer != nil {
+		q.peers = func(i int) error { return r.peer.list(r.ctx, params(i)) }
+	}
+	return q
+}
+
+func (r *reader) count(what string, params func(i int) url.Values) query {
+	q := query{what: what, goal: 8, run: func(i int) error {
+		_, err := r.conn.Count(r.ctx, client.Query{Params: params(i)})
+		return err
+	}}
+	if r.peer != nil {
+		q.peers = func(i int) error {
+			_, err := r.peer.count(r.ctx, params(i))
+			return err
+		}
+	}
+	return q
+}
+
+// sql is a question that the dialect has no words for; logsQL is how the peer is asked.
+func (r *reader) sql(s *standalone, what string, goal float64, sql, logsQL string, params url.Values) query {
+	q := query{what: what, goal: goal, run: func(int) error {
+		return s.Store.Query(r.ctx, sql, func([]string) error { return nil })
+	}}
+	if r.peer != nil && logsQL != "" {
+		q.peers = func(int) error { return r.peer.stats(r.ctx, logsQL, params) }
+	}
+	return q
+}
+
+// queries measures reads over HTTP on the table as ingest left it, which holds rows entries.
+func (b *bench) queries(ctx context.Context, s *standalone, rows int) error {
 	conn, err := client.New(s.Read, time.Minute)
 	if err != nil {
 		return err
@@ -26,63 +82,85 @@ func (b *bench) queries(ctx context.Context, s *standalone) error {
 	if err := warmUp(ctx, conn); err != nil {
 		return err
 	}
-	source := b.source(b.Sustained)
-	list := func(params func(i int) url.Values) func(int) error {
-		return func(i int) error {
-			_, _, err := conn.List(ctx, client.Query{Params: params(i)})
-			return err
-		}
-	}
-	count := func(params func(i int) url.Values) func(int) error {
-		return func(i int) error {
-			_, err := conn.Count(ctx, client.Query{Params: params(i)})
-			return err
-		}
-	}
-	for _, q := range []struct {
-		what, goal string
-		run        func(i int) error
-	}{
-		{"newest 100", "≤ 15 ms", list(none)},
-		{"newest 100 of a platform", "≤ 15 ms", list(platform)},
-		{"newest 100 of an action", "≤ 15 ms", list(action)},
-		{"newest 100 of a platform and an action", "≤ 15 ms", list(both)},
-		{"newest 100 before some time", "≤ 15 ms", list(func(i int) url.Values { return before(source, i) })},
-		{"newest 100 of a busy device", "≤ 25 ms", list(device(0))},
-		{"newest 100 of a middling device", "≤ 110 ms", list(device(500))},
-		{"newest 100 of a rare device", "≤ 110 ms", list(device(9000))},
-		{"newest 100 of an account", "≤ 110 ms", list(account)},
-		{"count of all", "≤ 8 ms", count(none)},
-		{"count of a platform", "≤ 8 ms", count(platform)},
-		{"count of an action", "≤ 8 ms", count(action)},
-		{"count of a device", "≤ 8 ms", count(device(0))},
-		{"count of an account", "≤ 8 ms", count(account)},
-		{"a rare word", "≤ 60 ms", list(word)},
-		{"a rare word within a day", "≤ 20 ms", list(func(i int) url.Values { return wordOfDay(source, i, b.Sustained) })},
-		{"hourly counts by platform (rollup)", "≤ 12 ms", b.statement(ctx, s, `SELECT hour, platform, sum(n) FROM by_kind WHERE tenant = 'default' GROUP BY hour, platform`)},
-		{"top 10 devices of a day (rollup)", "≤ 20 ms", b.statement(ctx, s, topDevices(source))},
-	} {
-		if err := b.time(q.what, q.goal, q.run); err != nil {
+	r := &reader{bench: b, ctx: ctx, conn: conn, rows: rows}
+	source := b.source(rows)
+	for _, q := range append(r.lists(source), r.rollups(s, source)...) {
+		if err := r.time(q); err != nil {
 			return err
 		}
 	}
 	if err := b.deepPages(ctx, conn); err != nil {
 		return err
 	}
-	return b.afterDeletes(ctx, conn, count)
+	if err := r.afterDeletes(); err != nil {
+		return err
+	}
+	return r.requestIDs(s)
 }
 
-func (b *bench) time(what, goal string, run func(int) error) error {
+func (r *reader) lists(source *workload.Source) []query {
+	return append([]query{
+		r.list("newest 100", 15, none),
+		r.list("newest 100 of a platform", 15, platform),
+		r.list("newest 100 of an action", 15, action),
+		r.list("newest 100 of a platform and an action", 15, both),
+		r.list("newest 100 before some time", 15, func(i int) url.Values { return before(source, i) }),
+		r.list("newest 100 of a busy device", 25, device(0)),
+		r.list("newest 100 of a middling device", 110, device(500)),
+		r.list("newest 100 of a rare device", 110, device(9000)),
+		r.list("newest 100 of an account", 110, account),
+		r.list("a rare word", 60, word(r.rows)),
+		r.list("a rare word within a day", 20, func(i int) url.Values { return wordOfDay(source, i, r.rows) }),
+	}, r.counts("")...)
+}
+
+func (r *reader) counts(when string) []query {
+	return []query{
+		r.count("count of all"+when, none),
+		r.count("count of a platform"+when, platform),
+		r.count("count of an action"+when, action),
+		r.count("count of a device"+when, device(0)),
+		r.count("count of an account"+when, account),
+	}
+}
+
+func (r *reader) rollups(s *standalone, source *workload.Source) []query {
+	day := time.UnixMilli(source.Start + workload.Span/2).UTC().Truncate(24 * time.Hour)
+	ofDay := url.Values{"start": {strconv.FormatInt(day.Unix(), 10)}, "end": {strconv.FormatInt(day.Add(24*time.Hour).Unix()-1, 10)}}
+	return []query{
+		r.sql(s, "hourly counts by platform", 12, `SELECT hour, platform, sum(n) FROM by_kind WHERE tenant = 'default' GROUP BY hour, platform`,
+			`* | stats by (_time:1h, platform) count() n`, nil),
+		r.sql(s, "top 10 devices of a day", 20, topDevices(day), `* | stats by (serial) count() n | sort by (n desc) limit 10`, ofDay),
+	}
+}
+
+func (r *reader) time(q query) error {
+	ours, err := timed(q.what, q.run)
+	if err != nil {
+		return err
+	}
+	r.add(Figure{What: q.what, Unit: queryUnit, Goal: atMost(q.goal), Note: fmt.Sprintf("p50 of %d; most %.1f ms", repeats, ms(ours.Max()))}, ms(ours.Quantile(0.5)))
+	if q.peers == nil {
+		return nil
+	}
+	theirs, err := timed(q.what, q.peers)
+	if err != nil {
+		return err
+	}
+	r.addPeer(q.what, queryUnit, ms(theirs.Quantile(0.5)))
+	return nil
+}
+
+func timed(what string, run func(int) error) (*stats.Histogram, error) {
 	var h stats.Histogram
 	for i := range repeats {
 		begun := time.Now()
 		if err := run(i); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
+			return nil, fmt.Errorf("%s: %w", what, err)
 		}
 		h.Observe(time.Since(begun))
 	}
-	b.add(what, goal, "", "p50 %v, max %v", round(h.Quantile(0.5)), round(h.Max()))
-	return nil
+	return &h, nil
 }
 
 func none(int) url.Values { return url.Values{} }
@@ -110,8 +188,10 @@ func device(rank int) func(int) url.Values {
 
 func account(i int) url.Values { return url.Values{"username": {"user_" + strconv.Itoa(10_000+37*i)}} }
 
-func word(i int) url.Values {
-	return url.Values{"search": {fmt.Sprintf("%08d", workload.Number(7919*i))}}
+func word(rows int) func(i int) url.Values {
+	return func(i int) url.Values {
+		return url.Values{"search": {fmt.Sprintf("%08d", workload.Number(7919*i%rows))}}
+	}
 }
 
 func wordOfDay(s *workload.Source, i, total int) url.Values {
@@ -122,14 +202,10 @@ func wordOfDay(s *workload.Source, i, total int) url.Values {
 	return v
 }
 
-func topDevices(s *workload.Source) string {
-	day := time.UnixMilli(s.Start + workload.Span/2).UTC().Format(time.DateOnly)
-	return `SELECT entity, sum(n) AS c FROM by_entity WHERE tenant = 'default' AND kind = 'device' AND hour >= '` + day + `' AND hour < toDateTime('` + day +
+func topDevices(day time.Time) string {
+	from := day.Format(time.DateOnly)
+	return `SELECT entity, sum(n) AS c FROM by_entity WHERE tenant = 'default' AND kind = 'device' AND hour >= '` + from + `' AND hour < toDateTime('` + from +
 		`', 'UTC') + INTERVAL 1 DAY GROUP BY entity ORDER BY c DESC LIMIT 10`
-}
-
-func (b *bench) statement(ctx context.Context, s *standalone, sql string) func(int) error {
-	return func(int) error { return s.Store.Query(ctx, sql, func([]string) error { return nil }) }
 }
 
 // deepPages walks by cursor, and compares the last pages with the first.
@@ -155,20 +231,20 @@ func (b *bench) deepPages(ctx context.Context, conn *client.Conn) error {
 			last.Observe(time.Since(begun))
 		}
 	}
-	b.add("a page of 100, 180,000 entries deep by cursor", "≤ 1.5 × the first", "", "p50 %v, max %v", round(last.Quantile(0.5)), round(last.Max()))
+	b.add(Figure{What: "a page of 100, 180,000 entries deep by cursor", Unit: queryUnit, Goal: atMost(1.5 * b.median(b.part, "newest 100")), Note: "1.5 × the first page"}, ms(last.Quantile(0.5)))
 	return nil
 }
 
 // afterDeletes measures the counts a second after some entries were deleted.
-func (b *bench) afterDeletes(ctx context.Context, conn *client.Conn, count func(func(int) url.Values) func(int) error) error {
-	items, _, err := conn.List(ctx, client.Query{Params: url.Values{"limit": {"10"}}})
+func (r *reader) afterDeletes() error {
+	items, _, err := r.conn.List(r.ctx, client.Query{Params: url.Values{"limit": {"10"}}})
 	if err != nil {
 		return err
 	}
 	var h stats.Histogram
 	for _, it := range items {
 		begun := time.Now()
-		reply, err := conn.Delete(ctx, it.ID)
+		reply, err := r.conn.Delete(r.ctx, it.ID)
 		if err != nil {
 			return fmt.Errorf("delete %d: %w", it.ID, err)
 		}
@@ -177,13 +253,50 @@ func (b *bench) afterDeletes(ctx context.Context, conn *client.Conn, count func(
 		}
 		h.Observe(time.Since(begun))
 	}
-	b.add("delete of one entry", "", "until it is gone", "p50 %v, max %v", round(h.Quantile(0.5)), round(h.Max()))
-	sleep(ctx, time.Second)
-	if err := b.time("count of a platform, a second after deletes", "≤ 8 ms", count(platform)); err != nil {
+	r.add(Figure{What: "delete of one entry", Unit: queryUnit, Note: "until it is gone"}, ms(h.Quantile(0.5)))
+	sleep(r.ctx, time.Second)
+	const when = ", a second after deletes"
+	for _, q := range append(r.counts(when), r.list("newest 100"+when, 15, none)) {
+		q.peers = nil // deletes nothing
+		if err := r.time(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requestIDs looks entries up by their request id. The fleet dialect has no such field, so that the workload has none: some
+// of what is stored is stored once more with one. It leaves the rollups behind and must be the last to use the table.
+func (r *reader) requestIDs(s *standalone) error {
+	const copies = 100_000
+	insert := fmt.Sprintf(`INSERT INTO activity SELECT * REPLACE (concat('req-', toString(cityHash64(id))) AS request_id) FROM activity
+		WHERE tenant = 'default' ORDER BY tenant, timestamp DESC LIMIT %d`, copies)
+	if err := s.Store.Exec(r.ctx, insert, nil); err != nil {
+		return fmt.Errorf("store entries with a request id: %w", err)
+	}
+	var ids []string
+	if err := s.Store.Query(r.ctx, fmt.Sprintf(`SELECT request_id FROM activity WHERE request_id != '' ORDER BY cityHash64(id) LIMIT %d`, repeats), func(f []string) error {
+		ids = append(ids, f[0])
+		return nil
+	}); err != nil {
 		return err
 	}
-	return b.time("newest 100, a second after deletes", "≤ 15 ms", func(int) error {
-		_, _, err := conn.List(ctx, client.Query{Params: url.Values{}})
+	if len(ids) == 0 {
+		return errors.New("no entry has a request id")
+	}
+	h, err := timed("a request id", func(i int) error {
+		found := 0
+		err := s.Store.Query(r.ctx, `SELECT id, timestamp, action, device, detail FROM activity WHERE tenant = 'default' AND request_id = '`+ids[i%len(ids)]+
+			`' ORDER BY timestamp DESC LIMIT 100`, func([]string) error { found++; return nil })
+		if err == nil && found == 0 {
+			err = errors.New("was not found")
+		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	note := fmt.Sprintf("by SQL; %d copies of entries with one", copies)
+	r.add(Figure{What: "a request id", Unit: queryUnit, Goal: atMost(20), Note: note}, ms(h.Quantile(0.5)))
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 )
@@ -21,6 +22,7 @@ type Machine struct {
 	Go     string    `json:"go"`
 	Commit string    `json:"commit"`
 	Date   time.Time `json:"date"`
+	Others float64   `json:"others"` // per cent of its cores that something else used meanwhile
 }
 
 func thisMachine(ctx context.Context) Machine {
@@ -45,24 +47,37 @@ func procValue(file, name string) string {
 	return "unknown"
 }
 
-// commit is what the working tree is at, with a mark when it holds changes.
+// commit is what the working tree is at, with a mark when it holds changes; outside of one, what the binary was built from.
 func commit(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err != nil {
-		return "unknown"
+	if out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output(); err == nil {
+		at := strings.TrimSpace(string(out))
+		if exec.CommandContext(ctx, "git", "diff", "--quiet", "HEAD").Run() != nil {
+			at += " with changes"
+		}
+		return at
 	}
-	return strings.TrimSpace(string(out))
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return "unknown"
 }
 
 var titles = map[string]string{
 	"limits":    "Limits of this machine",
 	"burst":     "Ingest, a burst",
+	"stages":    "Ingest, stage by stage",
 	"singles":   "Single POSTs",
 	"fresh":     "Freshness",
 	"idle":      "At rest",
 	"sustained": "Ingest, sustained",
 	"queries":   "Queries over HTTP, on the table as ingest left it",
+	"large":     "The same on a larger table",
 	"processes": "Separate processes",
+	"ratios":    "In proportion to the limits",
 }
 
 // Write writes r as Markdown.
@@ -71,17 +86,43 @@ func (r *Report) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench`: commit %s, %s, %d × %s, %s, %s, %s.\n", m.Commit, m.Date.Format(time.DateOnly), m.Cores, m.CPU, m.Memory, m.System, m.Go)
 	b.WriteString("Load generator and services share the machine. Unless said otherwise they run as `standalone`, with fsync.\n" +
-		"Figures of different machines do not compare; those of one run do. A goal is what the project wants on two cores.\n")
-	part := ""
-	for _, f := range r.Figures {
-		if f.Part != part {
-			part = f.Part
-			fmt.Fprintf(&b, "\n## %s\n\n| what | measured | goal | note |\n|---|---|---|---|\n", titles[part])
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.What, f.Value, f.Goal, f.Note)
+		"Figures of different machines do not compare; those of one run do. What was measured in several rounds is given as its\n" +
+		"median (least … most). A goal is what the project wants on two cores.\n")
+	fmt.Fprintf(&b, "Others used %.0f %% of the cores meanwhile: above a few per cent every figure is worse than it could be.\n", m.Others)
+	if r.Peer != "" {
+		fmt.Fprintf(&b, "The peer is VictoriaLogs %s, given the same entries in the same run (streams by platform); it acknowledges from memory.\n", r.Peer)
+	}
+	for _, part := range order {
+		r.writePart(&b, part)
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// writePart writes the table of a part, if it has figures. The peer has a column where it was measured.
+func (r *Report) writePart(b *strings.Builder, part string) {
+	var rows []*Figure
+	peer := false
+	for _, f := range r.Figures {
+		if f.Part == part {
+			rows = append(rows, f)
+			peer = peer || len(f.Peer) > 0
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	column, rule := "", ""
+	if peer {
+		column, rule = " VictoriaLogs |", "---|"
+	}
+	fmt.Fprintf(b, "\n## %s\n\n| what | measured |%s goal | note |\n|---|---|%s---|---|\n", titles[part], column, rule)
+	for _, f := range rows {
+		if peer {
+			column = " " + spread(f.Unit, f.Peer) + " |"
+		}
+		fmt.Fprintf(b, "| %s | %s |%s %s | %s |\n", f.What, spread(f.Unit, f.Values), column, f.Goal.text(f.Unit, median(f.Values)), f.Note)
+	}
 }
