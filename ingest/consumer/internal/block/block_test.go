@@ -215,3 +215,26 @@ func TestWeek(t *testing.T) {
 		}
 	}
 }
+
+func TestKindsCountAsAMapDoes(t *testing.T) {
+	var k Kinds
+	for range 2 {
+		k.Reset()
+		want := map[string]int64{}
+		for i := range 20_000 {
+			hour, platform, action := int64(i%97), fmt.Sprint("p", i%31), fmt.Sprint("a", i*i%311)
+			k.Add(row("t", func(r *Row) { r.Timestamp, r.Platform, r.Action = hour*hourMillis, platform, action }), 1)
+			want[fmt.Sprint(hour*3600, platform, action)]++
+		}
+		for _, r := range rows(t, k.Blocks(0, 1)[0]) {
+			name := r["hour"] + r["platform"] + r["action"]
+			if r["n"] != fmt.Sprint(want[name]) {
+				t.Fatalf("%s: got %s, want %d", name, r["n"], want[name])
+			}
+			delete(want, name)
+		}
+		if len(want) != 0 {
+			t.Fatalf("got none of %d groups, want all", len(want))
+		}
+	}
+}

@@ -37,10 +37,12 @@ func whenOf(r *Row) when {
 	return when{hour: uint32(r.Timestamp / hourMillis * 3600), day: uint16(r.ReceivedAt / dayMillis)}
 }
 
-// Kinds counts entries by tenant, hour, platform, action and day of receipt, for by_kind.
+// Kinds counts entries by tenant, hour, platform, action and day of receipt, for by_kind. Its zero value is ready. It is a
+// hash table of its own, as Entities is, and gives its rows in the order in which they came.
 type Kinds struct {
 	tenants, platforms, actions dict
-	counts                      map[kindKey]int64
+	rows                        []kindRow
+	slots                       []uint32 // a row's number + 1, 0 for a free slot
 }
 
 type kindKey struct {
@@ -53,32 +55,65 @@ func (k *Kinds) Reset() {
 	k.tenants.reset()
 	k.platforms.reset()
 	k.actions.reset()
-	clear(k.counts)
+	clear(k.slots)
+	k.rows = k.rows[:0]
 }
 
 // Add counts r n times.
 func (k *Kinds) Add(r *Row, n int64) {
-	if k.counts == nil {
-		k.counts = make(map[kindKey]int64)
+	key := kindKey{whenOf(r), k.tenants.key(r.Tenant), k.platforms.key(r.Platform), k.actions.key(r.Action)}
+	if 2*len(k.rows) >= len(k.slots) {
+		k.grow()
 	}
-	k.counts[kindKey{whenOf(r), k.tenants.key(r.Tenant), k.platforms.key(r.Platform), k.actions.key(r.Action)}] += n
+	at, found := k.find(&key)
+	if found {
+		k.rows[k.slots[at]-1].n += n
+		return
+	}
+	k.rows = append(k.rows, kindRow{key, n})
+	k.slots[at] = uint32(len(k.rows))
+}
+
+// find is the slot of key, or the free one that it belongs into.
+func (k *Kinds) find(key *kindKey) (at uint64, found bool) {
+	mask := uint64(len(k.slots) - 1)
+	for at = key.hash() & mask; k.slots[at] != 0; at = (at + 1) & mask {
+		if k.rows[k.slots[at]-1].kindKey == *key {
+			return at, true
+		}
+	}
+	return at, false
+}
+
+func (k *Kinds) grow() {
+	k.slots = make([]uint32, max(1<<10, 2*len(k.slots)))
+	for i := range k.rows {
+		at, _ := k.find(&k.rows[i].kindKey)
+		k.slots[at] = uint32(i + 1)
+	}
+}
+
+func (k *kindKey) hash() uint64 {
+	h := (uint64(k.hour)<<32 | uint64(k.platform)<<16 ^ uint64(k.action)) * 0x9e3779b97f4a7c15
+	h = (h ^ h>>32 ^ uint64(k.tenant)<<16 ^ uint64(k.day)) * 0x9e3779b97f4a7c15
+	return h ^ h>>32
 }
 
 // Blocks are the counts by rising week of receipt, each to be inserted before the next. The last one carries the offset up
 // to which the partition has been counted: only when it is stored are all of them.
 func (k *Kinds) Blocks(partition int, last int64) []Block {
 	weeks := map[int64]*kindBlock{}
-	for key, n := range k.counts {
-		if n == 0 {
+	for _, r := range k.rows {
+		if r.n == 0 {
 			continue
 		}
-		week := Week(int64(key.day) * dayMillis)
+		week := Week(int64(r.day) * dayMillis)
 		b := weeks[week]
 		if b == nil {
 			b = &kindBlock{from: k}
 			weeks[week] = b
 		}
-		b.rows = append(b.rows, kindRow{key, n})
+		b.rows = append(b.rows, r)
 	}
 	return inOrder(weeks, func(b *kindBlock, final bool) { b.finish(partition, last, final) })
 }
@@ -251,6 +286,7 @@ func (e *Entities) Blocks(partition int, last, day int64) []Block {
 		b := weeks[week]
 		if b == nil {
 			b = &entityBlock{tenant: e.tenants.share()}
+			b.grow(len(e.rows) - i + 1) // nearly always one week's
 			weeks[week] = b
 		}
 		b.add(&r.entityKey, 0, r.n)
@@ -276,6 +312,15 @@ type entityBlock struct {
 	day          proto.ColDate
 	to           proto.ColUInt64
 	n            proto.ColInt64
+}
+
+// grow makes room for n rows.
+func (b *entityBlock) grow(n int) {
+	const typical = 16 // bytes of a name with its length
+	b.tenant.keys, b.kind.keys = make([]uint32, 0, n), make([]uint32, 0, n)
+	b.entity.buf = make([]byte, 0, typical*n)
+	b.hour.Data = make([]proto.DateTime, 0, n)
+	b.day, b.to, b.n = make(proto.ColDate, 0, n), make(proto.ColUInt64, 0, n), make(proto.ColInt64, 0, n)
 }
 
 func (b *entityBlock) add(key *entityKey, to uint64, n int64) {
