@@ -199,12 +199,13 @@ func TestDeleteAcrossOutages(t *testing.T) {
 	if err := p.store.DeleteAll(ctx, of("a")); !errors.Is(err, schema.ErrTimeout) || errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("delete all, nobody stores: got %v, want timed out", err)
 	}
-	late, _ := p.write("a", 0, 1)
+	late, at := p.write("a", 0, 1)
 	if err := p.store.DeleteOne(ctx, of("a"), late[0]); !errors.Is(err, schema.ErrTimeout) {
 		t.Errorf("delete one, nobody stores: got %v, want timed out", err)
 	}
 	p.startConsumer()
 	eventually(t, func() bool { got := p.visible("a"); return len(got) == 1 && got[late[0]] }, "the delete-all is carried out, and the later entry stays")
+	eventually(t, func() bool { return p.store.Await(ctx, at) == nil }, "the later entry is stored, and counted")
 	p.broker.Stop()
 	if err := p.store.DeleteOne(ctx, of("a"), late[0]); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("Kafka away: got %v, want unavailable", err)

@@ -56,10 +56,16 @@ func TestCreateLeavesWhatThereIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitPartitions(t, client, "kept")
-	if _, err := client.Produce(t.Context(), &kafka.ProduceRequest{
-		Topic: "kept.ids", RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes([]byte{1})}),
-	}); err != nil {
-		t.Fatal(err)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		res, err := client.Produce(t.Context(), &kafka.ProduceRequest{
+			Topic: "kept.ids", RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes([]byte{1})}),
+		})
+		if err == nil && res.Error == nil {
+			break
+		}
+		if time.Now().After(deadline) { // a new partition may be without a leader for a moment
+			t.Fatal(err, res)
+		}
 	}
 	if err := schemakafka.Create(t.Context(), client, schemakafka.Topics("kept", 7, 2*time.Hour)); err != nil {
 		t.Fatalf("Create() again: %v", err)
