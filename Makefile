@@ -55,7 +55,7 @@ profile: engine build ## CPU and allocation profiles of the services under load,
 	bin/loadgen profile --out .cache/profile
 
 chaos: engine build ## kill processes at random under load and compare with the oracle, 1 minute; LONG=1 for 20; KAFKA=1 on Apache Kafka
-	bin/loadgen chaos $(if $(LONG),--duration 10m --deletes 2000 --wipes 50) $(if $(KAFKA),--kafka deploy/kafka/node.sh)
+	bin/loadgen chaos $(if $(LONG),--duration 10m --deletes 2000 --wipes 50) $(if $(KAFKA),--kafka deploy/kafka/node.sh --every 4s)
 ifdef LONG
 	bin/loadgen chaos --outages
 	bin/loadgen chaos --standalone 100
