@@ -265,7 +265,7 @@ func (h *history) usurp(t *rapid.T) {
 	r := h.reign
 	h.reign, h.held = nil, append(h.held, r)
 	if rapid.Bool().Draw(t, "same member") {
-		h.heir = r.member.id
+		h.heir = r.id
 		return
 	}
 	if err := h.depose(r.member); err != nil {
