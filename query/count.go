@@ -20,7 +20,7 @@ func (s *Store) Count(ctx context.Context, f Filter) (n uint64, err error) {
 // countEntries counts the entries themselves, for windows that are small.
 func (s *Store) countEntries(ctx context.Context, f Filter) (uint64, error) {
 	c := f.entries(s.floor())
-	return s.count(ctx, f, statement{"SELECT count() FROM activity" + c.where(), c.args})
+	return s.count(ctx, f, statement{"SELECT count() FROM activity" + c.Where(), c.Args})
 }
 
 func (s *Store) count(ctx context.Context, f Filter, q statement) (n uint64, err error) {
@@ -39,18 +39,18 @@ func countOf(f Filter, floor string) statement {
 	first, end := hourOf(f.Start+hourMs-1), hourOf(f.End+1) // the whole hours are those in [first, end)
 	if f.End != 0 && end <= first {
 		c := f.entries(floor)
-		return statement{"SELECT count() FROM activity" + c.where(), c.args}
+		return statement{"SELECT count() FROM activity" + c.Where(), c.Args}
 	}
 	table, c := f.counts(floor)
 	c.addHour("hour >= %s", "first_hour", first)
 	c.addHour("hour < %s", "end_hour", end)
 	edges, args := f.edges(first, end, floor)
 	if edges == "" {
-		return statement{"SELECT toUInt64(greatest(sum(n), 0)) FROM " + table + c.where(), c.args}
+		return statement{"SELECT toUInt64(greatest(sum(n), 0)) FROM " + table + c.Where(), c.Args}
 	}
 	return statement{
-		"SELECT toUInt64(greatest(sum(part), 0)) FROM (SELECT sum(n) AS part FROM " + table + c.where() + " UNION ALL " + edges + ")",
-		merge(c.args, args),
+		"SELECT toUInt64(greatest(sum(part), 0)) FROM (SELECT sum(n) AS part FROM " + table + c.Where() + " UNION ALL " + edges + ")",
+		merge(c.Args, args),
 	}
 }
 
@@ -60,16 +60,16 @@ func (f Filter) edges(first, end int64, floor string) (string, []any) {
 	early, late := f.Start != first, f.End != 0 && end != f.End+1
 	switch {
 	case early && late:
-		c.add("(timestamp < fromUnixTimestamp64Milli({first:Int64}, 'UTC') OR timestamp >= fromUnixTimestamp64Milli({late:Int64}, 'UTC'))", "first", first)
-		c.args = append(c.args, clickhouse.Named("late", end))
+		c.Add("(timestamp < fromUnixTimestamp64Milli({first:Int64}, 'UTC') OR timestamp >= fromUnixTimestamp64Milli({late:Int64}, 'UTC'))", "first", first)
+		c.Args = append(c.Args, clickhouse.Named("late", end))
 	case early:
-		c.addTime("timestamp < %s", "first", first)
+		c.AddTime("timestamp < %s", "first", first)
 	case late:
-		c.addTime("timestamp >= %s", "late", end)
+		c.AddTime("timestamp >= %s", "late", end)
 	default:
 		return "", nil
 	}
-	return "SELECT toInt64(count()) AS part FROM activity" + c.where(), c.args
+	return "SELECT toInt64(count()) AS part FROM activity" + c.Where(), c.Args
 }
 
 // countWithin counts the entries in the hours that the rollup names.
@@ -78,8 +78,8 @@ func countWithin(f Filter, floor string) statement {
 	hours.addHour("hour >= %s", "first_hour", hourOf(f.Start))
 	hours.addHour("hour <= %s", "last_hour", hourOf(f.End))
 	c := f.entries(floor)
-	c.conds = append(c.conds, "toStartOfHour(timestamp) IN (SELECT hour FROM "+table+hours.where()+" GROUP BY hour HAVING sum(n) > 0)")
-	return statement{"SELECT count() FROM activity" + c.where(), merge(c.args, hours.args)}
+	c.Conds = append(c.Conds, "toStartOfHour(timestamp) IN (SELECT hour FROM "+table+hours.Where()+" GROUP BY hour HAVING sum(n) > 0)")
+	return statement{"SELECT count() FROM activity" + c.Where(), merge(c.Args, hours.Args)}
 }
 
 // merge joins parameters; of those with one name, which have one value, the first stays.

@@ -150,11 +150,11 @@ func (s *Store) locate(ctx context.Context, p schema.Principal, id uint64) (plac
 		return place{}, err
 	}
 	c := f.entries(s.floor())
-	c.add("id = {id:UInt64}", "id", id)
+	c.Add("id = {id:UInt64}", "id", id)
 	var partition uint16
 	var offset uint64
 	var timestamp time.Time
-	q := statement{"SELECT kpart, koff, timestamp FROM activity" + c.where() + " LIMIT 1", c.args}
+	q := statement{"SELECT kpart, koff, timestamp FROM activity" + c.Where() + " LIMIT 1", c.Args}
 	switch err := s.one(ctx, f.tenant, q, &partition, &offset, &timestamp); {
 	case errors.Is(err, schema.ErrNotFound):
 		return place{}, fmt.Errorf("%w: no entry has the id %d", err, id)

@@ -26,9 +26,9 @@ func hoursOf(f Filter, order Order, floor string) statement {
 	c.addHour("hour >= %s", "first_hour", hourOf(f.Start))
 	c.addHour("hour <= %s", "last_hour", hourOf(f.End))
 	return statement{
-		"SELECT hour, sum(n) AS entries, min(received) FROM " + table + c.where() +
+		"SELECT hour, sum(n) AS entries, min(received) FROM " + table + c.Where() +
 			" GROUP BY hour HAVING entries > 0 ORDER BY hour " + order.sql() + fmt.Sprintf(" LIMIT %d", maxHours),
-		c.args,
+		c.Args,
 	}
 }
 
@@ -75,10 +75,10 @@ type span struct {
 
 // bound adds the window to the conditions. f's own bounds are in them already.
 func (w span) bound(c *clauses) {
-	c.addTime("timestamp >= %s", "from", w.from)
-	c.addTime("timestamp < %s", "to", w.to)
+	c.AddTime("timestamp >= %s", "from", w.from)
+	c.AddTime("timestamp < %s", "to", w.to)
 	if w.hours != nil {
-		c.add("toStartOfHour(timestamp) IN {hours:Array(DateTime('UTC'))}", "hours", w.hours)
+		c.Add("toStartOfHour(timestamp) IN {hours:Array(DateTime('UTC'))}", "hours", w.hours)
 	}
 }
 

@@ -251,13 +251,13 @@ func (rd *reader) statement(sp span) statement {
 		if order == OldestFirst {
 			past = "(timestamp > %s OR id > {id:UInt64})"
 		}
-		c.addTime(past, "after", rd.after.timestamp)
-		c.args = append(c.args, clickhouse.Named("id", rd.after.id))
+		c.AddTime(past, "after", rd.after.timestamp)
+		c.Args = append(c.Args, clickhouse.Named("id", rd.after.id))
 	}
-	text := "SELECT " + columns[rd.listing.Fields] + " FROM activity" + c.where() +
+	text := "SELECT " + columns[rd.listing.Fields] + " FROM activity" + c.Where() +
 		fmt.Sprintf(" ORDER BY timestamp %[1]s, id %[1]s LIMIT %[2]d", order.sql(), rd.aim-len(rd.entries))
 	if rd.skip > 0 {
 		text += fmt.Sprintf(" OFFSET %d", rd.skip)
 	}
-	return statement{text, c.args}
+	return statement{text, c.Args}
 }

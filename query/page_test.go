@@ -77,7 +77,7 @@ func FuzzFilter(f *testing.F) {
 	f.Add("a", "tiktok", "it's", "two words", int64(1), int64(2))
 	f.Add("a", "\x00", "\xff", "", int64(-1), int64(1<<62))
 	f.Fuzz(func(t *testing.T, tenant, platform, device, search string, start, end int64) {
-		a := Filter{tenant: tenant, Platform: platform, Device: device, Search: search, Start: start, End: end}
+		a := Filter{tenant, schema.Match{Platform: platform, Device: device, Search: search, Start: start, End: end}}
 		if a.Validate() != nil {
 			return
 		}
@@ -95,12 +95,12 @@ func TestListingFaults(t *testing.T) {
 	for field, l := range map[string]Listing{
 		"limit":       {Limit: 1001},
 		"offset":      {Limit: 1, Offset: -1},
-		"platform":    {Limit: 1, Filter: Filter{Platform: "\x00"}},
-		"device":      {Limit: 1, Filter: Filter{Device: "\xff"}},
-		"start":       {Limit: 1, Filter: Filter{Start: 5, End: 4}},
-		"end":         {Limit: 1, Filter: Filter{End: -4}},
-		"target type": {Limit: 1, Filter: Filter{TargetID: "x"}},
-		"search":      {Limit: 1, Filter: Filter{Search: "a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7"}},
+		"platform":    {Limit: 1, Filter: Filter{Match: schema.Match{Platform: "\x00"}}},
+		"device":      {Limit: 1, Filter: Filter{Match: schema.Match{Device: "\xff"}}},
+		"start":       {Limit: 1, Filter: Filter{Match: schema.Match{Start: 5, End: 4}}},
+		"end":         {Limit: 1, Filter: Filter{Match: schema.Match{End: -4}}},
+		"target type": {Limit: 1, Filter: Filter{Match: schema.Match{Targets: [schema.MaxTargetsMatch]schema.TargetMatch{{ID: "x"}}}}},
+		"search":      {Limit: 1, Filter: Filter{Match: schema.Match{Search: "a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7"}}},
 	} {
 		l.Filter.tenant = "a"
 		var f *schema.FieldError

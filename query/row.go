@@ -14,7 +14,7 @@ import (
 // columns are what a listing reads, in the order of row.dest.
 var columns = [...]string{
 	Summary:    "id, timestamp, action, platform, device, actor_id, actor_name, detail",
-	Everything: "id, timestamp, action, platform, device, actor_id, actor_name, detail, received_at, targets, request_id, details, extra",
+	Everything: "id, timestamp, action, platform, device, actor_id, actor_name, detail, actor_kind, received_at, targets, request_id, details, extra",
 }
 
 // row is one row of a listing.
@@ -29,7 +29,7 @@ func (r *row) dest(f Fields) []any {
 	e := &r.e
 	d := []any{&e.ID, &r.timestamp, &e.Action, &e.Platform, &e.Device, &e.ActorID, &e.ActorName, &e.Detail}
 	if f == Everything {
-		d = append(d, &r.received, &r.targets, &e.RequestID, &e.Details, &r.extra)
+		d = append(d, &e.ActorKind, &r.received, &r.targets, &e.RequestID, &e.Details, &r.extra)
 	}
 	return d
 }
@@ -45,7 +45,7 @@ func (r *row) entry(tenant string) (schema.Entry, error) {
 		return e, fmt.Errorf("decode extra of entry %d: %w", e.ID, err)
 	}
 	e.Extra = schema.Extra{
-		ActorLabel: x.ActorLabel, ActorKind: x.ActorKind, IPAddress: x.IpAddress, UserAgent: x.UserAgent, Layer: x.Layer,
+		ActorLabel: x.ActorLabel, IPAddress: x.IpAddress, UserAgent: x.UserAgent, Layer: x.Layer,
 	}
 	for i, t := range r.targets {
 		var target schema.Target
@@ -66,9 +66,9 @@ func (s *Store) Get(ctx context.Context, p schema.Principal, id uint64) (e schem
 		return e, err
 	}
 	c := f.entries(s.floor())
-	c.add("id = {id:UInt64}", "id", id)
+	c.Add("id = {id:UInt64}", "id", id)
 	var r row
-	err = s.one(ctx, f.tenant, statement{"SELECT " + columns[Everything] + " FROM activity" + c.where() + " LIMIT 1", c.args}, r.dest(Everything)...)
+	err = s.one(ctx, f.tenant, statement{"SELECT " + columns[Everything] + " FROM activity" + c.Where() + " LIMIT 1", c.Args}, r.dest(Everything)...)
 	if errors.Is(err, schema.ErrNotFound) {
 		return e, fmt.Errorf("%w: no entry has the id %d", err, id)
 	}

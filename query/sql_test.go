@@ -11,6 +11,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/activitylog/activitylog/schema"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -40,7 +42,7 @@ func TestStatements(t *testing.T) {
 		"list-after-asc":   page(all, Listing{Order: OldestFirst}, &key{base + 5, 7}, 0, span{}),
 		"list-device":      page(device, Listing{}, nil, 20, span{from: base, hours: []uint32{uint32(base / 1000)}}),
 		"list-username":    page(set(func(f *Filter) { f.Username = "ann" }), Listing{}, nil, 0, span{}),
-		"list-target":      page(set(func(f *Filter) { f.TargetType, f.TargetID, f.ActorID = "task", "1", "u" }), Listing{}, nil, 0, span{}),
+		"list-target":      page(set(func(f *Filter) { f.Targets[0], f.ActorID = schema.TargetMatch{Type: "task", ID: "1"}, "u" }), Listing{}, nil, 0, span{}),
 		"list-search":      page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
 		"count":            countOf(all, floor),
 		"count-kind":       countOf(set(func(f *Filter) { f.Platform, f.Action = "p", "a" }), floor),

@@ -76,9 +76,9 @@ func TestListAndCount(t *testing.T) {
 		{"device and username", func(f *Filter) { f.Device, f.Username = "d1", "ann" }, []uint64{1}},
 		{"username", func(f *Filter) { f.Username = "ann" }, []uint64{2, 1}},
 		{"actor", func(f *Filter) { f.ActorID = "ann" }, []uint64{5, 2}},
-		{"target type", func(f *Filter) { f.TargetType = "task" }, []uint64{4}},
-		{"target", func(f *Filter) { f.TargetType, f.TargetID = "thing", "9" }, []uint64{4}},
-		{"other target", func(f *Filter) { f.TargetType, f.TargetID = "task", "9" }, []uint64{}},
+		{"target type", func(f *Filter) { f.Targets[0].Type = "task" }, []uint64{4}},
+		{"target", func(f *Filter) { f.Targets[0] = schema.TargetMatch{Type: "thing", ID: "9"} }, []uint64{4}},
+		{"other target", func(f *Filter) { f.Targets[0] = schema.TargetMatch{Type: "task", ID: "9"} }, []uint64{}},
 		{"request", func(f *Filter) { f.RequestID = "r-2" }, []uint64{2}},
 		{"search request", func(f *Filter) { f.Search = "r-2" }, []uint64{2}},
 		{"search word", func(f *Filter) { f.Search = "VIDEO" }, []uint64{4, 1}},
@@ -163,7 +163,7 @@ func TestEverything(t *testing.T) {
 		ID: 7, Tenant: "a", Timestamp: base + 1, ReceivedAt: time.Now().UnixMilli(), Action: "post", Platform: "p", Device: "d", ActorID: "u1", ActorName: "ann",
 		Targets:   []schema.Target{{Type: "task", ID: "t1", Name: "Sweep"}, {Type: "thing", ID: "9", Name: "Broom"}},
 		RequestID: "r", Detail: "text", Details: `{"a":1}`,
-		Extra: schema.Extra{ActorLabel: "Ann", ActorKind: "human", IPAddress: "10.0.0.1", UserAgent: "curl", Layer: "api"},
+		ActorKind: "human", Extra: schema.Extra{ActorLabel: "Ann", IPAddress: "10.0.0.1", UserAgent: "curl", Layer: "api"},
 	}
 	db.Put(t, want)
 	page, err := s.List(t.Context(), Listing{Filter: filterOf(t, "a"), Limit: 1, Fields: Everything})
@@ -209,7 +209,7 @@ func TestSecondWall(t *testing.T) {
 
 func TestFilterWithoutTenant(t *testing.T) {
 	s, _ := openStore(t)
-	if _, err := s.List(t.Context(), Listing{Filter: Filter{Platform: "x"}, Limit: 1}); schema.Status(err) != 401 {
+	if _, err := s.List(t.Context(), Listing{Filter: Filter{Match: schema.Match{Platform: "x"}}, Limit: 1}); schema.Status(err) != 401 {
 		t.Errorf("list: got %v, want unauthenticated", err)
 	}
 	if _, err := s.Count(t.Context(), Filter{}); schema.Status(err) != 401 {

@@ -37,6 +37,7 @@ type Entry struct {
 	Device     string
 	ActorID    string
 	ActorName  string // the account's name; the fleet dialect's username
+	ActorKind  string // what the actor is, such as business or service; empty for a person
 	Targets    []Target
 	RequestID  string
 	Detail     string // free text
@@ -51,7 +52,7 @@ type Target struct {
 
 // Extra is what nobody filters by.
 type Extra struct {
-	ActorLabel, ActorKind       string
+	ActorLabel                  string
 	IPAddress, UserAgent, Layer string
 }
 
@@ -67,6 +68,7 @@ func (e *Entry) Validate() error {
 		{"device", e.Device},
 		{"actor id", e.ActorID},
 		{"actor name", e.ActorName},
+		{"actor kind", e.ActorKind},
 		{"request id", e.RequestID},
 	} {
 		if err := CheckText(f.name, f.value, MaxNameBytes); err != nil {

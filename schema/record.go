@@ -66,7 +66,8 @@ func (c *Chunk) Size() int { return len(c.buf) }
 func (c *Chunk) Add(e *Entry, key *EventKey) {
 	w := &c.entry
 	w.Timestamp, w.Action, w.Platform, w.Device = e.Timestamp, e.Action, e.Platform, e.Device
-	w.ActorId, w.ActorName, w.RequestId, w.Detail = e.ActorID, e.ActorName, e.RequestID, e.Detail
+	w.ActorId, w.ActorName, w.ActorKind = e.ActorID, e.ActorName, e.ActorKind
+	w.RequestId, w.Detail = e.RequestID, e.Detail
 	w.Details = append(w.Details[:0], e.Details...)
 	w.Targets = w.Targets[:0]
 	for _, t := range e.Targets {
@@ -90,8 +91,7 @@ func (c *Chunk) appendExtra(b []byte, e *Entry, key *EventKey) []byte {
 	}
 	x := &c.extra
 	*x = activitypb.Extra{
-		ActorLabel: e.Extra.ActorLabel, ActorKind: e.Extra.ActorKind,
-		IpAddress: e.Extra.IPAddress, UserAgent: e.Extra.UserAgent, Layer: e.Extra.Layer,
+		ActorLabel: e.Extra.ActorLabel, IpAddress: e.Extra.IPAddress, UserAgent: e.Extra.UserAgent, Layer: e.Extra.Layer,
 	}
 	if namedTargets(e.Targets) {
 		for _, t := range e.Targets {

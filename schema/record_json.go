@@ -18,6 +18,7 @@ type jsonEntry struct {
 	Device     string          `json:"device"`
 	ActorID    string          `json:"actorId"`
 	ActorName  string          `json:"actorName"`
+	ActorKind  string          `json:"actorKind"`
 	RequestID  string          `json:"requestId"`
 	Detail     string          `json:"detail"`
 	Details    json.RawMessage `json:"details"`
@@ -45,7 +46,7 @@ func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
 	}
 	e := &activitypb.Entry{
 		Timestamp: j.Timestamp, Action: j.Action, Platform: j.Platform, Device: j.Device, ActorId: j.ActorID,
-		ActorName: j.ActorName, RequestId: j.RequestID, Detail: j.Detail, Details: j.Details,
+		ActorName: j.ActorName, ActorKind: j.ActorKind, RequestId: j.RequestID, Detail: j.Detail, Details: j.Details,
 	}
 	for _, t := range j.Targets {
 		e.Targets = append(e.Targets, t.Type+"\x00"+t.ID)

@@ -141,7 +141,7 @@ func (w *write) dropEmpty() {
 // sizeBound is at least the size of e in a chunk, and 64 bytes more at most for tags, lengths and an event key.
 func sizeBound(e *schema.Entry) int {
 	n := 128 + len(e.Action) + len(e.Platform) + len(e.Device) + len(e.ActorID) + len(e.ActorName) + len(e.RequestID) + len(e.Detail) + len(e.Details)
-	n += len(e.Extra.ActorLabel) + len(e.Extra.ActorKind) + len(e.Extra.IPAddress) + len(e.Extra.UserAgent) + len(e.Extra.Layer)
+	n += len(e.Extra.ActorLabel) + len(e.ActorKind) + len(e.Extra.IPAddress) + len(e.Extra.UserAgent) + len(e.Extra.Layer)
 	for _, t := range e.Targets {
 		n += len(t.Type) + len(t.ID) + len(t.Name) + 16
 	}

@@ -343,7 +343,7 @@ func fault(r *block.Row, identified bool) string {
 }
 
 func textFault(r *block.Row) string {
-	for _, s := range [...]string{r.Tenant, r.Action, r.Platform, r.Device, r.ActorId, r.ActorName, r.RequestId} {
+	for _, s := range [...]string{r.Tenant, r.Action, r.Platform, r.Device, r.ActorId, r.ActorName, r.ActorKind, r.RequestId} {
 		if len(s) > schema.MaxNameBytes || !isText(s) {
 			return "a text that is too long, holds NUL or is not UTF-8"
 		}

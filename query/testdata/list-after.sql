@@ -1,4 +1,4 @@
-SELECT id, timestamp, action, platform, device, actor_id, actor_name, detail, received_at, targets, request_id, details, extra
+SELECT id, timestamp, action, platform, device, actor_id, actor_name, detail, actor_kind, received_at, targets, request_id, details, extra
 FROM activity
 WHERE tenant = {tenant:String}
   AND timestamp <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')

@@ -227,6 +227,7 @@ type Entry struct {
 	Detail        string                 `protobuf:"bytes,9,opt,name=detail,proto3" json:"detail,omitempty"`
 	Details       []byte                 `protobuf:"bytes,10,opt,name=details,proto3" json:"details,omitempty"` // a JSON object, byte for byte as sent
 	Extra         []byte                 `protobuf:"bytes,11,opt,name=extra,proto3" json:"extra,omitempty"`     // an Extra, stored as it is; empty when all its fields are
+	ActorKind     string                 `protobuf:"bytes,12,opt,name=actor_kind,json=actorKind,proto3" json:"actor_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -338,11 +339,17 @@ func (x *Entry) GetExtra() []byte {
 	return nil
 }
 
+func (x *Entry) GetActorKind() string {
+	if x != nil {
+		return x.ActorKind
+	}
+	return ""
+}
+
 // Extra holds what nobody filters by.
 type Extra struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ActorLabel    string                 `protobuf:"bytes,1,opt,name=actor_label,json=actorLabel,proto3" json:"actor_label,omitempty"`
-	ActorKind     string                 `protobuf:"bytes,2,opt,name=actor_kind,json=actorKind,proto3" json:"actor_kind,omitempty"`
 	TargetNames   []string               `protobuf:"bytes,3,rep,name=target_names,json=targetNames,proto3" json:"target_names,omitempty"` // parallel to Entry.targets
 	IpAddress     string                 `protobuf:"bytes,4,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
 	UserAgent     string                 `protobuf:"bytes,5,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
@@ -387,13 +394,6 @@ func (*Extra) Descriptor() ([]byte, []int) {
 func (x *Extra) GetActorLabel() string {
 	if x != nil {
 		return x.ActorLabel
-	}
-	return ""
-}
-
-func (x *Extra) GetActorKind() string {
-	if x != nil {
-		return x.ActorKind
 	}
 	return ""
 }
@@ -456,6 +456,7 @@ type Command struct {
 	Refs          []*Ref                 `protobuf:"bytes,4,rep,name=refs,proto3" json:"refs,omitempty"`                          // these entries; none: every entry of the tenant
 	IssuedAt      int64                  `protobuf:"varint,5,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"` // Unix ms
 	IssuedBy      string                 `protobuf:"bytes,6,opt,name=issued_by,json=issuedBy,proto3" json:"issued_by,omitempty"`
+	Match         *Match                 `protobuf:"bytes,7,opt,name=match,proto3" json:"match,omitempty"` // only entries that it means; not together with refs
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -532,6 +533,13 @@ func (x *Command) GetIssuedBy() string {
 	return ""
 }
 
+func (x *Command) GetMatch() *Match {
+	if x != nil {
+		return x.Match
+	}
+	return nil
+}
+
 type Ref struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -584,6 +592,147 @@ func (x *Ref) GetTimestamp() int64 {
 	return 0
 }
 
+// Match is a schema.Match: its conditions are AND-ed, and an empty one does not count.
+type Match struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Platform       string                 `protobuf:"bytes,1,opt,name=platform,proto3" json:"platform,omitempty"`
+	Device         string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	Action         string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	ActorId        string                 `protobuf:"bytes,4,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	ActorKind      string                 `protobuf:"bytes,5,opt,name=actor_kind,json=actorKind,proto3" json:"actor_kind,omitempty"`
+	NotActorKind   string                 `protobuf:"bytes,6,opt,name=not_actor_kind,json=notActorKind,proto3" json:"not_actor_kind,omitempty"`
+	Username       string                 `protobuf:"bytes,7,opt,name=username,proto3" json:"username,omitempty"`
+	Targets        []string               `protobuf:"bytes,8,rep,name=targets,proto3" json:"targets,omitempty"` // type NUL id; an empty id means every target of the type
+	RequestId      string                 `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Start          int64                  `protobuf:"varint,10,opt,name=start,proto3" json:"start,omitempty"` // Unix ms, inclusive
+	End            int64                  `protobuf:"varint,11,opt,name=end,proto3" json:"end,omitempty"`     // Unix ms, inclusive
+	Search         string                 `protobuf:"bytes,12,opt,name=search,proto3" json:"search,omitempty"`
+	ReceivedBefore int64                  `protobuf:"varint,13,opt,name=received_before,json=receivedBefore,proto3" json:"received_before,omitempty"` // Unix ms, exclusive
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Match) Reset() {
+	*x = Match{}
+	mi := &file_activity_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Match) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Match) ProtoMessage() {}
+
+func (x *Match) ProtoReflect() protoreflect.Message {
+	mi := &file_activity_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Match.ProtoReflect.Descriptor instead.
+func (*Match) Descriptor() ([]byte, []int) {
+	return file_activity_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Match) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
+func (x *Match) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Match) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Match) GetActorId() string {
+	if x != nil {
+		return x.ActorId
+	}
+	return ""
+}
+
+func (x *Match) GetActorKind() string {
+	if x != nil {
+		return x.ActorKind
+	}
+	return ""
+}
+
+func (x *Match) GetNotActorKind() string {
+	if x != nil {
+		return x.NotActorKind
+	}
+	return ""
+}
+
+func (x *Match) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *Match) GetTargets() []string {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *Match) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *Match) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *Match) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *Match) GetSearch() string {
+	if x != nil {
+		return x.Search
+	}
+	return ""
+}
+
+func (x *Match) GetReceivedBefore() int64 {
+	if x != nil {
+		return x.ReceivedBefore
+	}
+	return 0
+}
+
 var File_activity_proto protoreflect.FileDescriptor
 
 const file_activity_proto_rawDesc = "" +
@@ -599,7 +748,7 @@ const file_activity_proto_rawDesc = "" +
 	"receivedAt\x12\x16\n" +
 	"\x06tenant\x18\x03 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05keyed\x18\x04 \x01(\bR\x05keyed\x12,\n" +
-	"\aentries\x18\x05 \x03(\v2\x12.activity.v1.EntryR\aentries\"\xac\x02\n" +
+	"\aentries\x18\x05 \x03(\v2\x12.activity.v1.EntryR\aentries\"\xcb\x02\n" +
 	"\x05Entry\x12\x1c\n" +
 	"\ttimestamp\x18\x01 \x01(\x03R\ttimestamp\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x1a\n" +
@@ -614,12 +763,12 @@ const file_activity_proto_rawDesc = "" +
 	"\x06detail\x18\t \x01(\tR\x06detail\x12\x18\n" +
 	"\adetails\x18\n" +
 	" \x01(\fR\adetails\x12\x14\n" +
-	"\x05extra\x18\v \x01(\fR\x05extra\"\xa8\x02\n" +
+	"\x05extra\x18\v \x01(\fR\x05extra\x12\x1d\n" +
+	"\n" +
+	"actor_kind\x18\f \x01(\tR\tactorKind\"\x8f\x02\n" +
 	"\x05Extra\x12\x1f\n" +
 	"\vactor_label\x18\x01 \x01(\tR\n" +
-	"actorLabel\x12\x1d\n" +
-	"\n" +
-	"actor_kind\x18\x02 \x01(\tR\tactorKind\x12!\n" +
+	"actorLabel\x12!\n" +
 	"\ftarget_names\x18\x03 \x03(\tR\vtargetNames\x12\x1d\n" +
 	"\n" +
 	"ip_address\x18\x04 \x01(\tR\tipAddress\x12\x1d\n" +
@@ -628,17 +777,35 @@ const file_activity_proto_rawDesc = "" +
 	"\x05layer\x18\x06 \x01(\tR\x05layer\x12\x1b\n" +
 	"\tevent_key\x18\a \x01(\fR\beventKey\x12\x1b\n" +
 	"\tbody_hash\x18\b \x01(\x06R\bbodyHash\x12.\n" +
-	"\adialect\x18\t \x01(\x0e2\x14.activity.v1.DialectR\adialect\"\xa9\x01\n" +
+	"\adialect\x18\t \x01(\x0e2\x14.activity.v1.DialectR\adialectJ\x04\b\x02\x10\x03\"\xd3\x01\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x16\n" +
 	"\x06before\x18\x03 \x01(\x03R\x06before\x12$\n" +
 	"\x04refs\x18\x04 \x03(\v2\x10.activity.v1.RefR\x04refs\x12\x1b\n" +
 	"\tissued_at\x18\x05 \x01(\x03R\bissuedAt\x12\x1b\n" +
-	"\tissued_by\x18\x06 \x01(\tR\bissuedBy\"3\n" +
+	"\tissued_by\x18\x06 \x01(\tR\bissuedBy\x12(\n" +
+	"\x05match\x18\a \x01(\v2\x12.activity.v1.MatchR\x05match\"3\n" +
 	"\x03Ref\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1c\n" +
-	"\ttimestamp\x18\x02 \x01(\x03R\ttimestamp*7\n" +
+	"\ttimestamp\x18\x02 \x01(\x03R\ttimestamp\"\xf1\x02\n" +
+	"\x05Match\x12\x1a\n" +
+	"\bplatform\x18\x01 \x01(\tR\bplatform\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x19\n" +
+	"\bactor_id\x18\x04 \x01(\tR\aactorId\x12\x1d\n" +
+	"\n" +
+	"actor_kind\x18\x05 \x01(\tR\tactorKind\x12$\n" +
+	"\x0enot_actor_kind\x18\x06 \x01(\tR\fnotActorKind\x12\x1a\n" +
+	"\busername\x18\a \x01(\tR\busername\x12\x18\n" +
+	"\atargets\x18\b \x03(\tR\atargets\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\t \x01(\tR\trequestId\x12\x14\n" +
+	"\x05start\x18\n" +
+	" \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\v \x01(\x03R\x03end\x12\x16\n" +
+	"\x06search\x18\f \x01(\tR\x06search\x12'\n" +
+	"\x0freceived_before\x18\r \x01(\x03R\x0ereceivedBefore*7\n" +
 	"\aDialect\x12\t\n" +
 	"\x05FLEET\x10\x00\x12\n" +
 	"\n" +
@@ -660,7 +827,7 @@ func file_activity_proto_rawDescGZIP() []byte {
 }
 
 var file_activity_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_activity_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_activity_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_activity_proto_goTypes = []any{
 	(Dialect)(0),          // 0: activity.v1.Dialect
 	(*ActivityBatch)(nil), // 1: activity.v1.ActivityBatch
@@ -669,6 +836,7 @@ var file_activity_proto_goTypes = []any{
 	(*Extra)(nil),         // 4: activity.v1.Extra
 	(*Command)(nil),       // 5: activity.v1.Command
 	(*Ref)(nil),           // 6: activity.v1.Ref
+	(*Match)(nil),         // 7: activity.v1.Match
 }
 var file_activity_proto_depIdxs = []int32{
 	2, // 0: activity.v1.ActivityBatch.chunks:type_name -> activity.v1.Chunk
@@ -676,11 +844,12 @@ var file_activity_proto_depIdxs = []int32{
 	3, // 2: activity.v1.Chunk.entries:type_name -> activity.v1.Entry
 	0, // 3: activity.v1.Extra.dialect:type_name -> activity.v1.Dialect
 	6, // 4: activity.v1.Command.refs:type_name -> activity.v1.Ref
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	7, // 5: activity.v1.Command.match:type_name -> activity.v1.Match
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_activity_proto_init() }
@@ -694,7 +863,7 @@ func file_activity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_activity_proto_rawDesc), len(file_activity_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

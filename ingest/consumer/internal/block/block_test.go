@@ -83,19 +83,21 @@ func TestEntriesSurviveTheWire(t *testing.T) {
 	var b Entries
 	for range 2 { // the second time in the memory of the first
 		b.Reset(3)
-		b.Append(row("a", func(r *Row) { r.Details, r.Extra, r.Detail = []byte(`{"x":1}`), []byte{1, 2}, strings.Repeat("d", 300) }))
+		b.Append(row("a", func(r *Row) {
+			r.Details, r.Extra, r.Detail, r.ActorKind = []byte(`{"x":1}`), []byte{1, 2}, strings.Repeat("d", 300), "business"
+		}))
 		b.Append(row("b", func(r *Row) { r.Targets, r.Platform, r.ID = nil, "", 78 }))
 	}
 	got := rows(t, &b)
 	want := []map[string]string{
 		{
 			"tenant": "a", "timestamp": "10800005", "id": "77", "received_at": "1728000000001", "action": "login", "platform": "ios", "device": "SN-1",
-			"actor_id": "u1", "actor_name": "", "targets": `["door\x001" "room\x002" "door\x003"]`, "request_id": "", "detail": strings.Repeat("d", 300),
+			"actor_id": "u1", "actor_name": "", "actor_kind": "business", "targets": `["door\x001" "room\x002" "door\x003"]`, "request_id": "", "detail": strings.Repeat("d", 300),
 			"details": `{"x":1}`, "extra": "\x01\x02", "kpart": "3", "koff": "9", "kidx": "4",
 		},
 		{
 			"tenant": "b", "timestamp": "10800005", "id": "78", "received_at": "1728000000001", "action": "login", "platform": "", "device": "SN-1",
-			"actor_id": "u1", "actor_name": "", "targets": "[]", "request_id": "", "detail": "", "details": "", "extra": "", "kpart": "3", "koff": "9", "kidx": "4",
+			"actor_id": "u1", "actor_name": "", "actor_kind": "", "targets": "[]", "request_id": "", "detail": "", "details": "", "extra": "", "kpart": "3", "koff": "9", "kidx": "4",
 		},
 	}
 	for i := range want {

@@ -25,6 +25,7 @@ type Row struct {
 type Entries struct {
 	partition                  uint16
 	tenant, action, platform   dict
+	actorKind                  dict
 	timestamp, receivedAt      proto.ColDateTime64
 	id, offset                 proto.ColUInt64
 	device, actorID, actorName text
@@ -40,6 +41,7 @@ func (b *Entries) Reset(partition int) {
 	b.tenant.reset()
 	b.action.reset()
 	b.platform.reset()
+	b.actorKind.reset()
 	b.timestamp.Reset()
 	b.receivedAt.Reset()
 	b.id.Reset()
@@ -63,6 +65,7 @@ func (b *Entries) Append(r *Row) {
 	b.device.append(r.Device)
 	b.actorID.append(r.ActorId)
 	b.actorName.append(r.ActorName)
+	b.actorKind.appendKey(b.actorKind.key(r.ActorKind))
 	b.targets.append(r.Targets)
 	b.request.append(r.RequestId)
 	b.detail.append(r.Detail)
@@ -93,6 +96,7 @@ func (b *Entries) Columns() proto.Input {
 		{Name: "device", Data: &b.device},
 		{Name: "actor_id", Data: &b.actorID},
 		{Name: "actor_name", Data: &b.actorName},
+		{Name: "actor_kind", Data: b.actorKind.column()},
 		{Name: "targets", Data: &b.targets},
 		{Name: "request_id", Data: &b.request},
 		{Name: "detail", Data: &b.detail},
