@@ -133,16 +133,22 @@ func (p *process) ask(method, path, body string) (int, string) {
 	if err != nil {
 		return 0, err.Error()
 	}
+	status, answer, _ := p.do(req)
+	return status, answer
+}
+
+// do is the status, body and header of the answer to a request; 0 where there was no answer.
+func (p *process) do(req *http.Request) (int, string, http.Header) {
 	res, err := (&http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
-		return 0, err.Error()
+		return 0, err.Error(), nil
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		return 0, err.Error()
+		return 0, err.Error(), nil
 	}
-	return res.StatusCode, string(text)
+	return res.StatusCode, string(text), res.Header
 }
 
 // until asks again until the answer is as wanted.
@@ -174,7 +180,10 @@ func TestExitCodes(t *testing.T) {
 		{"consumer", nil, []string{"--nonsense"}, 2, "--nonsense"},
 		{"activityctl", nil, nil, 2, "migrate"},
 		{"collector", []string{"AUTH=jwt", "PARTITIONS=none"}, []string{"--check"}, 78, "PARTITIONS"},
-		{"collector", []string{"AUTH=jwt"}, nil, 78, "AUTH"},
+		{"collector", []string{"AUTH=jwt"}, nil, 78, "JWT_SECRET"},
+		{"query", []string{"AUTH=jwt", "JWT_SECRET=short"}, nil, 78, "32 bytes"},
+		{"standalone", []string{"AUTH=jwt", "JWT_JWKS_URL=http://example.com/keys"}, nil, 78, "JWT_JWKS_URL"},
+		{"query", []string{"AUTH=jwt", "JWT_SECRET=" + jwtSecret, "HTTP_ADDR=0.0.0.0:0"}, []string{"--check"}, 0, "valid"},
 		{"query", []string{"HTTP_ADDR=0.0.0.0:0"}, nil, 78, "INSECURE"},
 		{"consumer", []string{"CLICKHOUSE_DSN=clickhouse://u:secret@h:9000/d"}, nil, 78, "CLICKHOUSE_DSN"},
 		{"consumer", []string{"CLICKHOUSE_DSN=http://u:sec ret@h:x/d"}, nil, 78, "CLICKHOUSE_DSN"},

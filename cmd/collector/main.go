@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
+	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
 )
@@ -13,7 +14,7 @@ import (
 type settings struct {
 	service.Common
 	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:8081"`
-	Auth      service.Auth       `embed:""`
+	Auth      identity.Settings  `embed:""`
 	Kafka     kafka.Settings     `embed:""`
 	Creation  kafka.Creation     `embed:"" set:"create_topics=false" set:"kafka_retention=168h" set:"partitions=4"`
 	Collector collector.Settings `embed:""`
@@ -37,13 +38,14 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 		return err
 	}
 	topics := kafka.Topics(s.Kafka, s.Creation, client, p.Log)
+	auth := identity.New(s.Auth, p.Log, p.Metrics)
 	needs := collector.Needs{Topic: s.Kafka.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys}
-	for _, part := range []service.Part{topics.Part(), collector.Part(s.Collector, needs, p)} {
+	for _, part := range []service.Part{topics.Part(), auth.Part(), collector.Part(s.Collector, needs, p)} {
 		if err := p.Start(ctx, part); err != nil {
 			return err
 		}
 	}
-	if _, err := p.Listen(ctx, s.HTTP, s.Auth); err != nil {
+	if _, err := p.Listen(ctx, s.HTTP, auth.Middleware); err != nil {
 		return err
 	}
 	return p.Wait(ctx)

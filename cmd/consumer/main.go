@@ -55,7 +55,7 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 			return err
 		}
 	}
-	if _, err := p.Listen(ctx, s.HTTP, service.Auth{}); err != nil {
+	if _, err := p.Listen(ctx, s.HTTP, nil); err != nil {
 		return err
 	}
 	return p.Wait(ctx)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/query"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
@@ -14,7 +15,7 @@ import (
 type settings struct {
 	service.Common
 	HTTP       service.HTTP        `embed:"" set:"http_addr=127.0.0.1:8083"`
-	Auth       service.Auth        `embed:""`
+	Auth       identity.Settings   `embed:""`
 	Kafka      kafka.Settings      `embed:""`
 	ClickHouse clickhouse.Settings `embed:""`
 	Query      query.Settings      `embed:""`
@@ -42,13 +43,16 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 	}
 	topics := kafka.Topics(s.Kafka, kafka.Creation{}, client, p.Log)
 	tables := clickhouse.Tables(conn, p.Log)
+	auth := identity.New(s.Auth, p.Log, p.Metrics)
 	needs := query.Needs{Topic: s.Kafka.Topic, Kafka: client, Conn: conn, Tables: tables, Dialects: s.Dialects}
-	for _, part := range []service.Part{topics.Part(), {Name: "clickhouse", Stop: conn.Close}, tables.Part(), query.Part(s.Query, needs, p)} {
+	for _, part := range []service.Part{
+		topics.Part(), {Name: "clickhouse", Stop: conn.Close}, tables.Part(), auth.Part(), query.Part(s.Query, needs, p),
+	} {
 		if err := p.Start(ctx, part); err != nil {
 			return err
 		}
 	}
-	if _, err := p.Listen(ctx, s.HTTP, s.Auth); err != nil {
+	if _, err := p.Listen(ctx, s.HTTP, auth.Middleware); err != nil {
 		return err
 	}
 	return p.Wait(ctx)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
 	"github.com/activitylog/activitylog/cmd/internal/consumer"
+	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/query"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
@@ -21,7 +22,7 @@ import (
 type settings struct {
 	service.Common
 	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:50809"`
-	Auth      service.Auth       `embed:""`
+	Auth      identity.Settings  `embed:""`
 	DataDir   string             `help:"Folder of everything that is kept." default:"./data" env:"DATA_DIR"`
 	Only      []string           `help:"Run just these dependencies, and none of the services: broker, engine." enum:"broker,engine" env:"ONLY"`
 	Broker    brokerSettings     `embed:""`
@@ -74,12 +75,13 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 			return err
 		}
 	}
+	auth := identity.New(s.Auth, p.Log, p.Metrics)
 	if len(s.Only) == 0 {
-		if err := s.startServices(ctx, p, &links); err != nil {
+		if err := s.startServices(ctx, p, &links, auth); err != nil {
 			return err
 		}
 	}
-	addr, err := p.Listen(ctx, s.HTTP, s.Auth)
+	addr, err := p.Listen(ctx, s.HTTP, auth.Middleware)
 	if err != nil {
 		return err
 	}
@@ -108,7 +110,7 @@ Data is in %[2]s. /readyz says whether everything works, /metrics how much. Ctrl
 
 // startServices starts what the three service processes run, with their constructors, in the order of the data's way back:
 // they end in the order of its way in.
-func (s *settings) startServices(ctx context.Context, p *service.Process, l *links) error {
+func (s *settings) startServices(ctx context.Context, p *service.Process, l *links, auth *identity.Identity) error {
 	client, err := l.kafka.Client()
 	if err != nil {
 		return err
@@ -134,6 +136,7 @@ func (s *settings) startServices(ctx context.Context, p *service.Process, l *lin
 		before,
 		{Name: "clickhouse", Stop: conn.Close},
 		tables.Part(),
+		auth.Part(),
 		query.Part(s.Query, reads, p), consumer.Part(s.Consumer, store, p), collector.Part(s.Collector, writes, p),
 	} {
 		if err := p.Start(ctx, part); err != nil {

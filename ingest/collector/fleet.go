@@ -179,6 +179,7 @@ func (f *fleet) handle(endpoint func(http.ResponseWriter, *http.Request) (*reply
 			status, code, message = schema.Status(err), codeOf(err), messageOf(err)
 			rep.outcome = outcomeOf(status)
 			setRetryAfter(w, err)
+			schema.Challenge(w.Header(), err)
 		}
 		if status == http.StatusInternalServerError {
 			f.c.log.Error("write", "error", err)
@@ -249,12 +250,15 @@ func codeOf(err error) int { return schema.Status(err)*100 + 1 }
 func messageOf(err error) string {
 	var (
 		field  *schema.FieldError
+		denied *schema.Refusal
 		syntax *scan.SyntaxError
 		own    *answer
 	)
 	switch {
 	case errors.As(err, &field):
 		return field.Error()
+	case errors.As(err, &denied):
+		return denied.Error()
 	case errors.As(err, &syntax):
 		return syntax.Error()
 	case errors.As(err, &own):

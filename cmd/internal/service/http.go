@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -52,14 +53,18 @@ func (h HTTP) Check() error {
 	return errors.Join(faults...)
 }
 
-// Listen starts to serve what the parts that were started offer, and the health endpoints, and returns the address.
-func (p *Process) Listen(ctx context.Context, h HTTP, auth Auth) (addr string, err error) {
+// Middleware stands before a handler.
+type Middleware = func(http.Handler) http.Handler
+
+// Listen starts to serve what the parts that were started offer, and the health endpoints, and returns the address. identify
+// comes before what parts offer, not before the health endpoints; nil where no part offers anything.
+func (p *Process) Listen(ctx context.Context, h HTTP, identify Middleware) (addr string, err error) {
 	if err := p.profiles(ctx, h.PprofAddr); err != nil {
 		return "", err
 	}
 	m := newMetrics(p.Metrics)
 	server := &http.Server{
-		Handler:           p.router(m, auth),
+		Handler:           p.router(m, identify),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -107,7 +112,7 @@ func serve(ctx context.Context, server *http.Server, ln net.Listener, delay time
 	return nil
 }
 
-func (p *Process) router(m *metrics, auth Auth) http.Handler {
+func (p *Process) router(m *metrics, identify Middleware) http.Handler {
 	r := chi.NewRouter()
 	r.Use(m.measure, p.recovered, deadline, middleware.GetHead)
 	r.Get("/livez", p.livez)
@@ -115,7 +120,9 @@ func (p *Process) router(m *metrics, auth Auth) http.Handler {
 	r.Get("/version", p.version)
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{Registry: p.Metrics}))
 	r.Group(func(r chi.Router) {
-		r.Use(auth.identify)
+		if identify != nil {
+			r.Use(identify)
+		}
 		for _, s := range p.stack {
 			if s.Routes != nil {
 				s.Routes(r)
@@ -123,6 +130,19 @@ func (p *Process) router(m *metrics, auth Auth) http.Handler {
 		}
 	})
 	return r
+}
+
+// Loopback reports whether only this machine reaches addr, a host:port.
+func Loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }
 
 // recovered turns a panic into a 500; the process lives, and what was panicked with is logged and never shown.

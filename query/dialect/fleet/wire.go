@@ -76,6 +76,7 @@ func (a *API) handle(do endpoint) http.HandlerFunc {
 		if after := schema.RetryAfter(err); after > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(after/time.Second)))
 		}
+		schema.Challenge(w.Header(), err)
 		a.send(w, status, envelope{Code: status*100 + 1, Message: messageOf(err, status)})
 	}
 }
@@ -103,6 +104,10 @@ func messageOf(err error, status int) string {
 	var f *schema.FieldError
 	if errors.As(err, &f) {
 		return f.Error()
+	}
+	var denied *schema.Refusal
+	if errors.As(err, &denied) {
+		return denied.Error()
 	}
 	if m, ok := messages[status]; ok {
 		return m

@@ -1,0 +1,94 @@
+package cmd_test
+
+import (
+	"maps"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const jwtSecret = "0123456789abcdef0123456789abcdef"
+
+// tokenOf is a token of ada of acme, with claims added.
+func tokenOf(t *testing.T, claims jwt.MapClaims) string {
+	t.Helper()
+	all := jwt.MapClaims{"sub": "ada", "tenant": "acme", "exp": time.Now().Add(time.Hour).Unix()}
+	maps.Copy(all, claims)
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, all).SignedString([]byte(jwtSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// as asks with credentials, and returns the answer's challenge as well.
+func (p *process) as(t *testing.T, credentials, method, path, body string) (status int, answer, challenge string) {
+	t.Helper()
+	req, err := http.NewRequest(method, "http://"+p.addr+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if credentials != "" {
+		req.Header.Set("Authorization", "Bearer "+credentials)
+	}
+	status, answer, header := p.do(req)
+	return status, answer, header.Get("WWW-Authenticate")
+}
+
+// Who may ask, in both halves of each dialect, of one process.
+func TestTokens(t *testing.T) {
+	p := start(t, []string{"DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "AUTH=jwt", "JWT_SECRET=" + jwtSecret}, "standalone")
+	p.until(t, "/readyz", 200, `"status":"ready"`)
+	const bare, invalid = "Bearer", `Bearer error="invalid_token"`
+	admin, device := tokenOf(t, jwt.MapClaims{"role": "ADMIN"}), tokenOf(t, jwt.MapClaims{"scope": "ingest"})
+	reader, noTenant := tokenOf(t, jwt.MapClaims{"role": "AccessAdmin"}), tokenOf(t, jwt.MapClaims{"tenant": ""})
+	expired := tokenOf(t, jwt.MapClaims{"exp": 1})
+	everybody := tokenOf(t, jwt.MapClaims{"tenant": "*", "role": "ADMIN"})
+	for _, tt := range []struct {
+		name, credentials, method, path string
+		status                          int
+		contains, challenge             string
+	}{
+		{"nobody writes", "", "POST", entries, 401, `"code":40101`, bare},
+		{"nobody reads", "", "GET", entries, 401, `"code":40101`, bare},
+		{"nobody counts", "", "GET", entries + "/count", 401, `"code":40101`, bare},
+		{"nobody deletes", "", "DELETE", entries + "/all", 401, `"code":40101`, bare},
+		{"expired, writes", expired, "POST", entries, 401, `"code":40101`, invalid},
+		{"expired, reads", expired, "GET", entries, 401, `"code":40101`, invalid},
+		{"expired, deletes", expired, "DELETE", entries + "/1", 401, `"code":40101`, invalid},
+		{"nonsense", "x", "GET", entries, 401, `"code":40101`, invalid},
+		{"no tenant, writes", noTenant, "POST", entries, 403, `"code":40301`, ""},
+		{"no tenant, reads", noTenant, "GET", entries, 403, `"code":40301`, ""},
+		{"another tenant's entries", admin, "GET", entries + "?tenant=other", 403, `"code":40301`, ""},
+		{"a reader writes", reader, "POST", entries, 403, "scope ingest", ""},
+		{"a reader deletes", reader, "DELETE", entries + "/all", 403, "scope delete", ""},
+		{"a device reads", device, "GET", entries, 403, "scope read", ""},
+		{"a device deletes", device, "DELETE", entries + "/1", 403, "scope delete", ""},
+		{"a device writes", device, "POST", entries, 200, `"code":0`, ""},
+		{"everybody's admin writes", everybody, "POST", entries, 403, "?tenant=", ""},
+		{"everybody's admin deletes", everybody, "DELETE", entries + "/all", 403, "?tenant=", ""},
+		{"everybody's admin writes to one", everybody, "POST", entries + "?tenant=other", 200, `"code":0`, ""},
+		{"everybody's admin reads one", everybody, "GET", entries + "?tenant=none", 200, `"data":[]`, ""},
+	} {
+		status, body, challenge := p.as(t, tt.credentials, tt.method, tt.path, `{"action_type":"login"}`)
+		if status != tt.status || !strings.Contains(body, tt.contains) || !strings.HasPrefix(challenge, tt.challenge) || (tt.challenge == "") != (challenge == "") {
+			t.Errorf("%s: got %d %s %q, want %d %s %q", tt.name, status, body, challenge, tt.status, tt.contains, tt.challenge)
+		}
+	}
+	for _, path := range []string{"/livez", "/readyz", "/version", "/metrics"} {
+		if status, body, _ := p.as(t, "", "GET", path, ""); status != 200 {
+			t.Errorf("%s: got %d %s, want it open", path, status, body)
+		}
+	}
+	if _, body, _ := p.as(t, "", "GET", "/metrics", ""); !strings.Contains(body, `activity_auth_requests_total{credential="jwt",outcome="expired"} 3`) {
+		t.Error("the metric does not count three expired tokens")
+	}
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("got exit %d, want 0", code)
+	}
+}

@@ -1,0 +1,114 @@
+package identity
+
+import (
+	"net/http"
+	"strings"
+)
+
+// maxCredential bounds a credential, in bytes: a token of 4 KiB is a large one, and 16 KiB are all the headers that there may be.
+const maxCredential = 8 << 10
+
+// keyHeader carries an API key.
+const keyHeader = "X-API-Key"
+
+// cookie carries a token to the things dialect, whose clients keep it there.
+const cookie = "ss-tok"
+
+type kind uint8
+
+const (
+	noCredential kind = iota
+	isToken
+	isKey
+)
+
+func (k kind) String() string { return [...]string{"none", "jwt", "key"}[k] }
+
+// credential is what a request shows of who asks; its text has yet to be checked.
+type credential struct {
+	kind kind
+	text string
+}
+
+var (
+	errTwice   = invalid("there is more than one credential")
+	errTooLong = invalid("the credentials are too long")
+)
+
+// credentialOf reads a request's credential: the header Authorization before the others. A header with another scheme than
+// Bearer is of no concern to us; two credentials that differ are refused, because a proxy in front might have looked at the other.
+func credentialOf(r *http.Request) (credential, error) {
+	bearer, err := bearerOf(r.Header["Authorization"])
+	if err != nil {
+		return credential{}, err
+	}
+	key, err := single(r.Header[http.CanonicalHeaderKey(keyHeader)])
+	switch {
+	case err != nil:
+		return credential{}, err
+	case bearer != "" && key != "" && bearer != key:
+		return credential{}, errTwice
+	case key != "":
+		return credential{isKey, key}, tooLong(key)
+	}
+	if bearer == "" && takesCookie(r.URL.Path) {
+		if c, err := r.Cookie(cookie); err == nil {
+			bearer = c.Value
+		}
+	}
+	if bearer == "" {
+		return credential{}, nil
+	}
+	return credential{kindOf(bearer), bearer}, tooLong(bearer)
+}
+
+func tooLong(text string) error {
+	if len(text) > maxCredential {
+		return errTooLong
+	}
+	return nil
+}
+
+// keyPrefix begins every API key; no token begins so, for it would not be base64 of an object.
+const keyPrefix = "alog."
+
+func kindOf(bearer string) kind {
+	if strings.HasPrefix(bearer, keyPrefix) {
+		return isKey
+	}
+	return isToken
+}
+
+// bearerOf is what follows the scheme Bearer, in whatever case; "" where there is none.
+func bearerOf(values []string) (string, error) {
+	value, err := single(values)
+	if err != nil {
+		return "", err
+	}
+	scheme, text, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", nil
+	}
+	return strings.TrimSpace(text), nil
+}
+
+// single is the one value of a header; "" where it has none.
+func single(values []string) (string, error) {
+	switch len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return strings.TrimSpace(values[0]), nil
+	}
+	return "", errTwice
+}
+
+// takesCookie reports whether the path is of the things dialect: /actionlogs, /actionlogs.json and so on.
+func takesCookie(path string) bool {
+	const things = "/actionlogs"
+	if len(path) < len(things) || !strings.EqualFold(path[:len(things)], things) {
+		return false
+	}
+	rest := path[len(things):]
+	return rest == "" || rest[0] == '.' || rest[0] == '/'
+}

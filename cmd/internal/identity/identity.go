@@ -1,0 +1,144 @@
+// Package identity finds out who asks, from the credentials of a request, alike in every service. It promises: a request's
+// principal is one that a credential that was checked vouches for, or there is none; what is refused is refused by the handler
+// that PrincipalOf tells why, in the words of its dialect, and never here; no secret gets into a log, an error or a metric.
+package identity
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Identity finds out who asks.
+type Identity struct {
+	anonymous bool
+	tokens    *tokens // nil where AUTH does not list jwt
+	metrics   *metrics
+}
+
+// New makes an Identity of settings that passed Check. Where the keys that it needs lie elsewhere, it has them once Run does.
+func New(s Settings, log *slog.Logger, reg prometheus.Registerer) *Identity {
+	i := &Identity{anonymous: s.Auth == "none", metrics: newMetrics(reg)}
+	if s.takes("jwt") {
+		i.tokens = newTokens(s.JWT, log)
+	}
+	return i
+}
+
+// Part is i as a part of a process.
+func (i *Identity) Part() service.Part {
+	return service.Part{Name: "auth", Run: i.Run, Ready: i.Ready}
+}
+
+// Run follows the keys that lie elsewhere until ctx ends.
+func (i *Identity) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	if i.tokens != nil && i.tokens.set != nil {
+		all.Go(func() { i.tokens.set.run(ctx) })
+	}
+	<-ctx.Done()
+	all.Wait()
+	return nil
+}
+
+// Ready is nil when every credential can be checked, else why it cannot.
+func (i *Identity) Ready(context.Context) error {
+	if i.tokens != nil && i.tokens.set != nil {
+		return i.tokens.set.ready()
+	}
+	return nil
+}
+
+// Middleware gives each request its principal, or the reason why it has none. It never answers.
+func (i *Identity) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, p, err := i.principal(r)
+		if err == nil {
+			p, err = inTenant(p, r.URL)
+		}
+		i.metrics.count(c.kind, err)
+		ctx := schema.WithPrincipal(r.Context(), p)
+		if err != nil {
+			ctx = schema.WithRefusal(r.Context(), err)
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func (i *Identity) principal(r *http.Request) (credential, schema.Principal, error) {
+	if i.anonymous {
+		return credential{}, schema.Anonymous(), nil
+	}
+	c, err := credentialOf(r)
+	if err != nil {
+		return c, schema.Principal{}, err
+	}
+	switch {
+	case c.kind == isToken && i.tokens != nil:
+		p, err := i.tokens.principal(r.Context(), c.text)
+		return c, p, err
+	case c.kind == noCredential:
+		return c, schema.Principal{}, errMissing
+	}
+	return c, schema.Principal{}, errKind
+}
+
+var (
+	errMissing = &schema.Refusal{Kind: schema.ErrUnauthenticated, Issue: "credentials are missing"}
+	errKind    = invalid("credentials of this kind are not taken here")
+)
+
+// invalid refuses credentials that are no good.
+func invalid(issue string) *schema.Refusal {
+	return &schema.Refusal{Kind: schema.ErrUnauthenticated, Issue: issue, Invalid: true}
+}
+
+// inTenant is p in the tenant that the request's address names as ?tenant=, if it names one.
+func inTenant(p schema.Principal, u *url.URL) (schema.Principal, error) {
+	named := ""
+	if u.RawQuery != "" {
+		for name, values := range u.Query() {
+			if !strings.EqualFold(name, "tenant") {
+				continue
+			}
+			for _, v := range values {
+				if v == "" { // no value is no filter, in every dialect
+					continue
+				}
+				if named != "" && v != named {
+					return p, &schema.FieldError{Field: "tenant", Code: "CONFLICT", Issue: "names more than one"}
+				}
+				named = v
+			}
+		}
+	}
+	return p.In(named)
+}
+
+// outcomeOf is the outcome that a metric counts err as.
+func outcomeOf(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, errMissing):
+		return "missing"
+	case errors.Is(err, errExpired):
+		return "expired"
+	case errors.Is(err, schema.ErrForbidden):
+		return "forbidden"
+	case errors.Is(err, schema.ErrUnavailable):
+		return "unavailable"
+	case errors.Is(err, schema.ErrRateLimited):
+		return "limited"
+	}
+	return "invalid"
+}

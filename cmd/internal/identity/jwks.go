@@ -1,0 +1,283 @@
+package identity
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Bounds of fetching a set of keys.
+const (
+	setBytes   = 1 << 20
+	setTime    = 5 * time.Second
+	setEvery   = 5 * time.Minute
+	setRetry   = time.Second
+	setPause   = 10 * time.Second
+	minRSABits = 2048
+)
+
+// publicMethods are the algorithms of tokens that are checked with a public key.
+var publicMethods = []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}
+
+// publicKey is a key and the algorithms that it is for.
+type publicKey struct {
+	key     any
+	methods []string
+}
+
+// keySet follows a JSON web key set (RFC 7517). What it has seen once it keeps while the set cannot be had.
+type keySet struct {
+	url     string
+	client  *http.Client
+	log     *slog.Logger
+	keys    atomic.Pointer[map[string]publicKey] // by kid; nil until the set was had
+	why     atomic.Pointer[error]                // the last fetch went wrong
+	fetched atomic.Int64                         // Unix ns of the last try
+	pause   time.Duration                        // between fetches for the sake of a kid that is not in the set
+	asking  singleflight.Group
+}
+
+func newKeySet(address string, log *slog.Logger) *keySet {
+	k := &keySet{url: address, log: log, pause: setPause, client: &http.Client{
+		Timeout: setTime,
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+			MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true,
+		},
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if len(via) > 3 {
+				return errors.New("too many redirects")
+			}
+			return checkURL(r.URL)
+		},
+	}}
+	untried := errors.New("the keys of tokens have yet to be fetched")
+	k.why.Store(&untried)
+	return k
+}
+
+// checkURL holds a set of keys to an address where nobody between can put others in their place.
+func checkURL(u *url.URL) error {
+	switch {
+	case u.Scheme == "https" && u.Host != "":
+		return nil
+	case u.Scheme == "http" && service.Loopback(net.JoinHostPort(u.Hostname(), "0")):
+		return nil
+	}
+	return errors.New("must be an https address, or http on loopback")
+}
+
+// run fetches the set until ctx ends: until it is there, and then now and again.
+func (k *keySet) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	waiting := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		err := k.refresh(ctx)
+		switch {
+		case err == nil:
+			waiting = false
+			timer.Reset(setEvery)
+		default:
+			if !waiting && ctx.Err() == nil {
+				k.log.Warn("the keys of tokens cannot be fetched", "reason", err)
+			}
+			waiting = true
+			timer.Reset(setRetry)
+		}
+	}
+}
+
+// ready is nil once there are keys, else why there are none.
+func (k *keySet) ready() error {
+	if k.keys.Load() != nil {
+		return nil
+	}
+	return fmt.Errorf("JWT_JWKS_URL: %w", *k.why.Load())
+}
+
+var errNoKeys = &schema.Refusal{Kind: schema.ErrUnavailable, Issue: "tokens cannot be checked at the moment, try again"}
+
+// find is the key that a token's header names. A kid that is not known may be new: the set is fetched, at most once in a while.
+func (k *keySet) find(ctx context.Context, kid, method string) (any, error) {
+	key, ok := k.lookUp(kid)
+	if !ok {
+		k.renew(ctx)
+		key, ok = k.lookUp(kid)
+	}
+	switch {
+	case k.keys.Load() == nil:
+		return nil, errNoKeys
+	case !ok:
+		return nil, errors.New("no such key")
+	case !slices.Contains(key.methods, method):
+		return nil, errors.New("the key is not for this algorithm")
+	}
+	return key.key, nil
+}
+
+// lookUp is the key with the id. A token without an id is checked with the only key, if there is only one.
+func (k *keySet) lookUp(kid string) (publicKey, bool) {
+	keys := k.keys.Load()
+	if keys == nil {
+		return publicKey{}, false
+	}
+	if kid == "" && len(*keys) == 1 {
+		for _, key := range *keys {
+			return key, true
+		}
+	}
+	key, ok := (*keys)[kid]
+	return key, ok
+}
+
+// renew fetches the set unless that was tried lately. Requests that come meanwhile share one try.
+func (k *keySet) renew(ctx context.Context) {
+	done := k.asking.DoChan("", func() (any, error) {
+		if time.Since(time.Unix(0, k.fetched.Load())) < k.pause {
+			return nil, nil
+		}
+		return nil, k.refresh(context.WithoutCancel(ctx))
+	})
+	select {
+	case <-ctx.Done():
+	case <-done:
+	}
+}
+
+func (k *keySet) refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, setTime)
+	defer cancel()
+	k.fetched.Store(time.Now().UnixNano())
+	keys, err := k.fetch(ctx)
+	if err != nil {
+		k.why.Store(&err)
+		return err
+	}
+	k.keys.Store(&keys)
+	return nil
+}
+
+func (k *keySet) fetch(ctx context.Context) (map[string]publicKey, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask for keys: %w", err)
+	}
+	res, err := k.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask for keys: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask for keys: the answer's status is %d", res.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, setBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read keys: %w", err)
+	case len(text) > setBytes:
+		return nil, fmt.Errorf("read keys: more than %d bytes", setBytes)
+	}
+	return parseSet(ctx, text)
+}
+
+// jwk is what we read of a key: nothing of x5c, x5u or private parts.
+type jwk struct {
+	KTY string `json:"kty"`
+	CRV string `json:"crv,omitempty"`
+	N   string `json:"n,omitempty"`
+	E   string `json:"e,omitempty"`
+	X   string `json:"x,omitempty"`
+	Y   string `json:"y,omitempty"`
+	KID string `json:"kid"`
+	ALG string `json:"alg,omitempty"`
+	USE string `json:"use,omitempty"`
+}
+
+// parseSet reads the keys of a set that are for signatures. One that we cannot use (RFC 7517, 5) is left out, and so is a
+// symmetric one: what is published is no secret.
+func parseSet(ctx context.Context, text []byte) (map[string]publicKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(text, &set); err != nil {
+		return nil, errors.New("read keys: this is no JSON web key set")
+	}
+	keys := map[string]publicKey{}
+	for i, raw := range set.Keys {
+		var k jwk
+		if json.Unmarshal(raw, &k) != nil || k.USE != "" && k.USE != "sig" {
+			continue
+		}
+		key, ok := k.public(ctx)
+		if !ok {
+			continue
+		}
+		if k.KID == "" {
+			k.KID = "\x00" + strconv.Itoa(i) // no kid of a token is this
+		}
+		if _, twice := keys[k.KID]; !twice {
+			keys[k.KID] = key
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("read keys: the set has no RSA key of 2048 bits or more and no EC key for signatures")
+	}
+	return keys, nil
+}
+
+// public is k as a key that checks signatures, for the algorithms of its type.
+func (k jwk) public(ctx context.Context) (publicKey, bool) {
+	bare, err := json.Marshal(struct {
+		Keys []jwk `json:"keys"`
+	}{[]jwk{{KTY: k.KTY, CRV: k.CRV, N: k.N, E: k.E, X: k.X, Y: k.Y}}})
+	if err != nil {
+		return publicKey{}, false
+	}
+	set, err := keyfunc.NewJWKSetJSON(bare)
+	if err != nil {
+		return publicKey{}, false
+	}
+	found, err := set.VerificationKeySet(ctx)
+	if err != nil || len(found.Keys) != 1 {
+		return publicKey{}, false
+	}
+	p := publicKey{key: found.Keys[0]}
+	switch key := p.key.(type) {
+	case *rsa.PublicKey:
+		if key.N.BitLen() < minRSABits {
+			return p, false
+		}
+		p.methods = []string{"RS256", "RS384", "RS512"}
+	case *ecdsa.PublicKey:
+		p.methods = map[int][]string{256: {"ES256"}, 384: {"ES384"}, 521: {"ES512"}}[key.Curve.Params().BitSize]
+	}
+	if k.ALG != "" {
+		p.methods = slices.DeleteFunc(p.methods, func(m string) bool { return m != k.ALG })
+	}
+	return p, len(p.methods) > 0
+}

@@ -1,0 +1,24 @@
+package identity
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	requests *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	return &metrics{
+		requests: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "activity_auth_requests_total",
+			Help: "Requests by what their credentials were and what came of them: ok, missing, invalid, expired, forbidden, unavailable, limited.",
+		}, []string{"credential", "outcome"}),
+	}
+}
+
+func (m *metrics) count(k kind, err error) {
+	m.requests.WithLabelValues(k.String(), outcomeOf(err)).Inc()
+}

@@ -1,0 +1,47 @@
+package identity
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// scopesOf are the scopes of ours in a list with spaces between. What is not ours is another service's, and gives nothing here.
+func scopesOf(list string) []schema.Scope {
+	var scopes []schema.Scope
+	for _, name := range strings.Fields(list) {
+		if s := schema.Scope(name); slices.Contains(schema.Scopes(), s) {
+			scopes = append(scopes, s)
+		}
+	}
+	return scopes
+}
+
+// scopesOfRoles are the scopes of a credential that does not list any.
+func scopesOfRoles(roles []string) []schema.Scope {
+	if len(roles) == 0 {
+		roles = []string{""}
+	}
+	var scopes []schema.Scope
+	for _, role := range roles {
+		for _, s := range scopesOfRole(role) {
+			if !slices.Contains(scopes, s) {
+				scopes = append(scopes, s)
+			}
+		}
+	}
+	return scopes
+}
+
+func scopesOfRole(role string) []schema.Scope {
+	switch role {
+	case "ADMIN", "Admin":
+		return schema.Scopes()
+	case "TenantAdmin":
+		return []schema.Scope{schema.ScopeIngest, schema.ScopeRead, schema.ScopeDelete}
+	case "AccessAdmin":
+		return []schema.Scope{schema.ScopeRead}
+	}
+	return []schema.Scope{schema.ScopeIngest, schema.ScopeRead}
+}

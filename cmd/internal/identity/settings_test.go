@@ -1,0 +1,48 @@
+package identity
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+)
+
+const secret = "0123456789abcdef0123456789abcdef"
+
+func TestSettings(t *testing.T) {
+	const here, everywhere = "127.0.0.1:1", "0.0.0.0:1"
+	withSecret := JWT{Secret: secret}
+	for _, tt := range []struct {
+		name string
+		s    Settings
+		addr string
+		says string // "" where nothing is wrong
+	}{
+		{"nobody asks for credentials, on loopback", Settings{Auth: "none"}, here, ""},
+		{"nobody asks for credentials, for everybody", Settings{Auth: "none"}, everywhere, "INSECURE"},
+		{"insecure", Settings{Auth: "none", Insecure: true}, everywhere, ""},
+		{"tokens", Settings{Auth: "jwt", JWT: withSecret}, everywhere, ""},
+		{"empty", Settings{Insecure: true}, here, "AUTH"},
+		{"another way", Settings{Auth: "basic", JWT: withSecret}, here, "AUTH"},
+		{"none and tokens", Settings{Auth: "none,jwt", JWT: withSecret}, here, "AUTH"},
+		{"no key at all", Settings{Auth: "jwt"}, here, "JWT_SECRET or JWT_JWKS_URL"},
+		{"short secret", Settings{Auth: "jwt", JWT: JWT{Secret: service.Secret(secret[1:])}}, here, "32 bytes"},
+		{"secret and keys", Settings{Auth: "jwt", JWT: JWT{Secret: secret, JWKSURL: "https://example.com/keys"}}, here, "one of them"},
+		{"keys", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "https://example.com/keys"}}, here, ""},
+		{"keys on loopback", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "http://[::1]:8080/keys"}}, here, ""},
+		{"keys without a port", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "http://localhost/keys"}}, here, ""},
+		{"keys in the clear", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "http://example.com/keys"}}, here, "JWT_JWKS_URL"},
+		{"keys in a file", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "file:///etc/keys"}}, here, "JWT_JWKS_URL"},
+		{"keys nowhere", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "https://"}}, here, "JWT_JWKS_URL"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.s.Check(tt.addr)
+			if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want %q", err, tt.says)
+			}
+			if err != nil && strings.Contains(err.Error(), secret[1:]) {
+				t.Errorf("%v: shows the secret", err)
+			}
+		})
+	}
+}
