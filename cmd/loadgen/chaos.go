@@ -104,7 +104,11 @@ func printChaos(out *output, r *chaos.Report) {
 	for _, what := range slices.Sorted(maps.Keys(r.Tally)) {
 		out.say("%-42s %8d", what, r.Tally[what])
 	}
+	if l := r.Relays; l.Sum() > 0 {
+		out.say("%-42s %8d held back, %d lost", "answers", l.Delayed, l.Dropped)
+	}
 	e := r.Entries
+	out.say("%-42s %8d", "faults", r.Faults)
 	out.say("%-42s %8d", "entries sent", e.Sent)
 	out.say("%-42s %8d", "entries acknowledged", e.Acknowledged)
 	out.say("%-42s %8d", "must be stored", e.MustStay)

@@ -40,7 +40,7 @@ func (b *bench) limits(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	c, err := chaos.NewCluster(dir, b.Bin, 0)
+	c, err := chaos.NewCluster(ctx, dir, b.Bin, chaos.Plan{})
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func Profile(ctx context.Context, cfg ProfileConfig) error {
 	if err := os.MkdirAll(cfg.Out, 0o755); err != nil {
 		return fmt.Errorf("make the folder of the profiles: %w", err)
 	}
-	c, err := chaos.NewCluster(cfg.Dir, cfg.Bin, 0)
+	c, err := chaos.NewCluster(ctx, cfg.Dir, cfg.Bin, chaos.Plan{})
 	if err != nil {
 		return err
 	}

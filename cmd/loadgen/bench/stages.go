@@ -12,12 +12,12 @@ import (
 )
 
 // cluster prepares separate processes on a folder of their own; close ends them and empties it.
-func (b *bench) cluster(name string) (c *chaos.Cluster, closed func(), err error) {
+func (b *bench) cluster(ctx context.Context, name string) (c *chaos.Cluster, closed func(), err error) {
 	dir := filepath.Join(b.Dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	if c, err = chaos.NewCluster(dir, b.Bin, 0); err != nil {
+	if c, err = chaos.NewCluster(ctx, dir, b.Bin, chaos.Plan{}); err != nil {
 		return nil, nil, err
 	}
 	return c, func() { c.Close(); _ = os.RemoveAll(dir) }, nil
@@ -25,7 +25,7 @@ func (b *bench) cluster(name string) (c *chaos.Cluster, closed func(), err error
 
 // stages measures the collector without consumers, without and with fsync, and then consumers on what it has written.
 func (b *bench) stages(ctx context.Context) error {
-	unsynced, closed, err := b.cluster("unsynced")
+	unsynced, closed, err := b.cluster(ctx, "unsynced")
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (b *bench) stages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, closed, err := b.cluster("stages")
+	c, closed, err := b.cluster(ctx, "stages")
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (b *bench) consume(ctx context.Context, c *chaos.Cluster) error {
 
 // processes measures the burst over separate processes: what each costs, and its memory.
 func (b *bench) processes(ctx context.Context) error {
-	c, closed, err := b.cluster("processes")
+	c, closed, err := b.cluster(ctx, "processes")
 	if err != nil {
 		return err
 	}

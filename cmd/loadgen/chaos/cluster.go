@@ -13,6 +13,7 @@ import (
 
 	"github.com/activitylog/activitylog/cmd/loadgen/oracle"
 	"github.com/activitylog/activitylog/cmd/loadgen/process"
+	"github.com/activitylog/activitylog/cmd/loadgen/relay"
 )
 
 // The members of a cluster, in the order in which they are started.
@@ -31,11 +32,25 @@ var Members = []string{Broker, Engine, Collector, Consumer1, Consumer2, Query}
 // startPatience is how long a member may take until it is ready.
 const startPatience = time.Minute
 
+// Plan says how a cluster is made.
+type Plan struct {
+	Session time.Duration       // of the consumers, and so how long a partition of a killed one waits; 0 is their default
+	Nodes   Nodes               // of Apache Kafka; none: the embedded broker
+	Relays  bool                // services reach what they depend on over relays, see Cluster.Relays
+	Seed    uint64              // of the relays
+	Guests  int                 // consumers beside the two, which are started by whoever wants them
+	Env     map[string][]string // more settings, "NAME=value", by member; "consumer" is every consumer
+	Folders map[string]string   // of the broker's or the engine's data, in the place of one of the run
+}
+
 // Cluster is six processes on loopback ports of their own, which they keep when they are started again.
 type Cluster struct {
 	Dir       string
-	Names     []string // of the members, in the order in which they are started; those of ours are stopped in the order Stops
+	Plan      Plan
+	Relays    map[string]*relay.Relay // by the names below; empty without relays
+	Names     []string                // of the members, in the order in which they are started; those of ours are stopped in the order Stops
 	Stops     []string
+	Guests    []string // members that are not in Names
 	Brokers   []string // the members that are Kafka; empty for standalone
 	Write     string   // base URL of the collector
 	Read      string   // base URL of the query service
@@ -66,54 +81,80 @@ func NewStandalone(dir, bin string) (*Cluster, error) {
 	}, nil
 }
 
-// NewCluster prepares a cluster on the embedded broker, in the folder dir from the binaries in the folder bin. Nothing runs
-// yet. The session is that of the consumers, and so how long a partition of a killed one waits; 0 is their default.
-func NewCluster(dir, bin string, session time.Duration) (*Cluster, error) {
-	return newCluster(dir, bin, session, Nodes{})
+// NewCluster prepares a cluster in the folder dir from the binaries in the folder bin. Nothing runs yet.
+func NewCluster(ctx context.Context, dir, bin string, plan Plan) (*Cluster, error) {
+	c := &Cluster{
+		Dir: dir, Plan: plan, processes: map[string]*process.Process{}, http: map[string]string{}, kafka: map[string]string{},
+		Relays: map[string]*relay.Relay{},
+	}
+	brokers, err := c.brokers(plan.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	clickhouse, err := process.FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.openRelays(ctx, clickhouse); err != nil {
+		return nil, err
+	}
+	password := rand.Text()
+	for _, m := range append(brokers, c.services(clickhouse, password)...) {
+		if err := c.add(bin, m); err != nil {
+			return nil, err
+		}
+	}
+	c.Write, c.Read = c.URL(Collector), c.URL(Query)
+	c.Stops = []string{Collector, Consumer1, Consumer2, Query, Engine}
+	if plan.Nodes.Script == "" {
+		c.Stops = append(c.Stops, Broker)
+	}
+	c.Store, err = oracle.Open(dsn(clickhouse), password)
+	return c, err
 }
+
+func dsn(clickhouse string) string { return "http://default@" + clickhouse + "/default" }
 
 // member is a process of a cluster, as it is to be made.
 type member struct {
 	name, path string
 	args, env  []string
+	guest      bool
 }
 
-func newCluster(dir, bin string, session time.Duration, nodes Nodes) (*Cluster, error) {
-	c := &Cluster{Dir: dir, processes: map[string]*process.Process{}, http: map[string]string{}, kafka: map[string]string{}}
-	brokers, err := c.brokers(nodes)
-	if err != nil {
-		return nil, err
-	}
-	addrs := map[string]string{}
-	for _, name := range append([]string{"clickhouse"}, Members...) {
-		if addrs[name], err = process.FreeAddr(); err != nil {
-			return nil, err
+// services are the members but Kafka's.
+func (c *Cluster) services(clickhouse, password string) []member {
+	secret := "CLICKHOUSE_PASSWORD=" + password
+	env := func(service string) []string {
+		env := []string{"KAFKA_BROKERS=" + c.via(service+ToBroker, c.Kafka)}
+		if service == Collector {
+			return append(env, "CREATE_TOPICS=true")
 		}
+		return append(env, secret, "CLICKHOUSE_DSN="+dsn(c.via(service+ToEngine, clickhouse)))
 	}
-	password := rand.Text()
-	dsn := "http://default@" + addrs["clickhouse"] + "/default"
-	secret := []string{"CLICKHOUSE_DSN=" + dsn, "CLICKHOUSE_PASSWORD=" + password}
-	kafka := []string{"KAFKA_BROKERS=" + c.Kafka}
-	var consumer []string
-	if session > 0 {
-		consumer = []string{"SESSION_TIMEOUT=" + session.String()}
+	consumer := env("consumer")
+	if c.Plan.Session > 0 {
+		consumer = append(consumer, "SESSION_TIMEOUT="+c.Plan.Session.String())
 	}
-	for _, m := range append(brokers, []member{
-		{Engine, "standalone", []string{"--only", Engine}, []string{"CLICKHOUSE_PASSWORD=" + password, "ENGINE_ADDR=" + addrs["clickhouse"], "DATA_DIR=" + filepath.Join(dir, "clickhouse")}},
-		{Collector, "collector", nil, slices.Concat(kafka, []string{"CREATE_TOPICS=true"})},
-		{Consumer1, "consumer", nil, slices.Concat(kafka, secret, consumer)},
-		{Consumer2, "consumer", nil, slices.Concat(kafka, secret, consumer)},
-		{Query, "query", nil, slices.Concat(kafka, secret)},
-	}...) {
-		c.add(bin, m, addrs[m.name])
+	members := []member{
+		{name: Engine, path: "standalone", args: []string{"--only", Engine}, env: []string{secret, "ENGINE_ADDR=" + clickhouse, "DATA_DIR=" + c.folder(Engine, "clickhouse")}},
+		{name: Collector, path: "collector", env: env(Collector)},
+		{name: Consumer1, path: "consumer", env: consumer},
+		{name: Consumer2, path: "consumer", env: consumer},
+		{name: Query, path: "query", env: env(Query)},
 	}
-	c.Write, c.Read = "http://"+addrs[Collector], "http://"+addrs[Query]
-	c.Stops = []string{Collector, Consumer1, Consumer2, Query, Engine}
-	if nodes.Script == "" {
-		c.Stops = append(c.Stops, Broker)
+	for i := range c.Plan.Guests {
+		members = append(members, member{name: fmt.Sprintf("consumer-%d", 3+i), path: "consumer", env: consumer, guest: true})
 	}
-	c.Store, err = oracle.Open(dsn, password)
-	return c, err
+	return members
+}
+
+// folder is where a member keeps its data.
+func (c *Cluster) folder(member, otherwise string) string {
+	if dir, ok := c.Plan.Folders[member]; ok {
+		return dir
+	}
+	return filepath.Join(c.Dir, otherwise)
 }
 
 // brokers chooses the addresses of Kafka, and says what runs it.
@@ -127,23 +168,36 @@ func (c *Cluster) brokers(nodes Nodes) ([]member, error) {
 	}
 	c.Brokers, c.Kafka = []string{Broker}, addr
 	return []member{{
-		Broker, "standalone", []string{"--only", Broker}, []string{"BROKER_ADDR=" + addr, "DATA_DIR=" + filepath.Join(c.Dir, "kafka")},
+		Broker, "standalone", []string{"--only", Broker}, []string{"BROKER_ADDR=" + addr, "DATA_DIR=" + c.folder(Broker, "kafka")}, false,
 	}}, nil
 }
 
 // add makes a member's process. Its path is one within the folder bin, unless it is absolute.
-func (c *Cluster) add(bin string, m member, http string) {
+func (c *Cluster) add(bin string, m member) error {
 	if !filepath.IsAbs(m.path) {
 		m.path = filepath.Join(bin, m.path)
 	}
+	env := slices.Clone(m.env)
 	if _, node := c.kafka[m.name]; !node {
-		c.http[m.name] = http
-		m.env = append(m.env, "HTTP_ADDR="+http)
+		addr, err := process.FreeAddr()
+		if err != nil {
+			return err
+		}
+		c.http[m.name] = addr
+		env = append(env, "HTTP_ADDR="+addr)
 	}
-	c.Names = append(c.Names, m.name)
+	if m.path == filepath.Join(bin, "consumer") {
+		env = append(env, c.Plan.Env["consumer"]...)
+	}
+	if m.guest {
+		c.Guests = append(c.Guests, m.name)
+	} else {
+		c.Names = append(c.Names, m.name)
+	}
 	c.processes[m.name] = process.New(process.Spec{
-		Name: m.name, Path: m.path, Args: m.args, Env: m.env, Log: filepath.Join(c.Dir, m.name+".log"),
+		Name: m.name, Path: m.path, Args: m.args, Env: append(env, c.Plan.Env[m.name]...), Log: filepath.Join(c.Dir, m.name+".log"),
 	})
+	return nil
 }
 
 // Start starts the members and waits until each is ready.
@@ -189,6 +243,9 @@ func (c *Cluster) Process(name string) *process.Process { return c.processes[nam
 func (c *Cluster) Close() {
 	for _, p := range c.processes {
 		p.Kill()
+	}
+	for _, r := range c.Relays {
+		_ = r.Close() // nobody is left who would hear of it
 	}
 }
 

@@ -8,13 +8,23 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/relay"
 )
 
 // Pause is the fault of a consumer that is stopped for longer than its session, and goes on as if nothing had happened.
 const Pause = "pause"
 
+// What else Config.Kill may hold.
+const (
+	Drop   = "drop"   // answers between a service and what it depends on are lost
+	Delay  = "delay"  // they are held back
+	Guest  = "guest"  // a consumer comes and goes
+	Settle = "settle" // a service ends with SIGTERM, and is started again
+)
+
 // Faults are what Config.Kill may hold.
-var Faults = []string{Broker, Engine, Collector, "consumer", Query, Pause}
+var Faults = []string{Broker, Engine, Collector, "consumer", Query, Pause, Drop, Delay, Guest, Settle}
 
 // faults breaks members at random. A member is broken by one fault at a time.
 type faults struct {
@@ -41,12 +51,22 @@ func (f *faults) strike(ctx context.Context) {
 }
 
 func (f *faults) one(ctx context.Context, fault string) {
-	member := fault
-	if fault == "consumer" || fault == Pause {
-		member = []string{Consumer1, Consumer2}[f.rand.IntN(2)]
-	}
-	if fault == Broker && len(f.cluster.Brokers) > 1 {
-		member = f.cluster.Brokers[f.rand.IntN(len(f.cluster.Brokers))]
+	member, strike := fault, f.kill
+	switch fault {
+	case "consumer":
+		member = f.any(Consumer1, Consumer2)
+	case Pause:
+		member, strike = f.any(Consumer1, Consumer2), f.pause
+	case Settle:
+		member, strike = f.any(Collector, Consumer1, Consumer2, Query), f.settleDown
+	case Broker:
+		member = f.any(f.cluster.Brokers...)
+	case Guest:
+		member, strike = f.any(f.cluster.Guests...), f.comeAndGo
+	case Drop:
+		member, strike = f.any(f.cluster.links()...), f.disturb("lost answers of ", relay.Faults{Drop: 0.05 + f.rand.Float64()/2})
+	case Delay:
+		member, strike = f.any(f.cluster.links()...), f.disturb("held back answers of ", relay.Faults{Delay: time.Duration(1 + f.rand.Int64N(int64(time.Second)))})
 	}
 	away := time.Duration(f.rand.Int64N(int64(time.Second)))
 	part := member
@@ -58,13 +78,11 @@ func (f *faults) one(ctx context.Context, fault string) {
 	}
 	f.all.Go(func() {
 		defer f.release(part)
-		if fault == Pause {
-			f.pause(ctx, member)
-			return
-		}
-		f.kill(ctx, member, away)
+		strike(ctx, member, away)
 	})
 }
+
+func (f *faults) any(members ...string) string { return members[f.rand.IntN(len(members))] }
 
 func (f *faults) kill(ctx context.Context, member string, away time.Duration) {
 	p := f.cluster.Process(member)
@@ -72,7 +90,7 @@ func (f *faults) kill(ctx context.Context, member string, away time.Duration) {
 		f.violation("%s ended by itself; see %s", member, p.Log)
 	}
 	p.Kill()
-	f.count("kill -9 "+member, 1)
+	f.struck("kill -9 " + member)
 	sleep(ctx, away)
 	if err := p.Start(); err != nil {
 		f.violation("%v", err)
@@ -96,12 +114,12 @@ func (r *run) slowest(what string, took time.Duration) {
 	r.tally[what] = max(r.tally[what], int(took.Milliseconds()))
 }
 
-func (f *faults) pause(ctx context.Context, member string) {
+func (f *faults) pause(ctx context.Context, member string, _ time.Duration) {
 	p := f.cluster.Process(member)
 	if p.Signal(syscall.SIGSTOP) != nil {
 		return
 	}
-	f.count("paused "+member, 1)
+	f.struck("paused " + member)
 	sleep(ctx, f.Paused)
 	_ = p.Signal(syscall.SIGCONT)
 }
@@ -120,4 +138,45 @@ func (f *faults) release(member string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.busy = slices.DeleteFunc(f.busy, func(b string) bool { return b == member })
+}
+
+// disturb has a relay do that to what passes for up to three seconds.
+func (f *faults) disturb(what string, faults relay.Faults) func(context.Context, string, time.Duration) {
+	return func(ctx context.Context, link string, away time.Duration) {
+		f.count(what+link, 1) // a spell; the relay counts the answers
+		f.cluster.Relays[link].Set(faults)
+		sleep(ctx, 3*away)
+		f.cluster.Relays[link].Set(relay.Faults{})
+	}
+}
+
+// drainLimit is how long a service may take to end after SIGTERM.
+const drainLimit = 10 * time.Second
+
+// settleDown ends a service as an update would.
+func (f *faults) settleDown(_ context.Context, member string, _ time.Duration) {
+	p := f.cluster.Process(member)
+	begun := time.Now()
+	if err := p.Stop(drainLimit); err != nil {
+		f.violation("SIGTERM: %v", err)
+	}
+	f.struck("SIGTERM " + member)
+	f.slowest("slowest end after SIGTERM, ms", time.Since(begun))
+	if err := p.Start(); err != nil {
+		f.violation("%v", err)
+	}
+}
+
+// comeAndGo starts one more consumer and ends it a moment later, so that partitions move twice.
+func (f *faults) comeAndGo(ctx context.Context, guest string, away time.Duration) {
+	p := f.cluster.Process(guest)
+	if err := p.Start(); err != nil {
+		f.violation("%v", err)
+		return
+	}
+	f.struck("came and went: " + guest)
+	sleep(ctx, time.Second+5*away)
+	if err := p.Stop(drainLimit); err != nil {
+		f.violation("SIGTERM: %v", err)
+	}
 }

@@ -48,7 +48,7 @@ func (o *outages) check(ok bool, what, figure string, args ...any) {
 
 // Outages starts the services before what they depend on, then takes away the engine, then the broker.
 func Outages(ctx context.Context, cfg Config) (*OutageReport, error) {
-	cluster, err := newCluster(cfg.Dir, cfg.Bin, cfg.Session, cfg.Nodes)
+	cluster, err := NewCluster(ctx, cfg.Dir, cfg.Bin, Plan{Session: cfg.Session, Nodes: cfg.Nodes})
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Session  time.Duration // of the consumers; 0 is their default
 	Nodes    Nodes         // of Apache Kafka; none: the embedded broker
 	Paused   time.Duration // how long a paused consumer is stopped; more than its session timeout
+	Thrice   bool          // keyed entries are sent until they were acknowledged three times
 	Say      func(format string, args ...any)
 }
 
@@ -36,11 +37,14 @@ type run struct {
 	model   *model
 
 	untilStruck bool // the run ends with the last fault, not after its duration
+	reused      bool // offsets were given out twice: two entries may have one position
+	poison      int  // dead letters that there must be
 
 	mu         sync.Mutex
 	position   schema.Position // of everything acknowledged
 	violations []string
 	tally      map[string]int
+	faults     int // injected, those of relays not counted
 }
 
 func newRun(cfg Config, cluster *Cluster) *run {
@@ -50,9 +54,23 @@ func newRun(cfg Config, cluster *Cluster) *run {
 	}
 }
 
+// script is what a run does in the place of the usual.
+type script struct {
+	plan   func(*Plan)
+	begin  func(context.Context, *run) error              // once everything is up, before the load
+	strike func(ctx context.Context, r *run, seed uint64) // breaks things under load; it ends when it wants to or when ctx does
+	finish func(context.Context, *run) error              // after the load, before everything is compared
+}
+
 // Run starts a cluster, breaks it, and checks it. The error is that the run could not be made; what it found is in the report.
-func Run(ctx context.Context, cfg Config) (*Report, error) {
-	cluster, err := newCluster(cfg.Dir, cfg.Bin, cfg.Session, cfg.Nodes)
+func Run(ctx context.Context, cfg Config) (*Report, error) { return runScript(ctx, cfg, script{}) }
+
+func runScript(ctx context.Context, cfg Config, s script) (*Report, error) {
+	plan := Plan{Session: cfg.Session, Nodes: cfg.Nodes, Relays: true, Seed: cfg.Seed, Guests: 1}
+	if s.plan != nil {
+		s.plan(&plan)
+	}
+	cluster, err := NewCluster(ctx, cfg.Dir, cfg.Bin, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +80,22 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	cfg.Say("%d processes are up in %s", len(cluster.Names), cfg.Dir)
 	r := newRun(cfg, cluster)
-	r.underLoad(ctx, func(ctx context.Context, seed uint64) { r.newFaults(seed).strike(ctx) })
+	if s.begin != nil {
+		if err := s.begin(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	if s.strike == nil {
+		s.strike = func(ctx context.Context, r *run, seed uint64) { r.newFaults(seed).strike(ctx) }
+	}
+	r.underLoad(ctx, func(ctx context.Context, seed uint64) { s.strike(ctx, r, seed) })
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if s.finish != nil {
+		if err := s.finish(ctx, r); err != nil {
+			return nil, err
+		}
 	}
 	return r.check(ctx)
 }
@@ -127,6 +158,14 @@ func (r *run) count(what string, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tally[what] += n
+}
+
+// struck counts a fault that was injected.
+func (r *run) struck(what string) {
+	r.count(what, 1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults++
 }
 
 // reached raises the position that everything acknowledged has.

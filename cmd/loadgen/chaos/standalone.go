@@ -41,7 +41,7 @@ func (r *run) killAlone(ctx context.Context, seed uint64, times int) {
 			r.violation("standalone ended by itself; see %s", p.Log)
 		}
 		p.Kill()
-		r.count("kill -9 standalone", 1)
+		r.struck("kill -9 standalone")
 		if err := p.Start(); err != nil {
 			r.violation("%v", err)
 			return

@@ -55,6 +55,10 @@ func (w *worker) key(i int) string { return fmt.Sprintf("chaos-%d-%d", w.Seed, i
 
 func (w *worker) repeat(ctx context.Context, post func() bool) {
 	const tries = 5
+	if w.Thrice {
+		w.thrice(ctx, post)
+		return
+	}
 	for range tries {
 		done := post()
 		w.pause(ctx, 10*time.Millisecond, 60*time.Millisecond)
@@ -64,6 +68,16 @@ func (w *worker) repeat(ctx context.Context, post func() bool) {
 		if ctx.Err() != nil {
 			return
 		}
+	}
+}
+
+// thrice goes on until post has succeeded three times: over restarts, if there are any.
+func (w *worker) thrice(ctx context.Context, post func() bool) {
+	for done := 0; done < 3 && ctx.Err() == nil; {
+		if post() {
+			done++
+		}
+		w.pause(ctx, 10*time.Millisecond, 400*time.Millisecond)
 	}
 }
 
