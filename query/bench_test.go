@@ -21,7 +21,7 @@ func fill(b *testing.B, db *fixture.Database, rows, parts int) {
 	const batch = `INSERT INTO activity
 SELECT 'default', fromUnixTimestamp64Milli(toInt64({base:Int64} + intDiv(n * 2592000000, {rows:UInt64}) + rand(1) % 2000), 'UTC'), n, now64(3),
   'action' || toString(rand(2) % 20), 'platform' || toString(rand(3) % 8), 'device' || toString(toUInt32(pow(10000, rand(4) / 4294967296))),
-  '', 'user' || toString(toUInt32(pow(50000, rand(5) / 4294967296))), [], 'r' || toString(n),
+  '', 'user' || toString(toUInt32(pow(50000, rand(5) / 4294967296))), '', [], 'r' || toString(n),
   'Published video ' || toString(rand(6) % 1000) || ' word' || toString(rand(7) % 100000), if(rand(8) % 10 < 3, '{"views":17}', ''), '', {kpart:UInt16}, {koff:UInt64}, rowNumberInAllBlocks() % 512
 FROM (SELECT {first:UInt64} + number AS n FROM numbers({size:UInt64}))`
 	size := rows / parts
@@ -64,6 +64,14 @@ func BenchmarkReads(b *testing.B) {
 			return err
 		}
 	}
+	stats := func(q Statistics, set func(*Filter)) func(context.Context) error {
+		q.Filter, q.Top = filterOf(b, "default"), 10
+		set(&q.Filter)
+		return func(ctx context.Context) error {
+			_, err := s.Stats(ctx, q)
+			return err
+		}
+	}
 	for _, tc := range []struct {
 		name string
 		do   func(context.Context) error
@@ -93,6 +101,11 @@ func BenchmarkReads(b *testing.B) {
 		{"count with edges", count(func(f *Filter) { f.Start, f.End = mid+1234567, mid+77*hourMs+7654321 })},
 		{"count device and action", count(func(f *Filter) { f.Device, f.Action = "device700", "action3" })},
 		{"count word", count(func(f *Filter) { f.Search = "word4711" })},
+		{"stats hourly by platform", stats(Statistics{By: ByPlatform, Interval: time.Hour}, func(*Filter) {})},
+		{"stats top devices of a day", stats(Statistics{By: ByDevice}, func(f *Filter) { f.Start, f.End = mid, mid+24*hourMs-1 })},
+		{"stats top devices", stats(Statistics{By: ByDevice}, func(*Filter) {})},
+		{"stats actions of a device", stats(Statistics{By: ByAction}, func(f *Filter) { f.Device = "device700" })},
+		{"stats target types", stats(Statistics{By: ByTargetType}, func(*Filter) {})},
 	} {
 		b.Run(tc.name, func(b *testing.B) {
 			ctx := clickhouse.Context(b.Context())

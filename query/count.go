@@ -56,6 +56,15 @@ func countOf(f Filter, floor string) statement {
 
 // edges counts the entries of f outside the whole hours [first, end); empty when the window begins and ends on the hour.
 func (f Filter) edges(first, end int64, floor string) (string, []any) {
+	c := f.outside(first, end, floor)
+	if c == nil {
+		return "", nil
+	}
+	return "SELECT toInt64(count()) AS part FROM activity" + c.Where(), c.Args
+}
+
+// outside are the conditions on the entries of f outside the whole hours [first, end); nil when there are none to be looked for.
+func (f Filter) outside(first, end int64, floor string) *clauses {
 	c := f.entries(floor)
 	early, late := f.Start != first, f.End != 0 && end != f.End+1
 	switch {
@@ -67,9 +76,9 @@ func (f Filter) edges(first, end int64, floor string) (string, []any) {
 	case late:
 		c.AddTime("timestamp >= %s", "late", end)
 	default:
-		return "", nil
+		return nil
 	}
-	return "SELECT toInt64(count()) AS part FROM activity" + c.Where(), c.Args
+	return c
 }
 
 // countWithin counts the entries in the hours that the rollup names.
@@ -78,7 +87,7 @@ func countWithin(f Filter, floor string) statement {
 	hours.addHour("hour >= %s", "first_hour", hourOf(f.Start))
 	hours.addHour("hour <= %s", "last_hour", hourOf(f.End))
 	c := f.entries(floor)
-	c.Conds = append(c.Conds, "toStartOfHour(timestamp) IN (SELECT hour FROM "+table+hours.Where()+" GROUP BY hour HAVING sum(n) > 0)")
+	c.Conds = append(c.Conds, within(table, hours))
 	return statement{"SELECT count() FROM activity" + c.Where(), merge(c.Args, hours.Args)}
 }
 

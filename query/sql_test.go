@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/go-cmp/cmp"
@@ -34,24 +35,32 @@ func TestStatements(t *testing.T) {
 		return rd.statement(sp)
 	}
 	for name, q := range map[string]statement{
-		"hours":            hoursOf(all, NewestFirst, floor),
-		"hours-device":     hoursOf(device, OldestFirst, floor),
-		"hours-window":     hoursOf(set(func(f *Filter) { f.Platform, f.Action, f.Start, f.End = "p", "a", base+1, base+hourMs+1 }), NewestFirst, floor),
-		"list":             page(all, Listing{}, nil, 0, span{from: base}),
-		"list-after":       page(all, Listing{Fields: Everything}, &key{base + 5, 7}, 0, span{from: base, to: base + hourMs}),
-		"list-after-asc":   page(all, Listing{Order: OldestFirst}, &key{base + 5, 7}, 0, span{}),
-		"list-device":      page(device, Listing{}, nil, 20, span{from: base, hours: []uint32{uint32(base / 1000)}}),
-		"list-username":    page(set(func(f *Filter) { f.Username = "ann" }), Listing{}, nil, 0, span{}),
-		"list-target":      page(set(func(f *Filter) { f.Targets[0], f.ActorID = schema.TargetMatch{Type: "task", ID: "1"}, "u" }), Listing{}, nil, 0, span{}),
-		"list-search":      page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
-		"count":            countOf(all, floor),
-		"count-kind":       countOf(set(func(f *Filter) { f.Platform, f.Action = "p", "a" }), floor),
-		"count-device":     countOf(device, floor),
-		"count-early-edge": countOf(set(func(f *Filter) { f.Start = base + minute }), floor),
-		"count-late-edge":  countOf(set(func(f *Filter) { f.Device, f.End = "d", base+minute }), floor),
-		"count-two-edges":  countOf(set(func(f *Filter) { f.Start, f.End = base+minute, base+5*hourMs+minute }), floor),
-		"count-in-an-hour": countOf(set(func(f *Filter) { f.Start, f.End = base+minute, base+2*minute }), floor),
-		"count-within":     countOf(set(func(f *Filter) { f.Device, f.Action, f.Start, f.End = "d", "a", base+1, base+2 }), floor),
+		"hours":                hoursOf(all, NewestFirst, floor),
+		"hours-device":         hoursOf(device, OldestFirst, floor),
+		"hours-window":         hoursOf(set(func(f *Filter) { f.Platform, f.Action, f.Start, f.End = "p", "a", base+1, base+hourMs+1 }), NewestFirst, floor),
+		"list":                 page(all, Listing{}, nil, 0, span{from: base}),
+		"list-after":           page(all, Listing{Fields: Everything}, &key{base + 5, 7}, 0, span{from: base, to: base + hourMs}),
+		"list-after-asc":       page(all, Listing{Order: OldestFirst}, &key{base + 5, 7}, 0, span{}),
+		"list-device":          page(device, Listing{}, nil, 20, span{from: base, hours: []uint32{uint32(base / 1000)}}),
+		"list-username":        page(set(func(f *Filter) { f.Username = "ann" }), Listing{}, nil, 0, span{}),
+		"list-target":          page(set(func(f *Filter) { f.Targets[0], f.ActorID = schema.TargetMatch{Type: "task", ID: "1"}, "u" }), Listing{}, nil, 0, span{}),
+		"list-search":          page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
+		"count":                countOf(all, floor),
+		"count-kind":           countOf(set(func(f *Filter) { f.Platform, f.Action = "p", "a" }), floor),
+		"count-device":         countOf(device, floor),
+		"count-early-edge":     countOf(set(func(f *Filter) { f.Start = base + minute }), floor),
+		"count-late-edge":      countOf(set(func(f *Filter) { f.Device, f.End = "d", base+minute }), floor),
+		"count-two-edges":      countOf(set(func(f *Filter) { f.Start, f.End = base+minute, base+5*hourMs+minute }), floor),
+		"count-in-an-hour":     countOf(set(func(f *Filter) { f.Start, f.End = base+minute, base+2*minute }), floor),
+		"count-within":         countOf(set(func(f *Filter) { f.Device, f.Action, f.Start, f.End = "d", "a", base+1, base+2 }), floor),
+		"stats":                tally{Statistics{Filter: all, By: ByAction, Top: 10}, floor, false}.top(),
+		"stats-device":         tally{Statistics{Filter: all, By: ByDevice, Top: 10}, floor, false}.top(),
+		"stats-device-kind":    tally{Statistics{Filter: set(func(f *Filter) { f.Platform, f.Start = "p", base+minute }), By: ByDevice, Top: 10}, floor, false}.top(),
+		"stats-edges":          tally{Statistics{Filter: set(func(f *Filter) { f.Start, f.End = base+minute, base+5*hourMs+minute }), By: ByPlatform, Top: 10}, floor, false}.top(),
+		"stats-direct":         tally{Statistics{Filter: set(func(f *Filter) { f.Start, f.End = base, base+hourMs }), By: ByDevice, Top: 10}, floor, true}.top(),
+		"stats-target":         tally{Statistics{Filter: all, By: ByTargetType, Top: 10}, floor, false}.top(),
+		"stats-series":         tally{Statistics{Filter: device, Top: 1, Interval: time.Hour}, floor, false}.series([]string{""}),
+		"stats-series-entries": tally{Statistics{Filter: device, By: ByTargetType, Top: 1, Interval: 24 * time.Hour}, floor, false}.series([]string{"task"}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkStatement(t, q)

@@ -1,0 +1,179 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Dimension is what entries are told apart by when they are counted.
+type Dimension uint8
+
+// The dimensions that there are. An entry without a value (no platform, no device, …) is counted by ByNothing only. ByUsername
+// is the actor's name, or its id where it has no name. ByTargetType counts an entry once for each type among its targets, its
+// device included: so does a filter by that type.
+const (
+	ByNothing Dimension = iota
+	ByAction
+	ByPlatform
+	ByDevice
+	ByActor
+	ByUsername
+	ByTargetType
+)
+
+// Bounds of a Statistics.
+const (
+	MaxTop     = 1000
+	MaxBuckets = 50_000 // groups of an answer with an interval
+)
+
+// Statistics asks how many entries of a filter there are for each value of a dimension.
+type Statistics struct {
+	Filter   Filter
+	By       Dimension
+	Interval time.Duration // an hour or a day: each group is counted for each of them, in UTC; 0: over the whole window
+	Top      int           // 1 to MaxTop: the groups with the most entries
+}
+
+// Stats are the counts. Total is what all groups have together, Other what those beyond the top have: Total is always Other and
+// the counts of Groups.
+type Stats struct {
+	Total, Other uint64
+	Groups       []Group // without an interval by falling count, with one by bucket and then by falling count; none is empty
+}
+
+// Group is how many entries have the value, within the bucket that begins at Bucket, Unix ms, if there is an interval.
+type Group struct {
+	Bucket int64
+	Value  string
+	Count  uint64
+}
+
+func (q Statistics) validate() error {
+	switch {
+	case q.By > ByTargetType:
+		return &schema.FieldError{Field: "by", Code: "ENUM", Issue: "is not a dimension"}
+	case q.Top < 1 || q.Top > MaxTop:
+		return &schema.FieldError{Field: "top", Code: "RANGE", Issue: fmt.Sprintf("must be 1 to %d", MaxTop)}
+	case q.Interval != 0 && q.Interval != time.Hour && q.Interval != 24*time.Hour:
+		return &schema.FieldError{Field: "interval", Code: "ENUM", Issue: "must be an hour or a day"}
+	}
+	return q.Filter.Validate()
+}
+
+// Stats counts exactly, also right after deletes. An error is ErrInvalid naming a field, ErrUnavailable, or ErrTimeout.
+func (s *Store) Stats(ctx context.Context, q Statistics) (out Stats, err error) {
+	defer s.metrics.observe("stats", time.Now(), &err)
+	if err := q.validate(); err != nil {
+		return Stats{}, err
+	}
+	t := tally{Statistics: q, floor: s.floor()}
+	if t.direct, err = s.direct(ctx, t); err != nil {
+		return Stats{}, err
+	}
+	if q.Interval != 0 && dimensions[q.By].kind == "" { // few values: one query brings them all
+		all, err := s.groups(ctx, t, t.series(nil))
+		if err != nil || len(all) <= MaxBuckets {
+			return ranked(all, q.Top), err
+		}
+	}
+	if out, err = s.top(ctx, t); err != nil || q.Interval == 0 || len(out.Groups) == 0 {
+		return out, err
+	}
+	values := make([]string, len(out.Groups))
+	for i, g := range out.Groups {
+		values[i] = g.Value
+	}
+	if out.Groups, err = s.groups(ctx, t, t.series(values)); err != nil {
+		return Stats{}, err
+	}
+	if len(out.Groups) > MaxBuckets {
+		issue := fmt.Sprintf("would be more than %d groups: take a shorter window, a day, or fewer of the top", MaxBuckets)
+		return Stats{}, &schema.FieldError{Field: "interval", Code: "TOO_MANY", Issue: issue}
+	}
+	out.Total = out.Other // between the two queries entries may have come or gone
+	for _, g := range out.Groups {
+		out.Total += g.Count
+	}
+	return out, nil
+}
+
+// ranked leaves of all groups by time those of the top values.
+func ranked(all []Group, top int) (out Stats) {
+	sums := map[string]uint64{}
+	for _, g := range all {
+		sums[g.Value] += g.Count
+		out.Total += g.Count
+	}
+	values := slices.SortedFunc(maps.Keys(sums), func(a, b string) int {
+		return cmp.Or(cmp.Compare(sums[b], sums[a]), cmp.Compare(a, b))
+	})
+	for _, v := range values[min(top, len(values)):] {
+		out.Other += sums[v]
+		delete(sums, v)
+	}
+	out.Groups = slices.DeleteFunc(all, func(g Group) bool { return sums[g.Value] == 0 })
+	return out
+}
+
+// A rollup by entity is ordered by the entity, so it is read as a whole however short the window: the devices of a day, of 30,
+// took 177 ms from it and 23 ms from the entries (2 M). Of windows up to this long with no more entries than that, the entries
+// are the shorter way.
+const (
+	directWindow  = 3 * 24 * hourMs
+	directEntries = 2_000_000
+)
+
+// direct says whether t is better counted from the entries although a rollup has it.
+func (s *Store) direct(ctx context.Context, t tally) (bool, error) {
+	f := t.Filter
+	if r, exact := f.rollup(); dimensions[t.By].kind == "" || !exact || r != (rollup{}) || f.Start == 0 || f.End == 0 || f.End-f.Start > directWindow {
+		return false, nil
+	}
+	n, err := s.count(ctx, f, countOf(f, t.floor))
+	return n <= directEntries, err
+}
+
+// top are the groups with the most entries, and what all have.
+func (s *Store) top(ctx context.Context, t tally) (out Stats, err error) {
+	rows, err := s.query(ctx, t.Filter.tenant, t.top())
+	if err != nil {
+		return out, fmt.Errorf("count groups: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var g Group
+		if err := rows.Scan(&g.Value, &g.Count, &out.Total); err != nil {
+			return out, fmt.Errorf("read a group: %w", err)
+		}
+		out.Groups = append(out.Groups, g)
+		out.Other += g.Count
+	}
+	out.Other = out.Total - out.Other
+	return out, fault(ctx, rows.Err())
+}
+
+// groups are the rows of a series.
+func (s *Store) groups(ctx context.Context, t tally, q statement) (out []Group, err error) {
+	rows, err := s.query(ctx, t.Filter.tenant, q)
+	if err != nil {
+		return nil, fmt.Errorf("count groups by time: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var g Group
+		var at time.Time
+		if err := rows.Scan(&at, &g.Value, &g.Count); err != nil {
+			return nil, fmt.Errorf("read a group: %w", err)
+		}
+		g.Bucket = at.UnixMilli()
+		out = append(out, g)
+	}
+	return out, fault(ctx, rows.Err())
+}
