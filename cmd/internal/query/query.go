@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/go-chi/chi/v5"
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/audit"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 )
 
@@ -45,9 +47,12 @@ type Needs struct {
 func Part(s Settings, n Needs, p *service.Process) service.Part {
 	store := query.New(s.config(n.Topic), n.Conn, n.Kafka, p.Log, p.Metrics)
 	return service.Part{
-		Name:   "query",
-		Run:    n.Tables.After(store.Run),
-		Ready:  store.Ready,
-		Routes: fleet.New(store, fleet.Config{Always200: n.Dialects.FleetAlways200}, p.Log).Routes,
+		Name:  "query",
+		Run:   n.Tables.After(store.Run),
+		Ready: store.Ready,
+		Routes: func(r chi.Router) {
+			fleet.New(store, fleet.Config{Always200: n.Dialects.FleetAlways200}, p.Log).Routes(r)
+			audit.New(store, p.Log).Routes(r)
+		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -52,7 +53,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.await(r); err != nil {
+	if err := request.Await(r, a.store); err != nil {
 		return nil, err
 	}
 	page, err := a.store.List(r.Context(), l)
@@ -74,7 +75,7 @@ func (a *API) count(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.await(r); err != nil {
+	if err := request.Await(r, a.store); err != nil {
 		return nil, err
 	}
 	n, err := a.store.Count(r.Context(), f)
@@ -133,17 +134,4 @@ func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (any, error) {
 func isID(s string) bool {
 	_, err := strconv.ParseInt(s, 10, 64)
 	return err == nil
-}
-
-// await makes a read wait for the position that the caller named, so that it sees its own write.
-func (a *API) await(r *http.Request) error {
-	text := r.Header.Get(schema.PositionHeader)
-	if text == "" {
-		text = r.URL.Query().Get("position")
-	}
-	p, err := schema.ParsePosition(text)
-	if err != nil {
-		return err
-	}
-	return a.store.Await(r.Context(), p)
 }

@@ -1,30 +1,23 @@
 package fleet_test
 
 import (
-	"bytes"
-	"flag"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
+	"github.com/activitylog/activitylog/query/internal/exchange"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
 )
-
-var update = flag.Bool("update", false, "write the answers into testdata anew")
 
 // entries are what the exchanges of testdata are about.
 func entries() []schema.Entry {
@@ -65,8 +58,7 @@ func anonymous(next http.Handler) http.Handler {
 	})
 }
 
-// TestExchanges replays testdata/*.http. A file holds exchanges apart by lines "###": the request line, an empty line, the
-// status, headers that matter, an empty line and the body. {{name}} in a header takes its value, and gives it to later requests.
+// TestExchanges replays testdata/*.http.
 func TestExchanges(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.http")
 	if err != nil || len(files) == 0 {
@@ -83,60 +75,9 @@ func TestExchanges(t *testing.T) {
 
 func replay(t *testing.T, h http.Handler, file string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := map[string]string{}
-	var out []string
-	for exchange := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n###\n") {
-		got := answer(t, h, exchange, known)
-		if diff := cmp.Diff(exchange, got); diff != "" && !*update {
-			t.Errorf("%s (-want +got):\n%s", file, diff)
-		}
-		out = append(out, got)
-	}
-	if *update {
-		if err := os.WriteFile(file, []byte(strings.Join(out, "\n###\n")+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-var variable = regexp.MustCompile(`\{\{(\w+)\}\}`)
-
-// answer performs the request of an exchange and returns the exchange with the answer that it got.
-func answer(t *testing.T, h http.Handler, exchange string, known map[string]string) string {
-	t.Helper()
-	request, wanted, _ := strings.Cut(exchange, "\n\n")
-	head := strings.Split(request, "\n")
-	for strings.HasPrefix(head[0], "#") {
-		head = head[1:]
-	}
-	method, target, _ := strings.Cut(head[0], " ")
-	target = variable.ReplaceAllStringFunc(target, func(v string) string { return known[v] })
-	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
-	for _, h := range head[1:] {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	b := bytes.NewBufferString(request + "\n\n" + fmt.Sprint(w.Code) + "\n")
-	for _, name := range []string{"Content-Type", "Allow", "Retry-After", fleet.NextCursor} {
-		value := w.Header().Get(name)
-		if value == "" {
-			continue
-		}
-		if name == fleet.NextCursor {
-			v := variable.FindString(wanted)
-			if v == "" {
-				v = "{{next}}"
-			}
-			known[v] = value
-			value = v
-		}
-		fmt.Fprintf(b, "%s: %s\n", name, value)
-	}
-	return b.String() + "\n" + strings.TrimSpace(w.Body.String())
+	exchange.Replay{
+		Handler: h,
+		Headers: []string{"Content-Type", "Allow", "Retry-After", fleet.NextCursor},
+		Varies:  map[string]*regexp.Regexp{"next": regexp.MustCompile(fleet.NextCursor + ": (.+)")},
+	}.File(t, file)
 }

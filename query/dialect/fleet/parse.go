@@ -1,13 +1,12 @@
 package fleet
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -20,10 +19,10 @@ func parseListing(r *http.Request) (query.Listing, error) {
 	}
 	v := r.URL.Query()
 	l := query.Listing{Filter: f, Limit: defaultLimit, Cursor: v.Get("cursor")}
-	if l.Limit, err = parseLimit(v.Get("limit")); err != nil {
+	if l.Limit, err = request.Limit("limit", v.Get("limit"), defaultLimit); err != nil {
 		return l, err
 	}
-	if l.Offset, err = parseOffset(v.Get("offset")); err != nil {
+	if l.Offset, err = request.Whole("offset", v.Get("offset"), 0, 0); err != nil {
 		return l, err
 	}
 	switch v.Get("order") {
@@ -46,9 +45,9 @@ func parseFilter(r *http.Request) (query.Filter, error) {
 	if err != nil {
 		return f, err
 	}
-	v, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil { // what cannot be read might have been a filter
-		return f, &schema.FieldError{Field: "query", Code: "SYNTAX", Issue: "cannot be read as name=value pairs"}
+	v, err := request.Values(r)
+	if err != nil {
+		return f, err
 	}
 	for _, c := range [...]struct {
 		name string
@@ -104,30 +103,4 @@ func parseTime(name, s string, within int64) (int64, error) {
 		return n, schema.CheckTimestamp(name, n)
 	}
 	return 0, nil
-}
-
-// parseLimit reads the size of a page; more than there may be is as much as there may be.
-func parseLimit(s string) (int, error) {
-	if s == "" {
-		return defaultLimit, nil
-	}
-	n, err := strconv.Atoi(s)
-	if errors.Is(err, strconv.ErrRange) && !strings.HasPrefix(s, "-") {
-		return query.MaxLimit, nil
-	}
-	if err != nil || n < 1 {
-		return 0, &schema.FieldError{Field: "limit", Code: "RANGE", Issue: "must be an integer of 1 or more"}
-	}
-	return min(n, query.MaxLimit), nil
-}
-
-func parseOffset(s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 {
-		return 0, &schema.FieldError{Field: "offset", Code: "RANGE", Issue: "must be an integer of 0 or more"}
-	}
-	return n, nil
 }

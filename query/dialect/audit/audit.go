@@ -1,0 +1,116 @@
+// Package audit serves the audit API under /api/v1/activity-logs, which is our native one: what an administrator reads. Every
+// answer is {"success":true,"data":…}, of a list with "meta", or {"success":false,"message":…,"meta":{"requestId":…,"details":[…]}},
+// and carries X-Request-Id. Names are in camelCase, times are ISO 8601 with milliseconds in UTC, what is missing is null. A page
+// is asked for by page and pageSize, or by the cursor in the meta of the page before. Callers need the role ADMIN.
+package audit
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// API is the dialect over a store.
+type API struct {
+	store *query.Store
+	log   *slog.Logger
+}
+
+// New makes the dialect.
+func New(store *query.Store, log *slog.Logger) *API {
+	return &API{store, log}
+}
+
+const path = "/api/v1/activity-logs"
+
+// Routes registers the dialect. Literal segments win over {id}.
+func (a *API) Routes(r chi.Router) {
+	r.Get(path, a.handle(schema.ScopeRead, a.list))
+	r.Get(path+"/user/{userId}", a.handle(schema.ScopeRead, a.list))
+	r.Get(path+"/target/{targetType}/{targetId}", a.handle(schema.ScopeRead, a.list))
+	r.Get(path+"/action/{action}", a.handle(schema.ScopeRead, a.list))
+	r.Get(path+"/count", a.handle(schema.ScopeRead, a.count))
+	r.Get(path+"/{id}", a.handle(schema.ScopeRead, a.one))
+	r.HandleFunc(path+"*", a.handle(schema.ScopeRead, a.elsewhere))
+}
+
+// list answers every route that lists; what the route's path names is a filter like the others.
+func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
+	l, err := parseListing(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.Await(r, a.store); err != nil {
+		return nil, err
+	}
+	total, err := a.store.Count(r.Context(), l.Filter)
+	if err != nil {
+		return nil, err
+	}
+	var page query.Page
+	if l.Cursor != "" || l.Offset < int64(total) { // to pass over everything there is would cost the most
+		if page, err = a.store.List(r.Context(), l); err != nil {
+			return nil, err
+		}
+	}
+	items := make([]item, len(page.Entries))
+	for i := range page.Entries {
+		items[i] = itemOf(&page.Entries[i])
+	}
+	return &answer{Success: true, Data: items, Meta: metaOf(l, total, page.Next)}, nil
+}
+
+func (a *API) count(_ http.ResponseWriter, r *http.Request) (*answer, error) {
+	f, err := parseFilter(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.Await(r, a.store); err != nil {
+		return nil, err
+	}
+	n, err := a.store.Count(r.Context(), f)
+	return success(counted{n}), err
+}
+
+func (a *API) one(_ http.ResponseWriter, r *http.Request) (*answer, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	id, err := parseID(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.Await(r, a.store); err != nil {
+		return nil, err
+	}
+	e, err := a.store.Get(r.Context(), p, id)
+	return success(itemOf(&e)), err
+}
+
+// elsewhere answers paths that do not exist, and verbs that a path does not know.
+func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (*answer, error) {
+	at := r.URL.RawPath
+	if at == "" {
+		at = r.URL.Path
+	}
+	routes := chi.RouteContext(r.Context()).Routes
+	var verbs []string
+	for _, verb := range [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if found := routes.Find(chi.NewRouteContext(), verb, at); found != "" && found != path+"*" {
+			verbs = append(verbs, verb)
+		}
+	}
+	if verbs == nil {
+		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
+	}
+	w.Header().Set("Allow", strings.Join(verbs, ", "))
+	return nil, errMethod
+}

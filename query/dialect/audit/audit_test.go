@@ -1,0 +1,103 @@
+package audit_test
+
+import (
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/audit"
+	"github.com/activitylog/activitylog/query/internal/exchange"
+	"github.com/activitylog/activitylog/query/internal/fixture"
+	"github.com/activitylog/activitylog/schema"
+)
+
+const hour = int64(3_600_000)
+
+// entries are what the exchanges of testdata are about: those of the API's document and those of a device.
+func entries() []schema.Entry {
+	const march15 = int64(1_710_504_000_000) // 2024-03-15T12:00:00Z
+	admin := schema.Entry{ActorID: "abc-123", ActorName: "ana", ActorKind: "ADMIN", Extra: schema.Extra{ActorLabel: "Ana Ruiz", IPAddress: "192.168.1.100", UserAgent: "Mozilla/5.0", Layer: "api"}}
+	pay, reverse, login := admin, admin, admin
+	pay.Timestamp, pay.Action, pay.RequestID = march15-2*hour, "TICKET_PAY", "req-1"
+	pay.Targets = []schema.Target{{Type: "TICKET_PAYMENT", ID: "payment-9", Name: "Invoice <9>"}, {Type: "TICKET", ID: "ticket-456"}}
+	pay.Details = `{"created": true, "cached": false, "amount": 50000, "method": "cash"}`
+	reverse.Timestamp, reverse.Action, reverse.RequestID = march15-hour, "ACCOUNT_PAYMENT_REVERSE", "req-correlation-id-789"
+	reverse.Targets = []schema.Target{{Type: "ACCOUNT", ID: "eu/acc 1%2"}}
+	reverse.Details = `{"reason": "Error en monto", "originalAmount": 100000, "originalType": "payment", "reversedAt": "2024-03-15T11:00:00.000Z"}`
+	reverse.Detail = "reversal of a payment"
+	login.Timestamp, login.Action = march15+11*hour+3_599_999, "USER_LOGIN"
+	login.Details = `{"success": true, "method": "password", "ipAddress": "192.168.1.100"}`
+	device := schema.Entry{Timestamp: march15 - 3*hour, Platform: "tiktok", Device: "device_serial_123", Action: "post", Detail: "Published video", ActorName: "user123"}
+	bare := schema.Entry{Timestamp: march15 + 12*hour, Action: "SYSTEM_START", ActorID: "u-9"}
+	all := []schema.Entry{device, pay, reverse, login, bare}
+	for i := range all {
+		all[i].Tenant, all[i].ID = schema.DefaultTenant, uint64(123+i)
+	}
+	return append(all, schema.Entry{Tenant: "other", ID: 999, Action: "TICKET_PAY", ActorID: "abc-123", Timestamp: march15})
+}
+
+func store(t *testing.T) *query.Store {
+	t.Helper()
+	db := fixture.Open(t, testbed.ClickHouse(t))
+	db.Put(t, entries()...)
+	cfg := query.Defaults()
+	cfg.CursorSecret = "0123456789abcdef"
+	return query.New(cfg, db.Conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+}
+
+func router(s *query.Store) http.Handler {
+	r := chi.NewRouter()
+	r.Use(identify)
+	audit.New(s, slog.New(slog.DiscardHandler)).Routes(r)
+	return r
+}
+
+// identify stands for authentication: the header Authorization holds the roles, and without one an administrator asks.
+func identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		p := schema.Anonymous()
+		switch roles := r.Header.Get("Authorization"); roles {
+		case "":
+			ctx = schema.WithPrincipal(ctx, p)
+		case "none":
+			ctx = schema.WithRefusal(ctx, &schema.Refusal{Kind: schema.ErrUnauthenticated, Issue: "credentials are missing"})
+		default:
+			p.Roles = strings.Split(roles, ",")
+			ctx = schema.WithPrincipal(ctx, p)
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// TestExchanges replays testdata/*.http.
+func TestExchanges(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.http")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no exchanges: %v", err)
+	}
+	h := router(store(t))
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".http"), func(t *testing.T) { replay(t, h, file) })
+	}
+}
+
+func replay(t *testing.T, h http.Handler, file string) {
+	t.Helper()
+	exchange.Replay{
+		Handler: h,
+		Headers: []string{"Content-Type", "Allow", "Retry-After", "WWW-Authenticate"},
+		Varies: map[string]*regexp.Regexp{
+			"next":    regexp.MustCompile(`"nextCursor":"([^"]+)"`),
+			"request": regexp.MustCompile(`"requestId":"([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})",`),
+		},
+	}.File(t, file)
+}

@@ -1,0 +1,165 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
+	"github.com/activitylog/activitylog/schema"
+)
+
+const defaultPageSize = 20
+
+// parseListing reads all parameters of a list; an error joins all faults that it found.
+func parseListing(r *http.Request) (query.Listing, error) {
+	f, err := parseFilter(r)
+	v := r.URL.Query()
+	l := query.Listing{Filter: f, Fields: query.Everything, Cursor: v.Get("cursor")}
+	size, err1 := request.Limit("pageSize", v.Get("pageSize"), defaultPageSize)
+	page, err2 := request.Whole("page", v.Get("page"), 1, 1)
+	if l.Cursor != "" && v.Get("page") != "" {
+		err2 = &schema.FieldError{Field: "page", Code: "CONFLICT", Issue: "a cursor takes its place: send one of them"}
+	}
+	order, err3 := parseSort(v.Get("sort"))
+	l.Limit, l.Offset, l.Order = size, offsetOf(page, size), order
+	return l, errors.Join(err, err1, err2, err3)
+}
+
+// offsetOf is how many entries lie before a page; beyond what can be counted there is nothing anyway.
+func offsetOf(page int64, size int) int64 {
+	if size > 0 && page-1 > math.MaxInt64/int64(size) {
+		return math.MaxInt64
+	}
+	return (page - 1) * int64(size)
+}
+
+func parseSort(s string) (query.Order, error) {
+	switch s {
+	case "", "createdAt:desc":
+		return query.NewestFirst, nil
+	case "createdAt:asc":
+		return query.OldestFirst, nil
+	}
+	return 0, &schema.FieldError{Field: "sort", Code: "ENUM", Issue: "must be createdAt:desc or createdAt:asc"}
+}
+
+// parseFilter reads the filters, of the path as well as of the parameters. An empty value is no filter, and a parameter that
+// nobody knows is ignored. An error joins all faults that it found.
+func parseFilter(r *http.Request) (query.Filter, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return query.Filter{}, err
+	}
+	f, err := query.NewFilter(p)
+	if err != nil {
+		return f, err
+	}
+	v, err := request.Values(r)
+	if err != nil {
+		return f, err
+	}
+	var target schema.TargetMatch
+	faults := parseTexts(v, &f, &target)
+	faults = append(faults, parsePath(r, &f), parseWindow(v, &f))
+	if target.Type == "" && target.ID != "" {
+		faults = append(faults, schema.Missing("targetType"))
+	}
+	f.Want(target)
+	return f, errors.Join(faults...)
+}
+
+func parseTexts(v url.Values, f *query.Filter, target *schema.TargetMatch) (faults []error) {
+	for _, c := range [...]struct {
+		name string
+		dest *string
+	}{
+		{"userId", &f.ActorID},
+		{"username", &f.Username},
+		{"action", &f.Action},
+		{"targetType", &target.Type},
+		{"targetId", &target.ID},
+		{"platform", &f.Platform},
+		{"serial", &f.Device},
+		{"requestId", &f.RequestID},
+		{"search", &f.Search},
+	} {
+		*c.dest = v.Get(c.name)
+		faults = append(faults, schema.CheckText(c.name, *c.dest, schema.MaxNameBytes))
+	}
+	return faults
+}
+
+// parsePath reads the filters that the route's path names; those that it does not name are empty.
+func parsePath(r *http.Request, f *query.Filter) error {
+	var target schema.TargetMatch
+	user, action := f.ActorID, f.Action
+	var faults []error
+	for _, c := range [...]struct {
+		name string
+		dest *string
+	}{{"userId", &f.ActorID}, {"action", &f.Action}, {"targetType", &target.Type}, {"targetId", &target.ID}} {
+		value, err := segment(r, c.name)
+		if value != "" {
+			*c.dest = value
+		}
+		faults = append(faults, err)
+	}
+	f.Want(target)
+	return errors.Join(append(faults, same("userId", user, f.ActorID), same("action", action, f.Action))...)
+}
+
+// same refuses a parameter that contradicts the path.
+func same(name, parameter, path string) error {
+	if parameter != "" && parameter != path {
+		return &schema.FieldError{Field: name, Code: "CONFLICT", Issue: "the path names another one"}
+	}
+	return nil
+}
+
+// segment is a segment of the path, decoded. The router matches the path as it was sent where that differs from how Go would
+// write it, as with a slash within a segment (%2F), and the decoded path elsewhere.
+func segment(r *http.Request, name string) (string, error) {
+	value := chi.URLParam(r, name)
+	if r.URL.RawPath != "" {
+		var err error
+		if value, err = url.PathUnescape(value); err != nil {
+			return "", &schema.FieldError{Field: name, Code: "SYNTAX", Issue: "is not a segment of a URL"}
+		}
+	}
+	return value, schema.CheckText(name, value, schema.MaxNameBytes)
+}
+
+// parseWindow reads startDate and endDate, both inclusive.
+func parseWindow(v url.Values, f *query.Filter) error {
+	var err1, err2 error
+	f.Start, err1 = request.ISOTime("startDate", v.Get("startDate"), request.Start)
+	f.End, err2 = request.ISOTime("endDate", v.Get("endDate"), request.End)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if f.End != 0 && f.Start > f.End {
+		return &schema.FieldError{Field: "startDate", Code: "RANGE", Issue: "must not be after endDate"}
+	}
+	return nil
+}
+
+// parseID reads the id of the path, a UUID. One that is no entry's is ErrNotFound.
+func parseID(r *http.Request) (uint64, error) {
+	text := chi.URLParam(r, "id")
+	u, err := uuid.Parse(text)
+	if err != nil || len(text) != len(u.String()) {
+		return 0, &schema.FieldError{Field: "id", Code: "SYNTAX", Issue: "must be a UUID"}
+	}
+	id, err := schema.IDOfUUID(u)
+	if err != nil {
+		return 0, fmt.Errorf("%w: no entry has the id %s", schema.ErrNotFound, u)
+	}
+	return id, nil
+}
