@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -90,5 +91,80 @@ func TestTokens(t *testing.T) {
 	}
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("got exit %d, want 0", code)
+	}
+}
+
+// Keys and tokens of activityctl, against a running standalone, with the file that it leaves.
+func TestCredentialsOfTheOperator(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := start(t, []string{"DATA_DIR=" + data, "AUTH=keys,jwt", "JWT_SECRET=" + jwtSecret, "JWT_ISSUER=us", "JWT_AUDIENCE=logs"}, "standalone")
+	p.until(t, "/readyz", 200, `"status":"ready"`)
+	ctl := func(args ...string) string {
+		t.Helper()
+		out, code := run(t, nil, "activityctl", append([]string{"--env-file", filepath.Join(data, "services.env")}, args...)...)
+		if code != 0 {
+			t.Fatalf("activityctl %v: exit %d: %s", args, code, out)
+		}
+		return strings.TrimSpace(out)
+	}
+	can := func(credentials, method, path string, want int) {
+		t.Helper()
+		if status, body, _ := p.as(t, credentials, method, path, `{"action_type":"login"}`); status != want {
+			t.Errorf("%s %s: got %d %s, want %d", method, path, status, body, want)
+		}
+	}
+	seen := func(credentials string, want int) { // a new key takes a moment
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			status, body, _ := p.as(t, credentials, "GET", entries, "")
+			if status == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("got %d %s, want %d", status, body, want)
+			}
+		}
+	}
+
+	key := ctl("key", "create", "--tenant", "acme", "--scope", "ingest,read", "--name", "the phones", "--expires", "12h", "--rate", "1000")
+	seen(key, 200)
+	can(key, "POST", entries, 200)
+	can(key, "DELETE", entries+"/all", 403)
+	list := ctl("key", "list")
+	id := strings.Split(key, ".")[1]
+	if !strings.Contains(list, id) || !strings.Contains(list, `"the phones"`) || !strings.Contains(list, "1000/s") || strings.Contains(list, strings.Split(key, ".")[2]) {
+		t.Errorf("key list: got %s, want the key without its secret", list)
+	}
+	second := ctl("key", "create", "--tenant", "acme", "--role", "TenantAdmin", "--expires", "never", "--json")
+	var made struct{ ID, Key, Status string }
+	if err := json.Unmarshal([]byte(second), &made); err != nil || made.Status != "active" {
+		t.Fatalf("key create --json: %s, %v", second, err)
+	}
+	seen(made.Key, 200)
+	ctl("key", "revoke", id)
+	seen(key, 401)
+	can(key, "POST", entries, 401)
+	can(made.Key, "DELETE", entries+"/all", 200)
+	if list := ctl("key", "list", "--json"); !strings.Contains(list, `"status":"revoked"`) || strings.Contains(list, "hash") {
+		t.Errorf("key list --json: got %s, want one revoked and no hash", list)
+	}
+
+	can(ctl("token", "--tenant", "acme", "--role", "ADMIN", "--sub", "ada", "--ttl", "1m"), "DELETE", entries+"/all", 200)
+	can(ctl("token", "--tenant", "acme", "--scope", "read"), "POST", entries, 403)
+	for _, args := range [][]string{
+		{"key", "revoke", "aaaaaaaaaaaa"},
+		{"key", "create", "--tenant", "acme"},
+		{"key", "create", "--scope", "read"},
+		{"key", "create", "--tenant", "*", "--scope", "read"},
+		{"key", "create", "--tenant", "acme", "--scope", "write"},
+		{"key", "create", "--tenant", "acme", "--scope", "read", "--expires", "soon"},
+		{"token", "--ttl", "0s"},
+	} {
+		if out, code := run(t, nil, "activityctl", append([]string{"--env-file", filepath.Join(data, "services.env")}, args...)...); code == 0 {
+			t.Errorf("activityctl %v: got %s, want a refusal", args, out)
+		}
+	}
+	if out, code := run(t, nil, "activityctl", "token"); code != 78 || !strings.Contains(out, "JWT_SECRET") {
+		t.Errorf("activityctl token without a secret: got exit %d and %s, want 78", code, out)
 	}
 }

@@ -1,4 +1,5 @@
-// Command activityctl is the operator's tool: it makes topics and tables, lists what could not be stored, and converts ids.
+// Command activityctl is the operator's tool: it makes topics and tables, gives out API keys and takes them back, lists what
+// could not be stored, and converts ids.
 package main
 
 import (
@@ -16,6 +17,8 @@ type settings struct {
 
 	Migrate migrate `cmd:"" help:"Bring ClickHouse's tables up to this version. It is safe to repeat, and to run twice at once."`
 	Topics  topics  `cmd:"" help:"Make the topics that Kafka lacks."`
+	Key     key     `cmd:"" help:"API keys: create, list, revoke."`
+	Token   token   `cmd:"" help:"Print a token, signed with JWT_SECRET, for development."`
 	Dead    dead    `cmd:"" help:"List what could not be stored, and why, the newest first."`
 	IDs     ids     `cmd:"" name:"ids" help:"Show ids as what each interface calls them."`
 }
@@ -31,9 +34,12 @@ type command interface {
 
 func main() {
 	var s settings
-	commands := map[string]command{"migrate": &s.Migrate, "topics": &s.Topics, "dead": &s.Dead, "ids": &s.IDs}
+	commands := map[string]command{
+		"migrate": &s.Migrate, "topics": &s.Topics, "dead": &s.Dead, "ids": &s.IDs, "token": &s.Token,
+		"key create": &s.Key.Create, "key list": &s.Key.List, "key revoke": &s.Key.Revoke,
+	}
 	service.Tool("activityctl", "Looks after an installation of activitylog.", &s, func(ctx context.Context, chosen string) error {
-		name, _, _ := strings.Cut(chosen, " ")
+		name, _, _ := strings.Cut(chosen, " <") // its arguments
 		c := commands[name]
 		if err := c.check(); err != nil {
 			return fmt.Errorf("%w: %w", service.ErrConfig, err)

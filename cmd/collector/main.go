@@ -7,8 +7,10 @@ import (
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
+	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 type settings struct {
@@ -38,7 +40,7 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 		return err
 	}
 	topics := kafka.Topics(s.Kafka, s.Creation, client, p.Log)
-	auth := identity.New(s.Auth, p.Log, p.Metrics)
+	auth := identity.New(s.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(s.Kafka.Topic)}, p.Log, p.Metrics)
 	needs := collector.Needs{Topic: s.Kafka.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys}
 	for _, part := range []service.Part{topics.Part(), auth.Part(), collector.Part(s.Collector, needs, p)} {
 		if err := p.Start(ctx, part); err != nil {

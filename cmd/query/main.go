@@ -6,10 +6,12 @@ import (
 	"errors"
 
 	"github.com/activitylog/activitylog/cmd/internal/identity"
+	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/query"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 type settings struct {
@@ -43,7 +45,7 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 	}
 	topics := kafka.Topics(s.Kafka, kafka.Creation{}, client, p.Log)
 	tables := clickhouse.Tables(conn, p.Log)
-	auth := identity.New(s.Auth, p.Log, p.Metrics)
+	auth := identity.New(s.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(s.Kafka.Topic)}, p.Log, p.Metrics)
 	needs := query.Needs{Topic: s.Kafka.Topic, Kafka: client, Conn: conn, Tables: tables, Dialects: s.Dialects}
 	for _, part := range []service.Part{
 		topics.Part(), {Name: "clickhouse", Stop: conn.Close}, tables.Part(), auth.Part(), query.Part(s.Query, needs, p),

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
@@ -179,9 +180,9 @@ func (l *links) env() string {
 	return b.String()
 }
 
-// write puts the variables into a file that only the owner reads.
-func (l *links) write(path string) error {
-	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env()
+// write puts the variables into a file that only the owner reads, with those by which activityctl token makes good tokens.
+func (l *links) write(path string, auth identity.Settings) error {
+	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env() + auth.Env()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write addresses: %w", err)
 	}

@@ -13,10 +13,12 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/collector"
 	"github.com/activitylog/activitylog/cmd/internal/consumer"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
+	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/query"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 type settings struct {
@@ -75,13 +77,15 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 			return err
 		}
 	}
-	auth := identity.New(s.Auth, p.Log, p.Metrics)
+	var identify service.Middleware // --only offers nothing that anybody may ask for
 	if len(s.Only) == 0 {
-		if err := s.startServices(ctx, p, &links, auth); err != nil {
+		auth, err := s.startServices(ctx, p, &links)
+		if err != nil {
 			return err
 		}
+		identify = auth.Middleware
 	}
-	addr, err := p.Listen(ctx, s.HTTP, auth.Middleware)
+	addr, err := p.Listen(ctx, s.HTTP, identify)
 	if err != nil {
 		return err
 	}
@@ -89,11 +93,11 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 		fmt.Printf("Running at %s: %v. The services find them with\n\n%s\n", addr, s.Only, links.env())
 		return p.Wait(ctx)
 	}
-	if err := links.write(filepath.Join(s.DataDir, "services.env")); err != nil {
+	if err := links.write(filepath.Join(s.DataDir, "services.env"), s.Auth); err != nil {
 		return err
 	}
 	if p.AwaitReady(ctx) {
-		fmt.Printf(welcome, addr, s.DataDir)
+		s.welcome(addr)
 	}
 	return p.Wait(ctx)
 }
@@ -101,33 +105,44 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 const welcome = `
 activitylog is ready at http://%[1]s
 
-  curl -X POST http://%[1]s/api/v1/activity_log -d '{"action_type":"login","platform":"web","serial":"device-1","username":"ada"}'
-  curl http://%[1]s/api/v1/activity_log
+%[3]s  curl%[4]s -X POST http://%[1]s/api/v1/activity_log -d '{"action_type":"login","platform":"web","serial":"device-1","username":"ada"}'
+  curl%[4]s http://%[1]s/api/v1/activity_log
 
 Data is in %[2]s. /readyz says whether everything works, /metrics how much. Ctrl-C drains and ends it.
 
 `
 
+// welcome prints what to do first, with a credential where one is asked for.
+func (s *settings) welcome(addr string) {
+	credential, header := "", ""
+	if command := s.Auth.Command(); command != "" {
+		credential = fmt.Sprintf("  TOKEN=$(activityctl --env-file %s %s)\n", filepath.Join(s.DataDir, "services.env"), command)
+		header = ` -H "Authorization: Bearer $TOKEN"`
+	}
+	fmt.Printf(welcome, addr, s.DataDir, credential, header)
+}
+
 // startServices starts what the three service processes run, with their constructors, in the order of the data's way back:
-// they end in the order of its way in.
-func (s *settings) startServices(ctx context.Context, p *service.Process, l *links, auth *identity.Identity) error {
+// they end in the order of its way in. Who asks them, the identity tells.
+func (s *settings) startServices(ctx context.Context, p *service.Process, l *links) (*identity.Identity, error) {
 	client, err := l.kafka.Client()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opts, err := l.clickhouse.Options()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	conn, err := l.clickhouse.Conn()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	topics := kafka.Topics(l.kafka, s.Creation, client, p.Log)
 	before := topics.Part()
 	if s.Creation.Create { // the broker is here: the services need not wait
 		before.Start = func(ctx context.Context) error { return kafka.Ensure(ctx, l.kafka, s.Creation, client) }
 	}
+	auth := identity.New(s.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(s.Topic)}, p.Log, p.Metrics)
 	tables := clickhouse.Tables(conn, p.Log)
 	reads := query.Needs{Topic: s.Topic, Kafka: client, Conn: conn, Tables: tables, Dialects: s.Dialects}
 	store := consumer.Needs{Topic: s.Topic, Brokers: l.kafka.Brokers, Kafka: client, ClickHouse: opts, Tables: tables, Keys: s.Keys}
@@ -140,8 +155,8 @@ func (s *settings) startServices(ctx context.Context, p *service.Process, l *lin
 		query.Part(s.Query, reads, p), consumer.Part(s.Consumer, store, p), collector.Part(s.Collector, writes, p),
 	} {
 		if err := p.Start(ctx, part); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return auth, nil
 }

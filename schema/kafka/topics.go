@@ -20,19 +20,24 @@ func IDs(topic string) string { return topic + ".ids" }
 // Dead is the topic of records that could not be stored.
 func Dead(topic string) string { return topic + ".dead" }
 
+// Keys is the topic of API keys, by their id: of each key the last record counts.
+func Keys(topic string) string { return topic + ".keys" }
+
 // Spec is how a topic should be made.
 type Spec struct {
 	Name       string
 	Partitions int
 	Retention  time.Duration // -1: for ever
+	Compact    bool          // of the records with one key only the last need be kept
 }
 
 // Topics are all topics of an installation; partitions is that of the entries' topic.
 func Topics(topic string, partitions int, retention time.Duration) []Spec {
 	return []Spec{
-		{topic, partitions, retention},
-		{IDs(topic), 1, -1},
-		{Dead(topic), 1, 30 * 24 * time.Hour},
+		{Name: topic, Partitions: partitions, Retention: retention},
+		{Name: IDs(topic), Partitions: 1, Retention: -1},
+		{Name: Dead(topic), Partitions: 1, Retention: 30 * 24 * time.Hour},
+		{Name: Keys(topic), Partitions: 1, Retention: -1, Compact: true},
 	}
 }
 
@@ -67,8 +72,12 @@ func (s Spec) entries(replicas int) []kafka.ConfigEntry {
 	if s.Retention >= 0 {
 		ms = strconv.FormatInt(s.Retention.Milliseconds(), 10)
 	}
+	policy := "delete"
+	if s.Compact {
+		policy = "compact"
+	}
 	entries := []kafka.ConfigEntry{
-		{ConfigName: "cleanup.policy", ConfigValue: "delete"},
+		{ConfigName: "cleanup.policy", ConfigValue: policy},
 		{ConfigName: "retention.ms", ConfigValue: ms},
 	}
 	if replicas >= 3 {

@@ -15,8 +15,8 @@ import (
 
 // TestNames holds what other installations and their operators' rules name already.
 func TestNames(t *testing.T) {
-	got := []string{schemakafka.Group("activity"), schemakafka.IDs("activity"), schemakafka.Dead("activity")}
-	if want := []string{"activity.store", "activity.ids", "activity.dead"}; !slices.Equal(got, want) {
+	got := []string{schemakafka.Group("activity"), schemakafka.IDs("activity"), schemakafka.Dead("activity"), schemakafka.Keys("activity")}
+	if want := []string{"activity.store", "activity.ids", "activity.dead", "activity.keys"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -33,10 +33,12 @@ func TestCreate(t *testing.T) {
 	for topic, want := range map[string]struct {
 		partitions int
 		retention  string
+		policy     string
 	}{
-		"fresh":      {5, "129600000"},
-		"fresh.ids":  {1, "-1"},
-		"fresh.dead": {1, "2592000000"},
+		"fresh":      {5, "129600000", "delete"},
+		"fresh.ids":  {1, "-1", "delete"},
+		"fresh.dead": {1, "2592000000", "delete"},
+		"fresh.keys": {1, "-1", "compact"},
 	} {
 		if got := awaitPartitions(t, client, topic); got != want.partitions {
 			t.Errorf("%s has %d partitions, want %d", topic, got, want.partitions)
@@ -44,8 +46,8 @@ func TestCreate(t *testing.T) {
 		if got := configOf(t, client, topic, "retention.ms"); got != want.retention {
 			t.Errorf("%s keeps records for %s ms, want %s", topic, got, want.retention)
 		}
-		if got := configOf(t, client, topic, "cleanup.policy"); got != "delete" {
-			t.Errorf("%s has the policy %q, want delete", topic, got)
+		if got := configOf(t, client, topic, "cleanup.policy"); got != want.policy {
+			t.Errorf("%s has the policy %q, want %s", topic, got, want.policy)
 		}
 	}
 }

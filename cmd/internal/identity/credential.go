@@ -3,6 +3,8 @@ package identity
 import (
 	"net/http"
 	"strings"
+
+	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 )
 
 // maxCredential bounds a credential, in bytes: a token of 4 KiB is a large one, and 16 KiB are all the headers that there may be.
@@ -69,11 +71,9 @@ func tooLong(text string) error {
 	return nil
 }
 
-// keyPrefix begins every API key; no token begins so, for it would not be base64 of an object.
-const keyPrefix = "alog."
-
+// kindOf tells keys from tokens: no token begins as a key does, for it would not be base64 of an object.
 func kindOf(bearer string) kind {
-	if strings.HasPrefix(bearer, keyPrefix) {
+	if strings.HasPrefix(bearer, apikey.Prefix) {
 		return isKey
 	}
 	return isToken

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -54,7 +55,7 @@ func FuzzCredential(f *testing.F) {
 	for _, s := range []string{"", "Bearer a.b.c", "Bearer alog.x.y", "bearer eyJhbGciOiJub25lIn0.e30.", "Basic x", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.AAAA", "Bearer\t\x00"} {
 		f.Add(s, s, "/actionlogs", "ss-tok="+s)
 	}
-	i := &Identity{tokens: newTokens(JWT{Secret: secret}, nil), metrics: newMetrics(nil)}
+	i := &Identity{tokens: newTokens(JWT{Signing: Signing{Secret: secret}}, nil), metrics: newMetrics(nil)}
 	f.Fuzz(func(t *testing.T, auth, key, path, cookie string) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.URL.Path = path
@@ -70,7 +71,7 @@ func FuzzCredential(f *testing.F) {
 }
 
 func TestTenantOfARequest(t *testing.T) {
-	i := newIdentity(t, JWT{Secret: secret})
+	i := newIdentity(t, JWT{Signing: Signing{Secret: secret}})
 	one, all, user := map[string]any{"role": "ADMIN"}, map[string]any{"tenant": "*", "role": "Admin"}, map[string]any{"tenant": "*", "role": "TenantAdmin"}
 	for _, tt := range []struct {
 		name   string
@@ -101,7 +102,7 @@ func TestTenantOfARequest(t *testing.T) {
 			}
 		})
 	}
-	anyone := New(Settings{Auth: "none"}, nil, nil)
+	anyone := New(Settings{Auth: "none"}, apikey.Topic{}, nil, nil)
 	if p, err := asked(anyone, request(t, "/", "Authorization", "Bearer nonsense")); err != nil || p.Tenant != schema.DefaultTenant {
 		t.Errorf("without credentials: got %+v, %v", p, err)
 	}

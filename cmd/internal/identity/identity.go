@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -21,15 +22,19 @@ import (
 // Identity finds out who asks.
 type Identity struct {
 	anonymous bool
-	tokens    *tokens // nil where AUTH does not list jwt
+	tokens    *tokens     // nil where AUTH does not list jwt
+	keys      *apikey.Set // nil where AUTH does not list keys
 	metrics   *metrics
 }
 
 // New makes an Identity of settings that passed Check. Where the keys that it needs lie elsewhere, it has them once Run does.
-func New(s Settings, log *slog.Logger, reg prometheus.Registerer) *Identity {
+func New(s Settings, keys apikey.Topic, log *slog.Logger, reg prometheus.Registerer) *Identity {
 	i := &Identity{anonymous: s.Auth == "none", metrics: newMetrics(reg)}
 	if s.takes("jwt") {
 		i.tokens = newTokens(s.JWT, log)
+	}
+	if s.takes("keys") {
+		i.keys = apikey.NewSet(keys, log, i.metrics.keysSeen)
 	}
 	return i
 }
@@ -45,6 +50,9 @@ func (i *Identity) Run(ctx context.Context) error {
 	if i.tokens != nil && i.tokens.set != nil {
 		all.Go(func() { i.tokens.set.run(ctx) })
 	}
+	if i.keys != nil {
+		all.Go(func() { i.keys.Run(ctx) })
+	}
 	<-ctx.Done()
 	all.Wait()
 	return nil
@@ -52,10 +60,14 @@ func (i *Identity) Run(ctx context.Context) error {
 
 // Ready is nil when every credential can be checked, else why it cannot.
 func (i *Identity) Ready(context.Context) error {
+	var tokens, keys error
 	if i.tokens != nil && i.tokens.set != nil {
-		return i.tokens.set.ready()
+		tokens = i.tokens.set.ready()
 	}
-	return nil
+	if i.keys != nil {
+		keys = i.keys.Ready()
+	}
+	return errors.Join(tokens, keys)
 }
 
 // Middleware gives each request its principal, or the reason why it has none. It never answers.
@@ -85,6 +97,9 @@ func (i *Identity) principal(r *http.Request) (credential, schema.Principal, err
 	switch {
 	case c.kind == isToken && i.tokens != nil:
 		p, err := i.tokens.principal(r.Context(), c.text)
+		return c, p, err
+	case c.kind == isKey && i.keys != nil:
+		p, err := i.ofKey(c.text)
 		return c, p, err
 	case c.kind == noCredential:
 		return c, schema.Principal{}, errMissing
@@ -131,7 +146,7 @@ func outcomeOf(err error) string {
 		return "ok"
 	case errors.Is(err, errMissing):
 		return "missing"
-	case errors.Is(err, errExpired):
+	case errors.Is(err, errExpired), errors.Is(err, errKeyExpired):
 		return "expired"
 	case errors.Is(err, schema.ErrForbidden):
 		return "forbidden"

@@ -107,7 +107,7 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	}
 	scope, given := claims["scope"]
 	if !given || scope == nil {
-		return schema.Principal{Tenant: tenant, Subject: subject, Roles: roles, Scopes: scopesOfRoles(roles)}, nil
+		return schema.Principal{Tenant: tenant, Subject: subject, Roles: roles, Scopes: ScopesOfRoles(roles)}, nil
 	}
 	scopes, err := text(claims, "scope")
 	return schema.Principal{Tenant: tenant, Subject: subject, Roles: roles, Scopes: scopesOf(scopes)}, err

@@ -23,6 +23,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -78,7 +79,7 @@ func newIdentity(t *testing.T, s JWT) *Identity {
 	if err := all.Check("0.0.0.0:1"); err != nil {
 		t.Fatal(err)
 	}
-	return New(all, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	return New(all, apikey.Topic{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }
 
 // outcome is the refusal's status and challenge, as a dialect answers it; 200 where there is none.
@@ -92,7 +93,7 @@ func outcome(err error) (status int, challenge string) {
 }
 
 func TestClaims(t *testing.T) {
-	i := newIdentity(t, JWT{Secret: secret})
+	i := newIdentity(t, JWT{Signing: Signing{Secret: secret}})
 	all := schema.Scopes()
 	ingestRead := []schema.Scope{schema.ScopeIngest, schema.ScopeRead}
 	for _, tt := range []struct {
@@ -125,7 +126,7 @@ func TestClaims(t *testing.T) {
 }
 
 func TestTokensThatAreRefused(t *testing.T) {
-	i := newIdentity(t, JWT{Secret: secret, Issuer: "us", Audience: "activitylog"})
+	i := newIdentity(t, JWT{Signing: Signing{Secret: secret, Issuer: "us", Audience: "activitylog"}})
 	good := func(change jwt.MapClaims) string {
 		c := claims(jwt.MapClaims{"iss": "us", "aud": "activitylog"})
 		maps.Copy(c, change)

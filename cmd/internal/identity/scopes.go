@@ -18,8 +18,8 @@ func scopesOf(list string) []schema.Scope {
 	return scopes
 }
 
-// scopesOfRoles are the scopes of a credential that does not list any.
-func scopesOfRoles(roles []string) []schema.Scope {
+// ScopesOfRoles are the scopes of a credential that does not list any.
+func ScopesOfRoles(roles []string) []schema.Scope {
 	if len(roles) == 0 {
 		roles = []string{""}
 	}

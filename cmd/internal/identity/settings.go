@@ -15,17 +15,22 @@ const minSecret = 32
 
 // Settings say who may ask.
 type Settings struct {
-	Auth     string `help:"Who may ask: none gives everyone every right, on loopback only; jwt wants tokens." default:"none" env:"AUTH"`
+	Auth     string `help:"Who may ask: none gives everyone every right, on loopback only; keys, jwt or keys,jwt want credentials." default:"none" env:"AUTH"`
 	Insecure bool   `help:"Take requests from other hosts although AUTH is none." env:"INSECURE"`
 	JWT      JWT    `embed:"" prefix:"jwt-"`
 }
 
 // JWT says which tokens are good.
 type JWT struct {
+	Signing
+	JWKSURL string `name:"jwks-url" help:"Where the public keys of RS and ES tokens are, in place of JWT_SECRET: https, or http on loopback." placeholder:"URL" env:"JWT_JWKS_URL"`
+}
+
+// Signing is what a token is made with.
+type Signing struct {
 	Secret   service.Secret `help:"Secret of HS256 tokens, 32 bytes or more." env:"JWT_SECRET"`
-	JWKSURL  string         `name:"jwks-url" help:"Where the public keys of RS and ES tokens are, in place of JWT_SECRET: https, or http on loopback." placeholder:"URL" env:"JWT_JWKS_URL"`
-	Issuer   string         `help:"Tokens of another issuer (iss) are refused." env:"JWT_ISSUER"`
-	Audience string         `help:"Tokens that are not for this audience (aud) are refused." env:"JWT_AUDIENCE"`
+	Issuer   string         `help:"Issuer of tokens (iss); those of others are refused." env:"JWT_ISSUER"`
+	Audience string         `help:"Audience of tokens (aud); those for others are refused." env:"JWT_AUDIENCE"`
 }
 
 // Check says what is wrong with s for a service that listens at addr.
@@ -37,8 +42,8 @@ func (s Settings) Check(addr string) error {
 		return nil
 	}
 	for way := range strings.SplitSeq(s.Auth, ",") {
-		if way = strings.TrimSpace(way); way != "jwt" {
-			return fmt.Errorf("AUTH: none or jwt, but it is %q", s.Auth)
+		if way = strings.TrimSpace(way); way != "keys" && way != "jwt" {
+			return fmt.Errorf("AUTH: none, or keys and jwt with a comma between, but it is %q", s.Auth)
 		}
 	}
 	if s.takes("jwt") {
@@ -68,15 +73,37 @@ func (j JWT) check() error {
 			return fmt.Errorf("JWT_JWKS_URL: %w", err)
 		}
 	default:
-		return CheckSecret(secret)
+		return j.Signing.Check()
 	}
 	return nil
 }
 
-// CheckSecret says what is wrong with a secret for HS256.
-func CheckSecret(secret string) error {
-	if len(secret) < minSecret {
-		return fmt.Errorf("JWT_SECRET: must have %d bytes or more, but has %d", minSecret, len(secret))
+// Check says what is wrong with the secret.
+func (s Signing) Check() error {
+	if n := len(s.Secret.Reveal()); n < minSecret {
+		return fmt.Errorf("JWT_SECRET: must have %d bytes or more, but has %d", minSecret, n)
 	}
 	return nil
+}
+
+// Command is the command of activityctl that gives a credential for s; "" where none is needed or it cannot.
+func (s Settings) Command() string {
+	switch {
+	case s.takes("keys"):
+		return "key create --tenant default --role ADMIN --name first"
+	case s.takes("jwt") && s.JWT.JWKSURL == "":
+		return "token --tenant default --role ADMIN"
+	}
+	return ""
+}
+
+// Env are the variables by which activityctl makes tokens that s finds good, a line each.
+func (s Settings) Env() string {
+	var b strings.Builder
+	for _, v := range [][2]string{{"JWT_SECRET", s.JWT.Secret.Reveal()}, {"JWT_ISSUER", s.JWT.Issuer}, {"JWT_AUDIENCE", s.JWT.Audience}} {
+		if v[1] != "" && s.takes("jwt") && s.JWT.JWKSURL == "" {
+			fmt.Fprintf(&b, "%s=%s\n", v[0], v[1])
+		}
+	}
+	return b.String()
 }

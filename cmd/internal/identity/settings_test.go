@@ -11,7 +11,7 @@ const secret = "0123456789abcdef0123456789abcdef"
 
 func TestSettings(t *testing.T) {
 	const here, everywhere = "127.0.0.1:1", "0.0.0.0:1"
-	withSecret := JWT{Secret: secret}
+	withSecret := JWT{Signing: Signing{Secret: secret}}
 	for _, tt := range []struct {
 		name string
 		s    Settings
@@ -24,11 +24,14 @@ func TestSettings(t *testing.T) {
 		{"tokens", Settings{Auth: "jwt", JWT: withSecret}, everywhere, ""},
 		{"empty", Settings{Insecure: true}, here, "AUTH"},
 		{"another way", Settings{Auth: "basic", JWT: withSecret}, here, "AUTH"},
+		{"keys", Settings{Auth: "keys"}, everywhere, ""},
+		{"keys and tokens", Settings{Auth: "keys, jwt", JWT: withSecret}, everywhere, ""},
+		{"keys and tokens without a secret", Settings{Auth: "keys,jwt"}, here, "JWT_SECRET"},
 		{"none and tokens", Settings{Auth: "none,jwt", JWT: withSecret}, here, "AUTH"},
 		{"no key at all", Settings{Auth: "jwt"}, here, "JWT_SECRET or JWT_JWKS_URL"},
-		{"short secret", Settings{Auth: "jwt", JWT: JWT{Secret: service.Secret(secret[1:])}}, here, "32 bytes"},
-		{"secret and keys", Settings{Auth: "jwt", JWT: JWT{Secret: secret, JWKSURL: "https://example.com/keys"}}, here, "one of them"},
-		{"keys", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "https://example.com/keys"}}, here, ""},
+		{"short secret", Settings{Auth: "jwt", JWT: JWT{Signing: Signing{Secret: service.Secret(secret[1:])}}}, here, "32 bytes"},
+		{"secret and keys", Settings{Auth: "jwt", JWT: JWT{Signing: Signing{Secret: secret}, JWKSURL: "https://example.com/keys"}}, here, "one of them"},
+		{"key set", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "https://example.com/keys"}}, here, ""},
 		{"keys on loopback", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "http://[::1]:8080/keys"}}, here, ""},
 		{"keys without a port", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "http://localhost/keys"}}, here, ""},
 		{"keys in the clear", Settings{Auth: "jwt", JWT: JWT{JWKSURL: "http://example.com/keys"}}, here, "JWT_JWKS_URL"},

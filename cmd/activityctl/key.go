@@ -1,0 +1,248 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/cmd/internal/identity"
+	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
+	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// keyTime is how long Kafka may take.
+const keyTime = 20 * time.Second
+
+type key struct {
+	Create createKey `cmd:"" help:"Make a key and show it, this once. A tenant may have several: make the new one, give it out, revoke the old one."`
+	List   listKeys  `cmd:"" help:"List the keys, the oldest first."`
+	Revoke revokeKey `cmd:"" help:"Take a key back; services refuse it within a second."`
+}
+
+type createKey struct {
+	Kafka   kafka.Settings `embed:""`
+	Tenant  string         `help:"Whose entries the key's bearer sees; * for everybody's, with the role ADMIN." required:""`
+	Name    string         `help:"What the key is for, for people."`
+	Role    []string       `help:"Roles of the bearer, such as ADMIN, TenantAdmin, AccessAdmin."`
+	Scope   []string       `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
+	Expires lifetime       `help:"How long the key is good: days as 90d, hours as 12h, or never." default:"90d"`
+	Rate    float64        `help:"Requests a second that each service process takes with it; 0 for any number." default:"0"`
+	JSON    bool           `name:"json" help:"One JSON object, the key within."`
+}
+
+func (c *createKey) check() error {
+	faults := []error{c.Kafka.Check(), checkTenant(c.Tenant, c.Role)}
+	if len(c.Role)+len(c.Scope) == 0 {
+		faults = append(faults, errors.New("--scope or --role: want one, or both"))
+	}
+	if c.Rate < 0 {
+		faults = append(faults, errors.New("--rate: must not be negative"))
+	}
+	return errors.Join(faults...)
+}
+
+func (c *createKey) run(ctx context.Context, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	topic, err := keysOf(c.Kafka)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	k := apikey.Key{Name: c.Name, Tenant: c.Tenant, Roles: c.Role, Scopes: scopes(c.Scope), Rate: c.Rate, Created: now}
+	if len(k.Scopes) == 0 {
+		k.Scopes = identity.ScopesOfRoles(k.Roles)
+	}
+	if c.Expires > 0 {
+		k.Expires = now.Add(time.Duration(c.Expires))
+	}
+	k, text := apikey.New(k)
+	if err := topic.Put(ctx, k); err != nil {
+		return hint(err)
+	}
+	return c.show(out, k, text)
+}
+
+// show prints the key alone for a script, and for people what it is as well.
+func (c *createKey) show(out io.Writer, k apikey.Key, text string) (err error) {
+	f, file := out.(*os.File)
+	switch {
+	case c.JSON:
+		err = json.NewEncoder(out).Encode(shown{itemOf(k), text})
+	case file && terminal(f):
+		_, err = fmt.Fprintf(out, "Key %s of tenant %s, %s. It is shown this once:\n\n%s\n", k.ID, k.Tenant, until(k.Expires), text)
+	default:
+		_, err = fmt.Fprintln(out, text)
+	}
+	return err
+}
+
+func until(t time.Time) string {
+	if t.IsZero() {
+		return "good until it is revoked"
+	}
+	return "good until " + t.Format(time.RFC3339)
+}
+
+type listKeys struct {
+	Kafka kafka.Settings `embed:""`
+	JSON  bool           `name:"json" help:"One JSON object a line."`
+}
+
+func (c *listKeys) check() error { return c.Kafka.Check() }
+
+func (c *listKeys) run(ctx context.Context, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	topic, err := keysOf(c.Kafka)
+	if err != nil {
+		return err
+	}
+	keys, err := topic.All(ctx)
+	if err != nil {
+		return hint(err)
+	}
+	if c.JSON {
+		enc := json.NewEncoder(out)
+		for _, k := range keys {
+			if err := enc.Encode(itemOf(k)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return tabulate(out, keys)
+}
+
+func tabulate(out io.Writer, keys []apikey.Key) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tNAME\tTENANT\tSCOPES\tROLES\tRATE\tCREATED\tEXPIRES\tSTATUS")
+	for _, k := range keys {
+		i := itemOf(k)
+		expires, speed := "never", "-"
+		if !k.Expires.IsZero() {
+			expires = k.Expires.Format(time.DateOnly)
+		}
+		if k.Rate > 0 {
+			speed = strconv.FormatFloat(k.Rate, 'g', -1, 64) + "/s"
+		}
+		fmt.Fprintf(w, "%s\t%q\t%q\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Tenant, strings.Join(i.Scopes, ","),
+			cmp.Or(strings.Join(i.Roles, ","), "-"), speed, k.Created.Format(time.DateOnly), expires, i.Status)
+	}
+	return w.Flush()
+}
+
+type revokeKey struct {
+	Kafka kafka.Settings `embed:""`
+	ID    string         `arg:"" help:"The key's id, as key list has it."`
+}
+
+func (c *revokeKey) check() error { return c.Kafka.Check() }
+
+func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	topic, err := keysOf(c.Kafka)
+	if err != nil {
+		return err
+	}
+	keys, err := topic.All(ctx)
+	if err != nil {
+		return hint(err)
+	}
+	for _, k := range keys {
+		if k.ID != c.ID {
+			continue
+		}
+		if k.Revoked.IsZero() {
+			k.Revoked = time.Now().UTC().Truncate(time.Second)
+			if err := topic.Put(ctx, k); err != nil {
+				return hint(err)
+			}
+		}
+		_, err := fmt.Fprintf(out, "key %s of tenant %s is revoked\n", k.ID, k.Tenant)
+		return err
+	}
+	return fmt.Errorf("there is no key %q", c.ID)
+}
+
+func keysOf(s kafka.Settings) (apikey.Topic, error) {
+	client, err := s.Client()
+	return apikey.Topic{Client: client, Name: schemakafka.Keys(s.Topic)}, err
+}
+
+// hint adds what to do about a topic that is missing.
+func hint(err error) error {
+	if errors.Is(err, kafkago.UnknownTopicOrPartition) {
+		return fmt.Errorf("%w (activityctl topics makes it)", err)
+	}
+	return err
+}
+
+// listed is a key as it is shown, without its hash.
+type listed struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Tenant  string    `json:"tenant"`
+	Scopes  []string  `json:"scopes"`
+	Roles   []string  `json:"roles"`
+	Rate    float64   `json:"rate"`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires,omitzero"`
+	Revoked time.Time `json:"revoked,omitzero"`
+	Status  string    `json:"status"`
+}
+
+// shown is a key that was made a moment ago.
+type shown struct {
+	listed
+	Key string `json:"key"`
+}
+
+func itemOf(k apikey.Key) listed {
+	i := listed{
+		ID: k.ID, Name: k.Name, Tenant: k.Tenant, Scopes: []string{}, Roles: append([]string{}, k.Roles...), Rate: k.Rate,
+		Created: k.Created, Expires: k.Expires, Revoked: k.Revoked, Status: k.Status(time.Now()),
+	}
+	for _, s := range k.Scopes {
+		i.Scopes = append(i.Scopes, string(s))
+	}
+	return i
+}
+
+// lifetime is a duration in days, 90d, or as Go writes it, 12h; 0 is never.
+type lifetime time.Duration
+
+// UnmarshalText is part of encoding.TextUnmarshaler.
+func (l *lifetime) UnmarshalText(text []byte) error {
+	s := string(text)
+	if s == "never" {
+		*l = 0
+		return nil
+	}
+	var d time.Duration
+	var err error
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 15)
+		d = time.Duration(n) * 24 * time.Hour
+	} else {
+		d, err = time.ParseDuration(s)
+	}
+	if err != nil || d < time.Second {
+		return fmt.Errorf("want days as 90d, hours as 12h, or never, but it is %q", s)
+	}
+	*l = lifetime(d)
+	return nil
+}
