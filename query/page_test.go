@@ -93,14 +93,14 @@ func FuzzFilter(f *testing.F) {
 
 func TestListingFaults(t *testing.T) {
 	for field, l := range map[string]Listing{
-		"limit":       {Limit: 1001},
-		"offset":      {Limit: 1, Offset: -1},
-		"platform":    {Limit: 1, Filter: Filter{Match: schema.Match{Platform: "\x00"}}},
-		"device":      {Limit: 1, Filter: Filter{Match: schema.Match{Device: "\xff"}}},
-		"start":       {Limit: 1, Filter: Filter{Match: schema.Match{Start: 5, End: 4}}},
-		"end":         {Limit: 1, Filter: Filter{Match: schema.Match{End: -4}}},
-		"target type": {Limit: 1, Filter: Filter{Match: schema.Match{Targets: [schema.MaxTargetsMatch]schema.TargetMatch{{ID: "x"}}}}},
-		"search":      {Limit: 1, Filter: Filter{Match: schema.Match{Search: "a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7"}}},
+		"limit":     {Limit: 1001},
+		"offset":    {Limit: 1, Offset: -1},
+		"platform":  {Limit: 1, Filter: Filter{Match: schema.Match{Platform: "\x00"}}},
+		"device":    {Limit: 1, Filter: Filter{Match: schema.Match{Device: "\xff"}}},
+		"start":     {Limit: 1, Filter: Filter{Match: schema.Match{Start: 5, End: 4}}},
+		"end":       {Limit: 1, Filter: Filter{Match: schema.Match{End: -4}}},
+		"target id": {Limit: 1, Filter: Filter{Match: schema.Match{Targets: [schema.MaxTargetsMatch]schema.TargetMatch{{ID: "\xff"}}}}},
+		"search":    {Limit: 1, Filter: Filter{Match: schema.Match{Search: "a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7"}}},
 	} {
 		l.Filter.tenant = "a"
 		var f *schema.FieldError

@@ -44,6 +44,7 @@ func TestStatements(t *testing.T) {
 		"list-device":          page(device, Listing{}, nil, 20, span{from: base, hours: []uint32{uint32(base / 1000)}}),
 		"list-username":        page(set(func(f *Filter) { f.Username = "ann" }), Listing{}, nil, 0, span{}),
 		"list-target":          page(set(func(f *Filter) { f.Targets[0], f.ActorID = schema.TargetMatch{Type: "task", ID: "1"}, "u" }), Listing{}, nil, 0, span{}),
+		"list-target-id":       page(set(func(f *Filter) { f.Targets[0].ID = "1" }), Listing{}, nil, 0, span{}),
 		"list-search":          page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
 		"count":                countOf(all, floor),
 		"count-kind":           countOf(set(func(f *Filter) { f.Platform, f.Action = "p", "a" }), floor),

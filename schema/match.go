@@ -32,8 +32,8 @@ type Match struct {
 	ReceivedBefore           int64  // Unix ms, exclusive; 0 is no bound
 }
 
-// TargetMatch is a target that an entry must have: of the type, and with the id unless that is empty. The type DeviceTarget
-// means the entry's device as well.
+// TargetMatch is a target that an entry must have: of the type and with the id, of which one may be empty. The type
+// DeviceTarget, and no type, mean the entry's device as well.
 type TargetMatch struct {
 	Type, ID string
 }
@@ -85,9 +85,6 @@ func (m Match) Validate() error {
 }
 
 func (t TargetMatch) validate() error {
-	if t.Type == "" && t.ID != "" {
-		return Missing("target type")
-	}
 	if err := CheckText("target type", t.Type, MaxNameBytes); err != nil {
 		return err
 	}

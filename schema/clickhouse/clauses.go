@@ -67,7 +67,10 @@ func (c *Clauses) Match(m schema.Match) {
 func (c *Clauses) target(t schema.TargetMatch, name string) {
 	device := t.Type == schema.DeviceTarget
 	switch {
+	case t == schema.TargetMatch{}:
 	case t.Type == "":
+		c.Args = append(c.Args, clickhouse.Named(name+"_device", t.ID))
+		c.Add("(device = {"+name+"_device:String} OR arrayExists(t -> endsWith(t, {"+name+":String}), targets))", name, "\x00"+t.ID)
 	case t.ID == "" && device:
 		c.Add("(device != '' OR arrayExists(t -> startsWith(t, {"+name+":String}), targets))", name, t.Type+"\x00")
 	case t.ID == "":
