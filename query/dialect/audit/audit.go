@@ -44,7 +44,7 @@ func (a *API) Routes(r chi.Router) {
 
 // list answers every route that lists; what the route's path names is a filter like the others.
 func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
-	l, err := parseListing(r)
+	l, number, err := parseListing(r)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	for i := range page.Entries {
 		items[i] = itemOf(&page.Entries[i])
 	}
-	return &answer{Success: true, Data: items, Meta: metaOf(l, total, page.Next)}, nil
+	return &answer{Success: true, Data: items, Meta: metaOf(number, l.Limit, total, page.Next)}, nil
 }
 
 func (a *API) count(_ http.ResponseWriter, r *http.Request) (*answer, error) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -44,19 +46,13 @@ func entries() []schema.Entry {
 	return append(all, schema.Entry{Tenant: "other", ID: 999, Action: "TICKET_PAY", ActorID: "abc-123", Timestamp: march15})
 }
 
-func store(t *testing.T) *query.Store {
-	t.Helper()
-	db := fixture.Open(t, testbed.ClickHouse(t))
-	db.Put(t, entries()...)
-	cfg := query.Defaults()
+// router is the dialect over a database.
+func router(conn driver.Conn) http.Handler {
+	cfg, log := query.Defaults(), slog.New(slog.DiscardHandler)
 	cfg.CursorSecret = "0123456789abcdef"
-	return query.New(cfg, db.Conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-}
-
-func router(s *query.Store) http.Handler {
 	r := chi.NewRouter()
 	r.Use(identify)
-	audit.New(s, slog.New(slog.DiscardHandler)).Routes(r)
+	audit.New(query.New(cfg, conn, nil, log, prometheus.NewRegistry()), log).Routes(r)
 	return r
 }
 
@@ -84,10 +80,22 @@ func TestExchanges(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no exchanges: %v", err)
 	}
-	h := router(store(t))
+	db := fixture.Open(t, testbed.ClickHouse(t))
+	db.Put(t, entries()...)
+	h := router(db.Conn)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".http"), func(t *testing.T) { replay(t, h, file) })
 	}
+}
+
+// TestOutage replays testdata/outage/outage.http while there is no ClickHouse.
+func TestOutage(t *testing.T) {
+	conn, err := clickhouse.Open(&clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	replay(t, router(conn), "testdata/outage/outage.http")
 }
 
 func replay(t *testing.T, h http.Handler, file string) {

@@ -17,27 +17,35 @@ import (
 
 const defaultPageSize = 20
 
-// parseListing reads all parameters of a list; an error joins all faults that it found.
-func parseListing(r *http.Request) (query.Listing, error) {
-	f, err := parseFilter(r)
+// parseListing reads all parameters of a list, and the number of the page, which is 0 for one that a cursor leads to. An error
+// joins all faults that it found.
+func parseListing(r *http.Request) (l query.Listing, page int64, err error) {
+	f, faults := parseFilter(r)
 	v := r.URL.Query()
-	l := query.Listing{Filter: f, Fields: query.Everything, Cursor: v.Get("cursor")}
-	size, err1 := request.Limit("pageSize", v.Get("pageSize"), defaultPageSize)
-	page, err2 := request.Whole("page", v.Get("page"), 1, 1)
-	if l.Cursor != "" && v.Get("page") != "" {
-		err2 = &schema.FieldError{Field: "page", Code: "CONFLICT", Issue: "a cursor takes its place: send one of them"}
+	l = query.Listing{Filter: f, Fields: query.Everything, Cursor: v.Get("cursor")}
+	var err1, err2, err3 error
+	l.Limit, err1 = request.Limit("pageSize", v.Get("pageSize"), defaultPageSize)
+	page, err2 = request.Whole("page", v.Get("page"), 1, 1)
+	l.Order, err3 = parseSort(v.Get("sort"))
+	if l.Cursor != "" {
+		page = 0
+		if v.Get("page") != "" {
+			err2 = &schema.FieldError{Field: "page", Code: "CONFLICT", Issue: "a cursor takes its place: send one of them"}
+		}
 	}
-	order, err3 := parseSort(v.Get("sort"))
-	l.Limit, l.Offset, l.Order = size, offsetOf(page, size), order
-	return l, errors.Join(err, err1, err2, err3)
+	if err := errors.Join(faults, err1, err2, err3); err != nil {
+		return l, 0, err
+	}
+	l.Offset = offsetOf(page, int64(l.Limit))
+	return l, page, nil
 }
 
 // offsetOf is how many entries lie before a page; beyond what can be counted there is nothing anyway.
-func offsetOf(page int64, size int) int64 {
-	if size > 0 && page-1 > math.MaxInt64/int64(size) {
+func offsetOf(page, size int64) int64 {
+	if page-1 > math.MaxInt64/size {
 		return math.MaxInt64
 	}
-	return (page - 1) * int64(size)
+	return max(page-1, 0) * size
 }
 
 func parseSort(s string) (query.Order, error) {
@@ -68,9 +76,6 @@ func parseFilter(r *http.Request) (query.Filter, error) {
 	var target schema.TargetMatch
 	faults := parseTexts(v, &f, &target)
 	faults = append(faults, parsePath(r, &f), parseWindow(v, &f))
-	if target.Type == "" && target.ID != "" {
-		faults = append(faults, schema.Missing("targetType"))
-	}
 	f.Want(target)
 	return f, errors.Join(faults...)
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -38,14 +37,12 @@ type meta struct {
 	NextCursor  *string `json:"nextCursor"`
 }
 
-func metaOf(l query.Listing, total uint64, next string) *meta {
-	size := uint64(l.Limit)
+func metaOf(page int64, size int, total uint64, next string) *meta {
 	m := &meta{
-		PageSize: l.Limit, Total: total, TotalItems: total, TotalPages: (total + size - 1) / size,
-		HasNextPage: next != "", HasPrevPage: l.Offset > 0 || l.Cursor != "", NextCursor: known(next),
+		PageSize: size, Total: total, TotalItems: total, TotalPages: (total + uint64(size) - 1) / uint64(size),
+		HasNextPage: next != "", HasPrevPage: page != 1, NextCursor: known(next),
 	}
-	if l.Cursor == "" {
-		page := l.Offset/int64(l.Limit) + 1
+	if page > 0 {
 		m.Page = &page
 	}
 	return m

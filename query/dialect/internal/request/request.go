@@ -83,8 +83,9 @@ const (
 // layouts of ISO 8601. Each may have a fraction of the second; without an offset a time is in UTC.
 var layouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04"}
 
-// ISOTime reads a time of ISO 8601 as Unix ms. A date alone is its first ms as a Start and its last as an End. A Start before all
-// there can be is 0, which is no bound, and an End after all there can be is the last ms that there can be; empty is 0.
+// ISOTime reads a time of ISO 8601 as Unix ms, what is below a ms cut off. A date alone is its first ms as a Start and its last
+// as an End. A Start before all there can be is 0, which is no bound, and an End after all there can be is the last ms that there
+// can be; empty is 0.
 func ISOTime(name, text string, edge Edge) (int64, error) {
 	if text == "" {
 		return 0, nil
@@ -94,9 +95,6 @@ func ISOTime(name, text string, edge Edge) (int64, error) {
 		return 0, &schema.FieldError{Field: name, Code: "SYNTAX", Issue: "must be a time of ISO 8601, such as 2024-03-15T10:30:00Z or 2024-03-15"}
 	}
 	ms := t.UnixMilli()
-	if edge == Start && t.Nanosecond()%1e6 != 0 {
-		ms++ // what happened in the ms that the bound lies within came before it
-	}
 	switch {
 	case edge == Start && ms < schema.MinTimestamp:
 		return 0, nil

@@ -1,0 +1,157 @@
+package audit
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/schema"
+)
+
+func requestOf(rawQuery string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.URL.RawQuery = rawQuery
+	return r.WithContext(schema.WithPrincipal(r.Context(), schema.Anonymous()))
+}
+
+func TestParseListing(t *testing.T) {
+	l, page, err := parseListing(requestOf("userId=u&username=ann&action=post&targetType=T&targetId=1&platform=p&serial=d&requestId=r&search=two+words" +
+		"&startDate=2024-02-12T09:23:20%2B01:00&endDate=2024-02-12&page=4&pageSize=7&sort=createdAt:asc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ := query.NewFilter(schema.Anonymous())
+	f.ActorID, f.Username, f.Action, f.Platform, f.Device, f.RequestID, f.Search = "u", "ann", "post", "p", "d", "r", "two words"
+	f.Want(schema.TargetMatch{Type: "T", ID: "1"})
+	f.Start, f.End = 1_707_726_200_000, 1_707_782_399_999
+	want := query.Listing{Filter: f, Order: query.OldestFirst, Fields: query.Everything, Limit: 7, Offset: 21}
+	if l != want || page != 4 {
+		t.Errorf("got page %d, %+v, want 4, %+v", page, l, want)
+	}
+}
+
+func TestSegment(t *testing.T) {
+	for sent, want := range map[string]string{
+		"a": "a", "a%2Fb": "a/b", "a%252Fb": "a%2Fb", "a%25": "a%", "a%2D%25": "a-%", "%C3%A9+%20": "é+ ", "a%3Fb%23": "a?b#", "%2F": "/",
+	} {
+		got := ""
+		r := chi.NewRouter()
+		r.Get("/user/{userId}", func(_ http.ResponseWriter, r *http.Request) {
+			var err error
+			if got, err = segment(r, "userId"); err != nil {
+				t.Errorf("%s: %v", sent, err)
+			}
+		})
+		r.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/user/"+sent, nil))
+		if got != want {
+			t.Errorf("%s: got %q, want %q", sent, got, want)
+		}
+	}
+}
+
+func FuzzParseListing(f *testing.F) {
+	for _, seed := range []string{"", "page=-1", "page=9223372036854775807&pageSize=1000", "startDate=1&endDate=2024-03-15T10:30:00+01:00", "userId=%zz", "search=%00&;", "sort=createdAt:asc&cursor=x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, rawQuery string) {
+		l, page, err := parseListing(requestOf(rawQuery))
+		switch {
+		case err != nil && (schema.Status(err) >= 500 || len(detailsIn(err)) == 0):
+			t.Errorf("%q: %v names no field", rawQuery, err)
+		case err == nil && (l.Limit < 1 || l.Limit > query.MaxLimit || l.Offset < 0 || page < 0 || l.Filter.Start < 0 || l.Filter.End < 0):
+			t.Errorf("%q: got page %d, %+v", rawQuery, page, l)
+		}
+	})
+}
+
+func TestDetails(t *testing.T) {
+	for _, c := range []struct{ text, details, want string }{
+		{"", "", `null`},
+		{"", `{}`, `{}`},
+		{"", ` { "a" : 1 } `, `{"a":1}`},
+		{"<text>", "", `{"detail":"<text>"}`},
+		{"text", `{}`, `{"detail":"text"}`},
+		{"text", "{\"b\": 2, \"a\": {\"detail\": 1}}\n", `{"b":2,"a":{"detail":1},"detail":"text"}`},
+		{"text", `{"detail": "own"}`, `{"detail":"own"}`},
+		{"text", `not JSON`, `{"unreadable":"not JSON"}`},
+		{"", `[1]`, `{"unreadable":"[1]"}`},
+		{"text", `null`, `{"detail":"text"}`},
+	} {
+		got := plainJSON(itemOf(&schema.Entry{Detail: c.text, Details: c.details}).Details)
+		if string(got) != c.want {
+			t.Errorf("text %q, details %q: got %s, want %s", c.text, c.details, got, c.want)
+		}
+	}
+}
+
+func FuzzDetails(f *testing.F) {
+	f.Add("text", `{"a": 1}`)
+	f.Add("", "{} ")
+	f.Add("\xff", `{"detail":null,"detail":1}`)
+	f.Fuzz(func(t *testing.T, text, details string) {
+		got := plainJSON(itemOf(&schema.Entry{Detail: text, Details: details}))
+		var back struct {
+			Details map[string]any `json:"details"`
+		}
+		if err := json.Unmarshal(got, &back); err != nil {
+			t.Errorf("text %q, details %q: %v in %s", text, details, err, got)
+		}
+		if back.Details == nil && text != "" {
+			t.Errorf("text %q, details %q: lost in %s", text, details, got)
+		}
+	})
+}
+
+func TestRequestID(t *testing.T) {
+	a := New(nil, nil)
+	fail := func(http.ResponseWriter, *http.Request) (*answer, error) { return nil, schema.Missing("x") }
+	seen := map[string]bool{}
+	for given, echoed := range map[string]bool{"r-1": true, "": false, "two words": false, "a\tb": false, "é": false, string(make([]byte, 129)): false} {
+		r := requestOf("")
+		r.Header.Set(RequestID, given)
+		w := httptest.NewRecorder()
+		a.handle(schema.ScopeRead, fail)(w, r)
+		got := w.Header().Get(RequestID)
+		if (got == given) != echoed || got == "" || seen[got] {
+			t.Errorf("given %q: got %q", given, got)
+		}
+		seen[got] = true
+		var body refusal
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body.Meta.RequestID != got {
+			t.Errorf("given %q: got %q in the header, %v, %+v in the body", given, got, err, body)
+		}
+	}
+}
+
+// TestStreams has an endpoint that writes its answer itself.
+func TestStreams(t *testing.T) {
+	w := httptest.NewRecorder()
+	New(nil, nil).handle(schema.ScopeRead, func(w http.ResponseWriter, _ *http.Request) (*answer, error) {
+		_, err := w.Write([]byte("data: 1\n\n"))
+		return nil, err
+	})(w, requestOf(""))
+	if got, want := w.Body.String(), "data: 1\n\n"; got != want || w.Code != http.StatusOK || w.Header().Get(RequestID) == "" {
+		t.Errorf("got %d, %v, %q, want %q", w.Code, w.Header(), got, want)
+	}
+}
+
+func TestScopes(t *testing.T) {
+	done := func(http.ResponseWriter, *http.Request) (*answer, error) { return success(1), nil }
+	for _, c := range []struct {
+		role  string
+		scope schema.Scope
+		want  int
+	}{{"ADMIN", schema.ScopeRead, 200}, {"ADMIN", schema.ScopeAdmin, 403}, {"admin", schema.ScopeRead, 403}, {"", schema.ScopeRead, 403}} {
+		p := schema.Principal{Tenant: "a", Roles: []string{c.role}, Scopes: []schema.Scope{schema.ScopeRead}}
+		r := requestOf("")
+		w := httptest.NewRecorder()
+		New(nil, nil).handle(c.scope, done)(w, r.WithContext(schema.WithPrincipal(r.Context(), p)))
+		if w.Code != c.want {
+			t.Errorf("role %q, scope %s: got %d, want %d", c.role, c.scope, w.Code, c.want)
+		}
+	}
+}
