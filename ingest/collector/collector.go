@@ -64,7 +64,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 
 // Routes registers the endpoints of every write dialect.
 func (c *Collector) Routes(r chi.Router) {
-	(&fleet{c: c}).routes(r)
+	c.fleet().routes(r)
 }
 
 // Run writes what the endpoints take in. It waits for Kafka and its topics for as long as they are away. When ctx ends it

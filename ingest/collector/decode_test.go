@@ -15,17 +15,23 @@ import (
 
 const received = 1_795_219_200_123
 
-// decodeOne decodes a text of one entry.
+// decodeOne decodes a text of one fleet entry.
 func decodeOne(text string) (*fleetDecoder, error) {
 	d := new(fleetDecoder)
-	d.Reset([]byte(text))
-	if err := d.next(received); err != nil {
-		return d, err
+	return d, decodeWith(d, text)
+}
+
+// decodeWith has d decode a text of one entry.
+func decodeWith(d decoder, text string) error {
+	p := parser{d: d, f: d.common(), w: &write{receivedAt: received}}
+	p.f.Reset([]byte(text))
+	if err := p.next(); err != nil {
+		return err
 	}
-	if err := d.End(); err != nil {
-		return d, err
+	if err := p.f.End(); err != nil {
+		return err
 	}
-	return d, d.fault
+	return p.f.fault
 }
 
 func TestDecodeEntry(t *testing.T) {

@@ -46,7 +46,6 @@ type outcome struct {
 }
 
 var (
-	errClash    = &schema.FieldError{Field: "event_id", Code: "CONFLICT", Issue: "was used for another entry", Kind: schema.ErrConflict}
 	errAborted  = &answer{schema.ErrUnavailable, "the first request with this key was not accepted: try again"}
 	errFirstOut = &answer{schema.ErrUnavailable, "the first request with this key is still being written: try again"}
 )

@@ -25,7 +25,7 @@ var (
 	errAway    = &answer{schema.ErrUnavailable, "the log is not available, nothing was accepted: try again"}
 	errBusy    = &answer{schema.ErrUnavailable, "too much is waiting to be written, nothing was accepted: try again"}
 	errClosing = &answer{schema.ErrUnavailable, "shutting down, nothing was accepted: try again"}
-	errUnknown = &answer{schema.ErrUnavailable, "the log has not answered in time: the write may still be kept; repeating it is safe with an Idempotency-Key or event_id"}
+	errUnknown = &answer{schema.ErrUnavailable, "the log has not answered in time: the write may still be kept; repeating it is safe with an Idempotency-Key or an event id"}
 	errFull    = &answer{schema.ErrStorageFull, "the log's storage is full, nothing was accepted"}
 	errTooBig  = &answer{schema.ErrTooLarge, "larger than the log takes"}
 	errNone    = &answer{schema.ErrInvalid, "no entry was accepted"}

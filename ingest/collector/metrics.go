@@ -10,10 +10,18 @@ import (
 // The ends of a request, as labels.
 var outcomes = [...]string{"accepted", "partial", "rejected", "conflict", "too_large", "limited", "unavailable", "full", "denied", "error"}
 
+// The write dialects, as labels.
+var dialects = [...]string{"fleet", "audit"}
+
+// tally counts what one dialect was asked.
+type tally struct {
+	requests map[string]prometheus.Counter // by outcome
+	accepted prometheus.Counter
+	rejected prometheus.Counter
+}
+
 type metrics struct {
-	requests      map[string]prometheus.Counter // by outcome
-	accepted      prometheus.Counter
-	rejected      prometheus.Counter
+	dialects      map[string]tally
 	repeated      prometheus.Counter
 	queueBytes    prometheus.Gauge
 	batchEntries  prometheus.Histogram
@@ -28,7 +36,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	m := &metrics{
-		requests: make(map[string]prometheus.Counter, len(outcomes)),
+		dialects: make(map[string]tally, len(dialects)),
 		queueBytes: f.NewGauge(prometheus.GaugeOpts{
 			Name: "activity_collector_queue_bytes", Help: "Bytes of entries waiting for the broker's acknowledgement.",
 		}),
@@ -58,14 +66,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 	}
 	entries := f.NewCounterVec(prometheus.CounterOpts{
-		Name: "activity_collector_entries_total", Help: "Entries received, by whether they were accepted.",
-	}, []string{"result"})
-	m.accepted, m.rejected = entries.WithLabelValues("accepted"), entries.WithLabelValues("rejected")
+		Name: "activity_collector_entries_total", Help: "Entries received, by dialect and by whether they were accepted.",
+	}, []string{"dialect", "result"})
 	requests := f.NewCounterVec(prometheus.CounterOpts{
-		Name: "activity_collector_requests_total", Help: "Write requests, by how they ended.",
-	}, []string{"outcome"})
-	for _, o := range outcomes {
-		m.requests[o] = requests.WithLabelValues(o)
+		Name: "activity_collector_requests_total", Help: "Write requests, by dialect and by how they ended.",
+	}, []string{"dialect", "outcome"})
+	for _, d := range dialects {
+		of := tally{
+			requests: make(map[string]prometheus.Counter, len(outcomes)),
+			accepted: entries.WithLabelValues(d, "accepted"), rejected: entries.WithLabelValues(d, "rejected"),
+		}
+		for _, o := range outcomes {
+			of.requests[o] = requests.WithLabelValues(d, o)
+		}
+		m.dialects[d] = of
 	}
 	return m
 }

@@ -77,13 +77,14 @@ func (w *write) reset(tenant string, receivedAt int64, n, stray int) {
 // reject notes an entry that is not written, and why.
 func (w *write) reject(err error) { w.items = append(w.items, item{err: err}) }
 
-// add notes an entry to be written. With a key the entry is written only if no other one has had it: see keys.
-func (w *write) add(e *schema.Entry, key string, body uint64, window *keys) {
+// add notes an entry to be written. With a key the entry is written only if no other one has had it: see keys. It is false
+// when the key belongs to another entry, and then notes nothing.
+func (w *write) add(e *schema.Entry, key string, body uint64, window *keys) bool {
 	if key == "" {
 		c := w.room(w.route(e), e)
 		c.Add(e, nil)
 		w.items = append(w.items, item{chunk: c, index: c.Len() - 1})
-		return
+		return true
 	}
 	event := schema.EventKey{Hash: w.hash(key), Body: body}
 	c := w.room(partitionOf(event.Hash[:], len(w.open)), e)
@@ -93,7 +94,7 @@ func (w *write) add(e *schema.Entry, key string, body uint64, window *keys) {
 	ev, first := window.claim(event, c.outcome, c.Len())
 	switch {
 	case !first && ev.body != body:
-		w.reject(errClash)
+		return false
 	case !first:
 		w.items = append(w.items, item{event: ev})
 	default:
@@ -101,6 +102,7 @@ func (w *write) add(e *schema.Entry, key string, body uint64, window *keys) {
 		c.Add(e, &event)
 		w.items = append(w.items, item{chunk: c, index: c.Len() - 1})
 	}
+	return true
 }
 
 // hash is the identity of the tenant's idempotency key or event id.
