@@ -70,6 +70,10 @@ func (e *Entry) Validate() error {
 		{"actor name", e.ActorName},
 		{"actor kind", e.ActorKind},
 		{"request id", e.RequestID},
+		{"actor label", e.Extra.ActorLabel},
+		{"ip address", e.Extra.IPAddress},
+		{"user agent", e.Extra.UserAgent},
+		{"layer", e.Extra.Layer},
 	} {
 		if err := CheckText(f.name, f.value, MaxNameBytes); err != nil {
 			return err

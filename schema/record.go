@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -39,6 +40,7 @@ type Chunk struct {
 	keyed   bool
 	entry   activitypb.Entry
 	extra   activitypb.Extra
+	joined  []byte // targets as the wire has them
 }
 
 // EventKey makes an entry idempotent: of the entries of one tenant with the same Hash, one is stored.
@@ -69,10 +71,7 @@ func (c *Chunk) Add(e *Entry, key *EventKey) {
 	w.ActorId, w.ActorName, w.ActorKind = e.ActorID, e.ActorName, e.ActorKind
 	w.RequestId, w.Detail = e.RequestID, e.Detail
 	w.Details = append(w.Details[:0], e.Details...)
-	w.Targets = w.Targets[:0]
-	for _, t := range e.Targets {
-		w.Targets = append(w.Targets, t.Type+"\x00"+t.ID)
-	}
+	w.Targets = c.join(w.Targets[:0], e.Targets)
 	w.Extra = c.appendExtra(w.Extra[:0], e, key)
 	size := w.SizeVT()
 	c.buf = append(c.buf, tagEntry)
@@ -84,14 +83,30 @@ func (c *Chunk) Add(e *Entry, key *EventKey) {
 	c.entries++
 }
 
+// join appends each target as a type, NUL and an id. What it appends holds until the next call.
+func (c *Chunk) join(to []string, targets []Target) []string {
+	c.joined = c.joined[:0]
+	for _, t := range targets {
+		c.joined = append(append(append(c.joined, t.Type...), 0), t.ID...)
+	}
+	rest := c.joined
+	for _, t := range targets {
+		n := len(t.Type) + 1 + len(t.ID)
+		to = append(to, unsafe.String(unsafe.SliceData(rest), n))
+		rest = rest[n:]
+	}
+	return to
+}
+
 // appendExtra appends what e holds beyond the columns; nothing for the ordinary entry.
 func (c *Chunk) appendExtra(b []byte, e *Entry, key *EventKey) []byte {
 	if e.Extra == (Extra{}) && key == nil && !namedTargets(e.Targets) {
 		return b
 	}
 	x := &c.extra
+	names := x.TargetNames[:0]
 	*x = activitypb.Extra{
-		ActorLabel: e.Extra.ActorLabel, IpAddress: e.Extra.IPAddress, UserAgent: e.Extra.UserAgent, Layer: e.Extra.Layer,
+		TargetNames: names, ActorLabel: e.Extra.ActorLabel, IpAddress: e.Extra.IPAddress, UserAgent: e.Extra.UserAgent, Layer: e.Extra.Layer,
 	}
 	if namedTargets(e.Targets) {
 		for _, t := range e.Targets {

@@ -65,6 +65,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 // Routes registers the endpoints of every write dialect.
 func (c *Collector) Routes(r chi.Router) {
 	c.fleet().routes(r)
+	c.audit().routes(r)
 }
 
 // Run writes what the endpoints take in. It waits for Kafka and its topics for as long as they are away. When ctx ends it

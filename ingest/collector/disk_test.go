@@ -4,6 +4,7 @@ package collector_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,9 @@ func TestFullDisk(t *testing.T) {
 			got := r.post(anEntry)
 			if got.Status != 507 || got.Code != 50701 || got.Header.Get("Retry-After") == "" {
 				t.Errorf("%s: %d %s", when, got.Status, got.Body)
+			}
+			if status, header, _, text := r.audit("", `{"action":"a"}`); status != 507 || header.Get("Retry-After") == "" || !strings.HasPrefix(text, `{"success":false,`) {
+				t.Errorf("%s: %d %s", when, status, text)
 			}
 			if err := r.c.Ready(t.Context()); err == nil {
 				t.Errorf("%s: ready", when)

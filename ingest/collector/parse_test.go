@@ -17,10 +17,12 @@ import (
 func parseBody(body []byte, shape form, maxEntries int) (*write, bool, error) {
 	w := newWrite()
 	w.reset("default", received, 3, 0)
-	p := parser{d: new(fleetDecoder), w: w, keys: newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry())), max: maxEntries}
+	p := parser{d: new(fleetDecoder), w: w, keys: newTestKeys(), max: maxEntries}
 	single, err := p.parse(body, shape)
 	return w, single, err
 }
+
+func newTestKeys() *keys { return newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry())) }
 
 // FuzzLines holds that a body of lines comes to one item for each line that is not empty, good exactly if the line alone is.
 func FuzzLines(f *testing.F) {

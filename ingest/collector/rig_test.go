@@ -66,7 +66,7 @@ func startOn(t testing.TB, to place, transport *kafka.Transport, change func(*co
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-			next.ServeHTTP(w, q.WithContext(schema.WithPrincipal(q.Context(), schema.Anonymous())))
+			next.ServeHTTP(w, q.WithContext(identify(q)))
 		})
 	})
 	r.c.Routes(router)
@@ -90,6 +90,20 @@ func startOn(t testing.TB, to place, transport *kafka.Transport, change func(*co
 	}
 	t.Cleanup(r.stop)
 	return r
+}
+
+// identify gives a request its principal: one without rights if it has the Authorization of nobody, one that may only read
+// with that of a reader, else one with every right.
+func identify(r *http.Request) context.Context {
+	switch r.Header.Get("Authorization") {
+	case "Bearer nobody":
+		return schema.WithRefusal(r.Context(), &schema.Refusal{Kind: schema.ErrUnauthenticated, Issue: "the token is not valid", Invalid: true})
+	case "Bearer reader":
+		return schema.WithPrincipal(r.Context(), schema.Principal{Tenant: "acme", Subject: "r", Roles: []string{"ADMIN"}, Scopes: []schema.Scope{schema.ScopeRead}})
+	case "Bearer writer":
+		return schema.WithPrincipal(r.Context(), schema.Principal{Tenant: "acme", Subject: "w", Scopes: []schema.Scope{schema.ScopeIngest}})
+	}
+	return schema.WithPrincipal(r.Context(), schema.Anonymous())
 }
 
 // ready waits until the collector takes writes.
