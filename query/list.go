@@ -27,11 +27,11 @@ func (s *Store) List(ctx context.Context, l Listing) (page Page, err error) {
 	if err != nil {
 		return Page{}, err
 	}
-	after, err := l.after(seal)
+	after, stored, err := s.begin(ctx, l, seal)
 	if err != nil {
 		return Page{}, err
 	}
-	entries, err := s.page(ctx, l, after)
+	entries, err := s.page(ctx, l, after, stored)
 	if err != nil {
 		return Page{}, err
 	}
@@ -39,10 +39,22 @@ func (s *Store) List(ctx context.Context, l Listing) (page Page, err error) {
 	if len(entries) > l.Limit {
 		page.Entries = entries[:l.Limit]
 		last := key{entries[l.Limit-1].Timestamp, entries[l.Limit-1].ID}
-		page.Next = seal.seal(last, l, time.Now())
+		page.Next = seal.seal(bookmark{last, stored}, l, time.Now())
 		s.mark(l, last)
 	}
 	return page, nil
+}
+
+// begin is where l's page begins, nil for the first one, and up to where a snapshot goes.
+func (s *Store) begin(ctx context.Context, l Listing, seal sealer) (after *key, stored schema.Position, err error) {
+	if l.Cursor != "" {
+		m, err := seal.open(l, time.Now())
+		return &m.key, m.stored, err
+	}
+	if l.Snapshot {
+		stored, err = s.storedUpTo(ctx)
+	}
+	return nil, stored, err
 }
 
 // deep is the offset from which on a listing that no rollup counts goes on from where an earlier page of it ended, if that was
@@ -52,7 +64,7 @@ const deep = 1000
 // mark remembers where l's page ended, for the page at the next offset.
 func (s *Store) mark(l Listing, last key) {
 	_, exact := l.Filter.rollup()
-	if next := l.Offset + int64(l.Limit); !exact && l.Cursor == "" && next >= deep {
+	if next := l.Offset + int64(l.Limit); !exact && l.Cursor == "" && !l.Snapshot && next >= deep {
 		s.marks.keep(l.at(next), last, time.Now())
 	}
 }
@@ -70,15 +82,6 @@ func (l Listing) at(offset int64) string {
 	return fmt.Sprintf("%s/%s/%d", l.Filter.canonical(), l.Order.sql(), offset)
 }
 
-// after is where l's cursor says that the page before ended; nil without a cursor.
-func (l Listing) after(seal sealer) (*key, error) {
-	if l.Cursor == "" {
-		return nil, nil
-	}
-	k, err := seal.open(l, time.Now())
-	return &k, err
-}
-
 // narrow gives l's filter the bound that the cursor's key implies.
 func (l Listing) narrow(after *key) Filter {
 	f := l.Filter
@@ -92,13 +95,13 @@ func (l Listing) narrow(after *key) Filter {
 	return f
 }
 
-// page reads l.Limit + 1 entries, or as many as there are.
-func (s *Store) page(ctx context.Context, l Listing, after *key) ([]schema.Entry, error) {
+// page reads l.Limit + 1 entries, or as many as there are; of a snapshot, those up to stored.
+func (s *Store) page(ctx context.Context, l Listing, after *key, stored schema.Position) ([]schema.Entry, error) {
 	_, exact := l.Filter.rollup()
 	if k, ok := s.marked(l); ok && !exact {
 		after, l.Offset = &k, 0
 	}
-	rd := reader{store: s, listing: l, filter: l.narrow(after), after: after, skip: l.Offset, aim: l.Limit + 1}
+	rd := reader{store: s, listing: l, filter: l.narrow(after), after: after, stored: stored, skip: l.Offset, aim: l.Limit + 1}
 	switch {
 	case exact:
 	case l.Offset > 0:
@@ -119,9 +122,10 @@ type reader struct {
 	listing Listing
 	filter  Filter // the listing's, narrowed to what is still to be read
 	after   *key
-	skip    int64 // entries still to be passed over
-	aim     int   // entries wanted
-	factor  int64 // how many times as many the rollup should name; 0: it is exact
+	stored  schema.Position // of a snapshot, what it is bound to
+	skip    int64           // entries still to be passed over
+	aim     int             // entries wanted
+	factor  int64           // how many times as many the rollup should name; 0: it is exact
 	entries []schema.Entry
 }
 
@@ -244,6 +248,9 @@ func (rd *reader) add(ctx context.Context, sp span) error {
 func (rd *reader) statement(sp span) statement {
 	c := rd.filter.entries(sp.received)
 	sp.bound(c)
+	if rd.listing.Snapshot {
+		c.upTo(rd.stored)
+	}
 	order := rd.listing.Order
 	if rd.after != nil {
 		// With the filter's bound this is (timestamp, id) beyond the key; as a tuple it is 3.5 times slower.
