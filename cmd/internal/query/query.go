@@ -10,6 +10,7 @@ import (
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/access"
 	"github.com/activitylog/activitylog/query/dialect/audit"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 )
@@ -52,6 +53,7 @@ func Part(s Settings, n Needs, p *service.Process) service.Part {
 		Ready: store.Ready,
 		Routes: func(r chi.Router) {
 			fleet.New(store, fleet.Config{Always200: n.Dialects.FleetAlways200}, p.Log).Routes(r)
+			access.New(store, p.Log).Routes(r)
 			audit.New(store, p.Log).Routes(r)
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -127,8 +128,7 @@ func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (any, error) {
 	if verbs == "" {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
 	}
-	w.Header().Set("Allow", verbs)
-	return nil, errMethod
+	return nil, reply.NotAllowed(w, verbs)
 }
 
 func isID(s string) bool {

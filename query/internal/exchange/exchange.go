@@ -1,7 +1,7 @@
 // Package exchange replays exchanges of HTTP that are kept in files, for tests of dialects. A file holds exchanges apart by
 // lines "###": lines of comment that begin with "#", the request line, its headers, an empty line, perhaps the request's body and
 // an empty line, the status, headers that matter, an empty line and the body. What no two runs have in common stands there as
-// {{name}}, and a later request line of the file may use it.
+// {{name}}, and later request lines and bodies of the file may use it.
 package exchange
 
 import (
@@ -81,9 +81,11 @@ func requestOf(t *testing.T, exchange string, known map[string]string) (text str
 		body, _, _ = strings.Cut(rest, "\n\n")
 		text += "\n\n" + body
 	}
-	line := variable.ReplaceAllStringFunc(head[0], func(v string) string { return known[v] })
-	method, target, _ := strings.Cut(line, " ")
-	r = httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	filled := func(s string) string {
+		return variable.ReplaceAllStringFunc(s, func(v string) string { return known[v] })
+	}
+	method, target, _ := strings.Cut(filled(head[0]), " ")
+	r = httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(filled(body)))
 	for _, h := range head[1:] {
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Set(name, value)

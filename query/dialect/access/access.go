@@ -1,0 +1,80 @@
+// Package access serves the List Activity Logs API of access control, POST /filterActivity. Names are camelCase, times are Unix
+// ms, an answer is {"data":{"activities":[…],"nextToken":…},"message":…} and an error {"message":…}. The pages that a nextToken
+// leads to are a snapshot: what was stored when the first one was read, each entry once, in order.
+package access
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// API is the dialect over a store.
+type API struct {
+	store *query.Store
+	log   *slog.Logger
+}
+
+// New makes the dialect.
+func New(store *query.Store, log *slog.Logger) *API {
+	return &API{store, log}
+}
+
+const path = "/filterActivity"
+
+// Routes registers the dialect.
+func (a *API) Routes(r chi.Router) {
+	r.HandleFunc(path, a.handle(verb))
+	r.Post(path, a.handle(a.list))
+}
+
+func verb(w http.ResponseWriter, _ *http.Request) (*answer, error) {
+	return nil, reply.NotAllowed(w, http.MethodPost)
+}
+
+func (a *API) list(w http.ResponseWriter, r *http.Request) (*answer, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	f, err := query.NewFilter(p)
+	if err != nil {
+		return nil, err
+	}
+	body, err := read(w, r)
+	if err != nil {
+		return nil, err
+	}
+	l, err := parse(body, f)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.Await(r, a.store); err != nil {
+		return nil, err
+	}
+	page, err := a.store.List(r.Context(), l)
+	if err != nil {
+		return nil, inWords(err)
+	}
+	return answerOf(page), nil
+}
+
+// inWords gives a fault of the cursor the name that it has here.
+func inWords(err error) error {
+	var f *schema.FieldError
+	if !errors.As(err, &f) || f.Field != "cursor" {
+		return err
+	}
+	issue := "does not belong to this request: send the same fields as for the page before; only limit may change"
+	if f.Code == "EXPIRED" {
+		issue = "has expired: start again without it"
+	}
+	return &schema.FieldError{Field: "nextToken", Code: f.Code, Issue: issue}
+}
