@@ -81,6 +81,18 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: got %d %s %q, want %d %s %q", tt.name, status, body, challenge, tt.status, tt.contains, tt.challenge)
 		}
 	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // its own two writes are on their way
+		status, body, _ := p.as(t, everybody, "GET", entries+"/count", "")
+		if status == 200 && strings.Contains(body, `{"count":2}`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("everybody's admin counts: got %d %s, want an entry of acme and one of other", status, body)
+		}
+	}
+	if _, body, _ := p.as(t, everybody, "GET", entries+"/count?tenant=other", ""); !strings.Contains(body, `{"count":1}`) {
+		t.Errorf("everybody's admin counts those of one: got %s, want 1", body)
+	}
 	for _, path := range []string{"/livez", "/readyz", "/version", "/metrics"} {
 		if status, body, _ := p.as(t, "", "GET", path, ""); status != 200 {
 			t.Errorf("%s: got %d %s, want it open", path, status, body)

@@ -9,7 +9,7 @@ import (
 )
 
 // Filter says which entries of one tenant are meant. The tenant comes from the principal alone: a Filter that NewFilter did not
-// make is refused by everything that takes one.
+// make is refused by everything that takes one. That of an administrator of schema.AllTenants means the entries of every tenant.
 type Filter struct {
 	tenant string
 	schema.Match
@@ -24,6 +24,9 @@ func NewFilter(p schema.Principal) (Filter, error) {
 }
 
 func tenantFilter(p schema.Principal) (Filter, error) {
+	if p.Tenant == schema.AllTenants && !p.Admin() {
+		return Filter{}, fmt.Errorf("%w: reading across tenants needs an administrator", schema.ErrForbidden)
+	}
 	f := Filter{tenant: p.Tenant}
 	return f, f.check()
 }

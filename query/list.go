@@ -230,11 +230,11 @@ func (rd *reader) add(ctx context.Context, sp span) error {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var r row
+		r := rd.filter.row()
 		if err := rows.Scan(r.dest(rd.listing.Fields)...); err != nil {
 			return fmt.Errorf("read an entry: %w", err)
 		}
-		e, err := r.entry(rd.filter.tenant)
+		e, err := r.entry()
 		if err != nil {
 			return err
 		}
@@ -261,7 +261,7 @@ func (rd *reader) statement(sp span) statement {
 		c.AddTime(past, "after", rd.after.timestamp)
 		c.Args = append(c.Args, clickhouse.Named("id", rd.after.id))
 	}
-	text := "SELECT " + columns[rd.listing.Fields] + " FROM activity" + c.Where() +
+	text := "SELECT " + rd.filter.columns(rd.listing.Fields) + " FROM activity" + c.Where() +
 		fmt.Sprintf(" ORDER BY timestamp %[1]s, id %[1]s LIMIT %[2]d", order.sql(), rd.aim-len(rd.entries))
 	if rd.skip > 0 {
 		text += fmt.Sprintf(" OFFSET %d", rd.skip)

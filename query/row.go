@@ -17,26 +17,44 @@ var columns = [...]string{
 	Everything: "id, timestamp, action, platform, device, actor_id, actor_name, detail, actor_kind, received_at, targets, request_id, details, extra",
 }
 
-// row is one row of a listing.
+// columns are those, and where entries of several tenants are read, whose each is.
+func (f Filter) columns(fields Fields) string {
+	if f.tenant == schema.AllTenants {
+		return "tenant, " + columns[fields]
+	}
+	return columns[fields]
+}
+
+// row is one row of a listing, to be begun by Filter.row.
 type row struct {
+	tenant              string // of the filter
 	e                   schema.Entry
 	timestamp, received time.Time
 	targets             []string
 	extra               string
 }
 
+func (f Filter) row() row { return row{tenant: f.tenant} }
+
 func (r *row) dest(f Fields) []any {
 	e := &r.e
-	d := []any{&e.ID, &r.timestamp, &e.Action, &e.Platform, &e.Device, &e.ActorID, &e.ActorName, &e.Detail}
+	var d []any
+	if r.tenant == schema.AllTenants {
+		d = append(d, &e.Tenant)
+	}
+	d = append(d, &e.ID, &r.timestamp, &e.Action, &e.Platform, &e.Device, &e.ActorID, &e.ActorName, &e.Detail)
 	if f == Everything {
 		d = append(d, &e.ActorKind, &r.received, &r.targets, &e.RequestID, &e.Details, &r.extra)
 	}
 	return d
 }
 
-func (r *row) entry(tenant string) (schema.Entry, error) {
+func (r *row) entry() (schema.Entry, error) {
 	e := r.e
-	e.Tenant, e.Timestamp = tenant, r.timestamp.UnixMilli()
+	if r.tenant != schema.AllTenants {
+		e.Tenant = r.tenant
+	}
+	e.Timestamp = r.timestamp.UnixMilli()
 	if !r.received.IsZero() {
 		e.ReceivedAt = r.received.UnixMilli()
 	}
@@ -67,13 +85,13 @@ func (s *Store) Get(ctx context.Context, p schema.Principal, id uint64) (e schem
 	}
 	c := f.entries(s.floor())
 	c.Add("id = {id:UInt64}", "id", id)
-	var r row
-	err = s.one(ctx, f.tenant, statement{"SELECT " + columns[Everything] + " FROM activity" + c.Where() + " LIMIT 1", c.Args}, r.dest(Everything)...)
+	r := f.row()
+	err = s.one(ctx, f.tenant, statement{"SELECT " + f.columns(Everything) + " FROM activity" + c.Where() + " LIMIT 1", c.Args}, r.dest(Everything)...)
 	if errors.Is(err, schema.ErrNotFound) {
 		return e, fmt.Errorf("%w: no entry has the id %d", err, id)
 	}
 	if err != nil {
 		return e, fmt.Errorf("get an entry: %w", err)
 	}
-	return r.entry(f.tenant)
+	return r.entry()
 }

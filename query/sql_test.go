@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestStatements(t *testing.T) {
 	const floor = "2026-01-01"
-	all := Filter{tenant: "acme"}
+	all, everybody := Filter{tenant: "acme"}, Filter{tenant: schema.AllTenants}
 	set := func(change func(*Filter)) Filter {
 		f := all
 		change(&f)
@@ -46,6 +46,9 @@ func TestStatements(t *testing.T) {
 		"list-target":          page(set(func(f *Filter) { f.Targets[0], f.ActorID = schema.TargetMatch{Type: "task", ID: "1"}, "u" }), Listing{}, nil, 0, span{}),
 		"list-target-id":       page(set(func(f *Filter) { f.Targets[0].ID = "1" }), Listing{}, nil, 0, span{}),
 		"list-search":          page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
+		"list-all-tenants":     page(everybody, Listing{}, nil, 0, span{from: base}),
+		"count-all-tenants":    countOf(set(func(f *Filter) { f.tenant, f.Device, f.Start = schema.AllTenants, "d", base+minute }), floor),
+		"stats-all-tenants":    tally{Statistics{Filter: everybody, By: ByDevice, Top: 10}, floor, false}.top(),
 		"count":                countOf(all, floor),
 		"count-kind":           countOf(set(func(f *Filter) { f.Platform, f.Action = "p", "a" }), floor),
 		"count-device":         countOf(device, floor),
@@ -64,7 +67,13 @@ func TestStatements(t *testing.T) {
 		"stats-series-entries": tally{Statistics{Filter: device, By: ByTargetType, Top: 1, Interval: 24 * time.Hour}, floor, false}.series([]string{"task"}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			checkStatement(t, q)
+			if all := strings.HasSuffix(name, "-all-tenants"); all {
+				if strings.Contains(q.text, "tenant = ") || wallOf(schema.AllTenants) != "{}" {
+					t.Errorf("reads one tenant: %s", q.text)
+				}
+			} else {
+				checkStatement(t, q)
+			}
 			golden(t, filepath.Join("testdata", name+".sql"), q)
 		})
 	}

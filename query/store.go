@@ -1,5 +1,5 @@
 // Package query reads what has been stored, and erases it. It promises: no request sees, counts or erases an entry of
-// another tenant; a page begun with a cursor goes on where the page before it ended, whatever is written meanwhile; a caller
+// another tenant, unless it is of the administrator of all, who reads and never erases; a page begun with a cursor goes on where the page before it ended, whatever is written meanwhile; a caller
 // that waits for the position of its write sees that write; an erasure that was answered is complete for every entry
 // acknowledged before it was asked for, and nothing later is touched. While Kafka is away lists and counts go on.
 package query
@@ -138,7 +138,7 @@ func (s *Store) query(ctx context.Context, tenant string, q statement) (driver.R
 		return nil, fmt.Errorf("%w: a query needs a tenant", schema.ErrUnauthenticated)
 	}
 	settings := s.limits()
-	settings["additional_table_filters"] = tenantWall(tenant)
+	settings["additional_table_filters"] = wallOf(tenant)
 	return s.run(ctx, q, settings)
 }
 

@@ -143,7 +143,7 @@ func (t tally) rollup(first, end int64) (string, []any) {
 // entities are the conditions on by_entity for all entities of a kind; name is the parameter's.
 func (t tally) entities(kind, name string) (string, *clauses) {
 	c := &clauses{}
-	c.Add("tenant = {tenant:String}", "tenant", t.Filter.tenant)
+	c.of(t.Filter.tenant)
 	c.Add("kind = {"+name+":String}", name, kind)
 	c.Add("received >= {floor:Date}", "floor", t.floor)
 	return "by_entity", c

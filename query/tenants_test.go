@@ -1,0 +1,334 @@
+package query_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"pgregory.net/rapid"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// world is entries of many tenants that are alike in all but their tenant, and what calls have shown of them.
+type world struct {
+	*pipeline
+	entries  map[uint64]schema.Entry // those that there are, of all tenants
+	all      []uint64                // every id that there ever was
+	runs     int
+	calls    int
+	cursors  []cursor       // that were given out, to whom
+	breaches map[string]int // foreign rows, by the call that showed them
+}
+
+type cursor struct {
+	tenant string
+	l      query.Listing
+}
+
+// names end in what SQL, JSON, globs and lists of tenants might trip over.
+var names = []string{"", "'", `\'`, `") OR 1 = 1 --`, "%", "*", ",", "\u00e9", " ", "{tenant:String}"}
+
+// TestNoForeignRows has tenants list, count, get, page, make statistics and delete at random: none ever sees or touches an entry of
+// another one, while the administrator of all sees every entry with its tenant. That holds with either wall between tenants
+// taken away; with both away it is seen to fail, so that it is known to notice.
+func TestNoForeignRows(t *testing.T) {
+	for _, tt := range []struct {
+		name               string
+		predicate, setting bool // is taken away
+		checks             string
+	}{
+		{"both walls", false, false, "10"},
+		{"without the setting", false, true, "5"},
+		{"without the predicate", true, false, "5"},
+		{"without a wall", true, true, "3"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			checks := flag.Lookup("rapid.checks")
+			if before := checks.Value.String(); before == checks.DefValue {
+				_ = checks.Value.Set(tt.checks) // a check takes seconds: deletes wait for the consumer
+				defer func() { _ = checks.Value.Set(before) }()
+			}
+			query.TakeDown(t, tt.predicate, tt.setting)
+			w := &world{pipeline: startPipeline(t, 20*time.Second), entries: map[uint64]schema.Entry{}, breaches: map[string]int{}}
+			rapid.Check(t, func(rt *rapid.T) { w.check(t.Context(), rt, tt.predicate && tt.setting) })
+			t.Logf("%d calls, foreign rows: %v", w.calls, w.breaches)
+			if !tt.predicate || !tt.setting {
+				return
+			}
+			for _, call := range []string{"list", "count", "get", "stats"} {
+				if w.breaches[call] == 0 {
+					t.Errorf("without a wall %s showed no foreign row: this test would not notice one", call)
+				}
+			}
+		})
+	}
+}
+
+// check lets new tenants call at random. open: no wall stands, so that foreign rows are counted and nothing else is looked at.
+func (w *world) check(ctx context.Context, rt *rapid.T, open bool) {
+	w.runs++
+	tenants := make([]string, rapid.IntRange(2, 5).Draw(rt, "tenants"))
+	for i := range tenants {
+		tenants[i] = fmt.Sprintf("%d", w.runs) + names[(i*7+w.runs)%len(names)]
+	}
+	slices.Sort(tenants)
+	tenants = slices.Compact(tenants)
+	w.fill(ctx, rt, tenants)
+	for range 100 {
+		w.calls++
+		c := call{w: w, rt: rt, ctx: ctx, open: open, tenant: rapid.SampledFrom(append(tenants, schema.AllTenants)).Draw(rt, "who")}
+		c.one(rapid.IntRange(0, 24).Draw(rt, "call"))
+	}
+}
+
+// fill stores the same entries for each tenant, and waits until they can be read.
+func (w *world) fill(ctx context.Context, rt *rapid.T, tenants []string) {
+	position := schema.Position{}
+	for _, tenant := range tenants {
+		partition := rapid.IntRange(0, partitions-1).Draw(rt, "partition")
+		n := rapid.IntRange(1, 12).Draw(rt, "entries")
+		first := w.ids.Add(uint64(n)) - uint64(n) + 1
+		var c schema.Chunk
+		c.Reset(tenant, time.Now().UnixMilli())
+		for i := range n {
+			e := schema.Entry{
+				Tenant: tenant, ID: first + uint64(i), Timestamp: 1_707_724_800_000 + int64(i%5)*3_000_000, Action: []string{"post", "like"}[i%2],
+				Platform: []string{"x", "y", "z"}[i%3], Device: fmt.Sprint("d", i%3), Detail: "some words", RequestID: "r",
+			}
+			c.Add(&e, nil)
+			w.entries[e.ID] = e
+			w.all = append(w.all, e.ID)
+		}
+		c.Seal(first)
+		res, err := w.client.Produce(ctx, &kafka.ProduceRequest{
+			Topic: w.broker.Topic(), Partition: partition, RequiredAcks: kafka.RequireAll,
+			Records: kafka.NewRecordReader(kafka.Record{Time: time.Now(), Value: kafka.NewBytes(schema.AppendChunk(schema.AppendRecordHeader(nil), &c))}),
+		})
+		if err != nil || res.Error != nil {
+			rt.Fatal(err, res)
+		}
+		position.Add(partition, res.BaseOffset)
+	}
+	if err := w.store.Await(ctx, position); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+// call is one call of one tenant.
+type call struct {
+	w      *world
+	rt     *rapid.T
+	ctx    context.Context
+	open   bool
+	tenant string
+}
+
+// breach is a foreign row, or a wrong answer, which is a foreign row or an own one that is missing.
+func (c *call) breach(what string, details ...any) {
+	if c.open {
+		c.w.breaches[what]++
+		return
+	}
+	c.rt.Fatalf("%s of %q: %v", what, c.tenant, details)
+}
+
+func (c *call) sees(e schema.Entry) bool {
+	return c.tenant == schema.AllTenants || c.tenant == e.Tenant
+}
+
+// filter is a random one, and how many entries the tenant should see by it.
+func (c *call) filter() (query.Filter, int) {
+	f, err := query.NewFilter(of(c.tenant))
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	maybe := func(label, value string) string {
+		return rapid.SampledFrom([]string{"", "", value}).Draw(c.rt, label)
+	}
+	f.Platform, f.Device, f.Action = maybe("platform", "x"), maybe("device", "d1"), maybe("action", "like")
+	f.Search, f.RequestID = maybe("search", "words"), maybe("request", "r")
+	if rapid.Bool().Draw(c.rt, "start") {
+		f.Start = 1_707_724_800_000 + 1
+	}
+	n := 0
+	is := func(want, got string) bool { return want == "" || want == got }
+	for _, e := range c.w.entries {
+		if c.sees(e) && is(f.Platform, e.Platform) && is(f.Device, e.Device) && is(f.Action, e.Action) && e.Timestamp >= f.Start {
+			n++
+		}
+	}
+	return f, n
+}
+
+// one makes the call of the number, from 0 to 24.
+func (c *call) one(n int) {
+	switch {
+	case n < 7:
+		c.list()
+	case n < 10:
+		c.follow()
+	case n < 14:
+		c.count()
+	case n < 18:
+		c.stats()
+	case n < 23:
+		c.get()
+	case n < 24 || c.w.calls%2 == 0:
+		c.deleteOne()
+	default:
+		c.deleteAll()
+	}
+}
+
+func (c *call) list() {
+	f, n := c.filter()
+	l := query.Listing{
+		Filter: f, Limit: rapid.IntRange(1, 20).Draw(c.rt, "limit"), Offset: int64(rapid.IntRange(0, 3).Draw(c.rt, "offset")),
+		Order:  rapid.SampledFrom([]query.Order{query.NewestFirst, query.OldestFirst}).Draw(c.rt, "order"),
+		Fields: rapid.SampledFrom([]query.Fields{query.Summary, query.Everything}).Draw(c.rt, "fields"),
+	}
+	c.page(l, min(l.Limit, max(0, n-int(l.Offset))))
+}
+
+// page reads a page of n entries; n < 0: of as many as there are.
+func (c *call) page(l query.Listing, n int) {
+	page, err := c.w.store.List(c.ctx, l)
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	for _, e := range page.Entries {
+		if own, ok := c.w.entries[e.ID]; !ok || own.Tenant != e.Tenant || !c.sees(own) {
+			c.breach("list", e.ID, own.Tenant, e.Tenant)
+			return
+		}
+	}
+	if n >= 0 && len(page.Entries) != n {
+		c.breach("list", len(page.Entries), n)
+	}
+	if l.Offset = 0; page.Next != "" {
+		l.Cursor = page.Next
+		c.w.cursors = append(c.w.cursors, cursor{c.tenant, l})
+	}
+}
+
+// follow goes on from a cursor, that was given to anybody.
+func (c *call) follow() {
+	if len(c.w.cursors) == 0 {
+		return
+	}
+	given := c.w.cursors[rapid.IntRange(0, len(c.w.cursors)-1).Draw(c.rt, "cursor")]
+	if given.tenant == c.tenant {
+		c.page(given.l, -1)
+		return
+	}
+	stolen := given.l
+	f, err := query.NewFilter(of(c.tenant))
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	f.Match = given.l.Filter.Match
+	stolen.Filter = f
+	if _, err := c.w.store.List(c.ctx, stolen); !errors.Is(err, schema.ErrInvalid) {
+		c.rt.Fatalf("%q goes on with a cursor of %q: %v", c.tenant, given.tenant, err)
+	}
+}
+
+func (c *call) count() {
+	f, n := c.filter()
+	got, err := c.w.store.Count(c.ctx, f)
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	if got != uint64(n) {
+		c.breach("count", got, n)
+	}
+}
+
+func (c *call) stats() {
+	f, n := c.filter()
+	q := query.Statistics{Filter: f, Top: 10, By: rapid.SampledFrom([]query.Dimension{query.ByNothing, query.ByAction, query.ByPlatform, query.ByDevice}).Draw(c.rt, "by")}
+	if rapid.Bool().Draw(c.rt, "by time") {
+		q.Interval = time.Hour
+	}
+	got, err := c.w.store.Stats(c.ctx, q)
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	if got.Total != uint64(n) {
+		c.breach("stats", got.Total, n)
+	}
+}
+
+// anyID is an id of anybody's, perhaps of an entry that is gone.
+func (c *call) anyID() (id uint64, e schema.Entry, there bool) {
+	id = rapid.SampledFrom(c.w.all[max(0, len(c.w.all)-60):]).Draw(c.rt, "id")
+	e, there = c.w.entries[id]
+	return id, e, there
+}
+
+func (c *call) get() {
+	id, e, there := c.anyID()
+	got, err := c.w.store.Get(c.ctx, of(c.tenant), id)
+	switch mine := there && c.sees(e); {
+	case err != nil && !errors.Is(err, schema.ErrNotFound):
+		c.rt.Fatal(err)
+	case (err == nil) != mine, mine && got.Tenant != e.Tenant:
+		c.breach("get", id, e.Tenant, got.Tenant, err)
+	}
+}
+
+func (c *call) deleteOne() {
+	id, e, there := c.anyID()
+	err := c.w.store.DeleteOne(c.ctx, of(c.tenant), id)
+	if c.tenant == schema.AllTenants {
+		c.forbidden(err)
+		return
+	}
+	mine := there && c.sees(e)
+	switch {
+	case err != nil && !errors.Is(err, schema.ErrNotFound):
+		c.rt.Fatal(err)
+	case (err == nil) != mine:
+		c.breach("delete", id, e.Tenant, err)
+	case mine:
+		delete(c.w.entries, id)
+	}
+}
+
+func (c *call) deleteAll() {
+	err := c.w.store.DeleteAll(c.ctx, of(c.tenant))
+	if c.tenant == schema.AllTenants {
+		c.forbidden(err)
+		return
+	}
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	maps.DeleteFunc(c.w.entries, func(_ uint64, e schema.Entry) bool { return e.Tenant == c.tenant })
+}
+
+func (c *call) forbidden(err error) {
+	if !errors.Is(err, schema.ErrForbidden) {
+		c.rt.Fatalf("a delete across tenants: got %v, want forbidden", err)
+	}
+}
+
+// Only an administrator is of all tenants.
+func TestAcrossTenants(t *testing.T) {
+	reader := schema.Principal{Tenant: schema.AllTenants, Roles: []string{"TenantAdmin"}, Scopes: schema.Scopes()}
+	if _, err := query.NewFilter(reader); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("without the role: got %v, want forbidden", err)
+	}
+	reader.Roles = []string{"Admin"}
+	if _, err := query.NewFilter(reader); err != nil {
+		t.Errorf("with the role: %v", err)
+	}
+}
