@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -178,6 +180,42 @@ func TestEntities(t *testing.T) {
 	}
 }
 
+// The server sorts what does not come in the order of the table.
+func TestEntitiesComeInTheOrderOfTheTable(t *testing.T) {
+	var e Entities
+	for seed := range uint64(3) {
+		e.Reset()
+		r := rand.New(rand.NewPCG(seed, 1))
+		sums, want := map[string]int64{}, map[string]int64{}
+		for range 5000 {
+			device, user, tenant := fmt.Sprint("device-", r.IntN(300)), fmt.Sprint("u", r.IntN(40)), fmt.Sprint("t", r.IntN(12))
+			hour, day := int64(r.IntN(30)), int64(19_990+r.IntN(2))
+			e.Add(row(tenant, func(row *Row) {
+				row.Device, row.ActorId, row.Targets = device, user, nil
+				row.Timestamp, row.ReceivedAt = hour*hourMillis+7, day*dayMillis+1
+			}), 1)
+			want[fmt.Sprintf("%s device %s %d %d", tenant, device, hour*3600, day)]++
+		}
+		for _, b := range e.Blocks(3, 9, 5) {
+			before := ""
+			for _, r := range rows(t, b) {
+				at := fmt.Sprintf("%-4s %-8s %-12s %8s %s", r["tenant"], r["kind"], r["entity"], r["hour"], r["received"])
+				if at < before {
+					t.Fatalf("%q comes after %q", at, before)
+				}
+				before = at
+				if r["kind"] == KindDevice {
+					n, _ := strconv.ParseInt(r["n"], 10, 64)
+					sums[fmt.Sprintf("%s device %s %s %s", r["tenant"], r["entity"], r["hour"], r["received"])] += n
+				}
+			}
+		}
+		if !maps.Equal(sums, want) {
+			t.Errorf("seed %d: the counts differ: got %d groups, want %d", seed, len(sums), len(want))
+		}
+	}
+}
+
 func TestEntitiesOfNothingAreTheMarker(t *testing.T) {
 	var e Entities
 	e.Reset()
@@ -199,7 +237,7 @@ func TestEntitiesCountAsAMapDoes(t *testing.T) {
 			want[device]++
 		}
 		for _, r := range rows(t, e.Blocks(0, 1, 1)[0]) {
-			if r["kind"] == KindDevice && r["n"] != fmt.Sprint(want[r["entity"]]) {
+			if r["kind"] == KindDevice && r["n"] != fmt.Sprint(want[r["entity"]]) { // all in one hour
 				t.Fatalf("%s: got %s, want %d", r["entity"], r["n"], want[r["entity"]])
 			}
 			delete(want, r["entity"])

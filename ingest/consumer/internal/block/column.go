@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -106,6 +107,20 @@ func (c *dict) key(v string) uint32 {
 	}
 	*near = k + 1
 	return k
+}
+
+// ranks are the values' places, by key, when they are sorted as texts.
+func (c *dict) ranks() []uint32 {
+	order := make([]uint32, len(c.names))
+	for k := range order {
+		order[k] = uint32(k)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return strings.Compare(c.names[a], c.names[b]) })
+	ranks := make([]uint32, len(order))
+	for rank, k := range order {
+		ranks[k] = uint32(rank)
+	}
+	return ranks
 }
 
 func (c *dict) appendKey(k uint32) { c.keys = append(c.keys, k) }
