@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +46,29 @@ func (f Filter) matches(e schema.Entry) bool {
 		name = e.ActorID
 	}
 	return e.Tenant == f.tenant && is(f.Platform, e.Platform) && is(f.Device, e.Device) && is(f.Action, e.Action) && is(f.ActorID, e.ActorID) &&
-		is(f.Username, name) && (f.Start == 0 || e.Timestamp >= f.Start) && (f.End == 0 || e.Timestamp <= f.End)
+		is(f.Username, name) && is(f.ActorKind, e.ActorKind) && (f.NotActorKind == "" || f.NotActorKind != e.ActorKind) && is(f.RequestID, e.RequestID) &&
+		hasTargets(f, e) && found(f.Search, e) && (f.Start == 0 || e.Timestamp >= f.Start) && (f.End == 0 || e.Timestamp <= f.End)
+}
+
+func hasTargets(f Filter, e schema.Entry) bool {
+	has := slices.Clone(e.Targets)
+	if e.Device != "" {
+		has = append(has, schema.Target{Type: schema.DeviceTarget, ID: e.Device})
+	}
+	for _, want := range f.Targets {
+		if want != (schema.TargetMatch{}) && !slices.ContainsFunc(has, func(t schema.Target) bool {
+			return (want.Type == "" || want.Type == t.Type) && (want.ID == "" || want.ID == t.ID)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+func found(search string, e schema.Entry) bool {
+	words, has := schema.Words(search), schema.Words(e.Detail+" "+e.Details)
+	missing := slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(has, w) })
+	return search == "" || search == e.RequestID || len(words) > 0 && !missing
 }
 
 // drawTime is within 30 hours, often on an hour's edge and often the same.
@@ -61,18 +84,43 @@ func drawEntries(t *rapid.T, tenants [2]string, firstID int) []schema.Entry {
 		out[i] = schema.Entry{
 			Tenant: maybe("tenant", tenants[0], tenants[0], tenants[1]), ID: uint64(firstID + i), Timestamp: drawTime(t, "entry"),
 			Action: maybe("action", "post", "like"), Platform: maybe("platform", "", "x", "y"), Device: maybe("device", "", "d1", "d2"),
-			ActorID: maybe("actor", "", "u1", "u2"), ActorName: maybe("name", "", "u1", "ann"),
+			ActorID: maybe("actor", "", "u1", "u2"), ActorName: maybe("name", "", "u1", "ann"), ActorKind: maybe("kind", "", "business"),
+			RequestID: maybe("request", "", "r-1", "paid"), Detail: maybe("detail", "", "Paid twice", "paid-up"), Details: maybe("details", "", `{"why":"twice"}`),
+		}
+		for _, target := range []string{maybe("target", "", "task/1", "door/d2"), maybe("second target", "", "task/11", "DEVICE/d2")} {
+			if kind, id, ok := strings.Cut(target, "/"); ok {
+				out[i].Targets = append(out[i].Targets, schema.Target{Type: kind, ID: id})
+			}
 		}
 	}
 	return out
 }
 
+// conditions are all that a filter can have but its times.
+var conditions = []func(*Filter){
+	func(f *Filter) { f.Platform = "x" },
+	func(f *Filter) { f.Action = "post" },
+	func(f *Filter) { f.Device = "d1" },
+	func(f *Filter) { f.ActorID = "u1" },
+	func(f *Filter) { f.Username = "u1" },
+	func(f *Filter) { f.ActorKind = "business" },
+	func(f *Filter) { f.NotActorKind = "business" },
+	func(f *Filter) { f.RequestID = "r-1" },
+	func(f *Filter) { f.Search = "paid" },
+	func(f *Filter) { f.Search = "TWICE, paid" },
+	func(f *Filter) { f.Want(schema.TargetMatch{Type: "task"}) },
+	func(f *Filter) { f.Want(schema.TargetMatch{Type: "task", ID: "1"}) },
+	func(f *Filter) { f.Want(schema.TargetMatch{ID: "1"}) },
+	func(f *Filter) { f.Want(schema.TargetMatch{ID: "d2"}) },
+	func(f *Filter) { f.Want(schema.TargetMatch{Type: schema.DeviceTarget}) },
+	func(f *Filter) { f.Want(schema.TargetMatch{Type: schema.DeviceTarget, ID: "d2"}) },
+}
+
+// drawFilter has up to three conditions; with more, hardly an entry would match.
 func drawFilter(t *rapid.T, f Filter) Filter {
-	maybe := func(label string, value string) string {
-		return rapid.SampledFrom([]string{"", "", value}).Draw(t, "filter "+label)
+	for range rapid.IntRange(0, 3).Draw(t, "conditions") {
+		conditions[rapid.IntRange(0, len(conditions)-1).Draw(t, "condition")](&f)
 	}
-	f.Platform, f.Action, f.Device = maybe("platform", "x"), maybe("action", "post"), maybe("device", "d1")
-	f.ActorID, f.Username = maybe("actor", "u1"), maybe("name", "u1")
 	if rapid.Bool().Draw(t, "has start") {
 		f.Start = drawTime(t, "start")
 	}

@@ -1,0 +1,119 @@
+package audit_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
+	"github.com/activitylog/activitylog/ingest/collector"
+	"github.com/activitylog/activitylog/ingest/consumer"
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/audit"
+	"github.com/activitylog/activitylog/query/dialect/fleet"
+	"github.com/activitylog/activitylog/query/internal/fixture"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// TestFleetWritesAreReadHere sends an entry to the fleet dialect's door and reads it here, at once, on a router that both share.
+func TestFleetWritesAreReadHere(t *testing.T) {
+	h := standalone(t, 20*time.Second)
+	const text = `{"platform":"tiktok","serial":"d/1","action_type":"post","action_detail":"Published video","username":"user123","timestamp":1707725000,"details":{"likes":7}}`
+	written := ask(h, http.MethodPost, "/api/v1/activity_log", text, "")
+	position := written.Header().Get(schema.PositionHeader)
+	var fleets struct {
+		Data struct {
+			ID uint64 `json:"id"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(written.Body.Bytes(), &fleets); err != nil || written.Code != http.StatusOK || position == "" {
+		t.Fatalf("write: %d, %v, %s", written.Code, err, written.Body)
+	}
+	want := fmt.Sprintf(`{"id":"%s","userId":null,"user":{"id":null,"username":"user123","name":null,"role":null},"action":"post",`+
+		`"targetType":"DEVICE","targetId":"d/1","details":{"likes":7,"detail":"Published video"},"ipAddress":null,"userAgent":null,"layer":null,`+
+		`"requestId":null,"createdAt":"2024-02-12T08:03:20.000Z","platform":"tiktok","serial":"d/1","username":"user123"}`, schema.UUID(fleets.Data.ID))
+	const path = "/api/v1/activity-logs"
+	for _, target := range []string{
+		"/" + schema.UUID(fleets.Data.ID).String(), "", "/target/DEVICE/d%2F1", "/action/post?username=user123", "?targetType=DEVICE&targetId=d/1", "?serial=d/1&search=video",
+	} {
+		got := ask(h, http.MethodGet, path+target, "", position)
+		if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) {
+			t.Errorf("%s: got %d, %s, want %s", target, got.Code, got.Body, want)
+		}
+	}
+	if got := ask(h, http.MethodGet, path+"/count?position="+position, "", ""); got.Body.String() != `{"success":true,"data":{"count":1}}` {
+		t.Errorf("count: got %d, %s", got.Code, got.Body)
+	}
+	if got := ask(h, http.MethodPut, "/api/v1/activity_log", "", ""); got.Code != http.StatusMethodNotAllowed || !strings.Contains(got.Body.String(), `"code":40501`) {
+		t.Errorf("the fleet dialect's own fault: got %d, %s", got.Code, got.Body)
+	}
+}
+
+// TestLateWrite waits for a position that is never stored.
+func TestLateWrite(t *testing.T) {
+	h := standalone(t, 50*time.Millisecond)
+	for _, target := range []string{"", "/count", "/00000000-0001-803b-8000-00000000616c"} {
+		got := ask(h, http.MethodGet, "/api/v1/activity-logs"+target, "", "p0:1000")
+		if got.Code != http.StatusGatewayTimeout || !strings.Contains(got.Body.String(), `"success":false`) {
+			t.Errorf("%s: got %d, %s, want 504", target, got.Code, got.Body)
+		}
+	}
+}
+
+// standalone is everything between a write through the fleet dialect and a read; a read waits for a write for as long as wait.
+func standalone(t *testing.T, wait time.Duration) http.Handler {
+	t.Helper()
+	b, db, log := testbed.Kafka(t, 2), fixture.Open(t, testbed.ClickHouse(t)), slog.New(slog.DiscardHandler)
+	client, reg := b.Client(), prometheus.NewRegistry()
+	stores := consumer.Defaults()
+	stores.Topic, stores.Brokers, stores.ClickHouse = b.Topic(), []string{b.Addr()}, db.Options
+	background(t, consumer.New(stores, client, log, reg).Run)
+	takes := collector.Config{Topic: b.Topic()}
+	takes.Defaults()
+	writes := collector.New(takes, client, log, reg)
+	background(t, writes.Run)
+	reads := query.Defaults()
+	reads.Topic, reads.WaitMax = b.Topic(), wait
+	store := query.New(reads, db.Conn, client, log, reg)
+	background(t, store.Run)
+	for deadline := time.Now().Add(20 * time.Second); writes.Ready(t.Context()) != nil; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the collector does not become ready")
+		}
+	}
+	r := chi.NewRouter()
+	r.Use(identify)
+	writes.Routes(r)
+	fleet.New(store, fleet.Config{}, log).Routes(r)
+	audit.New(store, log).Routes(r)
+	return r
+}
+
+func background(t *testing.T, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+}
+
+func ask(h http.Handler, method, target, body, position string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set(schema.PositionHeader, position)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
