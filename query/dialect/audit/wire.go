@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -74,20 +72,14 @@ type detail struct {
 // errMethod is a verb that the path does not know.
 var errMethod = errors.New("method not allowed")
 
-// RequestID is the header that names a request: the caller's own name for it, or one that is made here.
-const RequestID = "X-Request-Id"
-
-// maxRequestID bounds the name that a caller gives, in bytes.
-const maxRequestID = 128
-
 // endpoint does the work of a route. Its answer is nil when it has written it itself, as a stream is.
 type endpoint func(http.ResponseWriter, *http.Request) (*answer, error)
 
 // handle lets those pass who are administrators with the scope, and puts the endpoint's answer, or its error, into the envelope.
 func (a *API) handle(needs schema.Scope, do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := requestID(r)
-		w.Header().Set(RequestID, id)
+		id := schema.RequestID(r.Header)
+		w.Header().Set(schema.RequestIDHeader, id)
 		err := allowed(r, needs)
 		var done *answer
 		if err == nil {
@@ -100,15 +92,6 @@ func (a *API) handle(needs schema.Scope, do endpoint) http.HandlerFunc {
 			send(w, http.StatusOK, done)
 		}
 	}
-}
-
-func requestID(r *http.Request) string {
-	id := r.Header.Get(RequestID)
-	odd := strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' })
-	if id == "" || len(id) > maxRequestID || odd {
-		return uuid.NewString()
-	}
-	return id
 }
 
 // role is the one that the API's document asks for.

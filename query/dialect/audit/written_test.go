@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
@@ -55,6 +56,44 @@ func TestFleetWritesAreReadHere(t *testing.T) {
 	}
 	if got := ask(h, http.MethodPut, "/api/v1/activity_log", "", ""); got.Code != http.StatusMethodNotAllowed || !strings.Contains(got.Body.String(), `"code":40501`) {
 		t.Errorf("the fleet dialect's own fault: got %d, %s", got.Code, got.Body)
+	}
+}
+
+// TestWholeEntries writes all that an entry can hold, and reads it back.
+func TestWholeEntries(t *testing.T) {
+	h := standalone(t, 20*time.Second)
+	const text = `{"action":"TICKET_PAY","timestamp":"2024-03-15T10:00:00.123Z","userId":"abc-123","user":{"username":"ana","name":"Ana Ruiz","kind":"business"},` +
+		`"targets":[{"type":"TICKET","id":"ticket/456","name":"Lunch"},{"type":"USER","id":"7"}],"detail":"paid at the counter","details":{"amount":50000},` +
+		`"platform":"web","serial":"SN-1","ipAddress":"192.168.1.100","userAgent":"Mozilla/5.0","requestId":"req-9","layer":"api"}`
+	written := ask(h, http.MethodPost, "/api/v1/activity-logs", text, "")
+	var entry struct {
+		Data struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(written.Body.Bytes(), &entry); err != nil || written.Code != http.StatusCreated {
+		t.Fatalf("write: %d, %v, %s", written.Code, err, written.Body)
+	}
+	want := `{"success":true,"data":{"id":"` + entry.Data.ID + `","userId":"abc-123","user":{"id":"abc-123","username":"ana","name":"Ana Ruiz","role":"business"},` +
+		`"action":"TICKET_PAY","targetType":"TICKET","targetId":"ticket/456","details":{"amount":50000,"detail":"paid at the counter"},` +
+		`"ipAddress":"192.168.1.100","userAgent":"Mozilla/5.0","layer":"api","requestId":"req-9","createdAt":"2024-03-15T10:00:00.123Z",` +
+		`"platform":"web","serial":"SN-1","username":"ana",` +
+		`"targets":[{"type":"TICKET","id":"ticket/456","name":"Lunch"},{"type":"USER","id":"7","name":null}]}}`
+	got := ask(h, http.MethodGet, "/api/v1/activity-logs/"+entry.Data.ID, "", written.Header().Get(schema.PositionHeader))
+	if diff := cmp.Diff(want, got.Body.String()); diff != "" {
+		t.Errorf("status %d (-want +got):\n%s", got.Code, diff)
+	}
+	for _, target := range []string{
+		"target/TICKET/ticket%2F456", "target/USER/7", "target/DEVICE/SN-1", "user/abc-123", "action/TICKET_PAY",
+		"count?requestId=req-9&search=counter&platform=web&serial=SN-1&username=ana&startDate=2024-03-15T10:00:00.123Z&endDate=2024-03-15T10:00:00.123Z",
+	} {
+		got := ask(h, http.MethodGet, "/api/v1/activity-logs/"+target, "", "").Body.String()
+		if !strings.Contains(got, `"total":1,`) && !strings.Contains(got, `"count":1`) {
+			t.Errorf("%s: got %s, want the entry", target, got)
+		}
+	}
+	if got := ask(h, http.MethodPut, "/api/v1/activity-logs", "", "").Header().Get("Allow"); got != "GET, POST" {
+		t.Errorf("allowed on a router that both halves share: got %q", got)
 	}
 }
 
