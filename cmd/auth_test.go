@@ -161,6 +161,19 @@ func TestCredentialsOfTheOperator(t *testing.T) {
 		t.Errorf("key list --json: got %s, want one revoked and no hash", list)
 	}
 
+	slow := ctl("key", "create", "--tenant", "acme", "--scope", "ingest", "--rate", "0.01")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		status, body, _ := p.as(t, slow, "POST", entries, `{"action_type":"login"}`)
+		if status == 200 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a slow key: got %d %s, want 200", status, body)
+		}
+	}
+	can(slow, "POST", entries, 429)
+	can(slow, "GET", entries, 429)
+
 	can(ctl("token", "--tenant", "acme", "--role", "ADMIN", "--sub", "ada", "--ttl", "1m"), "DELETE", entries+"/all", 200)
 	can(ctl("token", "--tenant", "acme", "--scope", "read"), "POST", entries, 403)
 	for _, args := range [][]string{
@@ -178,5 +191,38 @@ func TestCredentialsOfTheOperator(t *testing.T) {
 	}
 	if out, code := run(t, nil, "activityctl", "token"); code != 78 || !strings.Contains(out, "JWT_SECRET") {
 		t.Errorf("activityctl token without a secret: got exit %d and %s, want 78", code, out)
+	}
+}
+
+// A collector asks for keys that it cannot check yet: it says so, and goes on once Kafka is there.
+func TestKeysWaitForKafka(t *testing.T) {
+	broker := freeAddr(t)
+	env := []string{"KAFKA_BROKERS=" + broker, "AUTH=keys"}
+	c := start(t, env, "collector")
+	c.until(t, "/readyz", 503, "API keys")
+	const key = "alog.aaaaaaaaaaaa.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	if status, body, _ := c.as(t, key, "POST", entries, `{"action_type":"early"}`); status != 503 || !strings.Contains(body, "API keys") {
+		t.Errorf("with a key: got %d %s, want 503 and why", status, body)
+	}
+	if status, body, _ := c.as(t, "", "POST", entries, `{"action_type":"early"}`); status != 401 {
+		t.Errorf("without: got %d %s, want 401", status, body)
+	}
+	start(t, []string{"BROKER_ADDR=" + broker, "DATA_DIR=" + t.TempDir()}, "standalone", "--only=broker")
+	c.until(t, "/readyz", 200, "ready")
+	if status, body, _ := c.as(t, key, "POST", entries, `{"action_type":"early"}`); status != 401 {
+		t.Errorf("with an unknown key: got %d %s, want 401", status, body)
+	}
+	made, code := run(t, env, "activityctl", "key", "create", "--tenant", "acme", "--scope", "ingest")
+	if code != 0 {
+		t.Fatalf("key create: exit %d: %s", code, made)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		status, body, _ := c.as(t, strings.TrimSpace(made), "POST", entries, `{"action_type":"kept"}`)
+		if status == 200 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("with the new key: got %d %s, want 200", status, body)
+		}
 	}
 }

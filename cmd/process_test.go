@@ -181,6 +181,7 @@ func TestExitCodes(t *testing.T) {
 		{"activityctl", nil, nil, 2, "migrate"},
 		{"collector", []string{"AUTH=jwt", "PARTITIONS=none"}, []string{"--check"}, 78, "PARTITIONS"},
 		{"collector", []string{"AUTH=jwt"}, nil, 78, "JWT_SECRET"},
+		{"query", []string{"JWT_SECRET=" + jwtSecret}, nil, 78, "add jwt"},
 		{"query", []string{"AUTH=jwt", "JWT_SECRET=short"}, nil, 78, "32 bytes"},
 		{"standalone", []string{"AUTH=jwt", "JWT_JWKS_URL=http://example.com/keys"}, nil, 78, "JWT_JWKS_URL"},
 		{"query", []string{"AUTH=jwt", "JWT_SECRET=" + jwtSecret, "HTTP_ADDR=0.0.0.0:0"}, []string{"--check"}, 0, "valid"},

@@ -195,6 +195,9 @@ func (c *call) list() {
 		Order:  rapid.SampledFrom([]query.Order{query.NewestFirst, query.OldestFirst}).Draw(c.rt, "order"),
 		Fields: rapid.SampledFrom([]query.Fields{query.Summary, query.Everything}).Draw(c.rt, "fields"),
 	}
+	if l.Offset == 0 {
+		l.Snapshot = rapid.Bool().Draw(c.rt, "snapshot")
+	}
 	c.page(l, min(l.Limit, max(0, n-int(l.Offset))))
 }
 

@@ -180,7 +180,7 @@ func (l *links) env() string {
 	return b.String()
 }
 
-// write puts the variables into a file that only the owner reads, with those by which activityctl token makes good tokens.
+// write puts the variables into a file that only the owner reads, with those that say who may ask.
 func (l *links) write(path string, auth identity.Settings) error {
 	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env() + auth.Env()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -105,6 +105,9 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	if err != nil {
 		return schema.Principal{}, err
 	}
+	if schema.CheckText("sub", subject, schema.MaxNameBytes) != nil { // erasures are noted with it
+		return schema.Principal{}, invalid("the claim sub is too long, or no text")
+	}
 	scope, given := claims["scope"]
 	if !given || scope == nil {
 		return schema.Principal{Tenant: tenant, Subject: subject, Roles: roles, Scopes: ScopesOfRoles(roles)}, nil

@@ -156,6 +156,8 @@ func TestTokensThatAreRefused(t *testing.T) {
 		{"with a tenant that is no text", good(jwt.MapClaims{"tenant": "a\x00b"}), 403, ""},
 		{"with a tenant too long", good(jwt.MapClaims{"tenant": strings.Repeat("x", 1025)}), 403, ""},
 		{"with a tenant that is a list", good(jwt.MapClaims{"tenant": []string{"acme"}}), 401, "tenant must be a string"},
+		{"with a subject that is no text", good(jwt.MapClaims{"sub": "a\x00"}), 401, "sub"},
+		{"with a subject that is a number", good(jwt.MapClaims{"sub": 1}), 401, "sub must be"},
 		{"with a role that is a number", good(jwt.MapClaims{"role": 1}), 401, "role must be"},
 		{"with a scope that is a list", good(jwt.MapClaims{"scope": []string{"admin"}}), 401, "scope must be a string"},
 		{"of no algorithm", none, 401, "invalid_token"},

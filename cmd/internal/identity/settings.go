@@ -35,6 +35,9 @@ type Signing struct {
 
 // Check says what is wrong with s for a service that listens at addr.
 func (s Settings) Check(addr string) error {
+	if !s.takes("jwt") && s.JWT.Secret+service.Secret(s.JWT.JWKSURL) != "" {
+		return fmt.Errorf("AUTH: tokens are set up (JWT_SECRET or JWT_JWKS_URL), but AUTH is %q: add jwt to it", s.Auth)
+	}
 	if s.Auth == "none" {
 		if !s.Insecure && !service.Loopback(addr) {
 			return fmt.Errorf("HTTP_ADDR: %s can be reached from other hosts and AUTH is none: take a loopback address, set AUTH, or set INSECURE=true", addr)
@@ -97,11 +100,14 @@ func (s Settings) Command() string {
 	return ""
 }
 
-// Env are the variables by which activityctl makes tokens that s finds good, a line each.
+// Env are the variables by which another service asks for the same credentials, and activityctl makes tokens that s finds good,
+// a line each.
 func (s Settings) Env() string {
 	var b strings.Builder
-	for _, v := range [][2]string{{"JWT_SECRET", s.JWT.Secret.Reveal()}, {"JWT_ISSUER", s.JWT.Issuer}, {"JWT_AUDIENCE", s.JWT.Audience}} {
-		if v[1] != "" && s.takes("jwt") && s.JWT.JWKSURL == "" {
+	for _, v := range [][2]string{
+		{"AUTH", s.Auth}, {"JWT_SECRET", s.JWT.Secret.Reveal()}, {"JWT_JWKS_URL", s.JWT.JWKSURL}, {"JWT_ISSUER", s.JWT.Issuer}, {"JWT_AUDIENCE", s.JWT.Audience},
+	} {
+		if v[1] != "" {
 			fmt.Fprintf(&b, "%s=%s\n", v[0], v[1])
 		}
 	}

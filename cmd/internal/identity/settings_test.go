@@ -20,6 +20,8 @@ func TestSettings(t *testing.T) {
 	}{
 		{"nobody asks for credentials, on loopback", Settings{Auth: "none"}, here, ""},
 		{"nobody asks for credentials, for everybody", Settings{Auth: "none"}, everywhere, "INSECURE"},
+		{"a secret that nobody asks for", Settings{Auth: "none", JWT: withSecret}, here, "add jwt"},
+		{"keys, and a key set", Settings{Auth: "keys", JWT: JWT{JWKSURL: "https://example.com/keys"}}, here, "add jwt"},
 		{"insecure", Settings{Auth: "none", Insecure: true}, everywhere, ""},
 		{"tokens", Settings{Auth: "jwt", JWT: withSecret}, everywhere, ""},
 		{"empty", Settings{Insecure: true}, here, "AUTH"},

@@ -62,7 +62,8 @@ func Parse(text string) (id string, secret []byte, err error) {
 	if !ok || !two || !isID(id) || len(encoded) != secretText.EncodedLen(secretBytes) {
 		return "", nil, ErrSyntax
 	}
-	if secret, err = secretText.DecodeString(encoded); err != nil {
+	secret, err = secretText.DecodeString(encoded)
+	if err != nil || len(secret) != secretBytes { // the decoder passes over line breaks, and fewer bytes are left
 		return "", nil, ErrSyntax
 	}
 	return id, secret, nil

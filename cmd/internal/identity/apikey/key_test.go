@@ -33,7 +33,7 @@ func TestParse(t *testing.T) {
 	for _, text := range []string{
 		"", "alog.", "alog..", "alog.abc", good[:len(good)-1], good + "A", good + ".x", "x" + good, strings.ToUpper(good), strings.Replace(good, "alog.", "alog.A", 1),
 		good[:len(good)-1] + "=", good[:len(good)-1] + "_", // the last letter of 32 bytes has two bits to spare: strict
-		strings.Replace(good, ".", "", 1),
+		strings.Replace(good, ".", "", 1), good[:len(good)-1] + "\n", good[:len(good)-2] + "\r\n",
 	} {
 		if id, _, err := Parse(text); err == nil {
 			t.Errorf("%q: taken, as %s", text, id)
@@ -46,6 +46,7 @@ func FuzzParse(f *testing.F) {
 	_, good := New(Key{})
 	f.Add(good)
 	f.Add("alog.a.b")
+	f.Add(good[:len(good)-3] + "\r" + good[len(good)-2:])
 	f.Add(good[:len(good)-1] + "Z")
 	f.Fuzz(func(t *testing.T, text string) {
 		id, secret, err := Parse(text)
