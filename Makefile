@@ -54,11 +54,10 @@ bench: engine build ## measure on this machine and write BENCHMARKS.md; LARGE=1 
 profile: engine build ## CPU and allocation profiles of the services under load, into .cache/profile
 	bin/loadgen profile --out .cache/profile
 
-chaos: engine build ## kill processes at random under load and compare with the oracle, 1 minute; LONG=1 for 20; KAFKA=1 on Apache Kafka
-	bin/loadgen chaos $(if $(LONG),--duration 10m --deletes 2000 --wipes 50) $(if $(KAFKA),--kafka deploy/kafka/node.sh --every 4s)
+chaos: engine build ## break processes and their traffic under load and compare with the oracle, 1 minute; LONG=1 for the fault matrix row by row, an hour; KAFKA=1 on Apache Kafka
+	bin/loadgen chaos $(if $(LONG),--matrix --duration 30s) $(if $(KAFKA),--kafka deploy/kafka/node.sh --every 4s)
 ifdef LONG
-	bin/loadgen chaos --outages
-	bin/loadgen chaos --standalone 100
+	bin/loadgen chaos --outages $(if $(KAFKA),--kafka deploy/kafka/node.sh)
 endif
 
 # The linters' cache knows files by content and remembers their paths: two clones that share one see each other's.

@@ -23,6 +23,13 @@ type chaosCmd struct {
 	Session  time.Duration `help:"Session timeout of the consumers: how long the partitions of a killed one wait." default:"2s"`
 	Paused   time.Duration `help:"How long a paused consumer is stopped; more than its session timeout." default:"5s"`
 
+	Seeds int `help:"So many runs one after another, each with the next seed." default:"1" placeholder:"N"`
+
+	Matrix bool          `help:"Run the fault matrix row by row; --duration is that of the load of one row."`
+	Rows   []int         `help:"These rows of the matrix only." placeholder:"N"`
+	Kills  int           `help:"How often row 5 kills standalone." default:"100"`
+	Soak   time.Duration `help:"How long row 24 writes." default:"10m"`
+
 	Outages    bool `help:"Check what callers see while the broker or the engine is away, and that services wait for what they depend on."`
 	Standalone int  `help:"Kill the whole of standalone that many times instead." placeholder:"N"`
 
@@ -51,7 +58,7 @@ func (c *chaosCmd) Run(ctx context.Context, out *output) error {
 		Deletes: c.Deletes, Wipes: c.Wipes, Session: c.Session, Paused: c.Paused,
 		Nodes: chaos.Nodes{Script: c.Kafka, Count: c.Nodes}, Say: out.progress.Say,
 	}
-	broken, err := c.run(ctx, cfg, out)
+	broken, err := c.several(ctx, cfg, out)
 	if err != nil || broken {
 		out.progress.Say("logs and data are kept in %s", dir)
 	} else if !c.Keep {
@@ -61,6 +68,17 @@ func (c *chaosCmd) Run(ctx context.Context, out *output) error {
 		err = errBroken
 	}
 	return err
+}
+
+// several makes one run, or the matrix, or a run for each seed.
+func (c *chaosCmd) several(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
+	switch {
+	case c.Matrix || len(c.Rows) > 0:
+		return c.matrix(ctx, cfg, out)
+	case c.Seeds > 1:
+		return c.campaign(ctx, cfg, out)
+	}
+	return c.run(ctx, cfg, out)
 }
 
 func (c *chaosCmd) run(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {

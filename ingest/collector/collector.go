@@ -152,7 +152,7 @@ func (c *Collector) grow(n int, start func(*partition)) {
 
 func (c *Collector) newPartition(number int) *partition {
 	p := &partition{
-		number: number, topic: c.cfg.Topic, client: c.client, ids: c.ids, keys: c.keys, m: c.m, log: c.log,
+		number: number, topic: c.cfg.Topic, now: c.cfg.Now, client: c.client, ids: c.ids, keys: c.keys, m: c.m, log: c.log,
 		refusing: c.m.refusingOf(number), away: &c.away, maxBytes: c.cfg.QueueBytes, maxChunks: c.cfg.QueueChunks, kick: make(chan struct{}, 1),
 	}
 	p.refusing.Set(0)
@@ -197,7 +197,7 @@ func (c *Collector) begin(tenant string) (*write, error) {
 		}
 	}
 	w := c.writes.Get().(*write)
-	w.reset(tenant, time.Now().UnixMilli(), len(partitions), int(c.stray.Add(1)&0xffff))
+	w.reset(tenant, c.cfg.Now().UnixMilli(), len(partitions), int(c.stray.Add(1)&0xffff))
 	return w, nil
 }
 

@@ -27,6 +27,8 @@ type Config struct {
 	RateBurst int     // entries at once; 0: those of one second
 
 	FleetAlways200 bool // the fleet dialect answers HTTP 200 to everything; its code tells
+
+	Now func() time.Time // the clock that entries are stamped by; time.Now if nil
 }
 
 // Defaults sets every field that is zero.
@@ -43,6 +45,9 @@ func (c *Config) Defaults() {
 	setDefault(&c.KeyWindow, 24*time.Hour)
 	setDefault(&c.MaxKeys, 100_000)
 	setDefault(&c.RateBurst, max(int(c.RateLimit), 1))
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -35,6 +35,7 @@ type partition struct {
 
 	maxBytes  int64
 	maxChunks int
+	now       func() time.Time // stamps records
 
 	mu        sync.Mutex // guards what follows
 	queue     []*chunk
@@ -160,7 +161,7 @@ func (p *partition) commit(ctx context.Context) {
 		return
 	}
 	start := time.Now()
-	b.pack(start)
+	b.pack(p.now())
 	p.m.batchEntries.Observe(float64(b.entries))
 	p.m.batchBytes.Observe(float64(len(b.buf)))
 	p.markSent(start)

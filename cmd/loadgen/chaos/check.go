@@ -9,6 +9,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 	"github.com/activitylog/activitylog/cmd/loadgen/oracle"
 	"github.com/activitylog/activitylog/cmd/loadgen/relay"
+	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 )
 
 // drainPatience is how long everything acknowledged may take to be stored once all members run again.
@@ -21,6 +22,7 @@ type Report struct {
 	Drain        time.Duration  `json:"drain_ns"` // from the end of the faults until everything acknowledged was stored
 	Faults       int            `json:"faults"`   // injected; those of relays are counted one by one
 	Relays       relay.Counts   `json:"relays"`
+	Refusals     stats.Summary  `json:"refusals"` // how long it took to refuse writes
 	Tally        map[string]int `json:"tally"`
 	Entries      Entries        `json:"entries"`
 	Tables       oracle.Exact   `json:"tables"`
@@ -67,6 +69,7 @@ func (r *run) check(ctx context.Context) (*Report, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rep.Tally, rep.Violations, rep.Relays = r.tally, r.violations, r.cluster.relayed()
+	rep.Refusals = r.refusals.Summary()
 	rep.Faults = r.faults + int(rep.Relays.Sum())
 	return rep, nil
 }

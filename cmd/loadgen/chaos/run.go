@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
+	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -26,7 +27,9 @@ type Config struct {
 	Nodes    Nodes         // of Apache Kafka; none: the embedded broker
 	Paused   time.Duration // how long a paused consumer is stopped; more than its session timeout
 	Thrice   bool          // keyed entries are sent until they were acknowledged three times
-	Say      func(format string, args ...any)
+
+	WriteOnly bool // nobody reads their own writes
+	Say       func(format string, args ...any)
 }
 
 // run is a run under way.
@@ -44,7 +47,11 @@ type run struct {
 	position   schema.Position // of everything acknowledged
 	violations []string
 	tally      map[string]int
-	faults     int // injected, those of relays not counted
+	faults     int  // injected, those of relays not counted
+	full       bool // POST may be answered that the disk is full
+	refusals   stats.Histogram
+	writes     []string // base URLs of collectors, which the writers share; that of the cluster if empty
+	workers    int
 }
 
 func newRun(cfg Config, cluster *Cluster) *run {
@@ -117,7 +124,9 @@ func (r *run) underLoad(ctx context.Context, strike func(ctx context.Context, se
 	start(4, (*worker).writeSingles)
 	start(2, (*worker).writeKeyed)
 	start(1, (*worker).writeKeyedBatches)
-	start(2, (*worker).readOwnWrites)
+	if !r.WriteOnly {
+		start(2, (*worker).readOwnWrites)
+	}
 	var deletes sync.WaitGroup
 	for range min(r.Deletes, deleters) {
 		w := r.newWorker(seeds.Uint64())
@@ -189,14 +198,20 @@ type worker struct {
 	write *client.Conn
 	read  *client.Conn
 	body  []byte
-	last  string // position of the last acknowledged write
+	last  string        // position of the last acknowledged write
+	took  time.Duration // of the last answer to a write
 }
 
 const requestTimeout = 15 * time.Second
 
 func (r *run) newWorker(seed uint64) *worker {
 	w := &worker{run: r, rand: rand.New(rand.NewPCG(seed, 2))}
-	w.write, _ = client.New(r.cluster.Write, requestTimeout) // both are URLs of ours
+	write := r.cluster.Write
+	if len(r.writes) > 0 {
+		write = r.writes[r.workers%len(r.writes)]
+	}
+	r.workers++
+	w.write, _ = client.New(write, requestTimeout) // both are URLs of ours
 	w.read, _ = client.New(r.cluster.Read, requestTimeout)
 	return w
 }

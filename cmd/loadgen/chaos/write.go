@@ -73,11 +73,14 @@ func (w *worker) repeat(ctx context.Context, post func() bool) {
 
 // thrice goes on until post has succeeded three times: over restarts, if there are any.
 func (w *worker) thrice(ctx context.Context, post func() bool) {
-	for done := 0; done < 3 && ctx.Err() == nil; {
-		if post() {
-			done++
+	for done := 0; ctx.Err() == nil; w.pause(ctx, 10*time.Millisecond, 400*time.Millisecond) {
+		if !post() {
+			continue
 		}
-		w.pause(ctx, 10*time.Millisecond, 400*time.Millisecond)
+		if done++; done == 3 {
+			w.count("keyed requests acknowledged three times", 1)
+			return
+		}
 	}
 }
 
@@ -85,7 +88,9 @@ func (w *worker) thrice(ctx context.Context, post func() bool) {
 // the run: the fate of what has been sent is wanted.
 func (w *worker) post(req *client.Request, first, n int) bool {
 	req.Method, req.Path = http.MethodPost, client.Path
+	begun := time.Now()
 	reply, err := w.write.Do(context.Background(), req)
+	w.took = time.Since(begun)
 	switch {
 	case errors.Is(err, client.ErrNotSent):
 		w.tell(first, n, refused)
@@ -96,9 +101,20 @@ func (w *worker) post(req *client.Request, first, n int) bool {
 	case reply.Status == http.StatusOK:
 		return w.accepted(reply, first, n)
 	case reply.Status == http.StatusServiceUnavailable || reply.Status == http.StatusGatewayTimeout:
-		w.tell(first, n, refusal(reply))
+		o := refusal(reply)
+		w.tell(first, n, o)
 		w.count("writes answered 503", 1)
+		if o == refused {
+			w.refusals.Observe(w.took)
+		}
 		w.retryable(reply)
+		sleep(context.Background(), 200*time.Millisecond)
+	case reply.Status == http.StatusInsufficientStorage && w.full:
+		w.tell(first, n, refused)
+		w.count("writes answered 507", 1)
+		if reply.RetryAfter <= 0 || client.Code(reply) != 50701 {
+			w.violation("HTTP 507 with Retry-After %v: %.300s", reply.RetryAfter, reply.Body)
+		}
 		sleep(context.Background(), 200*time.Millisecond)
 	default:
 		w.tell(first, n, refused)

@@ -23,6 +23,14 @@ func read(pid int) (cpu time.Duration, peak int64) {
 	return cpu, peak
 }
 
+func resident(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	return kilobytes(status, "VmRSS:") << 10
+}
+
 // cpuOf adds utime and stime, fields 14 and 15; the name in field 2 may hold anything but ends at the last parenthesis.
 func cpuOf(stat []byte) time.Duration {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])

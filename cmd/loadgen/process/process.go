@@ -173,3 +173,13 @@ func (p *Process) Usage() Usage {
 	}
 	return u
 }
+
+// Resident is its resident memory now, in bytes; 0 if it does not run.
+func (p *Process) Resident() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return 0
+	}
+	return resident(p.cmd.Process.Pid)
+}

@@ -1,0 +1,61 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestRowsAreTheMatrix(t *testing.T) {
+	for i, row := range Rows {
+		if row.Number != i+1 || row.Fault == "" || row.Pass == "" || row.run == nil {
+			t.Errorf("row %d of the table is %+v", i+1, row)
+		}
+	}
+	if len(Rows) != 24 {
+		t.Errorf("%d rows, want 24", len(Rows))
+	}
+	rows, err := chosen([]int{7, 3})
+	if err != nil || len(rows) != 2 || rows[0].Number != 7 || rows[1].Number != 3 {
+		t.Errorf("chosen(7, 3) = %v, %v", rows, err)
+	}
+	if _, err := chosen([]int{25}); err == nil {
+		t.Error("chosen(25) = nil, want an error: tests of packages hold it")
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for name, c := range map[string]struct {
+		run  func(context.Context, *trial) error
+		want string
+	}{
+		"held":    {func(_ context.Context, t *trial) error { t.within("time", 1, 2); return nil }, Held},
+		"slow":    {func(_ context.Context, t *trial) error { t.within("time", 2, 1); return nil }, Slow},
+		"failed":  {func(_ context.Context, t *trial) error { t.within("time", 2, 1); t.fail("lost"); return nil }, Broken},
+		"memory":  {func(_ context.Context, t *trial) error { t.memory("memory", 2<<20, 1<<20); return nil }, Broken},
+		"error":   {func(context.Context, *trial) error { return errors.New("no disk") }, Broken},
+		"a run":   {func(_ context.Context, t *trial) error { t.take(&Report{}); return nil }, Held},
+		"a wrong": {func(_ context.Context, t *trial) error { t.take(&Report{Violations: []string{"1 lost"}}); return nil }, Broken},
+		"no test": {heldBy("./no/such/package", "TestNothing"), Broken},
+	} {
+		cfg := MatrixConfig{Config: Config{Dir: t.TempDir(), Say: func(string, ...any) {}}, Progress: func(string, ...any) {}}
+		rep := runRow(t.Context(), cfg, Row{Number: 1, Fault: name, run: c.run})
+		if rep.Verdict != c.want || rep.Took <= 0 || rep.Took > time.Minute {
+			t.Errorf("%s: verdict %q after %v, reasons %v; want %q", name, rep.Verdict, rep.Took, rep.Reasons, c.want)
+		}
+	}
+}
+
+func TestPoisonIsOfManyKinds(t *testing.T) {
+	values, err := poison()
+	if err != nil || len(values) < 10 {
+		t.Fatalf("poison() = %d values, %v", len(values), err)
+	}
+	for i, v := range values {
+		if slices.ContainsFunc(values[:i], func(w []byte) bool { return string(v) == string(w) }) {
+			t.Errorf("value %d is there twice", i)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/relay"
+)
+
+// spell is what one relay does for a moment.
+type spell struct {
+	link   string
+	faults relay.Faults
+}
+
+func produceAnswers(f relay.Faults) relay.Faults {
+	f.Kinds = []protocol.ApiKey{protocol.Produce}
+	return f
+}
+
+// Each is the worst that a broker or a network may do to an answer that somebody's records hang on.
+var badAnswers = []spell{
+	{Collector + ToBroker, produceAnswers(relay.Faults{Drop: 0.4})},
+	{Collector + ToBroker, produceAnswers(relay.Faults{Delay: 700 * time.Millisecond})},
+	{Collector + ToBroker, relay.Faults{Deny: kafka.NotEnoughReplicasAfterAppend, Share: 0.4}},
+	{Collector + ToBroker, relay.Faults{Refuse: kafka.NotLeaderForPartition, Share: 0.5}},
+	{Collector + ToBroker, relay.Faults{Deny: kafka.RequestTimedOut, Share: 0.4}},
+	{Collector + ToBroker, relay.Faults{Refuse: kafka.NotEnoughReplicas, Share: 0.5}},
+	{Query + ToBroker, produceAnswers(relay.Faults{Drop: 0.5})},
+	{"consumer" + ToBroker, relay.Faults{Drop: 0.2, Kinds: []protocol.ApiKey{protocol.OffsetCommit}}},
+	{"consumer" + ToBroker, relay.Faults{Delay: time.Second}},
+	{Collector + ToBroker, relay.Faults{Drop: 0.2}},
+}
+
+// answersLost does all of it, one after another; on three nodes of Apache Kafka their leaders move as well.
+func answersLost(ctx context.Context, t *trial) error {
+	cfg := t.base()
+	cfg.Deletes = 80
+	err := t.play(ctx, cfg, script{strike: func(ctx context.Context, r *run, seed uint64) {
+		f := r.newFaults(seed)
+		for n := 0; ctx.Err() == nil; n++ {
+			s := badAnswers[n%len(badAnswers)]
+			r.cluster.Relays[s.link].Set(s.faults)
+			sleep(ctx, time.Duration(1+f.rand.Int64N(int64(2*time.Second))))
+			r.cluster.Relays[s.link].Set(relay.Faults{})
+			if len(r.cluster.Brokers) > 1 {
+				f.kill(ctx, f.any(r.cluster.Brokers...), time.Second)
+			}
+		}
+	}})
+	t.relayed()
+	return err
+}
+
+// relayed shows what the relays have done.
+func (t *trial) relayed() {
+	if t.rep.Report == nil {
+		return
+	}
+	n := t.rep.Report.Relays
+	t.figure("answers", "%d lost, %d held back, %d denied after, %d refused before", n.Dropped, n.Delayed, n.Denied, n.Refused)
+	if n.Broken+n.Hung > 0 {
+		t.figure("requests", "%d broken off, %d met silence", n.Broken, n.Hung)
+	}
+}
+
+// insertTimeout is short in row 14, so that a consumer gives up an insert that hangs, and tries again.
+const insertTimeout = 3 * time.Second
+
+// The engine as seen over a bad network.
+var badEngine = []spell{
+	{"consumer" + ToEngine, relay.Faults{Delay: 2 * time.Second}},
+	{"consumer" + ToEngine, relay.Faults{Hang: true}},
+	{"consumer" + ToEngine, relay.Faults{Break: 0.3}},
+	{"consumer" + ToEngine, relay.Faults{Drop: 0.5}},
+	{Query + ToEngine, relay.Faults{Hang: true}},
+	{Query + ToEngine, relay.Faults{Drop: 0.3, Delay: 300 * time.Millisecond}},
+	{Query + ToEngine, relay.Faults{Break: 0.3}},
+}
+
+func engineDisturbed(ctx context.Context, t *trial) error {
+	cfg := t.base()
+	cfg.Duration = max(cfg.Duration, time.Duration(len(badEngine))*6*time.Second)
+	lag, peak := 0.0, int64(0)
+	err := t.play(ctx, cfg, script{
+		plan: func(p *Plan) {
+			p.Env = map[string][]string{"consumer": {fmt.Sprintf("INSERT_TIMEOUT=%v", insertTimeout)}}
+		},
+		strike: func(ctx context.Context, r *run, _ uint64) {
+			for n := 0; ctx.Err() == nil; n++ {
+				s := badEngine[n%len(badEngine)]
+				r.cluster.Relays[s.link].Set(s.faults)
+				sleep(ctx, insertTimeout+2*time.Second)
+				if v, err := r.cluster.sum(context.WithoutCancel(ctx), "activity_consumer_lag_records", Consumer1, Consumer2); err == nil {
+					lag = max(lag, v)
+				}
+				r.cluster.Relays[s.link].Set(relay.Faults{})
+				sleep(ctx, time.Second)
+			}
+		},
+		finish: func(_ context.Context, r *run) error {
+			for _, name := range []string{Consumer1, Consumer2} {
+				peak = max(peak, r.cluster.Process(name).Usage().Peak)
+			}
+			return nil
+		},
+	})
+	t.relayed()
+	t.figure("greatest lag", "%.0f records", lag)
+	t.memory("memory of a consumer", peak, consumerMemory)
+	return err
+}
+
+// consumerMemory bounds a consumer: BATCH_MEMORY is 128 MiB of records, which are decoded into blocks of as much again.
+const consumerMemory = 1 << 30
+
+// memory notes a process's highest resident memory, which must not exceed a bound.
+func (t *trial) memory(what string, got, bound int64) {
+	t.figure(what, "%d MB", got>>20)
+	if got > bound {
+		t.fail("%s: %d MB, bound %d MB", what, got>>20, bound>>20)
+	}
+}

@@ -1,0 +1,165 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/client"
+	"github.com/activitylog/activitylog/ingest/collector"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// skewed is a collector inside this process, whose clock can be set.
+type skewed struct {
+	url    string
+	offset atomic.Int64 // ns
+	server *http.Server
+	all    sync.WaitGroup
+	cancel context.CancelFunc
+}
+
+func startSkewed(ctx context.Context, brokers string, offset time.Duration) (*skewed, error) {
+	s := &skewed{}
+	s.offset.Store(int64(offset))
+	cfg := collector.Config{Topic: topic, Now: func() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }}
+	cfg.Defaults()
+	transport := &kafka.Transport{MetadataTTL: time.Second, DialTimeout: time.Second}
+	kc := &kafka.Client{Addr: kafka.TCP(strings.Split(brokers, ",")...), Transport: transport}
+	c := collector.New(cfg, kc, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("start a collector: %w", err)
+	}
+	router := chi.NewRouter()
+	router.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			next.ServeHTTP(w, q.WithContext(schema.WithPrincipal(q.Context(), schema.Anonymous())))
+		})
+	})
+	c.Routes(router)
+	s.url, s.server = "http://"+l.Addr().String(), &http.Server{Handler: router, ReadHeaderTimeout: 5 * time.Second}
+	live, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	s.all.Go(func() { _ = c.Run(live); transport.CloseIdleConnections() })
+	s.all.Go(func() { _ = s.server.Serve(l) })
+	for ; ; sleep(ctx, 20*time.Millisecond) {
+		err := c.Ready(ctx)
+		if err == nil {
+			return s, nil
+		}
+		if ctx.Err() != nil {
+			s.close()
+			return nil, fmt.Errorf("wait for a collector: %w", err)
+		}
+	}
+}
+
+func (s *skewed) close() {
+	_ = s.server.Close()
+	s.cancel()
+	s.all.Wait()
+}
+
+// clocksJump writes over three collectors, the clocks of two of which jump by up to an hour, and reads through all pages of
+// a platform meanwhile.
+func clocksJump(ctx context.Context, t *trial) error {
+	cfg := t.base()
+	cfg.Deletes, cfg.Wipes = 0, 0
+	var clocks []*skewed
+	defer func() {
+		for _, s := range clocks {
+			s.close()
+		}
+	}()
+	walks, pages, seen := 0, 0, 0
+	err := t.play(ctx, cfg, script{
+		begin: func(ctx context.Context, r *run) error {
+			for _, offset := range []time.Duration{-time.Hour, time.Hour} {
+				s, err := startSkewed(ctx, r.cluster.Kafka, offset)
+				if err != nil {
+					return err
+				}
+				clocks = append(clocks, s)
+			}
+			r.writes = []string{clocks[0].url, r.cluster.Write, clocks[1].url}
+			return nil
+		},
+		strike: func(ctx context.Context, r *run, seed uint64) {
+			f := r.newFaults(seed)
+			var reader sync.WaitGroup
+			defer reader.Wait()
+			reader.Go(func() {
+				w := r.newWorker(seed)
+				defer w.close()
+				for ctx.Err() == nil {
+					p, n := w.walk(context.WithoutCancel(ctx), "snapchat")
+					walks, pages, seen = walks+1, pages+p, seen+n
+				}
+			})
+			for ctx.Err() == nil {
+				sleep(ctx, time.Duration(f.rand.Int64N(int64(time.Second))))
+				clocks[f.rand.IntN(2)].offset.Store(f.rand.Int64N(int64(2*time.Hour)) - int64(time.Hour))
+				r.struck("clock jumped")
+			}
+		},
+	})
+	t.figure("walks through all pages", "%d, %d pages, %d entries", walks, pages, seen)
+	return err
+}
+
+// walk reads all pages of a platform. What was acknowledged before must be on one of them, and nothing on two.
+func (w *worker) walk(ctx context.Context, platform string) (pages, entries int) {
+	since := w.model.now()
+	position := w.reachedSoFar()
+	found := map[uint64]bool{}
+	params := url.Values{"limit": {"500"}, "platform": {platform}}
+	for {
+		items, next, err := w.read.List(ctx, client.Query{Params: params, Position: position})
+		if err != nil {
+			w.noteRead(err)
+			return pages, len(found)
+		}
+		pages++
+		for _, it := range items {
+			if found[it.ID] {
+				w.violation("id %d is on two pages", it.ID)
+			}
+			found[it.ID] = true
+		}
+		if next == "" {
+			break
+		}
+		params.Set("cursor", next)
+	}
+	if missing := w.missing(platform, since, found); missing > 0 {
+		w.violation("%d entries are on no page", missing)
+	}
+	return pages, len(found)
+}
+
+func (w *worker) missing(platform string, since moment, found map[uint64]bool) (n int) {
+	w.model.mu.Lock()
+	defer w.model.mu.Unlock()
+	for i := range w.model.fates {
+		f := &w.model.fates[i]
+		if f.outcome != acknowledged || f.keyed || f.done > since || found[f.id] {
+			continue
+		}
+		if e, err := w.source.Entry(i); err == nil && e.Platform == platform {
+			n++
+		}
+	}
+	return n
+}

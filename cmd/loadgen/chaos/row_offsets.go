@@ -1,0 +1,263 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// topic is the entries' in every run.
+const topic = "activity"
+
+// log speaks to Kafka as an operator does.
+type log struct {
+	client     *kafka.Client
+	close      func()
+	partitions []int
+}
+
+func (r *run) openLog(ctx context.Context) (*log, error) {
+	transport := &kafka.Transport{MetadataTTL: time.Second}
+	l := &log{close: transport.CloseIdleConnections}
+	l.client = &kafka.Client{Addr: kafka.TCP(strings.Split(r.cluster.Kafka, ",")...), Timeout: 5 * time.Second, Transport: transport}
+	n, err := schemakafka.Partitions(ctx, l.client, topic)
+	for i := range n {
+		l.partitions = append(l.partitions, i)
+	}
+	return l, err
+}
+
+// bounds are the first offset and the end of each partition.
+func (l *log) bounds(ctx context.Context) (start, end map[int]int64, err error) {
+	var ask []kafka.OffsetRequest
+	for _, p := range l.partitions {
+		ask = append(ask, kafka.FirstOffsetOf(p), kafka.LastOffsetOf(p))
+	}
+	res, err := l.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: ask}})
+	if err != nil {
+		return nil, nil, fmt.Errorf("look up the log's bounds: %w", err)
+	}
+	start, end = map[int]int64{}, map[int]int64{}
+	for _, p := range res.Topics[topic] {
+		start[p.Partition], end[p.Partition] = p.FirstOffset, p.LastOffset
+		err = errors.Join(err, p.Error)
+	}
+	return start, end, err
+}
+
+// move commits an offset for each partition in the place of the group, or erases it if there is none. Kafka lets somebody
+// from outside do so when the group has no members any more.
+func (l *log) move(ctx context.Context, to map[int]int64) error {
+	for {
+		err := l.tryMove(ctx, to)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		sleep(ctx, 200*time.Millisecond)
+	}
+}
+
+func (l *log) tryMove(ctx context.Context, to map[int]int64) error {
+	if len(to) == 0 {
+		res, err := l.client.OffsetDelete(ctx, &kafka.OffsetDeleteRequest{GroupID: schemakafka.Group(topic), Topics: map[string][]int{topic: l.partitions}})
+		if err != nil {
+			return fmt.Errorf("erase offsets: %w", err)
+		}
+		for _, p := range res.Topics[topic] {
+			err = errors.Join(err, p.Error)
+		}
+		return errors.Join(err, res.Error)
+	}
+	var commits []kafka.OffsetCommit
+	for p, offset := range to {
+		commits = append(commits, kafka.OffsetCommit{Partition: p, Offset: offset})
+	}
+	res, err := l.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: schemakafka.Group(topic), GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: commits}})
+	if err != nil {
+		return fmt.Errorf("move offsets: %w", err)
+	}
+	for _, p := range res.Topics[topic] {
+		err = errors.Join(err, p.Error)
+	}
+	return err
+}
+
+// awaitSane waits until the group has committed offsets that lie in the log. Before that they tell nothing of what is stored.
+func (l *log) awaitSane(ctx context.Context) error {
+	for ; ; sleep(ctx, 50*time.Millisecond) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("wait for sane offsets: %w", err)
+		}
+		_, end, err := l.bounds(ctx)
+		if err != nil {
+			continue
+		}
+		res, err := l.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: schemakafka.Group(topic), Topics: map[string][]int{topic: l.partitions}})
+		if err != nil || res.Error != nil {
+			continue
+		}
+		sane := len(res.Topics[topic]) == len(l.partitions)
+		for _, p := range res.Topics[topic] {
+			sane = sane && p.CommittedOffset >= 0 && p.CommittedOffset <= end[p.Partition]
+		}
+		if sane {
+			return nil
+		}
+	}
+}
+
+// offsetsMoved moves what the group has committed, again and again, while entries are written.
+func offsetsMoved(ctx context.Context, t *trial) error {
+	alarms, recovered := 0.0, 0.0
+	err := t.play(ctx, t.quiet(), script{strike: func(ctx context.Context, r *run, _ uint64) {
+		for n := 0; ctx.Err() == nil || n < len(moves); n++ {
+			sleep(ctx, 2*time.Second)
+			a, rec, err := r.moveOffsets(context.WithoutCancel(ctx), moves[n%len(moves)])
+			if err != nil {
+				r.violation("%v", err)
+				return
+			}
+			alarms, recovered = alarms+a, recovered+rec
+		}
+	}})
+	if alarms == 0 {
+		t.fail("no consumer sounded an alarm about offsets beyond the log's end")
+	}
+	t.figure("alarms", "%.0f", alarms)
+	t.figure("entries read again and left out", "%.0f", recovered)
+	return err
+}
+
+// move is where committed offsets go.
+type move struct {
+	name string
+	to   func(start, end int64) (int64, bool)
+}
+
+var moves = []move{
+	{"erased", func(int64, int64) (int64, bool) { return 0, false }},
+	{"behind", func(start, end int64) (int64, bool) { return (start + end) / 2, true }},
+	{"beyond the end", func(_, end int64) (int64, bool) { return end + 1_000_000, true }},
+}
+
+func (r *run) moveOffsets(ctx context.Context, m move) (alarms, recovered float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, drainPatience)
+	defer cancel()
+	l, err := r.openLog(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer l.close()
+	r.cluster.Process(Consumer1).Kill()
+	r.cluster.Process(Consumer2).Kill()
+	start, end, err := l.bounds(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	to := map[int]int64{}
+	for p := range end {
+		if offset, ok := m.to(start[p], end[p]); ok {
+			to[p] = offset
+		}
+	}
+	if err := l.move(ctx, to); err != nil {
+		return 0, 0, err
+	}
+	r.struck("offsets " + m.name)
+	if err := r.cluster.Start(ctx, Consumer1, Consumer2); err != nil {
+		return 0, 0, err
+	}
+	if err := errors.Join(l.awaitSane(ctx), r.drain(ctx)); err != nil {
+		return 0, 0, err
+	}
+	alarms, err = r.cluster.sum(ctx, `activity_consumer_alarms_total{kind="beyond_end"}`, Consumer1, Consumer2)
+	if err != nil {
+		return 0, 0, err
+	}
+	recovered, err = r.cluster.sum(ctx, `activity_consumer_entries_total{outcome="recovered"}`, Consumer1, Consumer2)
+	return alarms, recovered, err
+}
+
+// logCut stores everything, cuts the end off the broker's log as a disk that lied would, and writes again: new records get
+// offsets that stored entries have.
+func logCut(ctx context.Context, t *trial) error {
+	if t.Nodes.Script != "" {
+		return heldBy("./ingest/consumer", "TestReusedOffsetsStoreEveryNewEntry")(ctx, t)
+	}
+	cfg := t.quiet()
+	cfg.Duration /= 2
+	var before, after int64
+	err := t.play(ctx, cfg, script{finish: func(ctx context.Context, r *run) error {
+		for range 2 {
+			if err := r.recover(ctx); err != nil {
+				return err
+			}
+			if err := errors.Join(r.drain(ctx), r.settle(ctx)); err != nil {
+				return err
+			}
+			n, end, err := r.cutLog(ctx)
+			if err != nil {
+				return err
+			}
+			before, after = n, end
+			r.reused = true
+			r.underLoad(ctx, func(ctx context.Context, _ uint64) { sleep(ctx, cfg.Duration) })
+		}
+		return ctx.Err()
+	}})
+	t.figure("end of a partition", "%d, after the cut %d", before, after)
+	return err
+}
+
+func (r *run) cutLog(ctx context.Context) (before, after int64, err error) {
+	l, err := r.openLog(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer l.close()
+	_, end, err := l.bounds(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, name := range []string{Collector, Consumer1, Consumer2, Query, Broker} {
+		r.cluster.Process(name).Kill()
+	}
+	for _, p := range l.partitions {
+		if err := halve(filepath.Join(r.cluster.folder(Broker, "kafka"), "broker", "log", "partitions", topic+"-"+strconv.Itoa(p))); err != nil {
+			return 0, 0, err
+		}
+		r.struck("log cut")
+	}
+	r.position = map[int]int64{} // what they named is not there any more
+	if err := r.cluster.Start(ctx, Broker, Collector, Consumer1, Consumer2, Query); err != nil {
+		return 0, 0, err
+	}
+	for ; ; sleep(ctx, 50*time.Millisecond) { // its connections are those to the broker before
+		if _, now, err := l.bounds(ctx); err == nil || ctx.Err() != nil {
+			return end[0], now[0], err
+		}
+	}
+}
+
+// halve cuts the last file of a partition's log in two.
+func halve(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.dat"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("cut the log in %s: %d files: %w", dir, len(files), err)
+	}
+	last := files[len(files)-1] // their names are numbers of one length
+	info, err := os.Stat(last)
+	if err != nil {
+		return fmt.Errorf("cut the log: %w", err)
+	}
+	return os.Truncate(last, info.Size()/2)
+}

@@ -1,0 +1,331 @@
+package chaos
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/client"
+	"github.com/activitylog/activitylog/cmd/loadgen/stats"
+)
+
+// Rows are the fault matrix, but for its row 25: the security table, which tests of packages hold.
+var Rows = []Row{
+	{1, "kill -9 of consumers", "exact; stored again within session timeout + 2 s", consumersKilled},
+	{2, "kill -9 of the engine", "exact; writes go on", engineKilled},
+	{3, "kill -9 of the broker", "exact; refused within 50 ms", brokerKilled},
+	{4, "kill -9 of the collector during requests", "exact", collectorKilled},
+	{5, "kill -9 of standalone", "exact; reopens within 3 s", standaloneKilled},
+	{6, "a crash at each step of a batch and of a delete", "exact each", heldBy("./ingest/consumer", "TestExactWhereverItIsCutOff", "TestDeletesEqualAModelUnderCrashes", "TestAnyHistoryIsExact")},
+	{7, "a consumer stopped beyond its session, then continued", "0 twice; its commits are refused", consumersPaused},
+	{8, "1, 4, 2 consumers", "exact; stores all the while", consumersComeAndGo},
+	{9, "produce answers dropped, delayed, denied, refused", "exact", answersLost},
+	{10, "committed offsets erased, behind, beyond the end", "exact; alarm", offsetsMoved},
+	{11, "the log's end cut off, offsets used again", "new entries all stored", logCut},
+	{12, "deduplication window overrun", "0 twice", windowOverrun},
+	{13, "disk full: broker, engine, both; then space back", "507 or held; recovers without restart", diskFull},
+	{14, "engine slow, hung, reset within a body", "one copy; memory bounded", engineDisturbed},
+	{15, "poison", "dead letters once, the rest stored", poisoned},
+	{16, "columns added under load", "exact", columnsAdded},
+	{17, "deletes against entries under way and crashes", "equals the model", deletesUnderCrashes},
+	{18, "every keyed POST three times, across restarts", "one row", keyedThrice},
+	{19, "clocks that jump by an hour, skewed collectors", "ids unique, pages stable", clocksJump},
+	{20, "100 heavy queries while writing", "p99 of writes less than doubled; 503; memory bounded", heavyQueries},
+	{21, "a caller of a query that leaves", "gone from the engine within 200 ms", heldBy("./query", "TestQueryEndsWithItsCaller")},
+	{22, "a panic in a handler", "500, the process lives", heldBy("./cmd/internal/service", "TestHandlers")},
+	{23, "SIGTERM under load", "ends within 10 s, nothing replayed", terminated},
+	{24, "soak", "memory, goroutines, files, parts flat", soak},
+}
+
+// base is the row's load with these faults, once every half second or so.
+func (t *trial) base(kill ...string) Config {
+	cfg := t.Config
+	cfg.Kill, cfg.Every = kill, 800*time.Millisecond
+	cfg.Deletes, cfg.Wipes = 40, 2
+	return cfg
+}
+
+// quiet is a load without deletes and without readers, for faults that move what the group has committed: what that is
+// tells readers and deletes what has been stored.
+func (t *trial) quiet() Config {
+	cfg := t.base()
+	cfg.Deletes, cfg.Wipes, cfg.WriteOnly = 0, 0, true
+	return cfg
+}
+
+func consumersKilled(ctx context.Context, t *trial) error {
+	cfg := t.base()
+	var slowest time.Duration
+	err := t.play(ctx, cfg, script{strike: func(ctx context.Context, r *run, seed uint64) {
+		f := r.newFaults(seed)
+		for ctx.Err() == nil {
+			slowest = max(slowest, f.killAndWait(ctx, f.any(Consumer1, Consumer2)))
+			sleep(ctx, time.Duration(f.rand.Int64N(int64(cfg.Every))))
+		}
+	}})
+	t.within("stored again after", slowest, cfg.Session+2*time.Second)
+	return err
+}
+
+// killAndWait kills a member, starts it, and says how long it took until what was acknowledged at its death was stored.
+func (f *faults) killAndWait(ctx context.Context, member string) time.Duration {
+	p := f.cluster.Process(member)
+	if !p.Running() {
+		f.violation("%s ended by itself; see %s", member, p.Log)
+	}
+	p.Kill()
+	f.struck("kill -9 " + member)
+	begun := time.Now()
+	sleep(ctx, time.Duration(f.rand.Int64N(int64(500*time.Millisecond))))
+	if err := p.Start(); err != nil {
+		f.violation("%v", err)
+		return 0
+	}
+	if err := f.drain(context.WithoutCancel(ctx)); err != nil {
+		f.violation("%v", err)
+	}
+	return time.Since(begun)
+}
+
+func engineKilled(ctx context.Context, t *trial) error {
+	cfg := t.base(Engine)
+	cfg.Every = 3 * time.Second // deletes are to be answered in between
+	err := t.play(ctx, cfg, script{})
+	t.slowestOf("slowest start", "slowest start of engine, ms")
+	return err
+}
+
+func brokerKilled(ctx context.Context, t *trial) error {
+	var away stats.Histogram
+	err := t.play(ctx, t.base(), script{strike: func(ctx context.Context, r *run, seed uint64) {
+		f, w := r.newFaults(seed), r.newWorker(seed)
+		defer w.close()
+		for ctx.Err() == nil {
+			sleep(ctx, time.Duration(f.rand.Int64N(int64(3*time.Second))))
+			w.withoutBroker(ctx, &away)
+		}
+	}})
+	t.slowestOf("slowest start", "slowest start of broker, ms")
+	t.within("slowest of "+strconv.FormatInt(away.Count(), 10)+" refusals while it was away", away.Max(), refusalLimit)
+	if err == nil {
+		n := t.rep.Report.Refusals
+		t.figure("all refusals, those at the moment of its death counted", "%d, p50 %v, p99 %v", n.Count, round(n.P50), round(n.P99))
+	}
+	return err
+}
+
+// withoutBroker kills the broker, writes some entries, each of which must be refused at once, and starts it again.
+func (w *worker) withoutBroker(ctx context.Context, away *stats.Histogram) {
+	p := w.cluster.Process(w.cluster.Brokers[0])
+	p.Kill()
+	w.struck("kill -9 " + p.Name)
+	sleep(ctx, 200*time.Millisecond)
+	for range 5 {
+		i := w.model.take(1, false)
+		w.body = w.source.Append(w.body[:0], i, "")
+		if w.post(&client.Request{ContentType: "application/json", Body: w.body}, i, 1) {
+			w.violation("a write is acknowledged without a broker")
+		}
+		away.Observe(w.took)
+	}
+	if err := p.Start(); err != nil {
+		w.violation("%v", err)
+		return
+	}
+	took, err := w.cluster.AwaitReady(context.WithoutCancel(ctx), p.Name)
+	if err != nil {
+		w.violation("%v", err)
+	}
+	w.slowest("slowest start of broker, ms", took)
+}
+
+// slowestOf shows a time of the run's tally.
+func (t *trial) slowestOf(what, name string) {
+	if t.rep.Report != nil {
+		t.figure(what, "%d ms", t.rep.Report.Tally[name])
+	}
+}
+
+func collectorKilled(ctx context.Context, t *trial) error {
+	cfg := t.base(Collector)
+	cfg.Every = 400 * time.Millisecond
+	err := t.play(ctx, cfg, script{})
+	if err == nil {
+		t.figure("unanswered and stored", "%d of %d", t.rep.Report.Entries.MayStored, t.rep.Report.Entries.MayStay)
+	}
+	return err
+}
+
+func standaloneKilled(ctx context.Context, t *trial) error {
+	rep, err := Standalone(ctx, t.base(), t.Kills)
+	if err != nil {
+		return err
+	}
+	t.take(rep)
+	t.within("slowest start", time.Duration(rep.Tally["slowest start of standalone, ms"])*time.Millisecond, reopenLimit)
+	t.slowestOf("slowest until everything was stored again", "slowest until everything was stored again, ms")
+	return nil
+}
+
+func consumersPaused(ctx context.Context, t *trial) error {
+	err := t.play(ctx, t.base(Pause), script{finish: func(ctx context.Context, r *run) error {
+		refused, err := r.cluster.sum(ctx, "activity_consumer_refused_intents_total", Consumer1, Consumer2)
+		t.figure("commits refused", "%.0f", refused)
+		return err
+	}})
+	return err
+}
+
+// consumersComeAndGo has 1, then 4, then 2 consumers, for five seconds each.
+func consumersComeAndGo(ctx context.Context, t *trial) error {
+	cfg := t.base()
+	cfg.Duration = max(cfg.Duration, 30*time.Second)
+	var slowest time.Duration
+	err := t.play(ctx, cfg, script{
+		plan: func(p *Plan) {
+			p.Guests, p.Env = 2, map[string][]string{Broker: {"PARTITIONS=4"}, Collector: {"PARTITIONS=4"}}
+		},
+		strike: func(ctx context.Context, r *run, _ uint64) {
+			all := append([]string{Consumer1, Consumer2}, r.cluster.Guests...)
+			for n := 0; ctx.Err() == nil; n++ {
+				r.haveRunning(all, []int{1, 4, 2}[n%3])
+				begun := time.Now()
+				if err := r.drain(context.WithoutCancel(ctx)); err != nil {
+					r.violation("%v", err)
+				}
+				slowest = max(slowest, time.Since(begun))
+				sleep(ctx, 5*time.Second)
+			}
+			r.haveRunning(all, 2)
+		},
+	})
+	t.figure("stored again after at most", "%v", round(slowest))
+	return err
+}
+
+// haveRunning starts or ends members until the first n run, and no other.
+func (r *run) haveRunning(members []string, n int) {
+	for i, name := range members {
+		p := r.cluster.Process(name)
+		switch {
+		case i < n && !p.Running():
+			if err := p.Start(); err != nil {
+				r.violation("%v", err)
+			}
+			r.struck("started " + name)
+		case i >= n && p.Running():
+			if err := p.Stop(drainLimit); err != nil {
+				r.violation("SIGTERM: %v", err)
+			}
+			r.struck("ended " + name)
+		}
+	}
+}
+
+func deletesUnderCrashes(ctx context.Context, t *trial) error {
+	cfg := t.base(Faults...)
+	cfg.Duration, cfg.Every = 3*cfg.Duration, t.Every
+	cfg.Deletes, cfg.Wipes = 500, 15
+	err := t.play(ctx, cfg, script{})
+	if err == nil {
+		n := t.rep.Report.Tally
+		t.figure("deletes answered", "%d + %d of what had gone, %d delete-alls", n["deletes"], n["deletes of what had gone"], n["delete-alls"])
+	}
+	return err
+}
+
+func keyedThrice(ctx context.Context, t *trial) error {
+	cfg := t.base(Collector, "consumer", Broker, Engine)
+	cfg.Thrice = true
+	err := t.play(ctx, cfg, script{})
+	if err == nil {
+		t.figure("keyed requests acknowledged three times", "%d", t.rep.Report.Tally["keyed requests acknowledged three times"])
+	}
+	return err
+}
+
+// terminated ends services one by one under load; and at last all of them, after which nothing may be replayed.
+func terminated(ctx context.Context, t *trial) error {
+	services := []string{Collector, Consumer1, Consumer2, Query}
+	err := t.play(ctx, t.base(Settle), script{finish: func(ctx context.Context, r *run) error {
+		for _, name := range services {
+			if err := r.cluster.Process(name).Stop(drainLimit); err != nil {
+				r.violation("SIGTERM: %v", err)
+			}
+		}
+		if err := r.cluster.Start(ctx, services...); err != nil {
+			return err
+		}
+		if err := r.drain(ctx); err != nil {
+			r.violation("%v", err)
+		}
+		replays, err := r.cluster.sum(ctx, "activity_consumer_replays_total", Consumer1, Consumer2)
+		if replays > 0 {
+			r.violation("%.0f batches were replayed after a clean end", replays)
+		}
+		t.figure("replayed after a clean end", "%.0f", replays)
+		return err
+	}})
+	if err == nil {
+		t.within("slowest end", time.Duration(t.rep.Report.Tally["slowest end after SIGTERM, ms"])*time.Millisecond, drainLimit)
+	}
+	return err
+}
+
+// columnsAdded adds columns to the tables and takes them away while consumers are killed.
+func columnsAdded(ctx context.Context, t *trial) error {
+	changes := 0
+	err := t.play(ctx, t.base(), script{strike: func(ctx context.Context, r *run, seed uint64) {
+		f := r.newFaults(seed)
+		for n := 0; ctx.Err() == nil; n++ {
+			table := f.any("activity", "by_kind", "by_entity")
+			for _, what := range []string{" ADD COLUMN added UInt32 DEFAULT 7", " DROP COLUMN added"} {
+				if err := r.cluster.Store.Exec(context.WithoutCancel(ctx), "ALTER TABLE "+table+what, nil); err != nil {
+					r.violation("ALTER TABLE %s%s: %v", table, what, err)
+				}
+				changes++
+				sleep(ctx, time.Duration(f.rand.Int64N(int64(time.Second))))
+			}
+			if n%3 == 2 {
+				f.killAndWait(ctx, f.any(Consumer1, Consumer2))
+			}
+		}
+	}})
+	t.figure("changes of tables", "%d", changes)
+	return err
+}
+
+// windowOverrun has ClickHouse remember so few tokens that those of a killed consumer's last batch are forgotten before
+// its heir repeats it.
+func windowOverrun(ctx context.Context, t *trial) error {
+	recovered := 0.0
+	err := t.play(ctx, t.base(), script{
+		plan: func(p *Plan) { p.Env = map[string][]string{"consumer": {"BATCH_AGE=20ms"}} },
+		begin: func(ctx context.Context, r *run) error {
+			for _, table := range []string{"activity", "by_kind", "by_entity"} {
+				if err := r.cluster.Store.Exec(ctx, "ALTER TABLE "+table+" MODIFY SETTING non_replicated_deduplication_window = 4", nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		strike: func(ctx context.Context, r *run, seed uint64) {
+			f := r.newFaults(seed)
+			for ctx.Err() == nil {
+				victim := f.any(Consumer1, Consumer2)
+				f.killAndWait(ctx, victim)
+				n, err := r.cluster.sum(ctx, `activity_consumer_entries_total{outcome="recovered"}`, other(victim))
+				if err == nil {
+					recovered = max(recovered, n)
+				}
+			}
+		},
+	})
+	t.figure("entries of forgotten tokens left out, by one consumer", "%.0f", recovered)
+	return err
+}
+
+func other(consumer string) string {
+	return []string{Consumer1, Consumer2}[1-slices.Index([]string{Consumer1, Consumer2}, consumer)]
+}
