@@ -128,6 +128,26 @@ func TestHandlers(t *testing.T) {
 	}
 }
 
+// TestHead has a route that takes every verb of every path, as the dialects have for what does not exist.
+func TestHead(t *testing.T) {
+	p := newTestProcess()
+	part := Part{Name: "api", Routes: func(r chi.Router) {
+		r.HandleFunc("/*", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) })
+		r.Get("/who", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "you") })
+	}}
+	if err := p.Start(t.Context(), part); err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	res, err := http.Head(listen(t, p, HTTP{}) + "/who")
+	if err != nil {
+		t.Fatalf("head: %v", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK || res.ContentLength != 3 {
+		t.Errorf("got %d, length %d, want 200, 3", res.StatusCode, res.ContentLength)
+	}
+}
+
 func TestConnectionsAreCapped(t *testing.T) {
 	p := newTestProcess()
 	url := listen(t, p, HTTP{MaxConns: 2})
