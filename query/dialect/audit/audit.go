@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -61,11 +62,16 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 			return nil, err
 		}
 	}
-	items := make([]item, len(page.Entries))
-	for i := range page.Entries {
-		items[i] = itemOf(&page.Entries[i])
+	return &answer{Success: true, Data: itemsOf(r, page.Entries), Meta: metaOf(number, l.Limit, total, page.Next)}, nil
+}
+
+func itemsOf(r *http.Request, entries []schema.Entry) []item {
+	p, _ := schema.PrincipalOf(r.Context()) // there is one: they were read for it
+	items := make([]item, len(entries))
+	for i := range entries {
+		items[i] = itemFor(p, &entries[i])
 	}
-	return &answer{Success: true, Data: items, Meta: metaOf(number, l.Limit, total, page.Next)}, nil
+	return items
 }
 
 func (a *API) count(_ http.ResponseWriter, r *http.Request) (*answer, error) {
@@ -93,7 +99,7 @@ func (a *API) one(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	e, err := a.store.Get(r.Context(), p, id)
-	return success(itemOf(&e)), err
+	return success(itemFor(p, &e)), err
 }
 
 // elsewhere answers paths that do not exist, and verbs that a path does not know.
@@ -112,6 +118,5 @@ func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (*answer, error)
 	if verbs == nil {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
 	}
-	w.Header().Set("Allow", strings.Join(verbs, ", "))
-	return nil, errMethod
+	return nil, reply.NotAllowed(w, strings.Join(verbs, ", "))
 }

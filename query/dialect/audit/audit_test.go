@@ -56,7 +56,8 @@ func router(conn driver.Conn) http.Handler {
 	return r
 }
 
-// identify stands for authentication: the header Authorization holds the roles, and without one an administrator asks.
+// identify stands for authentication: the header Authorization holds roles, and perhaps @ and a tenant. Without it an
+// administrator of the default tenant asks.
 func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -67,6 +68,10 @@ func identify(next http.Handler) http.Handler {
 		case "none":
 			ctx = schema.WithRefusal(ctx, &schema.Refusal{Kind: schema.ErrUnauthenticated, Issue: "credentials are missing"})
 		default:
+			roles, tenant, ok := strings.Cut(roles, "@")
+			if ok {
+				p.Tenant = tenant
+			}
 			p.Roles = strings.Split(roles, ",")
 			ctx = schema.WithPrincipal(ctx, p)
 		}

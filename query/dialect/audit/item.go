@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -26,6 +27,7 @@ type item struct {
 	Serial     string          `json:"serial,omitempty"`
 	Username   string          `json:"username,omitempty"`
 	Targets    []target        `json:"targets,omitempty"` // where type and id of one do not tell all
+	Tenant     string          `json:"tenant,omitempty"`  // for who reads across tenants
 }
 
 type user struct {
@@ -42,6 +44,15 @@ type target struct {
 }
 
 const isoMillis = "2006-01-02T15:04:05.000Z"
+
+// itemFor is e as p sees it.
+func itemFor(p schema.Principal, e *schema.Entry) item {
+	it := itemOf(e)
+	if p.Tenant == schema.AllTenants {
+		it.Tenant = e.Tenant
+	}
+	return it
+}
 
 func itemOf(e *schema.Entry) item {
 	it := item{
@@ -101,5 +112,5 @@ func detailsOf(e *schema.Entry) json.RawMessage {
 }
 
 func object(name, text string) json.RawMessage {
-	return plainJSON(map[string]string{name: text})
+	return reply.JSON(map[string]string{name: text})
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -81,7 +83,7 @@ func TestDetails(t *testing.T) {
 		{"", `[1]`, `{"unreadable":"[1]"}`},
 		{"text", `null`, `{"detail":"text"}`},
 	} {
-		got := plainJSON(itemOf(&schema.Entry{Detail: c.text, Details: c.details}).Details)
+		got := reply.JSON(itemOf(&schema.Entry{Detail: c.text, Details: c.details}).Details)
 		if string(got) != c.want {
 			t.Errorf("text %q, details %q: got %s, want %s", c.text, c.details, got, c.want)
 		}
@@ -93,7 +95,7 @@ func FuzzDetails(f *testing.F) {
 	f.Add("", "{} ")
 	f.Add("\xff", `{"detail":null,"detail":1}`)
 	f.Fuzz(func(t *testing.T, text, details string) {
-		got := plainJSON(itemOf(&schema.Entry{Detail: text, Details: details}))
+		got := reply.JSON(itemOf(&schema.Entry{Detail: text, Details: details}))
 		var back struct {
 			Details map[string]any `json:"details"`
 		}
@@ -113,7 +115,7 @@ func TestRequestID(t *testing.T) {
 		r := requestOf("")
 		r.Header.Set(schema.RequestIDHeader, given)
 		w := httptest.NewRecorder()
-		New(nil, nil).handle(schema.ScopeRead, fail)(w, r)
+		New(nil, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, fail)(w, r)
 		got := w.Header().Get(schema.RequestIDHeader)
 		var body refusal
 		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || got == "" || (got == given) != echoed || body.Meta.RequestID != got {
@@ -125,7 +127,7 @@ func TestRequestID(t *testing.T) {
 // TestStreams has an endpoint that writes its answer itself.
 func TestStreams(t *testing.T) {
 	w := httptest.NewRecorder()
-	New(nil, nil).handle(schema.ScopeRead, func(w http.ResponseWriter, _ *http.Request) (*answer, error) {
+	New(nil, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, func(w http.ResponseWriter, _ *http.Request) (*answer, error) {
 		_, err := w.Write([]byte("data: 1\n\n"))
 		return nil, err
 	})(w, requestOf(""))
@@ -144,7 +146,7 @@ func TestScopes(t *testing.T) {
 		p := schema.Principal{Tenant: "a", Roles: []string{c.role}, Scopes: []schema.Scope{schema.ScopeRead}}
 		r := requestOf("")
 		w := httptest.NewRecorder()
-		New(nil, nil).handle(c.scope, done)(w, r.WithContext(schema.WithPrincipal(r.Context(), p)))
+		New(nil, slog.New(slog.DiscardHandler)).handle(c.scope, done)(w, r.WithContext(schema.WithPrincipal(r.Context(), p)))
 		if w.Code != c.want {
 			t.Errorf("role %q, scope %s: got %d, want %d", c.role, c.scope, w.Code, c.want)
 		}

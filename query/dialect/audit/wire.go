@@ -1,16 +1,11 @@
 package audit
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -69,9 +64,6 @@ type detail struct {
 	Issue string `json:"issue"`
 }
 
-// errMethod is a verb that the path does not know.
-var errMethod = errors.New("method not allowed")
-
 // endpoint does the work of a route. Its answer is nil when it has written it itself, as a stream is.
 type endpoint func(http.ResponseWriter, *http.Request) (*answer, error)
 
@@ -109,23 +101,9 @@ func allowed(r *http.Request, needs schema.Scope) error {
 }
 
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, id string, err error) {
-	status := statusOf(err)
-	if status == http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
-		a.log.ErrorContext(r.Context(), "request failed", slog.String("method", r.Method), slog.String("request", id), slog.Any("error", err))
-	}
-	if after := schema.RetryAfter(err); after > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(after/time.Second)))
-	}
-	schema.Challenge(w.Header(), err)
+	status := reply.Fail(w, r, a.log.With(slog.String("request", id)), err)
 	details := detailsIn(err)
-	send(w, status, refusal{Message: messageOf(err, details, status), Meta: refusalMeta{RequestID: id, Details: details}})
-}
-
-func statusOf(err error) int {
-	if errors.Is(err, errMethod) {
-		return http.StatusMethodNotAllowed
-	}
-	return schema.Status(err)
+	send(w, status, refusal{Message: messageOf(err, details), Meta: refusalMeta{RequestID: id, Details: details}})
 }
 
 // detailsIn are the faults of fields that err wraps or joins.
@@ -144,51 +122,18 @@ func detailsIn(err error) []detail {
 	return all
 }
 
-// messages are what a caller is told where an error's own text is not meant for it.
-var messages = map[int]string{
-	http.StatusUnauthorized:        "credentials are missing or wrong",
-	http.StatusForbidden:           "not allowed",
-	http.StatusNotFound:            "not found",
-	http.StatusMethodNotAllowed:    "method not allowed",
-	http.StatusTooManyRequests:     "too many requests",
-	http.StatusInternalServerError: "internal error",
-	http.StatusServiceUnavailable:  "temporarily unavailable, try again",
-	http.StatusGatewayTimeout:      "not done in time; the outcome is open, and the request may be repeated",
-}
-
-func messageOf(err error, details []detail, status int) string {
-	if len(details) > 0 {
-		all := make([]string, len(details))
-		for i, d := range details {
-			all[i] = d.Field + ": " + d.Issue
-		}
-		return strings.Join(all, "; ")
+// messageOf is what a person is told: of all that is wrong, not only of the first.
+func messageOf(err error, details []detail) string {
+	if len(details) == 0 {
+		return reply.Message(err)
 	}
-	var denied *schema.Refusal
-	if errors.As(err, &denied) {
-		return denied.Error()
+	all := make([]string, len(details))
+	for i, d := range details {
+		all[i] = d.Field + ": " + d.Issue
 	}
-	if m, ok := messages[status]; ok {
-		return m
-	}
-	return http.StatusText(status)
+	return strings.Join(all, "; ")
 }
 
 func send(w http.ResponseWriter, status int, body any) {
-	text := plainJSON(body)
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_, _ = w.Write(text) // a caller that has gone is no error of ours
-}
-
-// plainJSON is v as JSON that leaves <, > and & as they are.
-func plainJSON(v any) []byte {
-	var b bytes.Buffer
-	text := json.NewEncoder(&b)
-	text.SetEscapeHTML(false)
-	if err := text.Encode(v); err != nil {
-		panic(err) // a fault of ours: every type that is answered marshals, and what was stored as JSON has been looked at
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	reply.Send(w, status, "application/json; charset=utf-8", reply.JSON(body))
 }
