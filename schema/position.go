@@ -10,8 +10,12 @@ import (
 // PositionHeader carries the position of a write to its caller, and back with a read that must see it.
 const PositionHeader = "X-Activity-Position"
 
-// maxPositions bounds what ParsePosition reads: no write touches more partitions.
-const maxPositions = 4096
+// Bounds of what ParsePosition reads: a wait asks Kafka every few milliseconds about every partition that somebody names. A
+// batch that touched more partitions has a position that cannot be waited for.
+const (
+	maxPositions = 512
+	maxPartition = 4095 // as ForeignID
+)
 
 // Position says where in Kafka a write lies: the highest offset of its records by partition.
 type Position map[int]int64
@@ -43,7 +47,7 @@ func (p Position) String() string {
 	return string(b)
 }
 
-// ParsePosition reads what String wrote; the empty string is the empty position.
+// ParsePosition reads what String wrote of up to 512 partitions; the empty string is the empty position.
 func ParsePosition(s string) (Position, error) {
 	p := Position{}
 	if s == "" {
@@ -51,9 +55,9 @@ func ParsePosition(s string) (Position, error) {
 	}
 	for item := range strings.SplitSeq(s, ",") {
 		partition, offset, ok := strings.Cut(strings.TrimPrefix(item, "p"), ":")
-		k, err1 := strconv.ParseUint(partition, 10, 16)
+		k, err1 := strconv.ParseUint(partition, 10, 32)
 		o, err2 := strconv.ParseUint(offset, 10, 63)
-		if !ok || !strings.HasPrefix(item, "p") || err1 != nil || err2 != nil || len(p) == maxPositions {
+		if !ok || !strings.HasPrefix(item, "p") || err1 != nil || err2 != nil || k > maxPartition || len(p) == maxPositions {
 			return nil, fmt.Errorf("%w", &FieldError{Field: "position", Code: "SYNTAX", Issue: "must be the value of an " + PositionHeader + " header"})
 		}
 		p.Add(int(k), int64(o))

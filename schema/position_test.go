@@ -24,7 +24,7 @@ func TestPosition(t *testing.T) {
 }
 
 func TestParsePositionRefuses(t *testing.T) {
-	for _, s := range []string{"p", "0:1", "p0", "p0:", "p:1", "p0:-1", "p0:1,", "p70000:1", "p0:9223372036854775808", "pp0:1", "p0:1;p1:2"} {
+	for _, s := range []string{"p", "0:1", "p0", "p0:", "p:1", "p0:-1", "p0:1,", "p4096:1", "p18446744073709551616:1", "p0:9223372036854775808", "pp0:1", "p0:1;p1:2"} {
 		_, err := ParsePosition(s)
 		var field *FieldError
 		if !errors.Is(err, ErrInvalid) || !errors.As(err, &field) || field.Field != "position" {
@@ -33,9 +33,23 @@ func TestParsePositionRefuses(t *testing.T) {
 	}
 }
 
+func TestParsePositionIsBounded(t *testing.T) {
+	p := Position{}
+	for k := range maxPositions {
+		p.Add(k, 1)
+	}
+	if back, err := ParsePosition(p.String()); err != nil || !maps.Equal(back, p) {
+		t.Errorf("a position of %d partitions: got %d, %v", len(p), len(back), err)
+	}
+	p.Add(maxPartition, 1)
+	if _, err := ParsePosition(p.String()); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a position of %d partitions: got %v, want %v", len(p), err, ErrInvalid)
+	}
+}
+
 func FuzzParsePosition(f *testing.F) {
 	f.Add("p0:17,p3:4")
-	f.Add("p65535:9223372036854775807")
+	f.Add("p4095:9223372036854775807")
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := ParsePosition(s)
 		if err != nil {

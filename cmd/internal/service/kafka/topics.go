@@ -23,8 +23,8 @@ type Creation struct {
 // Check says what is wrong with c.
 func (c Creation) Check() error {
 	var faults []error
-	if c.Partitions < 1 || c.Partitions > 65535 {
-		faults = append(faults, errors.New("PARTITIONS: must be from 1 to 65535"))
+	if c.Partitions < 1 || c.Partitions > 4096 {
+		faults = append(faults, errors.New("PARTITIONS: must be from 1 to 4096"))
 	}
 	if c.Retention < time.Hour {
 		faults = append(faults, errors.New("KAFKA_RETENTION: must be 1h or more, the time in which entries have to be stored"))
