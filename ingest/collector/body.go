@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,11 +17,12 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Bounds of reading a body.
+// Bounds of reading a body. What a client announces counts for nothing: it holds memory in proportion to what it has sent.
 const (
-	minBuffer  = 512
-	keptBuffer = 1 << 20 // a larger buffer goes back to the garbage collector
-	zstdWindow = 8 << 20 // what RFC 8878, section 3.1.1.1.2 asks a decoder to support
+	firstBuffer = 16 << 10 // of a body of which nothing has come
+	aheadOf     = 16       // times what has come is the most that is made ready for a body of known length
+	keptBuffer  = 1 << 20  // a larger buffer goes back to the garbage collector
+	zstdWindow  = 8 << 20  // what RFC 8878, section 3.1.1.1.2 asks a decoder to support
 )
 
 // bodies reads request bodies into memory that is reused and bounded, of one request and of all together.
@@ -29,7 +30,7 @@ type bodies struct {
 	maxBytes int64         // of one body, compressed and decompressed each
 	timeout  time.Duration // for maxBytes; a smaller body gets its share, and minBodyTime
 	pending  *budget
-	buffers  sync.Pool
+	buffers  [7]sync.Pool // of *buffer: of firstBuffer bytes, of twice as many, … of keptBuffer
 	gzips    sync.Pool
 	zstds    sync.Pool
 }
@@ -41,16 +42,36 @@ const (
 
 // body is a request's text, decompressed. release gives its memory back.
 type body struct {
-	text []byte
-	held int64 // of the budget
+	text []byte // of buf
+	buf  *buffer
+	held int64 // of the budget; as much of buf is used
 }
+
+type buffer struct{ bytes []byte }
 
 func (b *bodies) release(d *body) {
 	b.pending.give(d.held)
-	if d.held = 0; cap(d.text) <= keptBuffer {
-		d.text = d.text[:0]
-		b.buffers.Put(d)
+	b.keep(d.buf)
+	*d = body{}
+}
+
+// buffer has room for size bytes or more.
+func (b *bodies) buffer(size int) *buffer {
+	class := bits.Len(uint(size-1) / firstBuffer)
+	if class >= len(b.buffers) {
+		return &buffer{make([]byte, 0, size)}
 	}
+	if buf, ok := b.buffers[class].Get().(*buffer); ok {
+		return buf
+	}
+	return &buffer{make([]byte, 0, firstBuffer<<class)}
+}
+
+func (b *bodies) keep(buf *buffer) {
+	if buf == nil || cap(buf.bytes) > keptBuffer {
+		return
+	}
+	b.buffers[bits.Len(uint(cap(buf.bytes)-1)/firstBuffer)].Put(buf)
 }
 
 // read is the whole body of r: ErrTooLarge, ErrUnsupported for an encoding, ErrUnavailable when too much is in memory
@@ -62,10 +83,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
 		return nil, b.tooLarge()
 	}
 	_ = rc.SetReadDeadline(time.Now().Add(b.patience(r.ContentLength)))
-	d, _ := b.buffers.Get().(*body)
-	if d == nil {
-		d = new(body)
-	}
+	d := new(body)
 	err := b.decode(d, r)
 	if err != nil {
 		b.release(d)
@@ -148,17 +166,13 @@ func (b *bodies) unzstd(d *body, wire io.Reader) error {
 }
 
 // fill reads from to its end or to the first byte beyond the limit, which is the only thing that stops a small body
-// that decompresses into a large one.
-func (b *bodies) fill(d *body, from io.Reader, hint int64) error {
-	size := max(int(hint)+1, minBuffer)
+// that decompresses into a large one. length is what was announced; 0 if nothing was.
+func (b *bodies) fill(d *body, from io.Reader, length int64) error {
 	for {
-		if len(d.text) == cap(d.text) || d.held == 0 {
-			if !b.grow(d, size) {
-				return later(errBusy)
-			}
-			size = 2 * cap(d.text)
+		if int64(len(d.text)) == d.held && !b.grow(d, next(d.held, length)) {
+			return later(errBusy)
 		}
-		n, err := from.Read(d.text[len(d.text):cap(d.text)])
+		n, err := from.Read(d.text[len(d.text):d.held])
 		d.text = d.text[:len(d.text)+n]
 		switch {
 		case int64(len(d.text)) > b.maxBytes:
@@ -171,14 +185,30 @@ func (b *bodies) fill(d *body, from io.Reader, hint int64) error {
 	}
 }
 
-// grow gives d room for size bytes, as long as all bodies together may have it.
-func (b *bodies) grow(d *body, size int) bool {
-	size = max(min(size, int(b.maxBytes)+1), cap(d.text))
-	if !b.pending.take(int64(size) - d.held) {
+// next is how much room a body should have that has filled what it had. The announced length takes one byte more, in which
+// its end shows.
+func next(had, length int64) int64 {
+	switch {
+	case had == 0:
+		return firstBuffer
+	case length >= had:
+		return min(length+1, aheadOf*had)
+	}
+	return 2 * had
+}
+
+// grow gives d room for size bytes or more, as long as all bodies together may have it.
+func (b *bodies) grow(d *body, size int64) bool {
+	most := b.maxBytes + 1
+	buf := b.buffer(int(min(size, most)))
+	size = min(int64(cap(buf.bytes)), most)
+	if !b.pending.take(size - d.held) {
+		b.keep(buf)
 		return false
 	}
-	d.held = int64(size)
-	d.text = slices.Grow(d.text, size-len(d.text))
+	buf.bytes = append(buf.bytes[:0], d.text...)
+	b.keep(d.buf)
+	d.buf, d.text, d.held = buf, buf.bytes, size
 	return true
 }
 

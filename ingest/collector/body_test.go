@@ -3,7 +3,9 @@ package collector
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -96,6 +98,71 @@ func TestBodyBudget(t *testing.T) {
 	b.release(second)
 	if used := b.pending.used.Load(); used != 0 {
 		t.Errorf("%d bytes are still held", used)
+	}
+}
+
+// TestAnnouncedBytesHoldNoMemory has callers announce a megabyte each and send a byte of it. What they hold together is less
+// than half the budget of two bodies, and a body that is sent is read.
+func TestAnnouncedBytesHoldNoMemory(t *testing.T) {
+	const size, silent = 1 << 20, 50
+	b := testBodies(size, 2*size)
+	b.timeout = time.Minute
+	reading := make(chan struct{}, silent)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(firstRead{reading}, r.Body), r.Body}
+		if d, err := b.read(w, r); err == nil {
+			b.release(d)
+		}
+	}))
+	defer server.Close()
+	for range silent {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range silent {
+		<-reading
+	}
+	if used := b.pending.used.Load(); used == 0 || used > silent*firstBuffer {
+		t.Errorf("%d callers that send nothing hold %d bytes, want at most %d", silent, used, silent*firstBuffer)
+	}
+	got, err := b.read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))))
+	if err != nil || len(got.text) != size {
+		t.Fatalf("a body that is sent: %v", err)
+	}
+	b.release(got)
+}
+
+// firstRead tells that a body is being read.
+type firstRead struct{ told chan<- struct{} }
+
+func (f firstRead) Read([]byte) (int, error) {
+	f.told <- struct{}{}
+	return 0, io.EOF
+}
+
+// TestRoomFollowsWhatHasCome holds that no body is ever given more than aheadOf times what has come of it.
+func TestRoomFollowsWhatHasCome(t *testing.T) {
+	for _, length := range []int64{0, 1, firstBuffer - 1, firstBuffer, 200_000, 16 << 20} {
+		had, steps := next(0, length), 0
+		for ; had <= length; steps++ {
+			after := next(had, length)
+			if after <= had || after > aheadOf*had {
+				t.Fatalf("a body of %d bytes has room for %d, then for %d", length, had, after)
+			}
+			had = after
+		}
+		if steps > 3 {
+			t.Errorf("a body of %d bytes is moved %d times", length, steps)
+		}
 	}
 }
 
