@@ -93,6 +93,7 @@ func TestProxy(t *testing.T) {
 	s := startSystem(t)
 	t.Run("session of the README", func(t *testing.T) { testSession(t, s.base) })
 	t.Run("a compressed batch, and reading it", func(t *testing.T) { testBatch(t, s) })
+	t.Run("an entry in the audit dialect, and reading it", func(t *testing.T) { testAudit(t, s) })
 	t.Run("metrics are not for callers", func(t *testing.T) {
 		if status, _, _ := s.do(t, "GET", "/metrics", ""); status != http.StatusNotFound {
 			t.Errorf("GET /metrics: got %d, want 404", status)
@@ -136,16 +137,61 @@ func testBatch(t *testing.T, s *system) {
 	}
 }
 
+// testAudit writes through the collector and reads, everything else that begins alike included, from the query service.
+func testAudit(t *testing.T, s *system) {
+	const path = "/api/v1/activity-logs"
+	status, header, body := s.do(t, "POST", path, `{"action":"TICKET_PAY","targetType":"TICKET","targetId":"t-1"}`)
+	id, ok := strings.CutPrefix(body, `{"success":true,"data":{"id":"`)
+	if status != 201 || !ok {
+		t.Fatalf("POST: got %d %s, want 201", status, body)
+	}
+	id, _, _ = strings.Cut(id, `"`)
+	status, _, body = s.do(t, "GET", path+"/"+id, "", schema.PositionHeader, header.Get(schema.PositionHeader))
+	if status != 200 || !strings.Contains(body, `"action":"TICKET_PAY"`) {
+		t.Errorf("GET of what was written: got %d %s", status, body)
+	}
+	if status, _, body = s.do(t, "POST", path+"/batch", `[{"action":"a"},{"action":"b"}]`); status != 200 || !strings.Contains(body, `"accepted":2`) {
+		t.Errorf("POST of two: got %d %s, want 200", status, body)
+	}
+}
+
 // testHalves ends the services for good, one after the other.
 func testHalves(t *testing.T, s *system) {
 	s.query.stop()
 	if status, header, body := s.do(t, "GET", "/api/v1/activity_log", ""); status != 503 || header.Get("Retry-After") == "" || !strings.HasPrefix(body, `{"code":50301,`) {
 		t.Errorf("GET without the query service: got %d %v %s, want 503 with code 50301 and Retry-After", status, header, body)
 	}
-	if status, _, body := s.do(t, "POST", "/api/v1/activity_log", `{"action_type":"login"}`); status != 200 {
-		t.Errorf("POST without the query service: got %d %s, want 200", status, body)
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/api/v1/activity-logs", `{"success":false,"message":"the service is away; try again","meta":{"requestId":"req-7","details":[]}}`},
+		{"GET", "/api/v1/activity-logs/user/7", `{"success":false,"message":"the service is away; try again","meta":{"requestId":"req-7","details":[]}}`},
+		{"POST", "/api/v1/activity-logs/cleanup", `{"success":false,"message":"the service is away; try again","meta":{"requestId":"req-7","details":[]}}`},
+		{"DELETE", "/api/v1/activity-logs/batch", `{"success":false,"message":"the service is away; try again","meta":{"requestId":"req-7","details":[]}}`},
+		{"POST", "/filterActivity", `{"message":"the service is away; try again"}`},
+		{"GET", "/actionlogs", `{"responseStatus":{"errorCode":"ServiceUnavailable","message":"the service is away; try again"}}`},
+		{"GET", "/actionlogs.json", `{"responseStatus":{"errorCode":"ServiceUnavailable","message":"the service is away; try again"}}`},
+	} {
+		if status, header, body := s.do(t, c.method, c.path, "{}", "X-Request-Id", "req-7"); status != 503 || body != c.want || header.Get("Retry-After") == "" {
+			t.Errorf("%s %s without the query service: got %d %v %s, want 503 %s", c.method, c.path, status, header, body, c.want)
+		}
+	}
+	for _, id := range []string{"", `","x":"`} { // nothing of a caller's gets into the text that is not harmless there
+		_, header, body := s.do(t, "GET", "/api/v1/activity-logs", "", "X-Request-Id", id)
+		if made := header.Get("X-Request-Id"); len(made) != 36 || !strings.Contains(body, `"requestId":"`+made+`"`) {
+			t.Errorf("GET with the request id %q: got %q and %s, want a new one in both", id, made, body)
+		}
+	}
+	for _, c := range []struct {
+		path, body string
+		status     int
+	}{{"/api/v1/activity_log", `{"action_type":"login"}`, 200}, {"/api/v1/activity-logs", `{"action":"login"}`, 201}} {
+		if status, _, body := s.do(t, "POST", c.path, c.body); status != c.status {
+			t.Errorf("POST %s without the query service: got %d %s, want %d", c.path, status, body, c.status)
+		}
 	}
 	s.collector.stop()
+	if status, _, body := s.do(t, "POST", "/api/v1/activity-logs/batch", `[{"action":"a"}]`); status != 503 || !strings.HasPrefix(body, `{"success":false,`) {
+		t.Errorf("POST without the collector: got %d %s, want 503", status, body)
+	}
 	if status, _, body := s.do(t, "POST", "/api/v1/activity_log", `{"action_type":"login"}`); status != 503 || !strings.HasPrefix(body, `{"code":50301,`) {
 		t.Errorf("POST without the collector: got %d %s, want 503 with code 50301", status, body)
 	}

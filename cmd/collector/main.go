@@ -41,7 +41,7 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 	}
 	topics := kafka.Topics(s.Kafka, s.Creation, client, p.Log)
 	auth := identity.New(s.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(s.Kafka.Topic)}, p.Log, p.Metrics)
-	needs := collector.Needs{Topic: s.Kafka.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys}
+	needs := collector.Needs{Topic: s.Kafka.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys, Alone: true}
 	for _, part := range []service.Part{topics.Part(), auth.Part(), collector.Part(s.Collector, needs, p)} {
 		if err := p.Start(ctx, part); err != nil {
 			return err

@@ -16,7 +16,11 @@ import (
 // {"success":false,"message":…,"meta":{"requestId":…,"details":[{"field","code","issue"}]}}.
 type audit struct{ *door }
 
-const auditPath = "/api/v1/activity-logs"
+const (
+	auditPath        = "/api/v1/activity-logs"
+	auditBatchPath   = auditPath + "/batch"
+	auditContentType = "application/json; charset=utf-8" // as the dialect's reads have it
+)
 
 func (c *Collector) audit() *audit {
 	return &audit{c.door("audit", "eventId", func() any { return new(auditDecoder) })}
@@ -25,7 +29,7 @@ func (c *Collector) audit() *audit {
 // routes registers the endpoints: one for a single entry, and one for an array of entries or one a line.
 func (a *audit) routes(r chi.Router) {
 	r.Post(auditPath, a.handle(one))
-	r.Post(auditPath+"/batch", a.handle(many))
+	r.Post(auditBatchPath, a.handle(many))
 }
 
 func (a *audit) handle(what takes) http.HandlerFunc {
@@ -34,7 +38,7 @@ func (a *audit) handle(what takes) http.HandlerFunc {
 		w.Header().Set(schema.RequestIDHeader, id)
 		rc, err := a.take(w, r, what)
 		status := a.close(w.Header(), rc, err)
-		w.Header().Set("Content-Type", "application/json; charset=utf-8") // as the dialect's reads have it
+		w.Header().Set("Content-Type", auditContentType)
 		switch {
 		case err != nil:
 			send(w, status, refusal(id, rc, err))

@@ -4,6 +4,7 @@ package collector
 import (
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
@@ -29,6 +30,7 @@ type Needs struct {
 	Kafka    *kafka.Client
 	Dialects service.Dialects
 	Keys     service.Keys
+	Alone    bool // nobody else in the process answers below /api/v1
 }
 
 func (s Settings) config(n Needs) collector.Config {
@@ -50,5 +52,10 @@ func (s Settings) Check() error {
 // Part is the collector. It takes requests at once, and entries as soon as Kafka is there.
 func Part(s Settings, n Needs, p *service.Process) service.Part {
 	c := collector.New(s.config(n), n.Kafka, p.Log, p.Metrics)
-	return service.Part{Name: "collector", Run: c.Run, Ready: c.Ready, Routes: c.Routes}
+	return service.Part{Name: "collector", Run: c.Run, Ready: c.Ready, Routes: func(r chi.Router) {
+		c.Routes(r)
+		if n.Alone {
+			c.Elsewhere(r)
+		}
+	}}
 }
