@@ -25,7 +25,12 @@ type jsonEntry struct {
 	Targets    []struct {
 		Type string `json:"type"`
 		ID   string `json:"id"`
+		Name string `json:"name"`
 	} `json:"targets"`
+	ActorLabel string `json:"actorLabel"` // the actor's name for people
+	IPAddress  string `json:"ipAddress"`
+	UserAgent  string `json:"userAgent"`
+	Layer      string `json:"layer"`
 }
 
 func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
@@ -51,8 +56,40 @@ func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
 	for _, t := range j.Targets {
 		e.Targets = append(e.Targets, t.Type+"\x00"+t.ID)
 	}
+	var err error
+	if e.Extra, err = j.extra(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRecord, err)
+	}
 	*b = activitypb.ActivityBatch{Version: RecordVersion, Chunks: []*activitypb.Chunk{{
 		ReceivedAt: j.ReceivedAt, Tenant: j.Tenant, Entries: []*activitypb.Entry{e},
 	}}}
 	return nil
+}
+
+// extra is what has no column, checked: nobody looks into it later. Empty for the ordinary entry.
+func (j *jsonEntry) extra() ([]byte, error) {
+	for _, f := range [...]struct{ name, value string }{
+		{"actorLabel", j.ActorLabel}, {"ipAddress", j.IPAddress}, {"userAgent", j.UserAgent}, {"layer", j.Layer},
+	} {
+		if err := CheckText(f.name, f.value, MaxNameBytes); err != nil {
+			return nil, err
+		}
+	}
+	x := activitypb.Extra{ActorLabel: j.ActorLabel, IpAddress: j.IPAddress, UserAgent: j.UserAgent, Layer: j.Layer}
+	named := false
+	for _, t := range j.Targets {
+		if err := CheckText("targets", t.Name, MaxNameBytes); err != nil {
+			return nil, err
+		}
+		x.TargetNames = append(x.TargetNames, t.Name)
+		named = named || t.Name != ""
+	}
+	if !named {
+		x.TargetNames = nil
+	}
+	b, err := x.MarshalVT()
+	if err != nil {
+		return nil, fmt.Errorf("encode extra: %w", err)
+	}
+	return b, nil
 }

@@ -81,6 +81,22 @@ func TestDecodeRecordJSON(t *testing.T) {
 	}
 }
 
+func TestDecodeRecordJSONExtra(t *testing.T) {
+	var got activitypb.ActivityBatch
+	value := `{"action":"a","targets":[{"type":"T","id":"1"},{"type":"T","id":"2","name":"N"}],"actorLabel":"Ada","ipAddress":"::1","userAgent":"curl","layer":"api"}`
+	if err := DecodeRecord([]byte(value), &got); err != nil {
+		t.Fatal(err)
+	}
+	var extra activitypb.Extra
+	if err := extra.UnmarshalVT(got.Chunks[0].Entries[0].Extra); err != nil {
+		t.Fatal(err)
+	}
+	want := &activitypb.Extra{ActorLabel: "Ada", IpAddress: "::1", UserAgent: "curl", Layer: "api", TargetNames: []string{"", "N"}}
+	if diff := cmp.Diff(want, &extra, protocmp.Transform()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestDecodeRecordRefuses(t *testing.T) {
 	for name, value := range map[string]string{
 		"empty":           "",
@@ -93,6 +109,8 @@ func TestDecodeRecordRefuses(t *testing.T) {
 		"unknown field":   `{"action":"a","nope":1}`,
 		"trailing text":   `{"action":"a"} x`,
 		"details as list": `{"action":"a","details":[]}`,
+		"long layer":      `{"action":"a","layer":"` + strings.Repeat("x", MaxNameBytes+1) + `"}`,
+		"NUL in a name":   `{"action":"a","targets":[{"type":"T","id":"1","name":"\u0000"}]}`,
 	} {
 		if err := DecodeRecord([]byte(value), &activitypb.ActivityBatch{}); !errors.Is(err, ErrRecord) {
 			t.Errorf("%s: got %v, want ErrRecord", name, err)
