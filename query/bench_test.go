@@ -10,33 +10,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-
-	"github.com/activitylog/activitylog/query/internal/fixture"
 )
-
-// fill stores rows entries in parts parts of 4 Kafka partitions: 8 platforms, 20 actions, 10,000 devices and 50,000 accounts,
-// few of them much used, over 30 days in order. The parts stay as ingest leaves them.
-func fill(b *testing.B, db *fixture.Database, rows, parts int) {
-	b.Helper()
-	const batch = `INSERT INTO activity
-SELECT 'default', fromUnixTimestamp64Milli(toInt64({base:Int64} + intDiv(n * 2592000000, {rows:UInt64}) + rand(1) % 2000), 'UTC'), n, now64(3),
-  'action' || toString(rand(2) % 20), 'platform' || toString(rand(3) % 8), 'device' || toString(toUInt32(pow(10000, rand(4) / 4294967296))),
-  '', 'user' || toString(toUInt32(pow(50000, rand(5) / 4294967296))), '', [], 'r' || toString(n),
-  'Published video ' || toString(rand(6) % 1000) || ' word' || toString(rand(7) % 100000), if(rand(8) % 10 < 3, '{"views":17}', ''), '', {kpart:UInt16}, {koff:UInt64}, rowNumberInAllBlocks() % 512
-FROM (SELECT {first:UInt64} + number AS n FROM numbers({size:UInt64}))`
-	size := rows / parts
-	for p := range parts {
-		ctx := clickhouse.Context(b.Context(), clickhouse.WithSettings(clickhouse.Settings{"max_insert_block_size": size, "min_insert_block_size_rows": size, "max_block_size": size}))
-		err := db.Conn.Exec(ctx, batch, clickhouse.Named("base", base), clickhouse.Named("rows", rows), clickhouse.Named("kpart", p%4),
-			clickhouse.Named("koff", p+1), clickhouse.Named("first", p*size), clickhouse.Named("size", size))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := db.Rollup(b.Context(), uint64(p+1)); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
 
 // BenchmarkReads prints the median of each read over ACTIVITY_BENCH_ROWS entries (2 M) in 20 parts, without the cache of
 // query conditions.
@@ -46,7 +20,7 @@ func BenchmarkReads(b *testing.B) {
 		rows = n
 	}
 	s, db := openStore(b)
-	fill(b, db, rows, 20)
+	db.Fill(b, base, rows, 20)
 	mid := base + 15*24*hourMs
 	list := func(set func(*Listing)) func(context.Context) error {
 		l := Listing{Filter: filterOf(b, "default"), Limit: 100}

@@ -17,6 +17,9 @@ type metrics struct {
 	waits    prometheus.Histogram
 	waiting  prometheus.Gauge
 	patches  prometheus.Counter
+
+	exporting prometheus.Gauge
+	exported  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -44,6 +47,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		patches: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_query_patch_applies_total",
 			Help: "Times that pending patch parts of deletes were asked to be merged in.",
+		}),
+		exporting: f.NewGauge(prometheus.GaugeOpts{
+			Name: "activity_query_exports",
+			Help: "Exports that are under way.",
+		}),
+		exported: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_query_exported_entries_total",
+			Help: "Entries that exports handed out.",
 		}),
 	}
 }

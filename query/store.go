@@ -30,13 +30,14 @@ type Config struct {
 	CursorSecret  string        // signs cursors; empty: made once and shared through the database
 	CursorMaxAge  time.Duration // an older cursor is refused
 	PatchInterval time.Duration // the least time between two merges of what deletes left
+	Exports       int           // exports that may run at once
 }
 
 // Defaults are what a Store does when it is told nothing.
 func Defaults() Config {
 	return Config{
 		Topic: "activity", WaitMax: 5 * time.Second, QueryTimeout: 10 * time.Second, MaxMemory: 1 << 30,
-		RetentionDays: 45, CursorMaxAge: 24 * time.Hour, PatchInterval: time.Minute,
+		RetentionDays: 45, CursorMaxAge: 24 * time.Hour, PatchInterval: time.Minute, Exports: 2,
 	}
 }
 
@@ -54,6 +55,7 @@ func (c Config) Validate() error {
 		{c.RetentionDays >= 1, "the retention must be a day or more"},
 		{c.CursorMaxAge > 0, "the age of cursors must be above 0"},
 		{c.PatchInterval > 0, "the patch interval must be above 0"},
+		{c.Exports > 0, "the number of exports must be above 0"},
 		{c.CursorSecret == "" || len(c.CursorSecret) >= 16, "the cursor secret must have 16 bytes or more"},
 	} {
 		if !v.ok {
@@ -74,6 +76,9 @@ type Store struct {
 	secrets secrets
 	lately  recent[[]hour]
 	marks   recent[key]
+
+	exports     chan struct{} // holds a token for each export that runs
+	exportPages exportPages
 }
 
 // New makes a Store over ClickHouse and Kafka, neither of which need be there yet. Waits work while Run does.
@@ -81,8 +86,9 @@ func New(cfg Config, conn driver.Conn, client *kafka.Client, log *slog.Logger, r
 	m := newMetrics(reg)
 	return &Store{
 		cfg: cfg, conn: conn, kafka: client, log: log, metrics: m, stored: newWatcher(cfg.Topic, client, m),
-		lately: recent[[]hour]{lifetime: time.Second, most: 1000},
-		marks:  recent[key]{lifetime: time.Minute, most: 10_000},
+		lately:  recent[[]hour]{lifetime: time.Second, most: 1000},
+		marks:   recent[key]{lifetime: time.Minute, most: 10_000},
+		exports: make(chan struct{}, cfg.Exports), exportPages: exportDefaults,
 	}
 }
 

@@ -39,6 +39,7 @@ func (a *API) Routes(r chi.Router) {
 	r.Get(path+"/action/{action}", a.handle(schema.ScopeRead, a.list))
 	r.Get(path+"/count", a.handle(schema.ScopeRead, a.count))
 	r.Get(path+"/stats", a.handle(schema.ScopeRead, a.stats))
+	r.Get(path+"/export", a.handle(schema.ScopeAdmin, a.export))
 	r.Get(path+"/{id}", a.handle(schema.ScopeRead, a.one))
 	r.HandleFunc(path+"*", a.handle(schema.ScopeRead, a.elsewhere))
 }

@@ -1,0 +1,60 @@
+package audit
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// stallTime is how long a client may take for a piece of a body; one that takes nothing would hold a place for ever.
+const stallTime = time.Minute
+
+// body is the body of an export. Its status and headers go out with its first piece.
+type body struct {
+	w     http.ResponseWriter
+	start func() // sets the headers
+	begun bool
+	rows  uint64
+	sum   hash.Hash
+	piece *bufio.Writer
+}
+
+func newBody(w http.ResponseWriter, start func()) *body {
+	b := &body{w: w, start: start, sum: sha256.New()}
+	b.piece = bufio.NewWriterSize(pieces{b}, 64<<10)
+	return b
+}
+
+func (b *body) Write(p []byte) (int, error) { return b.piece.Write(p) }
+
+// pieces sends a piece of a body.
+type pieces struct{ b *body }
+
+func (s pieces) Write(p []byte) (int, error) {
+	if !s.b.begun {
+		s.b.begun = true
+		s.b.start()
+	}
+	_ = http.NewResponseController(s.b.w).SetWriteDeadline(time.Now().Add(stallTime)) // a recorder in a test has none
+	s.b.sum.Write(p)
+	return s.b.w.Write(p)
+}
+
+// end sends what is left and sets the trailers.
+func (b *body) end() error {
+	if err := b.piece.Flush(); err != nil {
+		return err
+	}
+	if !b.begun { // nothing at all was written
+		b.start()
+		b.w.WriteHeader(http.StatusOK)
+	}
+	_ = http.NewResponseController(b.w).SetWriteDeadline(time.Time{}) // the connection may be used again
+	b.w.Header().Set(ExportRows, strconv.FormatUint(b.rows, 10))
+	b.w.Header().Set(ExportSHA256, hex.EncodeToString(b.sum.Sum(nil)))
+	return nil
+}

@@ -1,0 +1,121 @@
+package audit
+
+import (
+	"encoding/csv"
+	"io"
+	"strings"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// lines is NDJSON: an item a line.
+type lines struct{ to io.Writer }
+
+func newLines(to *body, _ bool) encoding { return lines{to} }
+
+func (l lines) Write(e *schema.Entry) error {
+	_, err := l.to.Write(append(plainJSON(itemOf(e)), '\n'))
+	return err
+}
+
+func (lines) Close() error { return nil }
+
+// array is a JSON array, an item a line. A continued one begins with the comma after the item before.
+type array struct {
+	to     io.Writer
+	before string // what stands before the next item
+}
+
+func newArray(to *body, continued bool) encoding {
+	if continued {
+		return &array{to, ",\n"}
+	}
+	return &array{to, "[\n"}
+}
+
+func (a *array) Write(e *schema.Entry) error {
+	_, err := io.WriteString(a.to, a.before)
+	if err == nil {
+		_, err = a.to.Write(plainJSON(itemOf(e)))
+	}
+	a.before = ",\n"
+	return err
+}
+
+func (a *array) Close() error {
+	text := "\n]\n"
+	if a.before == "[\n" {
+		text = "[\n]\n"
+	}
+	_, err := io.WriteString(a.to, text)
+	return err
+}
+
+// columns are the header of a CSV: the item's fields.
+var columns = []string{
+	"id", "userId", "user", "action", "targetType", "targetId", "details", "ipAddress", "userAgent", "layer", "requestId", "createdAt",
+	"platform", "serial", "username", "targets",
+}
+
+// table is CSV (RFC 4180) with a header, unless it is continued. What is missing is empty; user, details and targets are JSON.
+type table struct {
+	w    *csv.Writer
+	head bool
+}
+
+func newCSV(to *body, continued bool) encoding {
+	return &table{csv.NewWriter(to), !continued}
+}
+
+func (t *table) Write(e *schema.Entry) error {
+	if err := t.header(); err != nil {
+		return err
+	}
+	it := itemOf(e)
+	record := []string{
+		it.ID, text(it.UserID), jsonText(it.User, it.User != nil), it.Action, text(it.TargetType), text(it.TargetID), jsonText(it.Details, it.Details != nil), text(it.IPAddress),
+		text(it.UserAgent), text(it.Layer), text(it.RequestID), it.CreatedAt, it.Platform, it.Serial, it.Username, jsonText(it.Targets, it.Targets != nil),
+	}
+	for i := range record {
+		record[i] = plainCell(record[i])
+	}
+	return t.w.Write(record)
+}
+
+func (t *table) header() error {
+	if !t.head {
+		return nil
+	}
+	t.head = false
+	return t.w.Write(columns)
+}
+
+func (t *table) Close() error {
+	if err := t.header(); err != nil {
+		return err
+	}
+	t.w.Flush()
+	return t.w.Error()
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func jsonText(v any, known bool) string {
+	if !known {
+		return ""
+	}
+	return string(plainJSON(v))
+}
+
+// plainCell keeps a spreadsheet from taking a cell for a formula (OWASP, CSV injection).
+func plainCell(s string) string {
+	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
+		return "'" + s
+	}
+	return s
+}

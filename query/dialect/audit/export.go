@@ -1,0 +1,145 @@
+package audit
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Headers of an export. The snapshot comes before the body; the others are trailers, and a body without them is not whole.
+const (
+	ExportSnapshot = "X-Export-Snapshot"
+	ExportRows     = "X-Export-Rows"
+	ExportSHA256   = "X-Export-SHA256"
+)
+
+// encoding writes entries in one format. Close ends the document.
+type encoding interface {
+	Write(e *schema.Entry) error
+	Close() error
+}
+
+// format is a format of an export.
+type format struct {
+	name, contentType string
+	resumes           bool                                    // an export can be continued where another was cut off
+	encode            func(to *body, continued bool) encoding // continued: what is written follows on an entry
+}
+
+var formats = []format{
+	{"ndjson", "application/x-ndjson", true, newLines},
+	{"csv", "text/csv; charset=utf-8; header=present", true, newCSV},
+	{"json", "application/json; charset=utf-8", true, newArray},
+}
+
+// export streams every entry of a filter, the oldest first. Rows and checksum follow as trailers; where it cannot be ended the
+// connection is broken, so that nobody takes what came before for all.
+func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
+	x, f, err := parseExport(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.Await(r, a.store); err != nil {
+		return nil, err
+	}
+	e, err := a.store.OpenExport(r.Context(), x)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	h := w.Header()
+	h.Set(ExportSnapshot, e.Snapshot.String())
+	if r.Method == http.MethodHead {
+		exportHeaders(h, f)
+		return nil, nil
+	}
+	to := newBody(w, func() { exportHeaders(h, f) })
+	err = stream(e, r, to, f.encode(to, x.After != query.Place{}))
+	switch {
+	case err == nil:
+		return nil, nil
+	case !to.begun:
+		h.Del(ExportSnapshot)
+		return nil, err
+	case r.Context().Err() == nil:
+		a.log.ErrorContext(r.Context(), "export broken off", slog.Uint64("rows", to.rows), slog.Any("error", err))
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// stream writes all of e, and the trailers.
+func stream(e *query.Exporting, r *http.Request, to *body, enc encoding) error {
+	err := e.Each(r.Context(), func(entry *schema.Entry) error {
+		to.rows++
+		return enc.Write(entry)
+	})
+	if err != nil {
+		return err
+	}
+	if err := enc.Close(); err != nil {
+		return err
+	}
+	return to.end()
+}
+
+func exportHeaders(h http.Header, f format) {
+	h.Set("Content-Type", f.contentType)
+	h.Set("Content-Disposition", `attachment; filename="activity-logs.`+f.name+`"`)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Trailer", ExportRows+", "+ExportSHA256)
+}
+
+// parseExport reads the filters of a list, the format, and where an export that was cut off is to be continued: snapshot, its
+// X-Export-Snapshot, and after, createdAt and id of the last entry that it had, with a comma between.
+func parseExport(r *http.Request) (x query.Export, f format, err error) {
+	var faults, err1, err2, err3 error
+	x.Filter, faults = parseFilter(r)
+	v := r.URL.Query()
+	f, err1 = parseFormat(v.Get("format"))
+	if text := v.Get("snapshot"); text != "" {
+		if x.Snapshot, err2 = schema.ParsePosition(text); err2 != nil {
+			err2 = &schema.FieldError{Field: "snapshot", Code: "SYNTAX", Issue: "must be the value of an " + ExportSnapshot + " header"}
+		}
+	}
+	if text := v.Get("after"); text != "" {
+		x.After, err3 = parseAfter(text)
+		if err3 == nil && err1 == nil && !f.resumes {
+			err3 = &schema.FieldError{Field: "after", Code: "CONFLICT", Issue: f.name + " cannot be continued: begin again"}
+		}
+	}
+	return x, f, errors.Join(faults, err1, err2, err3)
+}
+
+func parseFormat(name string) (format, error) {
+	if name == "" {
+		return formats[0], nil
+	}
+	all := make([]string, len(formats))
+	for i, f := range formats {
+		if f.name == name {
+			return f, nil
+		}
+		all[i] = f.name
+	}
+	return format{}, &schema.FieldError{Field: "format", Code: "ENUM", Issue: "must be one of " + strings.Join(all, ", ")}
+}
+
+func parseAfter(text string) (query.Place, error) {
+	createdAt, id, _ := strings.Cut(text, ",")
+	t, err1 := time.Parse(isoMillis, createdAt)
+	u, err2 := uuid.Parse(id)
+	n, err3 := schema.IDOfUUID(u)
+	if err := errors.Join(err1, err2, err3); err != nil || schema.CheckTimestamp("after", t.UnixMilli()) != nil {
+		return query.Place{}, &schema.FieldError{Field: "after", Code: "SYNTAX", Issue: "must be createdAt and id of an entry, with a comma between"}
+	}
+	return query.Place{Timestamp: t.UnixMilli(), ID: n}, nil
+}
