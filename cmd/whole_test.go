@@ -30,6 +30,7 @@ import (
 // whole is the way of an entry from its caller to its reader: collector, Kafka, consumer, ClickHouse, store.
 type whole struct {
 	write  http.Handler
+	other  http.Handler // of another collector
 	broker *testbed.Broker
 	store  *query.Store
 }
@@ -51,25 +52,30 @@ func startWhole(t *testing.T) *whole {
 	w := &whole{broker: testbed.Kafka(t, 3)}
 	log, client := slog.New(slog.NewTextHandler(t.Output(), nil)), w.broker.Client()
 
-	in := collector.Config{Topic: w.broker.Topic()}
-	in.Defaults()
-	c := collector.New(in, client, log, prometheus.NewRegistry())
 	through := consumer.Defaults()
 	through.Topic, through.Brokers, through.ClickHouse, through.SessionTimeout = w.broker.Topic(), []string{w.broker.Addr()}, opts, 2*time.Second
 	out := query.Defaults()
 	out.Topic, out.CursorSecret, out.WaitMax = w.broker.Topic(), "0123456789abcdef", 20*time.Second
 	w.store = query.New(out, conn, client, log, prometheus.NewRegistry())
-	runAll(t, w.store.Run, consumer.New(through, client, log, prometheus.NewRegistry()).Run, c.Run)
+	runAll(t, w.store.Run, consumer.New(through, client, log, prometheus.NewRegistry()).Run)
+	w.write, w.other = startCollector(t, w.broker, log), startCollector(t, w.broker, log)
+	return w
+}
 
+func startCollector(t *testing.T, b *testbed.Broker, log *slog.Logger) http.Handler {
+	t.Helper()
+	cfg := collector.Config{Topic: b.Topic()}
+	cfg.Defaults()
+	c := collector.New(cfg, b.Client(), log, prometheus.NewRegistry())
+	runAll(t, c.Run)
 	r := chi.NewRouter()
 	c.Routes(r)
-	w.write = r
 	for deadline := time.Now().Add(20 * time.Second); c.Ready(t.Context()) != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the collector is not ready: %v", c.Ready(t.Context()))
 		}
 	}
-	return w
+	return r
 }
 
 // runAll runs parts until the test ends.
@@ -91,10 +97,15 @@ func runAll(t *testing.T, parts ...func(context.Context) error) {
 // post writes as the tenant and returns the answer's data and the position.
 func (w *whole) post(t *testing.T, tenant, path, body string, data any) schema.Position {
 	t.Helper()
+	return post(t, w.write, tenant, path, body, data)
+}
+
+func post(t *testing.T, collector http.Handler, tenant, path, body string, data any) schema.Position {
+	t.Helper()
 	principal := schema.Principal{Tenant: tenant, Subject: "writer", Scopes: []schema.Scope{schema.ScopeIngest}}
 	r := httptest.NewRequestWithContext(schema.WithPrincipal(t.Context(), principal), http.MethodPost, path, strings.NewReader(body))
 	rec := httptest.NewRecorder()
-	w.write.ServeHTTP(rec, r)
+	collector.ServeHTTP(rec, r)
 	text, err := io.ReadAll(rec.Result().Body)
 	if err != nil || rec.Code >= 300 {
 		t.Fatalf("POST %s: %d %s, %v", path, rec.Code, text, err)
@@ -193,6 +204,27 @@ func TestWhole(t *testing.T) {
 		equal(t, got, schema.Entry{
 			ID: data.ID, Tenant: "acme", Timestamp: 1707725000000, Action: "post", Platform: "tiktok", Device: "d1", ActorName: "u", Detail: "done", Details: `{"y":2,"x":1}`,
 		}, since)
+	})
+
+	t.Run("a repeat through another collector", func(t *testing.T) {
+		const body = `{"action":"once","serial":"d","eventId":"once-1"}`
+		var first, again struct{ ID uuid.UUID }
+		at := post(t, w.write, "acme", "/api/v1/activity-logs", body, &first)
+		behind := post(t, w.other, "acme", "/api/v1/activity-logs", body, &again)
+		for partition, offset := range at {
+			if behind[partition] <= offset {
+				t.Errorf("the repeat is at %v, the first at %v, want it behind in the same partition", behind, at)
+			}
+		}
+		for id, want := range map[uuid.UUID]int{first.ID: http.StatusOK, again.ID: http.StatusNotFound} {
+			n, err := schema.IDOfUUID(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.get(t, "acme", n, behind); err == nil != (want == http.StatusOK) || err != nil && schema.Status(err) != want {
+				t.Errorf("reading %s: got %v, want status %d", id, err, want)
+			}
+		}
 	})
 
 	t.Run("JSON of another producer", func(t *testing.T) {
