@@ -140,7 +140,7 @@ func testBatch(t *testing.T, s *system) {
 // testAudit writes through the collector and reads, everything else that begins alike included, from the query service.
 func testAudit(t *testing.T, s *system) {
 	const path = "/api/v1/activity-logs"
-	status, header, body := s.do(t, "POST", path, `{"action":"TICKET_PAY","targetType":"TICKET","targetId":"t-1"}`)
+	status, header, body := s.do(t, "POST", path, `{"action":"TICKET_PAY","targetType":"TICKET","targetId":"a/b%c"}`)
 	id, ok := strings.CutPrefix(body, `{"success":true,"data":{"id":"`)
 	if status != 201 || !ok {
 		t.Fatalf("POST: got %d %s, want 201", status, body)
@@ -149,6 +149,12 @@ func testAudit(t *testing.T, s *system) {
 	status, _, body = s.do(t, "GET", path+"/"+id, "", schema.PositionHeader, header.Get(schema.PositionHeader))
 	if status != 200 || !strings.Contains(body, `"action":"TICKET_PAY"`) {
 		t.Errorf("GET of what was written: got %d %s", status, body)
+	}
+	if status, _, body = s.do(t, "GET", path+"/target/TICKET/a%2Fb%25c", ""); status != 200 || !strings.Contains(body, id) {
+		t.Errorf("GET of its target, a slash within a segment: got %d %s", status, body)
+	}
+	if status, header, _ = s.do(t, "HEAD", path+"/count", ""); status != 200 || header.Get("Content-Length") == "" {
+		t.Errorf("HEAD: got %d %v, want 200", status, header)
 	}
 	if status, _, body = s.do(t, "POST", path+"/batch", `[{"action":"a"},{"action":"b"}]`); status != 200 || !strings.Contains(body, `"accepted":2`) {
 		t.Errorf("POST of two: got %d %s, want 200", status, body)
