@@ -1,6 +1,8 @@
 package audit_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
@@ -113,4 +116,41 @@ func replay(t *testing.T, h http.Handler, file string) {
 			"request": regexp.MustCompile(`"requestId":"([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})",`),
 		},
 	}.File(t, file)
+}
+
+// TestDeepPages goes through a listing that no rollup counts, by number, beyond where pages go on from remembered ones.
+func TestDeepPages(t *testing.T) {
+	db := fixture.Open(t, testbed.ClickHouse(t))
+	many := make([]schema.Entry, 2400)
+	for i := range many {
+		many[i] = schema.Entry{Tenant: schema.DefaultTenant, ID: uint64(i + 1), Timestamp: 1_710_504_000_000 + int64(i/7)*hour/50, Action: "a", Device: "d", Platform: "p"}
+	}
+	db.Put(t, many...)
+	h := router(db.Conn)
+	next := uint64(len(many))
+	for number := 1; number <= 7; number++ { // the last one is beyond the end
+		w := ask(h, http.MethodGet, fmt.Sprintf("/api/v1/activity-logs?serial=d&platform=p&pageSize=400&page=%d", number), "", "")
+		var page struct {
+			Data []struct{ ID uuid.UUID }
+			Meta struct {
+				TotalItems, TotalPages   int
+				HasNextPage, HasPrevPage bool
+			}
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("page %d: %d, %v, %.200s", number, w.Code, err, w.Body)
+		}
+		if m := page.Meta; m.TotalItems != len(many) || m.TotalPages != 6 || m.HasNextPage != (number < 6) || m.HasPrevPage != (number > 1) {
+			t.Errorf("page %d: got %+v", number, m)
+		}
+		for _, e := range page.Data {
+			if want := schema.UUID(next); e.ID != want {
+				t.Fatalf("page %d: got %s, want %s", number, e.ID, want)
+			}
+			next--
+		}
+	}
+	if next != 0 {
+		t.Errorf("%d entries were not shown", next)
+	}
 }
