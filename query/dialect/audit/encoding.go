@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -14,7 +15,7 @@ type lines struct{ to io.Writer }
 func newLines(to *body, _ bool) encoding { return lines{to} }
 
 func (l lines) Write(e *schema.Entry) error {
-	_, err := l.to.Write(append(plainJSON(itemOf(e)), '\n'))
+	_, err := l.to.Write(append(reply.JSON(itemOf(e)), '\n'))
 	return err
 }
 
@@ -36,7 +37,7 @@ func newArray(to *body, continued bool) encoding {
 func (a *array) Write(e *schema.Entry) error {
 	_, err := io.WriteString(a.to, a.before)
 	if err == nil {
-		_, err = a.to.Write(plainJSON(itemOf(e)))
+		_, err = a.to.Write(reply.JSON(itemOf(e)))
 	}
 	a.before = ",\n"
 	return err
@@ -109,7 +110,7 @@ func jsonText(v any, known bool) string {
 	if !known {
 		return ""
 	}
-	return string(plainJSON(v))
+	return string(reply.JSON(v))
 }
 
 // plainCell keeps a spreadsheet from taking a cell for a formula (OWASP, CSV injection).
