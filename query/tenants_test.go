@@ -36,7 +36,7 @@ type cursor struct {
 // names end in what SQL, JSON, globs and lists of tenants might trip over.
 var names = []string{"", "'", `\'`, `") OR 1 = 1 --`, "%", "*", ",", "\u00e9", " ", "{tenant:String}"}
 
-// TestNoForeignRows has tenants list, count, get, page, make statistics and delete at random: none ever sees or touches an entry of
+// TestNoForeignRows has tenants list, count, get, page, make statistics, export and delete at random: none ever sees or touches an entry of
 // another one, while the administrator of all sees every entry with its tenant. That holds with either wall between tenants
 // taken away; with both away it is seen to fail, so that it is known to notice.
 func TestNoForeignRows(t *testing.T) {
@@ -63,7 +63,7 @@ func TestNoForeignRows(t *testing.T) {
 			if !tt.predicate || !tt.setting {
 				return
 			}
-			for _, call := range []string{"list", "count", "get", "stats"} {
+			for _, call := range []string{"list", "count", "get", "stats", "export"} {
 				if w.breaches[call] == 0 {
 					t.Errorf("without a wall %s showed no foreign row: this test would not notice one", call)
 				}
@@ -179,8 +179,10 @@ func (c *call) one(n int) {
 		c.count()
 	case n < 18:
 		c.stats()
-	case n < 23:
+	case n < 21:
 		c.get()
+	case n < 23:
+		c.export()
 	case n < 24 || c.w.calls%2 == 0:
 		c.deleteOne()
 	default:
@@ -269,6 +271,31 @@ func (c *call) stats() {
 		c.breach("stats", got.Total, n)
 	}
 }
+
+func (c *call) export() {
+	f, n := c.filter()
+	x, err := c.w.store.OpenExport(c.ctx, query.Export{Filter: f})
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	defer x.Close()
+	got := 0
+	err = x.Each(c.ctx, func(e *schema.Entry) error {
+		got++
+		if own, ok := c.w.entries[e.ID]; !ok || own.Tenant != e.Tenant || !c.sees(own) {
+			return errForeign
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errForeign), err == nil && got != n:
+		c.breach("export", got, n, err)
+	case err != nil:
+		c.rt.Fatal(err)
+	}
+}
+
+var errForeign = errors.New("a foreign row")
 
 // anyID is an id of anybody's, perhaps of an entry that is gone.
 func (c *call) anyID() (id uint64, e schema.Entry, there bool) {
