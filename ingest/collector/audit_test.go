@@ -20,6 +20,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/collector"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	"github.com/activitylog/activitylog/schema/contract"
 )
 
 var update = flag.Bool("update", false, "write the answers into testdata anew")
@@ -107,6 +108,10 @@ func (r *rig) exchange(text string) string {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	contract.Hold(r.t, contract.Exchange{
+		Method: method, Target: target, Header: req.Header, Body: []byte(body),
+		Status: res.StatusCode, AnswerHeader: res.Header, Answer: answer,
+	})
 	got := fmt.Sprintf("%s\n\nHTTP %d\n", request, res.StatusCode)
 	for _, name := range []string{"Content-Type", "Allow", "Retry-After", "WWW-Authenticate", schema.PositionHeader, schema.RequestIDHeader} {
 		if value := res.Header.Get(name); value != "" {

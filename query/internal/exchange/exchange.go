@@ -1,7 +1,7 @@
 // Package exchange replays exchanges of HTTP that are kept in files, for tests of dialects. A file holds exchanges apart by
 // lines "###": lines of comment that begin with "#", the request line, its headers, an empty line, perhaps the request's body and
 // an empty line, the status, headers that matter, an empty line and the body. What no two runs have in common stands there as
-// {{name}}, and later request lines and bodies of the file may use it.
+// {{name}}, and later request lines and bodies of the file may use it. Each exchange has to be one that openapi.yaml describes.
 package exchange
 
 import (
@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/activitylog/activitylog/schema/contract"
 )
 
 var update = flag.Bool("update", false, "write the answers into testdata anew")
@@ -55,9 +57,13 @@ var variable = regexp.MustCompile(`\{\{(\w+)\}\}`)
 // answer performs the request of an exchange and returns the exchange with the answer that it got.
 func (p Replay) answer(t *testing.T, exchange string, known map[string]string) string {
 	t.Helper()
-	request, r := requestOf(t, exchange, known)
+	request, r, body := requestOf(t, exchange, known)
 	w := httptest.NewRecorder()
 	p.Handler.ServeHTTP(w, r)
+	contract.Hold(t, contract.Exchange{
+		Method: r.Method, Target: r.RequestURI, Header: r.Header, Body: []byte(body),
+		Status: w.Code, AnswerHeader: w.Header(), Answer: w.Body.Bytes(),
+	})
 	b := bytes.NewBufferString(fmt.Sprint(w.Code) + "\n")
 	for _, name := range p.Headers {
 		if value := w.Header().Get(name); value != "" {
@@ -69,14 +75,13 @@ func (p Replay) answer(t *testing.T, exchange string, known map[string]string) s
 
 var status = regexp.MustCompile(`^\d{3}(\n|$)`)
 
-// requestOf makes the request of an exchange; text is what it is made of.
-func requestOf(t *testing.T, exchange string, known map[string]string) (text string, r *http.Request) {
+// requestOf makes the request of an exchange, with its body; text is what it is made of.
+func requestOf(t *testing.T, exchange string, known map[string]string) (text string, r *http.Request, body string) {
 	text, rest, _ := strings.Cut(exchange, "\n\n")
 	head := strings.Split(text, "\n")
 	for strings.HasPrefix(head[0], "#") {
 		head = head[1:]
 	}
-	body := ""
 	if !status.MatchString(rest) {
 		body, _, _ = strings.Cut(rest, "\n\n")
 		text += "\n\n" + body
@@ -84,13 +89,14 @@ func requestOf(t *testing.T, exchange string, known map[string]string) (text str
 	filled := func(s string) string {
 		return variable.ReplaceAllStringFunc(s, func(v string) string { return known[v] })
 	}
+	body = filled(body)
 	method, target, _ := strings.Cut(filled(head[0]), " ")
-	r = httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(filled(body)))
+	r = httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
 	for _, h := range head[1:] {
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Set(name, value)
 	}
-	return text, r
+	return text, r, body
 }
 
 // named puts names in the place of what varies, and remembers the values.

@@ -83,8 +83,9 @@ func (s *Set) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.why.Store(&err)
-		s.log.Debug("API keys cannot be read", "reason", err) // readiness says so, and a metric for how long
+		if s.why.Swap(&err); s.keys.Load() == nil {
+			s.log.Debug("API keys cannot be read", "reason", err) // readiness says so
+		}
 		timer := time.NewTimer(wait.NextBackOff())
 		select {
 		case <-ctx.Done():
