@@ -55,9 +55,7 @@ func (d *auditDecoder) decode() error {
 		if !more {
 			break
 		}
-		bit := auditKey(key)
-		d.once(&o, bit, key)
-		if err := d.member(bit, key); err != nil {
+		if err := d.member(&o, key); err != nil {
 			return err
 		}
 	}
@@ -78,87 +76,63 @@ func (d *auditDecoder) oneOf(to *string, name, value, other string) {
 	}
 }
 
-func auditKey(key []byte) uint32 {
+// member reads the value of a key.
+func (d *auditDecoder) member(o *object, key []byte) error {
+	e := &d.entry
 	switch string(key) {
 	case "action":
-		return auditAction
-	case "timestamp":
-		return auditTimestamp
-	case "userId":
-		return auditUserID
-	case "user":
-		return auditUser
-	case "username":
-		return auditUsername
-	case "targetType":
-		return auditTargetType
-	case "targetId":
-		return auditTargetID
-	case "targetName":
-		return auditTargetName
-	case "targets":
-		return auditTargets
-	case "detail":
-		return auditDetail
-	case "details":
-		return auditDetails
-	case "platform":
-		return auditPlatform
-	case "serial":
-		return auditSerial
-	case "ipAddress":
-		return auditIPAddress
-	case "userAgent":
-		return auditUserAgent
-	case "requestId":
-		return auditRequestID
-	case "layer":
-		return auditLayer
-	case "eventId":
-		return auditEventID
-	}
-	return 0
-}
-
-// member reads the value of a key.
-func (d *auditDecoder) member(bit uint32, key []byte) error {
-	e := &d.entry
-	switch bit {
-	case auditAction:
+		d.once(o, auditAction, key)
 		return d.name("action", &e.Action)
-	case auditTimestamp:
+	case "timestamp":
+		d.once(o, auditTimestamp, key)
 		return d.timestamp()
-	case auditUserID:
+	case "userId":
+		d.once(o, auditUserID, key)
 		return d.name("userId", &e.ActorID)
-	case auditUser:
+	case "user":
+		d.once(o, auditUser, key)
 		return d.actor()
-	case auditUsername:
+	case "username":
+		d.once(o, auditUsername, key)
 		return d.name("username", &e.ActorName)
-	case auditTargetType:
+	case "targetType":
+		d.once(o, auditTargetType, key)
 		return d.name("targetType", &d.target.Type)
-	case auditTargetID:
+	case "targetId":
+		d.once(o, auditTargetID, key)
 		return d.name("targetId", &d.target.ID)
-	case auditTargetName:
+	case "targetName":
+		d.once(o, auditTargetName, key)
 		return d.name("targetName", &d.target.Name)
-	case auditTargets:
+	case "targets":
+		d.once(o, auditTargets, key)
 		return d.list()
-	case auditDetail:
+	case "detail":
+		d.once(o, auditDetail, key)
 		return d.string("detail", &e.Detail, schema.MaxDetailBytes)
-	case auditDetails:
+	case "details":
+		d.once(o, auditDetails, key)
 		return d.details()
-	case auditPlatform:
+	case "platform":
+		d.once(o, auditPlatform, key)
 		return d.name("platform", &e.Platform)
-	case auditSerial:
+	case "serial":
+		d.once(o, auditSerial, key)
 		return d.name("serial", &e.Device)
-	case auditIPAddress:
+	case "ipAddress":
+		d.once(o, auditIPAddress, key)
 		return d.name("ipAddress", &e.Extra.IPAddress)
-	case auditUserAgent:
+	case "userAgent":
+		d.once(o, auditUserAgent, key)
 		return d.name("userAgent", &e.Extra.UserAgent)
-	case auditRequestID:
+	case "requestId":
+		d.once(o, auditRequestID, key)
 		return d.name("requestId", &e.RequestID)
-	case auditLayer:
+	case "layer":
+		d.once(o, auditLayer, key)
 		return d.name("layer", &e.Extra.Layer)
-	case auditEventID:
+	case "eventId":
+		d.once(o, auditEventID, key)
 		return d.name("eventId", &d.eventID)
 	}
 	return d.unknown(key)

@@ -85,13 +85,13 @@ func (d *door) read(w http.ResponseWriter, r *http.Request, what takes, shape fo
 		d: d.decoders.Get().(decoder), w: wr, keys: d.c.keys, event: d.event, takes: what,
 		key: r.Header.Get("Idempotency-Key"), max: d.c.cfg.MaxEntries,
 	}
-	defer d.keep(p.d)
+	defer d.keep(p.d, b)
 	return p.parse(b.text, shape)
 }
 
-// keep gives a decoder back for the next request, unless a large one has made it large.
-func (d *door) keep(dec decoder) {
-	if dec.held() <= keptBuffer {
+// keep gives a decoder back for the next request, unless a large one has made it large: its last entry shares b's memory.
+func (d *door) keep(dec decoder, b *body) {
+	if dec.held() <= keptBuffer && cap(b.text) <= keptBuffer {
 		d.decoders.Put(dec)
 	}
 }

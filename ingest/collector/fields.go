@@ -62,7 +62,7 @@ func (f *fields) next(o *object) (key []byte, more bool, err error) {
 	return key, err == nil, err
 }
 
-// once blames the key if a member with its bit has been there before; 0 is of a key without a bit.
+// once blames the key if a member with its bit has been there before.
 func (f *fields) once(o *object, bit uint32, key []byte) {
 	if o.seen&bit != 0 {
 		f.twice(key)

@@ -49,9 +49,7 @@ func (d *fleetDecoder) decode() error {
 		if !more {
 			break
 		}
-		bit := fleetKey(key)
-		d.once(&o, bit, key)
-		if err := d.member(bit, key, o.start); err != nil {
+		if err := d.member(&o, key); err != nil {
 			return err
 		}
 	}
@@ -62,49 +60,35 @@ func (d *fleetDecoder) decode() error {
 	return nil
 }
 
-func fleetKey(key []byte) uint32 {
+// member reads the value of a key.
+func (d *fleetDecoder) member(o *object, key []byte) error {
 	switch string(key) {
 	case "platform":
-		return fleetPlatform
-	case "serial":
-		return fleetSerial
-	case "action_type":
-		return fleetAction
-	case "action_detail":
-		return fleetDetail
-	case "username":
-		return fleetUsername
-	case "timestamp":
-		return fleetTimestamp
-	case "details":
-		return fleetDetails
-	case "event_id":
-		return fleetEventID
-	}
-	return 0
-}
-
-// member reads the value of a key; start is where the key began.
-func (d *fleetDecoder) member(bit uint32, key []byte, start int) error {
-	switch bit {
-	case fleetPlatform:
+		d.once(o, fleetPlatform, key)
 		return d.name("platform", &d.entry.Platform)
-	case fleetSerial:
+	case "serial":
+		d.once(o, fleetSerial, key)
 		return d.name("serial", &d.entry.Device)
-	case fleetAction:
+	case "action_type":
+		d.once(o, fleetAction, key)
 		return d.name("action_type", &d.entry.Action)
-	case fleetDetail:
+	case "action_detail":
+		d.once(o, fleetDetail, key)
 		return d.string("action_detail", &d.entry.Detail, schema.MaxDetailBytes)
-	case fleetUsername:
+	case "username":
+		d.once(o, fleetUsername, key)
 		return d.name("username", &d.entry.ActorName)
-	case fleetTimestamp:
+	case "timestamp":
+		d.once(o, fleetTimestamp, key)
 		return d.timestamp()
-	case fleetDetails:
+	case "details":
+		d.once(o, fleetDetails, key)
 		return d.details()
-	case fleetEventID:
+	case "event_id":
+		d.once(o, fleetEventID, key)
 		return d.name("event_id", &d.eventID)
 	}
-	return d.unknown(key, start)
+	return d.unknown(key, o.start)
 }
 
 func (d *fleetDecoder) timestamp() error {
@@ -128,7 +112,7 @@ func (d *fleetDecoder) timestamp() error {
 	return nil
 }
 
-// unknown keeps a member that the dialect has no field for, as it was sent.
+// unknown keeps a member that the dialect has no field for, as it was sent; start is where its key began.
 func (d *fleetDecoder) unknown(key []byte, start int) error {
 	name := shown(key)
 	d.flawed("key")
