@@ -21,7 +21,7 @@ func TestRequestID(t *testing.T) {
 			t.Errorf("RequestID(%q) = %q, want a UUID", id, got)
 		}
 	}
-	if RequestID(http.Header{}) == RequestID(http.Header{}) {
+	if first, second := RequestID(http.Header{}), RequestID(http.Header{}); first == second {
 		t.Error("two requests have the same id")
 	}
 }

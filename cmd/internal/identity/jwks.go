@@ -98,17 +98,16 @@ func (k *keySet) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		err := k.refresh(ctx)
-		switch {
-		case err == nil:
+		if err == nil {
 			waiting = false
 			timer.Reset(setEvery)
-		default:
-			if !waiting && ctx.Err() == nil {
-				k.log.Warn("the keys of tokens cannot be fetched", "reason", err)
-			}
-			waiting = true
-			timer.Reset(setRetry)
+			continue
 		}
+		if !waiting && ctx.Err() == nil {
+			k.log.Warn("the keys of tokens cannot be fetched", "reason", err)
+		}
+		waiting = true
+		timer.Reset(setRetry)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // scopesOf are the scopes of ours in a list with spaces between. What is not ours is another service's, and gives nothing here.
 func scopesOf(list string) []schema.Scope {
 	var scopes []schema.Scope
-	for _, name := range strings.Fields(list) {
+	for name := range strings.FieldsSeq(list) {
 		if s := schema.Scope(name); slices.Contains(schema.Scopes(), s) {
 			scopes = append(scopes, s)
 		}

@@ -76,7 +76,7 @@ func (j JWT) check() error {
 			return fmt.Errorf("JWT_JWKS_URL: %w", err)
 		}
 	default:
-		return j.Signing.Check()
+		return j.Check()
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func chosen(numbers []int) (rows []Row, err error) {
 func runRow(ctx context.Context, cfg MatrixConfig, row Row) *RowReport {
 	t := &trial{MatrixConfig: cfg, rep: &RowReport{Row: row.Number, Fault: row.Fault, Pass: row.Pass, Seed: cfg.Seed}}
 	t.Dir = filepath.Join(cfg.Dir, fmt.Sprintf("row-%d", row.Number))
-	t.Config.Say = func(format string, args ...any) { cfg.Say("row %d: "+format, append([]any{row.Number}, args...)...) }
+	t.Say = func(format string, args ...any) { cfg.Say("row %d: "+format, append([]any{row.Number}, args...)...) }
 	begun := time.Now()
 	stop := t.watch(row)
 	err := os.MkdirAll(t.Dir, 0o700)

@@ -338,7 +338,7 @@ func BenchmarkExport(b *testing.B) {
 	db.Fill(b, 1_707_724_800_000, rows, 20)
 	server := httptest.NewServer(over(db.Conn))
 	b.Cleanup(server.Close)
-	for _, format := range strings.Fields("ndjson csv json") {
+	for _, format := range []string{"ndjson", "csv", "json"} {
 		b.Run(format, func(b *testing.B) {
 			runtime.GC()
 			ctx, cancel := context.WithCancel(b.Context())

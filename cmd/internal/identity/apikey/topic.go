@@ -76,13 +76,14 @@ func (t Topic) first(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find the beginning of %s: %w", t.Name, err)
 	}
-	for _, p := range res.Topics[t.Name] {
-		if p.Error != nil {
-			return 0, fmt.Errorf("find the beginning of %s: %w", t.Name, p.Error)
-		}
-		return p.FirstOffset, nil
+	at := res.Topics[t.Name]
+	if len(at) != 1 {
+		return 0, fmt.Errorf("find the beginning of %s: %w", t.Name, kafka.UnknownTopicOrPartition)
 	}
-	return 0, fmt.Errorf("find the beginning of %s: %w", t.Name, kafka.UnknownTopicOrPartition)
+	if at[0].Error != nil {
+		return 0, fmt.Errorf("find the beginning of %s: %w", t.Name, at[0].Error)
+	}
+	return at[0].FirstOffset, nil
 }
 
 type record struct {
