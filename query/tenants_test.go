@@ -52,6 +52,9 @@ func TestNoForeignRows(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			checks := flag.Lookup("rapid.checks")
+			if testing.Short() {
+				tt.checks = "3"
+			}
 			if before := checks.Value.String(); before == checks.DefValue {
 				_ = checks.Value.Set(tt.checks) // a check takes seconds: deletes wait for the consumer
 				defer func() { _ = checks.Value.Set(before) }()
