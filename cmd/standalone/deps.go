@@ -33,6 +33,7 @@ type engineSettings struct {
 	Addr      string         `name:"engine-addr" help:"Where the engine of --only listens." default:"127.0.0.1:8123" env:"ENGINE_ADDR"`
 	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine of --only, for the user default; without it one is made and printed." env:"CLICKHOUSE_PASSWORD"`
 	MaxMemory uint64         `name:"engine-max-memory" help:"Bytes that the engine may take; 0 for half of the machine's." default:"0" env:"ENGINE_MAX_MEMORY"`
+	Reserve   int64          `name:"engine-reserve-bytes" help:"Nothing is stored while the disk has less free; 0 for 5 % of it, at most 2 GB." default:"0" env:"ENGINE_RESERVE_BYTES"`
 	LibPath   string         `name:"chdb-lib-path" help:"The engine's library, libchdb.so, in place of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
 }
 
@@ -85,7 +86,7 @@ func (s *settings) startBroker(ctx context.Context, p *service.Process, l *links
 // startEngine starts the engine, as startBroker does the broker, and brings its tables up to date.
 func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links) error {
 	dir := filepath.Join(s.DataDir, "engine")
-	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: s.Engine.LibPath, MaxMemory: s.Engine.MaxMemory, Log: p.Log, Registerer: p.Metrics}
+	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: s.Engine.LibPath, MaxMemory: s.Engine.MaxMemory, Reserve: s.Engine.Reserve, Log: p.Log, Registerer: p.Metrics}
 	if len(s.Only) > 0 {
 		cfg.Addr, cfg.Password = s.Engine.Addr, s.Engine.Password.Reveal()
 	}
@@ -104,7 +105,8 @@ func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links
 			e, err = engine.Open(ctx, cfg)
 			return cannot(err)
 		},
-		Run: func(ctx context.Context) error { return e.Run(ctx) },
+		Run:   func(ctx context.Context) error { return e.Run(ctx) },
+		Ready: func(ctx context.Context) error { return e.Ready(ctx) },
 	}
 	if err := p.Start(ctx, part); err != nil {
 		return err

@@ -34,6 +34,7 @@ type Config struct {
 	Connections int           // reads of tables that may run at a time, 3 if 0; inserts and small reads have their own places
 	QueueWait   time.Duration // how long a statement may wait for its turn, 5 s if 0; then it is refused with 503
 	MaxMemory   uint64        // bytes for the whole engine, half of the machine if 0; one query gets half of it
+	Reserve     int64         // inserts and merges are refused (code 243) while the disk has less free; 5 % of it, at most 2 GB, if 0
 	Log         *slog.Logger
 	Registerer  prometheus.Registerer
 }
@@ -108,6 +109,9 @@ func (c *Config) complete() error {
 	}
 	return errors.Join(faults...)
 }
+
+// Ready says that inserts are refused because the disk is full, or nil.
+func (e *Engine) Ready(context.Context) error { return e.folder.ready() }
 
 // Addr returns the host:port that the engine is bound to.
 func (e *Engine) Addr() string { return e.listener.Addr().String() }

@@ -106,6 +106,58 @@ func TestKilledEngineLosesNoInsert(t *testing.T) {
 	}
 }
 
+// TestFullDiskIsRefused holds that nothing is written to a disk that has less free than the reserve: an insert whose writes
+// failed would be answered with success.
+func TestFullDiskIsRefused(t *testing.T) {
+	folder := t.TempDir()
+	cmd, line := startChild(t, folder)
+	c := childClient(t, line)
+	c.want(http.StatusOK, table, nil)
+	c.want(http.StatusOK, "INSERT INTO t (id, text) FORMAT Native", native(t, 0, 100))
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+
+	cmd, line = startChild(t, folder, fmt.Sprint(reserve, "=", int64(1)<<60))
+	c = childClient(t, line)
+	if got := c.do(http.MethodPost, "INSERT INTO t (id, text) FORMAT Native", native(t, 100, 100), "insert_deduplication_token", "x"); got.header.Get("X-ClickHouse-Exception-Code") != "243" {
+		t.Errorf("an insert into a full disk: %d %s, want code 243", got.status, got.body)
+	}
+	if got := c.do(http.MethodPost, "ALTER TABLE t DELETE WHERE id = 1", nil); got.status != http.StatusInsufficientStorage {
+		t.Errorf("a mutation on a full disk: %d %s, want 507", got.status, got.body)
+	}
+	c.query("SELECT count() FROM t", "100")
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+
+	// What a full disk left of a mutation is nothing, and must not keep the engine from opening.
+	tables, err := filepath.Glob(filepath.Join(folder, "clickhouse", "store", "*", "*"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("folders of tables: %v, %v", tables, err)
+	}
+	for _, dir := range tables {
+		if _, err := os.Stat(filepath.Join(dir, "format_version.txt")); err == nil {
+			if err := os.WriteFile(filepath.Join(dir, "mutation_9.txt"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, line = startChild(t, folder)
+	c = childClient(t, line)
+	c.want(http.StatusOK, "INSERT INTO t (id, text) FORMAT Native", native(t, 100, 100), "insert_deduplication_token", "x")
+	c.query("SELECT count() FROM t", "200")
+}
+
+func TestReadyTellsOfAFullDisk(t *testing.T) {
+	f := folder{path: t.TempDir(), reserve: 1}
+	if err := f.ready(); err != nil {
+		t.Errorf("ready() = %v with a byte in reserve, want nil", err)
+	}
+	f.reserve = 1 << 60
+	if err := f.ready(); err == nil {
+		t.Error("ready() = nil with more in reserve than there is")
+	}
+}
+
 func TestSettingsOfTheServer(t *testing.T) {
 	_, line := startChild(t, t.TempDir(), "TZ=Asia/Tokyo")
 	c := childClient(t, line)

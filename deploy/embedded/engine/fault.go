@@ -21,6 +21,7 @@ const (
 	codeReadonly       = 164
 	codeTooManyQueries = 202
 	codePassword       = 194
+	codeNotEnoughSpace = 243
 	codeTooManyBytes   = 307
 	codeQueryCancelled = 394
 	codeAccessDenied   = 497
@@ -31,7 +32,7 @@ const (
 var codeNames = map[int]string{
 	codeCannotRead: "CANNOT_READ_FROM_ISTREAM", codeBadArguments: "BAD_ARGUMENTS", codeNotImplemented: "NOT_IMPLEMENTED",
 	codeSyntax: "SYNTAX_ERROR", codeUnknownFormat: "UNKNOWN_FORMAT", codeUnknownSetting: "UNKNOWN_SETTING", codeReadonly: "READONLY",
-	codeTooManyQueries: "TOO_MANY_SIMULTANEOUS_QUERIES", codePassword: "REQUIRED_PASSWORD", codeTooManyBytes: "TOO_MANY_BYTES",
+	codeTooManyQueries: "TOO_MANY_SIMULTANEOUS_QUERIES", codePassword: "REQUIRED_PASSWORD", codeTooManyBytes: "TOO_MANY_BYTES", codeNotEnoughSpace: "NOT_ENOUGH_SPACE",
 	codeQueryCancelled: "QUERY_WAS_CANCELLED", codeAccessDenied: "ACCESS_DENIED", codeAuthentication: "AUTHENTICATION_FAILED",
 	codeUnknown: "UNKNOWN_EXCEPTION",
 }
@@ -50,7 +51,7 @@ var statuses = func() map[int]int {
 		codePassword: http.StatusUnauthorized, 192: http.StatusForbidden, 193: http.StatusForbidden, 291: http.StatusForbidden,
 		codeReadonly: http.StatusForbidden, codeAccessDenied: http.StatusForbidden, codeAuthentication: http.StatusForbidden, 452: http.StatusForbidden,
 		codeNotImplemented: http.StatusNotImplemented, codeTooManyBytes: http.StatusRequestEntityTooLarge,
-		codeTooManyQueries: http.StatusServiceUnavailable, 159: http.StatusRequestTimeout, 209: http.StatusServiceUnavailable,
+		codeTooManyQueries: http.StatusServiceUnavailable, codeNotEnoughSpace: http.StatusInsufficientStorage, 159: http.StatusRequestTimeout, 209: http.StatusServiceUnavailable,
 	}
 	for _, code := range []int{6, 7, 25, 26, 27, 31, 32, 33, 38, 41, 43, 53, 62, 69, 70, 72, 117, 130, 131, 135, 304, 305, 377, 378, 456, 457, 462, 467, 675, 676, codeCannotRead, codeBadArguments} {
 		m[code] = http.StatusBadRequest

@@ -66,6 +66,9 @@ var kindNames = map[statement.Kind]string{
 }
 
 func (e *Engine) run(ctx context.Context, req *request, a *answer) error {
+	if err := e.folder.ready(); err != nil && !req.stmt.Reads() {
+		return fault(codeNotEnoughSpace, "%v", err)
+	}
 	switch req.stmt.Kind {
 	case statement.Insert:
 		return e.insert(ctx, req, a)

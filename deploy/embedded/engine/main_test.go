@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,8 +28,9 @@ const password = "p'w?&"
 // child is set in a process that TestMain turns into an engine of its own, which tests can kill. With again it opens
 // and closes that folder and another one first.
 const (
-	child = "ENGINE_TEST_FOLDER"
-	again = "ENGINE_TEST_AGAIN"
+	child   = "ENGINE_TEST_FOLDER"
+	again   = "ENGINE_TEST_AGAIN"
+	reserve = "ENGINE_TEST_RESERVE" // bytes of the disk that the child leaves free
 )
 
 func TestMain(m *testing.M) {
@@ -60,7 +62,8 @@ func runChild(folder, other string) int {
 			}
 		}
 	}
-	e, err := Open(context.Background(), Config{Addr: "127.0.0.1:0", DataDir: folder, Password: password, MaxMemory: 2 << 30})
+	free, _ := strconv.ParseInt(os.Getenv(reserve), 10, 64)
+	e, err := Open(context.Background(), Config{Addr: "127.0.0.1:0", DataDir: folder, Password: password, MaxMemory: 2 << 30, Reserve: free})
 	if err != nil {
 		fmt.Println("error:", err)
 		return 1
