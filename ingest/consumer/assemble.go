@@ -69,12 +69,6 @@ type assembly struct {
 	scratch []byte
 }
 
-// command is a delete with the offset of its record.
-type command struct {
-	*activitypb.Command
-	offset int64
-}
-
 // reset prepares a for a batch of one partition.
 func (a *assembly) reset(partition int, blocks *repeat.Blocks, keys *repeat.KeyBatch, rec *recovery) {
 	a.partition, a.blocks, a.keys, a.recovery = partition, blocks, keys, rec
@@ -117,13 +111,13 @@ func (a *assembly) addRecord(r *record) {
 	}
 }
 
-// addCommand takes a delete. Its id is what makes it count once, so that one without cannot be applied.
 func (a *assembly) addCommand(r *record, c *activitypb.Command) {
-	if len(c.Id) != 16 || c.Tenant == "" {
-		a.letters = append(a.letters, letter{block.Place{Offset: r.offset}, "a command without an id of 16 bytes or without a tenant", r.value})
+	cmd, err := commandOf(c, r.offset)
+	if err != nil {
+		a.letters = append(a.letters, letter{block.Place{Offset: r.offset}, err.Error(), r.value})
 		return
 	}
-	a.commands = append(a.commands, command{c, r.offset})
+	a.commands = append(a.commands, cmd)
 }
 
 // rowsOf calls f for each entry of a decoded record, with the same row however often the record is read; not at all and

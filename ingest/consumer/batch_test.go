@@ -173,6 +173,7 @@ func TestTogether(t *testing.T) {
 		"another tenant":        {[]command{cmd("a", 1), cmd("b", 2)}, 1},
 		"everything is alone":   {[]command{cmd("a"), cmd("a", 2)}, 1},
 		"everything comes next": {[]command{cmd("a", 1), cmd("a")}, 1},
+		"a filter is alone":     {[]command{{Command: &activitypb.Command{Tenant: "a", Match: &activitypb.Match{Device: "d"}}}, cmd("a", 2)}, 1},
 	} {
 		if got := together(c.commands); got != c.want {
 			t.Errorf("%s: together() = %d, want %d", name, got, c.want)

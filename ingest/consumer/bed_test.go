@@ -42,6 +42,8 @@ type sent struct {
 	offset    int64
 	tenant    string
 	timestamp int64
+	entry     schema.Entry
+	received  int64 // Unix ms
 }
 
 func newBed(t testing.TB, partitions int) *bed {
@@ -146,7 +148,7 @@ func (b *bed) send(partition int, tenant string, n int) (ids []uint64, value []b
 	for i, e := range entries {
 		id := first + uint64(i)
 		ids = append(ids, id)
-		b.want[id] = sent{partition, offset, tenant, e.Timestamp}
+		b.want[id] = sent{partition, offset, tenant, e.Timestamp, e, time.Now().UnixMilli()}
 	}
 	return ids, value
 }
@@ -192,6 +194,39 @@ func (b *bed) erase(partition int, tenant string, ids ...uint64) (value []byte) 
 	}
 	b.produce(partition, value)
 	return value
+}
+
+// eraseMatch sends a command that deletes what m means, takes it out of the model, and says how many that are.
+func (b *bed) eraseMatch(partition int, tenant string, m schema.Match) (taken int) {
+	b.t.Helper()
+	cmd := &activitypb.Command{
+		Id: fmt.Appendf(nil, "%016d", b.nextID()), Tenant: tenant, Before: b.end(partition), Match: m.Proto(), Counted: true,
+		IssuedAt: time.Now().UnixMilli(),
+	}
+	b.mu.Lock()
+	for id, s := range b.want {
+		if s.partition == partition && s.tenant == tenant && means(m, s.entry, s.received) {
+			delete(b.want, id)
+			taken++
+		}
+	}
+	b.mu.Unlock()
+	b.produce(partition, packedCommand(b.t, cmd))
+	return taken
+}
+
+// sendEntry writes one entry and expects it to be stored.
+func (b *bed) sendEntry(partition int, tenant string, e schema.Entry) {
+	b.t.Helper()
+	id, now := b.nextID(), time.Now().UnixMilli()
+	var c schema.Chunk
+	c.Reset(tenant, now)
+	c.Add(&e, nil)
+	c.Seal(id)
+	offset := b.produce(partition, schema.AppendChunk(schema.AppendRecordHeader(nil), &c))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.want[id] = sent{partition, offset, tenant, e.Timestamp, e, now}
 }
 
 func (b *bed) nextID() uint64 {

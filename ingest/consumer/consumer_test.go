@@ -40,7 +40,9 @@ func TestDeletesEqualAModelUnderCrashes(t *testing.T) {
 	_, stop := b.consumer(randomly(r.Uint64()))
 	for i := range 60 {
 		p, tenant := r.IntN(2), []string{"default", "other\\'\t"}[r.IntN(2)]
-		switch r.IntN(5) {
+		switch all := matches(time.Now().UnixMilli()); r.IntN(6) {
+		case 5:
+			b.eraseMatch(p, tenant, all[r.IntN(len(all))])
 		case 0:
 			if id := b.some(p, tenant); id != 0 {
 				b.erase(p, tenant, id)

@@ -4,11 +4,53 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+
+	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
+
+// command is a delete with the offset of its record.
+type command struct {
+	*activitypb.Command
+	match  schema.Match // what Command.Match means
+	offset int64
+}
+
+// commandOf reads a delete. What it does not understand to the last field is an error, because to leave a condition out would
+// be to take more entries than were meant; and a command's id is what makes it count once.
+func commandOf(c *activitypb.Command, offset int64) (command, error) {
+	switch {
+	case len(c.Id) != 16 || c.Tenant == "":
+		return command{}, fmt.Errorf("%w: a command without an id of 16 bytes or without a tenant", schema.ErrRecord)
+	case unknown(c):
+		return command{}, fmt.Errorf("%w: a command with fields of a newer version", schema.ErrRecord)
+	case c.Match == nil:
+		return command{Command: c, offset: offset}, nil
+	case len(c.Refs) > 0:
+		return command{}, fmt.Errorf("%w: a command with both refs and a match", schema.ErrRecord)
+	}
+	m, err := schema.MatchOf(c.Match)
+	if err == nil && m == (schema.Match{}) {
+		err = fmt.Errorf("%w: a command with a match of no condition", schema.ErrRecord) // everything is asked for without one
+	}
+	return command{c, m, offset}, err
+}
+
+func unknown(c *activitypb.Command) bool {
+	for _, r := range c.Refs {
+		if len(r.ProtoReflect().GetUnknown()) > 0 {
+			return true
+		}
+	}
+	return len(c.ProtoReflect().GetUnknown()) > 0
+}
 
 // erase applies a batch's deletes, in their order. What an entry counts for is taken from the rollups before the entry goes,
 // under the token of its command: a replay that finds the entries gone subtracts nothing, and one that finds them there
@@ -51,13 +93,13 @@ func (p *partition) eraseTogether(ctx context.Context, commands []command) error
 	if err := p.at(beforeDelete); err != nil {
 		return err
 	}
-	var where []string
+	var where []condition
 	for _, c := range commands {
 		for i, refs := range chunked(c.Refs) {
 			cond := p.condition(c, refs)
 			where = append(where, cond)
 			token := fmt.Sprintf("%s:%d:%d", hex.EncodeToString(c.Id), p.number, i)
-			if err := p.subtract(ctx, c.Tenant, cond, token); err != nil {
+			if err := p.subtract(ctx, c, cond, token); err != nil {
 				return err
 			}
 		}
@@ -65,8 +107,8 @@ func (p *partition) eraseTogether(ctx context.Context, commands []command) error
 	if err := p.at(afterSubtract); err != nil {
 		return err
 	}
-	for _, conds := range chunkedStatements(where) {
-		if err := p.remove(ctx, commands[0].Tenant, strings.Join(conds, " OR ")); err != nil {
+	for _, cond := range chunkedStatements(where) {
+		if err := p.remove(ctx, commands[0].Tenant, cond); err != nil {
 			return err
 		}
 	}
@@ -86,18 +128,40 @@ func chunked(refs []*activitypb.Ref) [][]*activitypb.Ref {
 	return append(out, refs)
 }
 
-// condition is what the command's entries meet besides their tenant. A command reaches no further than its own offset.
-func (p *partition) condition(c command, refs []*activitypb.Ref) string {
+// condition is what a command's entries meet besides their tenant, and the server parameters that it names: a value that a
+// caller chose is never a part of the text.
+type condition struct {
+	text   string
+	params map[string]string // param_<name>, as sink.Exec takes them
+}
+
+// condition of a command reaches no further than the command's own offset.
+func (p *partition) condition(c command, refs []*activitypb.Ref) condition {
 	cond := fmt.Sprintf("kpart = %d AND koff < %d", p.number, max(0, min(c.Before, c.offset)))
+	if c.Match != nil {
+		var m tables.Clauses
+		m.Match(c.match)
+		return condition{cond + " AND " + strings.Join(m.Conds, " AND "), params(m.Args)}
+	}
 	if len(refs) == 0 {
-		return cond
+		return condition{text: cond}
 	}
 	var times, ids []string
 	for _, r := range refs {
 		times = append(times, "fromUnixTimestamp64Milli("+strconv.FormatInt(r.Timestamp, 10)+", 'UTC')")
 		ids = append(ids, strconv.FormatUint(r.Id, 10))
 	}
-	return cond + " AND timestamp IN (" + strings.Join(times, ",") + ") AND id IN (" + strings.Join(ids, ",") + ")"
+	return condition{text: cond + " AND timestamp IN (" + strings.Join(times, ",") + ") AND id IN (" + strings.Join(ids, ",") + ")"}
+}
+
+// params are named values as ClickHouse takes them over HTTP.
+func params(named []any) map[string]string {
+	out := map[string]string{}
+	for _, a := range named {
+		v := a.(driver.NamedValue)
+		out["param_"+v.Name] = escape(fmt.Sprint(v.Value))
+	}
+	return out
 }
 
 // The rows that take entries from the rollups: the same groups that block.Kinds and block.Entities count in.
@@ -111,6 +175,9 @@ FROM activity ARRAY JOIN arrayFilter(x -> x.2 != '', arrayConcat(
   [('device', device), ('actor', actor_id), ('name', if(actor_name != '', actor_name, actor_id))],
   arrayDistinct(arrayMap(t -> ('target', splitByChar('\0', t)[1]), targets)))) AS e
 WHERE tenant = {tenant:String} AND %s GROUP BY tenant, e.1, e.2, h, d`
+	countErased = `INSERT INTO erased (command, at, received, entries)
+SELECT {command:UUID}, fromUnixTimestamp64Milli({issued_at:Int64}, 'UTC'), toDate(received_at) AS d, count()
+FROM activity WHERE tenant = {tenant:String} AND %s GROUP BY d`
 )
 
 // One block, whatever its size: a token covers a block of each table partition.
@@ -121,11 +188,20 @@ var subtractSettings = map[string]string{
 	"max_insert_threads": "1", "use_statistics": "0", "wait_end_of_query": "1",
 }
 
-func (p *partition) subtract(ctx context.Context, tenant, cond, token string) error {
-	for _, s := range [...]struct{ table, query string }{{"by_entity", subtractEntities}, {"by_kind", subtractKinds}} {
-		own := map[string]string{"insert_deduplication_token": token + ":" + s.table, "param_tenant": escape(tenant)}
+// subtract takes the command's entries from the rollups and, if it is asked to, notes how many they are.
+func (p *partition) subtract(ctx context.Context, c command, cond condition, token string) error {
+	own := map[string]string{"param_tenant": escape(c.Tenant)}
+	maps.Copy(own, cond.params)
+	statements := []struct{ table, query string }{{"by_entity", subtractEntities}, {"by_kind", subtractKinds}}
+	if c.Counted {
+		statements = append(statements, struct{ table, query string }{"erased", countErased})
+		own["param_command"] = uuid.UUID(c.Id).String()
+		own["param_issued_at"] = strconv.FormatInt(c.IssuedAt, 10)
+	}
+	for _, s := range statements {
+		own["insert_deduplication_token"] = token + ":" + s.table
 		err := p.persist(ctx, "subtract from "+s.table, func(ctx context.Context) error {
-			return p.sink.Exec(ctx, fmt.Sprintf(s.query, cond), subtractSettings, own)
+			return p.sink.Exec(ctx, fmt.Sprintf(s.query, cond.text), subtractSettings, own)
 		})
 		if err != nil {
 			return err
@@ -136,10 +212,10 @@ func (p *partition) subtract(ctx context.Context, tenant, cond, token string) er
 
 // remove deletes by a patch part: 15 ms where a mutation takes 1.2 s. Never by dropping parts: their deduplication log would
 // go with them, and a replay bring the entries back.
-func (p *partition) remove(ctx context.Context, tenant, cond string) error {
-	query := "DELETE FROM activity WHERE tenant = {tenant:String} AND (" + cond + ")"
+func (p *partition) remove(ctx context.Context, tenant string, cond condition) error {
+	query := "DELETE FROM activity WHERE tenant = {tenant:String} AND (" + cond.text + ")"
 	settings := map[string]string{"lightweight_delete_mode": "lightweight_update", "param_tenant": escape(tenant), "wait_end_of_query": "1"}
-	return p.persist(ctx, "delete", func(ctx context.Context) error { return p.sink.Exec(ctx, query, settings) })
+	return p.persist(ctx, "delete", func(ctx context.Context) error { return p.sink.Exec(ctx, query, settings, cond.params) })
 }
 
 // escape writes a parameter's value as ClickHouse reads it over HTTP, in the format TabSeparated.
@@ -147,16 +223,16 @@ func escape(s string) string {
 	return strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(s)
 }
 
-// chunkedStatements joins conditions into statements of a bounded length.
-func chunkedStatements(conds []string) [][]string {
+// chunkedStatements joins conditions into statements of a bounded length. Only one that stands alone has parameters.
+func chunkedStatements(conds []condition) []condition {
 	const most = 200 << 10
-	var out [][]string
-	size := most
-	for _, c := range conds {
-		if size += len(c); size > most {
-			out, size = append(out, nil), len(c)
+	out := conds[:1:1]
+	for _, c := range conds[1:] {
+		if last := &out[len(out)-1]; len(last.text)+len(c.text) < most {
+			last.text += " OR " + c.text
+			continue
 		}
-		out[len(out)-1] = append(out[len(out)-1], c)
+		out = append(out, c)
 	}
 	return out
 }

@@ -59,7 +59,7 @@ func (b *bed) sendKeyed(tenant string, keys ...*schema.EventKey) keyed {
 // keep expects those of the entries to be stored.
 func (b *bed) keep(k keyed, indexes ...int) {
 	for _, i := range indexes {
-		b.want[k.first+uint64(i)] = sent{0, int64(k.offset), k.tenant, k.entries[i].Timestamp}
+		b.want[k.first+uint64(i)] = sent{0, int64(k.offset), k.tenant, k.entries[i].Timestamp, k.entries[i], time.Now().UnixMilli()}
 	}
 }
 
@@ -174,7 +174,7 @@ func TestRecordsOfOtherProducers(t *testing.T) {
 	b.want[schema.ForeignID(0, offset)] = sent{partition: 0, offset: offset, tenant: "other"}
 	value, first, entries := b.value("default", 1)
 	offset = b.produce(0, append([]byte{0, 0, 0, 0, 9, 0}, value...))
-	b.want[first] = sent{0, offset, "default", entries[0].Timestamp}
+	b.want[first] = sent{partition: 0, offset: offset, tenant: "default", timestamp: entries[0].Timestamp}
 	b.consumer(failing(afterEntries, 1))
 	b.drain()
 	b.check()
@@ -224,7 +224,7 @@ func (b *bed) sendReceived(at time.Time, n int) {
 	c.Seal(first)
 	offset := b.produce(0, schema.AppendChunk(schema.AppendRecordHeader(nil), &c))
 	for i := range n {
-		b.want[first+uint64(i)] = sent{0, offset, "default", entry(int(first) + i).Timestamp}
+		b.want[first+uint64(i)] = sent{partition: 0, offset: offset, tenant: "default", timestamp: entry(int(first) + i).Timestamp}
 	}
 }
 

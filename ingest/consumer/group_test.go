@@ -135,7 +135,7 @@ func (b *bed) sendFrom(first uint64, n int) (value []byte) {
 	value = schema.AppendChunk(schema.AppendRecordHeader(nil), &c)
 	offset := b.produce(0, value)
 	for i := range n {
-		b.want[first+uint64(i)] = sent{0, offset, "default", entry(i).Timestamp}
+		b.want[first+uint64(i)] = sent{partition: 0, offset: offset, tenant: "default", timestamp: entry(i).Timestamp}
 	}
 	return value
 }

@@ -22,6 +22,7 @@ type noted struct {
 	value   []byte
 	entries []notedEntry
 	command *activitypb.Command
+	match   schema.Match // of the command
 }
 
 type notedEntry struct {
@@ -53,7 +54,8 @@ func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, d
 		if c := r.command; c != nil {
 			maps.DeleteFunc(stored, func(id uint64, e notedEntry) bool {
 				named := len(c.Refs) == 0 || slices.ContainsFunc(c.Refs, func(r *activitypb.Ref) bool { return r.Id == id })
-				return e.tenant == c.Tenant && offsets[id] < c.Before && named
+				meant := c.Match == nil || means(r.match, entry(int(id)), e.received)
+				return e.tenant == c.Tenant && offsets[id] < c.Before && named && meant
 			})
 		}
 	}
@@ -81,6 +83,7 @@ type history struct {
 	heir    string    // the id of the next member; empty: a new one
 	held    []*reign  // deposed without knowing it
 	window  time.Duration
+	began   int64 // Unix ms
 }
 
 // TestAnyHistoryIsExact has random histories of writes, repetitions, deletes, crashes, rebalances, lost answers and lost offsets
@@ -89,10 +92,10 @@ func TestAnyHistoryIsExact(t *testing.T) {
 	few(t, 20)
 	broker := testbed.Kafka(t, 1)
 	rapid.Check(t, func(rt *rapid.T) {
-		h := &history{world: newWorld(t, broker, 2), ids: [2]uint64{7 * schema.IDBlock, 9*schema.IDBlock - 20}, window: Defaults().KeyWindow}
+		h := &history{world: newWorld(t, broker, 2), ids: [2]uint64{7 * schema.IDBlock, 9*schema.IDBlock - 20}, window: Defaults().KeyWindow, began: time.Now().UnixMilli()}
 		defer h.abandon()
 		rt.Repeat(map[string]func(*rapid.T){
-			"write": h.write, "write more": h.write, "repeat": h.repeat, "delete": h.delete,
+			"write": h.write, "write more": h.write, "repeat": h.repeat, "delete": h.delete, "delete by filter": h.deleteMatch,
 			"work": h.work, "work on": h.work, "wake": h.wake, "hand over": h.handOver, "lose the offsets": h.mayLoseOffsets,
 		})
 		h.finish(rt)
@@ -169,6 +172,21 @@ func (h *history) delete(t *rapid.T) {
 		t.Fatal(err)
 	}
 	h.log[p] = append(h.log[p], noted{value: value, command: c})
+}
+
+// deleteMatch writes a delete by filter, which may mean some of what another one does.
+func (h *history) deleteMatch(t *rapid.T) {
+	p := partitionGen.Draw(t, "partition")
+	m := rapid.SampledFrom(matches(h.began)).Draw(t, "match")
+	c := &activitypb.Command{
+		Id: fmt.Appendf(nil, "%d%015d", p, len(h.log[p])), Tenant: tenantGen.Draw(t, "tenant"), Match: m.Proto(), Counted: true,
+		Before: int64(max(0, len(h.log[p])-rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "later records"))),
+	}
+	value, err := schema.AppendCommand(nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.log[p] = append(h.log[p], noted{value: value, command: c, match: m})
 }
 
 func entriesOf(log []noted) (all []notedEntry) {

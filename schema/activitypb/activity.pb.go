@@ -456,7 +456,8 @@ type Command struct {
 	Refs          []*Ref                 `protobuf:"bytes,4,rep,name=refs,proto3" json:"refs,omitempty"`                          // these entries; none: every entry of the tenant
 	IssuedAt      int64                  `protobuf:"varint,5,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"` // Unix ms
 	IssuedBy      string                 `protobuf:"bytes,6,opt,name=issued_by,json=issuedBy,proto3" json:"issued_by,omitempty"`
-	Match         *Match                 `protobuf:"bytes,7,opt,name=match,proto3" json:"match,omitempty"` // only entries that it means; not together with refs
+	Match         *Match                 `protobuf:"bytes,7,opt,name=match,proto3" json:"match,omitempty"`      // only entries that it means; not together with refs
+	Counted       bool                   `protobuf:"varint,8,opt,name=counted,proto3" json:"counted,omitempty"` // how many entries it took is to be noted in the table erased
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -538,6 +539,13 @@ func (x *Command) GetMatch() *Match {
 		return x.Match
 	}
 	return nil
+}
+
+func (x *Command) GetCounted() bool {
+	if x != nil {
+		return x.Counted
+	}
+	return false
 }
 
 type Ref struct {
@@ -777,7 +785,7 @@ const file_activity_proto_rawDesc = "" +
 	"\x05layer\x18\x06 \x01(\tR\x05layer\x12\x1b\n" +
 	"\tevent_key\x18\a \x01(\fR\beventKey\x12\x1b\n" +
 	"\tbody_hash\x18\b \x01(\x06R\bbodyHash\x12.\n" +
-	"\adialect\x18\t \x01(\x0e2\x14.activity.v1.DialectR\adialectJ\x04\b\x02\x10\x03\"\xd3\x01\n" +
+	"\adialect\x18\t \x01(\x0e2\x14.activity.v1.DialectR\adialectJ\x04\b\x02\x10\x03\"\xed\x01\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x16\n" +
@@ -785,7 +793,8 @@ const file_activity_proto_rawDesc = "" +
 	"\x04refs\x18\x04 \x03(\v2\x10.activity.v1.RefR\x04refs\x12\x1b\n" +
 	"\tissued_at\x18\x05 \x01(\x03R\bissuedAt\x12\x1b\n" +
 	"\tissued_by\x18\x06 \x01(\tR\bissuedBy\x12(\n" +
-	"\x05match\x18\a \x01(\v2\x12.activity.v1.MatchR\x05match\"3\n" +
+	"\x05match\x18\a \x01(\v2\x12.activity.v1.MatchR\x05match\x12\x18\n" +
+	"\acounted\x18\b \x01(\bR\acounted\"3\n" +
 	"\x03Ref\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1c\n" +
 	"\ttimestamp\x18\x02 \x01(\x03R\ttimestamp\"\xf1\x02\n" +
