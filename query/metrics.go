@@ -17,6 +17,7 @@ type metrics struct {
 	waits    prometheus.Histogram
 	waiting  prometheus.Gauge
 	patches  prometheus.Counter
+	erased   prometheus.Counter
 
 	exporting prometheus.Gauge
 	exported  prometheus.Counter
@@ -43,6 +44,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		waiting: f.NewGauge(prometheus.GaugeOpts{
 			Name: "activity_query_waiting_requests",
 			Help: "Requests that wait for a position to be stored.",
+		}),
+		erased: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_query_erased_entries_total",
+			Help: "Visible entries that were erased by the administrator's requests and by cleanups.",
 		}),
 		patches: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_query_patch_applies_total",
