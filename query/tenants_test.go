@@ -48,31 +48,32 @@ func TestNoForeignRows(t *testing.T) {
 		{"both walls", false, false, "10"},
 		{"without the setting", false, true, "5"},
 		{"without the predicate", true, false, "5"},
-		{"without a wall", true, true, "3"},
+		{"without a wall", true, true, "5"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			checks := flag.Lookup("rapid.checks")
-			if testing.Short() {
-				tt.checks = "3"
-			}
 			if before := checks.Value.String(); before == checks.DefValue {
-				_ = checks.Value.Set(tt.checks) // a check takes seconds: deletes wait for the consumer
+				_ = checks.Value.Set(tt.checks) // a check takes seconds: deletes wait for the consumer; with -short it is a fifth of them
 				defer func() { _ = checks.Value.Set(before) }()
 			}
 			query.TakeDown(t, tt.predicate, tt.setting)
 			w := &world{pipeline: startPipeline(t, 20*time.Second), entries: map[uint64]schema.Entry{}, breaches: map[string]int{}}
-			rapid.Check(t, func(rt *rapid.T) { w.check(t.Context(), rt, tt.predicate && tt.setting) })
-			t.Logf("%d calls, foreign rows: %v", w.calls, w.breaches)
-			if !tt.predicate || !tt.setting {
-				return
+			open := tt.predicate && tt.setting
+			// Chance may spare one kind of call for a while where no wall stands.
+			for round := 0; round == 0 || open && round < 20 && len(w.unnoticed()) > 0; round++ {
+				rapid.Check(t, func(rt *rapid.T) { w.check(t.Context(), rt, open) })
 			}
-			for _, call := range []string{"list", "count", "get", "stats", "export"} {
-				if w.breaches[call] == 0 {
-					t.Errorf("without a wall %s showed no foreign row: this test would not notice one", call)
-				}
+			t.Logf("%d calls, foreign rows: %v", w.calls, w.breaches)
+			if open && len(w.unnoticed()) > 0 {
+				t.Errorf("without a wall %v showed no foreign row: this test would not notice one", w.unnoticed())
 			}
 		})
 	}
+}
+
+// unnoticed are the calls that have shown no foreign row.
+func (w *world) unnoticed() []string {
+	return slices.DeleteFunc([]string{"list", "count", "get", "stats", "export"}, func(name string) bool { return w.breaches[name] > 0 })
 }
 
 // check lets new tenants call at random. open: no wall stands, so that foreign rows are counted and nothing else is looked at.
