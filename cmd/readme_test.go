@@ -2,7 +2,6 @@ package cmd_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -10,9 +9,8 @@ import (
 	"testing"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/schema/exchange"
 )
-
-var update = flag.Bool("update", false, "write the settings table of README.md anew")
 
 const (
 	readme = "../README.md"
@@ -95,7 +93,7 @@ func TestReadmeListsEverySetting(t *testing.T) {
 	if got == want {
 		return
 	}
-	if !*update {
+	if !exchange.Update() {
 		t.Fatalf("README.md's table of settings is not what the binaries say; write it anew with: go test ./cmd -run TestReadme -update\n%s", want)
 	}
 	if err := os.WriteFile(readme, []byte(before+begin+want+end+after), 0o644); err != nil {

@@ -2,7 +2,12 @@ package schema
 
 import _ "embed"
 
-// OpenAPI is the description of all that the services offer over HTTP, OpenAPI 3.1 as YAML.
+// OpenAPI describes all that the services offer over HTTP: OpenAPI 3.1 as YAML, as it is written.
 //
 //go:embed openapi.yaml
 var OpenAPI []byte
+
+// OpenAPIJSON is OpenAPI as JSON, as it is served.
+//
+//go:embed openapi.json
+var OpenAPIJSON []byte

@@ -27,20 +27,20 @@ var update = flag.Bool("update", false, "write the answers into testdata anew")
 
 const auditPath = "/api/v1/activity-logs"
 
-// TestAuditExchanges replays testdata/audit/*.http, each file on a new log of one partition. A file holds exchanges apart by
+// TestExchanges replays testdata/*/*.http, each file on a new log of one partition. A file holds exchanges apart by
 // lines "###": the request with its headers, an empty line and its body, then an empty line and the answer, which begins with
 // "HTTP". What cannot be the same each time stands there as {{name}}; {{9 x}} in a body is sent as nine x.
-func TestAuditExchanges(t *testing.T) {
+func TestExchanges(t *testing.T) {
 	changes := map[string]func(*collector.Config){
 		"limits.http": func(c *collector.Config) { c.MaxBodyBytes, c.MaxEntries = 2000, 3 },
 		"rate.http":   func(c *collector.Config) { c.RateLimit, c.RateBurst = 0.5, 2 },
 	}
-	files, err := filepath.Glob("testdata/audit/*.http")
+	files, err := filepath.Glob("testdata/*/*.http")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no exchanges: %v", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".http"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(file, "testdata/"), ".http"), func(t *testing.T) {
 			r := start(t, 1, changes[filepath.Base(file)]).ready()
 			if filepath.Base(file) == "away.http" {
 				r.broker.Stop()

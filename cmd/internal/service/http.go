@@ -111,12 +111,18 @@ func serve(ctx context.Context, server *http.Server, ln net.Listener, delay time
 	return nil
 }
 
-func (p *Process) router(m *metrics, identify Middleware) http.Handler {
+// Router is what Listen serves.
+func (p *Process) Router(identify Middleware) chi.Router {
+	return p.router(newMetrics(p.Metrics), identify)
+}
+
+func (p *Process) router(m *metrics, identify Middleware) chi.Router {
 	r := chi.NewRouter()
 	r.Use(m.measure, p.recovered, deadline, headIsGet)
 	r.Get("/livez", p.livez)
 	r.Get("/readyz", p.readyz(p.checks()))
 	r.Get("/version", p.version)
+	r.Get("/openapi.json", description())
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{Registry: p.Metrics}))
 	r.Group(func(r chi.Router) {
 		if identify != nil {

@@ -1,0 +1,143 @@
+package cmd_test
+
+import (
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/ingest/collector"
+	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/contract"
+
+	queryservice "github.com/activitylog/activitylog/cmd/internal/query"
+)
+
+// routers are those of the services, over parts that never ran.
+func routers() map[string]chi.Router {
+	log := slog.New(slog.DiscardHandler)
+	var cfg collector.Config
+	cfg.Defaults()
+	c := collector.New(cfg, &kafka.Client{}, log, prometheus.NewRegistry())
+	reads := queryservice.Part(queryservice.Settings{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
+	all := map[string]chi.Router{"health": service.NewProcess(log, prometheus.NewRegistry()).Router(nil), "collector": chi.NewRouter(), "query": chi.NewRouter()}
+	for name, routes := range map[string]func(chi.Router){"collector": c.Routes, "query": reads.Routes} {
+		all[name].Use(everybody)
+		routes(all[name])
+	}
+	return all
+}
+
+func everybody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(schema.WithPrincipal(r.Context(), schema.Anonymous())))
+	})
+}
+
+// Every route that a service registers is in openapi.yaml, and every one of openapi.yaml is registered, where its tag says.
+func TestRoutesAreDocumented(t *testing.T) {
+	d, err := contract.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]bool{} // by service, verb and path
+	for name, router := range routers() {
+		err := chi.Walk(router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+			served[name+" "+method+" "+parameters.ReplaceAllString(pattern, "{}")] = true
+			r := httptest.NewRequestWithContext(t.Context(), method, parameters.ReplaceAllString(strings.TrimSuffix(pattern, "*"), "json"), http.NoBody)
+			if _, ok := d.Find(r); ok || refuses(router, r) {
+				return nil
+			}
+			return fmt.Errorf("%s serves %s %s, which openapi.yaml lacks", name, method, pattern)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, o := range d.Operations() {
+		by := "query"
+		switch {
+		case slices.Contains(o.Tags, "operations"):
+			by = "health"
+		case slices.ContainsFunc(o.Tags, func(tag string) bool { return strings.HasSuffix(tag, " write") }):
+			by = "collector"
+		}
+		if !served[by+" "+o.Method+" "+parameters.ReplaceAllString(o.Path, "{}")] {
+			t.Errorf("openapi.yaml has %s %s, which %s does not serve", o.Method, o.Path, by)
+		}
+	}
+}
+
+// refuses reports whether a route is there only to say that the path or the verb is not known.
+func refuses(h http.Handler, r *http.Request) (yes bool) {
+	defer func() { _ = recover() }() // what wants a database is no refusal
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code == http.StatusNotFound || w.Code == http.StatusMethodNotAllowed
+}
+
+var (
+	requestLine = regexp.MustCompile(`(?m)\A(?:#.*\n)*([A-Z]+) (/\S*)`)
+	statusLine  = regexp.MustCompile(`(?m)^(?:HTTP )?([1-5]\d\d)$`)
+)
+
+// replayed are verb, path and status of all exchanges of the project's testdata; the tests of their packages replay them.
+func replayed(t *testing.T, d *contract.Document) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".http" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for exchange := range strings.SplitSeq(string(text), "\n###\n") {
+			request, status := requestLine.FindStringSubmatch(exchange), statusLine.FindStringSubmatch(exchange)
+			if request == nil || status == nil {
+				return fmt.Errorf("%s: no exchange: %s", path, exchange)
+			}
+			r, err := http.NewRequestWithContext(t.Context(), request[1], "http://127.0.0.1"+request[2], http.NoBody)
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			if o, ok := d.Find(r); ok {
+				all[o.Method+" "+o.Path+" "+status[1]] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Everything that openapi.yaml says goes well is shown to go well by an exchange.
+func TestEverySuccessIsReplayed(t *testing.T) {
+	d, err := contract.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := replayed(t, d)
+	for _, o := range d.Operations() {
+		for _, status := range o.Statuses {
+			if status < "400" && !seen[o.Method+" "+o.Path+" "+status] {
+				t.Errorf("no exchange of testdata shows %s %s answering %s", o.Method, o.Path, status)
+			}
+		}
+	}
+}
