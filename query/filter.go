@@ -55,7 +55,7 @@ func (f Filter) canonical() string {
 		fmt.Fprintf(&b, "%d:%s", len(v), v)
 	}
 	for _, t := range f.Targets {
-		fmt.Fprintf(&b, "%d:%s%d:%s", len(t.Type), t.Type, len(t.ID), t.ID)
+		fmt.Fprintf(&b, "%d:%s%d:%s%d:%s", len(t.Type), t.Type, len(t.ID), t.ID, len(t.Else), t.Else)
 	}
 	fmt.Fprintf(&b, "%d-%d-%d", f.Start, f.End, f.ReceivedBefore)
 	return b.String()
@@ -76,8 +76,8 @@ func (f Filter) rollup() (r rollup, exact bool) {
 	}
 	exact = f.RequestID == "" && f.Search == "" && f.ActorKind == "" && f.NotActorKind == "" && f.ReceivedBefore == 0
 	for _, t := range f.Targets {
-		if t.Type == schema.DeviceTarget {
-			exact = false // an entry's device, or one of its targets: no one rollup has both
+		if t.Type == schema.DeviceTarget || t.Else != "" {
+			exact = false // an entry's device, or one of its targets; or of two types: no one rollup has both
 			continue
 		}
 		entities = append(entities, rollup{kind: "target", entity: t.Type})

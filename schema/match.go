@@ -33,9 +33,9 @@ type Match struct {
 }
 
 // TargetMatch is a target that an entry must have: of the type and with the id, of which one may be empty. The type
-// DeviceTarget, and no type, mean the entry's device as well.
+// DeviceTarget, and no type, mean the entry's device as well. Where there is an id, a target of the type Else will do, too.
 type TargetMatch struct {
-	Type, ID string
+	Type, ID, Else string
 }
 
 // Want adds a target that the entry must have; it is false when there is no room for one more.
@@ -85,8 +85,13 @@ func (m Match) Validate() error {
 }
 
 func (t TargetMatch) validate() error {
-	if err := CheckText("target type", t.Type, MaxNameBytes); err != nil {
-		return err
+	for _, name := range [...]string{t.Type, t.Else} {
+		if err := CheckText("target type", name, MaxNameBytes); err != nil {
+			return err
+		}
+	}
+	if t.Else != "" && (t.Type == "" || t.ID == "") {
+		return Missing("target id")
 	}
 	return CheckText("target id", t.ID, MaxNameBytes)
 }
@@ -106,6 +111,15 @@ func asciiLower(r rune) rune {
 	return r
 }
 
+// wire is t as Match.Proto has it. A version that knows no Else refuses one, as an id with a NUL.
+func (t TargetMatch) wire() string {
+	w := t.Type + "\x00" + t.ID
+	if t.Else != "" {
+		w += "\x00" + t.Else
+	}
+	return w
+}
+
 // Proto is m as a command carries it.
 func (m Match) Proto() *activitypb.Match {
 	p := &activitypb.Match{
@@ -115,7 +129,7 @@ func (m Match) Proto() *activitypb.Match {
 	}
 	for _, t := range m.Targets {
 		if t != (TargetMatch{}) {
-			p.Targets = append(p.Targets, t.Type+"\x00"+t.ID)
+			p.Targets = append(p.Targets, t.wire())
 		}
 	}
 	return p
@@ -132,6 +146,7 @@ func MatchOf(p *activitypb.Match) (Match, error) {
 	for _, t := range p.Targets {
 		var target TargetMatch
 		target.Type, target.ID, _ = strings.Cut(t, "\x00")
+		target.ID, target.Else, _ = strings.Cut(target.ID, "\x00")
 		if !m.Want(target) {
 			return Match{}, fmt.Errorf("%w: more than %d targets in a command", ErrRecord, MaxTargetsMatch)
 		}

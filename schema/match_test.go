@@ -20,7 +20,11 @@ func TestMatchSurvivesItsCommand(t *testing.T) {
 			ReceivedBefore: rapid.Int64Range(0, 9).Draw(t, "received"),
 		}
 		for range rapid.IntRange(0, MaxTargetsMatch).Draw(t, "targets") {
-			m.Want(TargetMatch{Type: "t" + text.Draw(t, "type"), ID: text.Draw(t, "id")})
+			target := TargetMatch{Type: "t" + text.Draw(t, "type"), ID: text.Draw(t, "id")}
+			if target.ID != "" {
+				target.Else = text.Draw(t, "other type")
+			}
+			m.Want(target)
 		}
 		wire, err := m.Proto().MarshalVT()
 		if err != nil {

@@ -610,7 +610,7 @@ type Match struct {
 	ActorKind      string                 `protobuf:"bytes,5,opt,name=actor_kind,json=actorKind,proto3" json:"actor_kind,omitempty"`
 	NotActorKind   string                 `protobuf:"bytes,6,opt,name=not_actor_kind,json=notActorKind,proto3" json:"not_actor_kind,omitempty"`
 	Username       string                 `protobuf:"bytes,7,opt,name=username,proto3" json:"username,omitempty"`
-	Targets        []string               `protobuf:"bytes,8,rep,name=targets,proto3" json:"targets,omitempty"` // type NUL id; an empty id means every target of the type
+	Targets        []string               `protobuf:"bytes,8,rep,name=targets,proto3" json:"targets,omitempty"` // type NUL id, and NUL another type that will do; an empty id means every target of the type
 	RequestId      string                 `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Start          int64                  `protobuf:"varint,10,opt,name=start,proto3" json:"start,omitempty"` // Unix ms, inclusive
 	End            int64                  `protobuf:"varint,11,opt,name=end,proto3" json:"end,omitempty"`     // Unix ms, inclusive

@@ -67,6 +67,8 @@ func (c *Clauses) Match(m schema.Match) {
 func (c *Clauses) target(t schema.TargetMatch, name string) {
 	device := t.Type == schema.DeviceTarget
 	switch {
+	case t.Else != "":
+		c.either(t, name)
 	case t == schema.TargetMatch{}:
 	case t.Type == "":
 		c.Args = append(c.Args, clickhouse.Named(name+"_device", t.ID))
@@ -81,6 +83,17 @@ func (c *Clauses) target(t schema.TargetMatch, name string) {
 	default:
 		c.Add("has(targets, {"+name+":String})", name, t.Type+"\x00"+t.ID)
 	}
+}
+
+// either takes a target of one of two types, each side with the index that it has.
+func (c *Clauses) either(t schema.TargetMatch, name string) {
+	cond := "has(targets, {" + name + ":String}) OR has(targets, {" + name + "_else:String})"
+	c.Args = append(c.Args, clickhouse.Named(name, t.Type+"\x00"+t.ID), clickhouse.Named(name+"_else", t.Else+"\x00"+t.ID))
+	if t.Type == schema.DeviceTarget || t.Else == schema.DeviceTarget {
+		cond = "device = {" + name + "_device:String} OR " + cond
+		c.Args = append(c.Args, clickhouse.Named(name+"_device", t.ID))
+	}
+	c.Add("("+cond+")", "", nil)
 }
 
 func (c *Clauses) search(text string) {
