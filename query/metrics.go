@@ -64,6 +64,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 }
 
+// countActions tells how many actions have a code.
+func (m *metrics) countActions(reg prometheus.Registerer, known func() int) {
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "activity_query_action_codes",
+		Help: "Action names that have a code, as far as this process has read; at most 262144.",
+	}, func() float64 { return float64(known()) })
+}
+
 // outcomes are the values of the label outcome: the kinds of fault, and nothing that a caller can make up.
 var outcomes = []struct {
 	kind error

@@ -18,6 +18,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // Config says how a Store works.
@@ -76,6 +77,7 @@ type Store struct {
 	secrets secrets
 	lately  recent[[]hour]
 	marks   recent[key]
+	actions *actions
 
 	exports     chan struct{} // holds a token for each export that runs
 	exportPages exportPages
@@ -83,9 +85,10 @@ type Store struct {
 
 // New makes a Store over ClickHouse and Kafka, neither of which need be there yet. Waits work while Run does.
 func New(cfg Config, conn driver.Conn, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Store {
-	m := newMetrics(reg)
+	m, names := newMetrics(reg), newActions(schemakafka.Actions(cfg.Topic), client)
+	m.countActions(reg, names.known)
 	return &Store{
-		cfg: cfg, conn: conn, kafka: client, log: log, metrics: m, stored: newWatcher(cfg.Topic, client, m),
+		cfg: cfg, conn: conn, kafka: client, log: log, metrics: m, stored: newWatcher(cfg.Topic, client, m), actions: names,
 		lately:  recent[[]hour]{lifetime: time.Second, most: 1000},
 		marks:   recent[key]{lifetime: time.Minute, most: 10_000},
 		exports: make(chan struct{}, cfg.Exports), exportPages: exportDefaults,
@@ -103,12 +106,17 @@ func (s *Store) Run(ctx context.Context) error {
 	return nil
 }
 
-// makeReady has the key of cursors at hand before the first page needs it: where it has to be made, that takes a second.
+// makeReady has at hand what the first page may need: the key of cursors, which takes a second where it has to be made, and the
+// codes of actions, so that they work when Kafka goes away.
 func (s *Store) makeReady(ctx context.Context) {
 	retry := time.NewTicker(settle)
 	defer retry.Stop()
 	for {
-		if _, err := s.sealer(ctx); err == nil {
+		_, err := s.sealer(ctx)
+		if err == nil {
+			err = s.actions.exclusively(ctx, s.cfg.WaitMax, s.actions.readOn)
+		}
+		if err == nil {
 			return
 		}
 		select {

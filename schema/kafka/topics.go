@@ -23,6 +23,10 @@ func Dead(topic string) string { return topic + ".dead" }
 // Keys is the topic of API keys, by their id: of each key the last record counts.
 func Keys(topic string) string { return topic + ".keys" }
 
+// Actions is the topic of action codes: a name's code is the offset of its first record. It must never be compacted or recreated:
+// callers keep the codes.
+func Actions(topic string) string { return topic + ".actions" }
+
 // Spec is how a topic should be made.
 type Spec struct {
 	Name       string
@@ -38,6 +42,7 @@ func Topics(topic string, partitions int, retention time.Duration) []Spec {
 		{Name: IDs(topic), Partitions: 1, Retention: -1},
 		{Name: Dead(topic), Partitions: 1, Retention: 30 * 24 * time.Hour},
 		{Name: Keys(topic), Partitions: 1, Retention: -1, Compact: true},
+		{Name: Actions(topic), Partitions: 1, Retention: -1},
 	}
 }
 

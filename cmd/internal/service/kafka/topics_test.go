@@ -38,7 +38,7 @@ func TestEnsure(t *testing.T) {
 			t.Errorf("partitions of %s: got %d, %v, want %d", topic, got, err, want)
 		}
 	}
-	for topic, want := range map[string]string{s.Topic: "7200000", schemakafka.IDs(s.Topic): "-1"} {
+	for topic, want := range map[string]string{s.Topic: "7200000", schemakafka.IDs(s.Topic): "-1", schemakafka.Actions(s.Topic): "-1"} {
 		if got := setting(t, client, topic, "retention.ms"); got != want {
 			t.Errorf("retention of %s: got %s ms, want %s", topic, got, want)
 		}
