@@ -13,6 +13,7 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/access"
 	"github.com/activitylog/activitylog/query/dialect/audit"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
+	"github.com/activitylog/activitylog/query/dialect/things"
 )
 
 // Settings say how the query service answers.
@@ -57,6 +58,7 @@ func Part(s Settings, n Needs, p *service.Process) service.Part {
 			fleet.New(store, fleet.Config{Always200: n.Dialects.FleetAlways200}, p.Log).Routes(r)
 			access.New(store, p.Log).Routes(r)
 			audit.New(store, p.Log).Routes(r)
+			things.New(store, p.Log).Routes(r)
 		},
 	}
 }

@@ -1,0 +1,78 @@
+package things
+
+import (
+	"net/url"
+	"strings"
+)
+
+// csvPage has a row for each action log and nothing of the totals, as the framework's CSV has. Lines end as RFC 4180 says.
+func csvPage(p *page, _ *url.URL) []byte {
+	b := csvHeader(nil, (&view{}).members())
+	for i := range p.logs {
+		b = csvRow(b, p.logs[i].members())
+	}
+	return b
+}
+
+func csvRefusal(r *refusal, _ *url.URL) []byte {
+	rows := r.errors
+	if rows == nil {
+		rows = faults{{r.code, "", r.message}}
+	}
+	var b []byte
+	for i, f := range rows {
+		o := object{{"errorCode", f.code}, {"fieldName", f.field}, {"message", f.message}}
+		if i == 0 {
+			b = csvHeader(b, o)
+		}
+		b = csvRow(b, o)
+	}
+	return b
+}
+
+func csvHeader(b []byte, o object) []byte {
+	names := make(object, len(o))
+	for i, m := range o {
+		names[i].value = pascal(m.name)
+	}
+	return csvRow(b, names)
+}
+
+func csvRow(b []byte, o object) []byte {
+	for i, m := range o {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		switch v := m.value.(type) {
+		case string:
+			b = csvCell(b, v, false)
+		case choice:
+			b = csvCell(b, string(appendJSV(nil, v)), true)
+		default:
+			b = appendNumber(b, v)
+		}
+	}
+	return append(b, '\r', '\n')
+}
+
+// csvCell writes one cell. What a spreadsheet would take for a formula gets an apostrophe in front
+// (https://owasp.org/www-community/attacks/CSV_Injection).
+func csvCell(b []byte, s string, quoted bool) []byte {
+	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
+		s = "'" + s
+	}
+	if !quoted && !strings.ContainsAny(s, "\",\r\n") {
+		return append(b, s...)
+	}
+	b = append(b, '"')
+	b = append(b, strings.ReplaceAll(s, `"`, `""`)...)
+	return append(b, '"')
+}
+
+// pascal is a camelCase name as XML and CSV have it.
+func pascal(name string) string {
+	if name == "" {
+		return ""
+	}
+	return strings.ToUpper(name[:1]) + name[1:]
+}

@@ -1,0 +1,106 @@
+package things
+
+import (
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+)
+
+// format is a form that an answer can take.
+type format struct {
+	name        string // as suffix and ?format= have it
+	contentType string
+	accept      []string // media types that ask for it
+	page        func(p *page, u *url.URL) []byte
+	refusal     func(r *refusal, u *url.URL) []byte
+}
+
+// formats in the order in which Accept is searched for them, whatever its q-values say.
+var formats = []format{
+	{"html", "text/html; charset=utf-8", []string{"text/html", "application/xhtml+xml"}, htmlPage, htmlRefusal},
+	{"json", "application/json; charset=utf-8", []string{"application/json"}, written((*page).object, appendJSON), told(appendJSON)},
+	{"xml", "application/xml; charset=utf-8", []string{"application/xml", "text/xml"}, xmlPage, xmlRefusal},
+	{"jsv", "text/jsv", []string{"text/jsv", "application/jsv"}, written((*page).object, appendJSV), told(appendJSV)},
+	{"csv", "text/csv; charset=utf-8", []string{"text/csv"}, csvPage, csvRefusal},
+}
+
+func written(of func(*page) object, write func([]byte, any) []byte) func(*page, *url.URL) []byte {
+	return func(p *page, _ *url.URL) []byte { return write(nil, of(p)) }
+}
+
+func told(write func([]byte, any) []byte) func(*refusal, *url.URL) []byte {
+	return func(r *refusal, _ *url.URL) []byte { return write(nil, r.object()) }
+}
+
+func suffixes() (all []string) {
+	for _, f := range formats {
+		all = append(all, "."+f.name)
+	}
+	return all
+}
+
+// formatOf is the format that a request asks for: by the suffix of its path, else by ?format=, else by Accept. What is not known
+// is JSON; a caller is never told 406.
+func formatOf(r *http.Request) format {
+	named := ""
+	if _, suffix, ok := strings.Cut(r.URL.Path, "."); ok {
+		named = suffix
+	} else if v, err := valuesOf(r); err == nil {
+		named = strings.ToLower(v.get("format"))
+	}
+	accepted := acceptedBy(r.Header)
+	for _, f := range formats {
+		byAccept := named == "" && slices.ContainsFunc(f.accept, func(t string) bool { return accepted[t] })
+		if f.name == named || byAccept {
+			return f
+		}
+	}
+	return formats[slices.IndexFunc(formats, func(f format) bool { return f.name == "json" })]
+}
+
+func acceptedBy(h http.Header) map[string]bool {
+	all := map[string]bool{}
+	for _, line := range h.Values("Accept") {
+		for item := range strings.SplitSeq(line, ",") {
+			t, _, err := mime.ParseMediaType(item)
+			if err != nil {
+				t, _, _ = strings.Cut(item, ";")
+			}
+			all[strings.ToLower(strings.TrimSpace(t))] = true
+		}
+	}
+	return all
+}
+
+type endpoint func(http.ResponseWriter, *http.Request) (*page, error)
+
+// handle writes an endpoint's answer, or its error, in the format that is asked for.
+func (a *API) handle(do endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		f := formatOf(r)
+		w.Header().Set("Vary", "Accept")
+		done, err := do(w, r)
+		status, body := http.StatusOK, []byte(nil)
+		if err != nil {
+			status = reply.Fail(w, r, a.log, err)
+			body = f.refusal(refusalOf(err), r.URL)
+		} else {
+			body = f.page(done, r.URL)
+			maps.Copy(w.Header(), extra[f.name])
+		}
+		if f.name == "html" {
+			w.Header().Set("Content-Security-Policy", policy)
+		}
+		reply.Send(w, status, f.contentType, body)
+	}
+}
+
+// extra are headers that go with a page in a format.
+var extra = map[string]http.Header{
+	"csv": {"Content-Disposition": {`attachment; filename="GetActionLogs.csv"`}},
+}
