@@ -63,7 +63,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, nil
 	}
 	to := newBody(w, func() { exportHeaders(h, f) })
-	err = stream(e, r, to, f.encode(to, x.After != query.Place{}))
+	err = deliver(e, r, to, f.encode(to, x.After != query.Place{}))
 	switch {
 	case err == nil:
 		return nil, nil
@@ -76,8 +76,8 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	panic(http.ErrAbortHandler)
 }
 
-// stream writes all of e, and the trailers.
-func stream(e *query.Exporting, r *http.Request, to *body, enc encoding) error {
+// deliver writes all of e, and the trailers.
+func deliver(e *query.Exporting, r *http.Request, to *body, enc encoding) error {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
 		return err
