@@ -45,13 +45,15 @@ func (t topicReader) offset(ctx context.Context, which int64) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("list offsets of %s: %w", t.name, err)
 	}
-	for _, p := range res.Topics[t.name] {
-		if p.Error != nil {
-			return 0, fmt.Errorf("list offsets of %s: %w", t.name, p.Error)
-		}
-		return max(p.FirstOffset, p.LastOffset), nil // the one that was not asked for is -1
+	answered := res.Topics[t.name]
+	if len(answered) == 0 {
+		return 0, fmt.Errorf("list offsets of %s: %w", t.name, kafka.UnknownTopicOrPartition)
 	}
-	return 0, fmt.Errorf("list offsets of %s: %w", t.name, kafka.UnknownTopicOrPartition)
+	p := answered[0]
+	if p.Error != nil {
+		return 0, fmt.Errorf("list offsets of %s: %w", t.name, p.Error)
+	}
+	return max(p.FirstOffset, p.LastOffset), nil // the one that was not asked for is -1
 }
 
 // append adds the actions' names and returns the offset of the last.

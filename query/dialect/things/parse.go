@@ -47,7 +47,7 @@ func valuesOf(r *http.Request) (values, error) {
 		return nil, &schema.FieldError{Field: "query", Code: "SYNTAX", Issue: "cannot be read as name=value pairs"}
 	}
 	v := values{}
-	for _, pair := range strings.Split(r.URL.RawQuery, "&") {
+	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
 		name, _, _ := strings.Cut(pair, "=")
 		name, _ = url.QueryUnescape(name) // it could be read above
 		small := strings.ToLower(name)

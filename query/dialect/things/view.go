@@ -2,6 +2,7 @@ package things
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"github.com/activitylog/activitylog/schema"
 )
@@ -54,10 +55,8 @@ func viewOf(e *schema.Entry, codes map[string]int64) view {
 // targetOf is the name, or else the id, of e's first target of one of the types; empty if it has none.
 func targetOf(e *schema.Entry, types ...string) string {
 	for _, t := range e.Targets {
-		for _, wanted := range types {
-			if t.Type == wanted {
-				return firstOf(t.Name, t.ID)
-			}
+		if slices.Contains(types, t.Type) {
+			return firstOf(t.Name, t.ID)
 		}
 	}
 	return ""
