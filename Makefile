@@ -73,7 +73,7 @@ vet: ## go vet
 	$(GO) vet $(PACKAGES)
 	$(GO) vet -tags kafka $(PACKAGES)
 
-generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code anew (needs protoc)
+generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code and openapi.json anew (needs protoc)
 	PATH="$(TOOLS):$$PATH" $(GO) generate $(PACKAGES)
 
 docs: ## write the settings table of README.md anew

@@ -21,8 +21,6 @@ type metrics struct {
 
 	exporting prometheus.Gauge
 	exported  prometheus.Counter
-	tails     prometheus.Gauge
-	tailed    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -62,14 +60,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		exported: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_query_exported_entries_total",
 			Help: "Entries that exports handed out.",
-		}),
-		tails: f.NewGauge(prometheus.GaugeOpts{
-			Name: "activity_query_tails",
-			Help: "Tails that follow.",
-		}),
-		tailed: f.NewCounter(prometheus.CounterOpts{
-			Name: "activity_query_tailed_entries_total",
-			Help: "Entries that tails handed out.",
 		}),
 	}
 }

@@ -183,8 +183,8 @@ func (l *links) env() string {
 }
 
 // write puts the variables into a file that only the owner reads, with those that say who may ask.
-func (l *links) write(path string, auth identity.Settings) error {
-	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env() + auth.Env()
+func (l *links) write(path, addr string, auth identity.Settings) error {
+	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env() + "QUERY_URL=http://" + addr + "\n" + auth.Env()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write addresses: %w", err)
 	}

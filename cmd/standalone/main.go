@@ -93,7 +93,7 @@ func (s *settings) run(ctx context.Context, p *service.Process) error {
 		fmt.Printf("Running at %s: %v. The services find them with\n\n%s\n", addr, s.Only, links.env())
 		return p.Wait(ctx)
 	}
-	if err := links.write(filepath.Join(s.DataDir, "services.env"), s.Auth); err != nil {
+	if err := links.write(filepath.Join(s.DataDir, "services.env"), addr, s.Auth); err != nil {
 		return err
 	}
 	if p.AwaitReady(ctx) {

@@ -13,7 +13,6 @@ import (
 type MatrixConfig struct {
 	Config                 // Duration is that of the load of one row
 	Rows     []int         // numbers; all if empty
-	Keep     bool          // the folders of rows that held
 	Kills    int           // of standalone, row 5
 	Soak     time.Duration // of row 24
 	Progress func(format string, args ...any)
@@ -143,7 +142,7 @@ func runRow(ctx context.Context, cfg MatrixConfig, row Row) *RowReport {
 		t.fail("not run to its end: %v", err)
 	}
 	t.judge()
-	if t.rep.Verdict != Broken && !t.Keep {
+	if t.rep.Verdict != Broken {
 		_ = os.RemoveAll(t.Dir) // else it is kept to be looked at
 	}
 	return t.rep

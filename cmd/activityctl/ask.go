@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/schema/client"
+)
+
+// asking says where the query service is, and who asks.
+type asking struct {
+	URL   string         `name:"url" help:"Where the query service answers." default:"http://127.0.0.1:50809" env:"QUERY_URL"`
+	Token service.Secret `help:"API key or token to ask the query service with." env:"QUERY_TOKEN"`
+}
+
+func (a asking) check() error {
+	u, err := url.Parse(a.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return errors.New("QUERY_URL: want http://host:port or https://host")
+	}
+	return nil
+}
+
+func (a asking) client() (*client.Client, error) {
+	return client.NewClient(a.URL, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		if a.Token != "" {
+			r.Header.Set("Authorization", "Bearer "+a.Token.Reveal())
+		}
+		return nil
+	}))
+}
+
+// granted returns an answer whose body can be read, or why there is none.
+func granted(res *http.Response, err error) (*http.Response, error) {
+	if err != nil {
+		return nil, fmt.Errorf("ask the query service: %w", err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res, nil
+	}
+	defer res.Body.Close()
+	var refusal client.AuditError
+	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err == nil && json.Unmarshal(text, &refusal) == nil && refusal.Message != "" {
+		return nil, fmt.Errorf("the query service refuses (%d, request %s): %s", res.StatusCode, refusal.Meta.RequestId, refusal.Message)
+	}
+	return nil, fmt.Errorf("the query service answers %s", res.Status)
+}
+
+// matching says for which entries a command asks.
+type matching struct {
+	User       string `help:"Actor's id."`
+	Username   string `help:"Actor's name."`
+	Action     string `help:"Action."`
+	TargetType string `help:"Type of the target."`
+	TargetID   string `name:"target-id" help:"Id of the target."`
+	Platform   string `help:"Platform."`
+	Serial     string `help:"Device's serial number."`
+	RequestID  string `name:"request-id" help:"Id of the request that the entry is about."`
+	Search     string `help:"Words of the text, or a request's id."`
+	Start      string `help:"First time, ISO 8601."`
+	End        string `help:"Last time, ISO 8601; a date is all of its day."`
+	Tenant     string `help:"Whose entries, for the administrator of all tenants."`
+}
+
+// given is a parameter's value, nil where there is none.
+func given[T ~string](s T) *T {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
