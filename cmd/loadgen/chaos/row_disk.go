@@ -14,8 +14,9 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 )
 
-// diskBytes is the size of a disk that is to be full. A partition of the broker takes up to 16 MiB that are never dropped.
-const diskBytes = 256 << 20
+// diskBytes are the sizes of disks that are to be full. A partition of the broker takes up to 16 MiB that are never dropped, and
+// the engine keeps parts that have been merged for eight minutes, which would be what it waits for on a small disk.
+var diskBytes = map[string]int64{Broker: 256 << 20, Engine: 1 << 30}
 
 // diskFull gives broker and engine small disks, and fills one, the other, then both, while entries are written.
 func diskFull(ctx context.Context, t *trial) (err error) {
@@ -24,7 +25,7 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 	folders := map[string]string{}
 	for _, member := range []string{Broker, Engine} {
 		folders[member] = filepath.Join(t.Dir, "disk-"+member)
-		disk, mountErr := mountDisk(folders[member], diskBytes)
+		disk, mountErr := mountDisk(folders[member], diskBytes[member])
 		if mountErr != nil {
 			return mountErr
 		}
@@ -66,7 +67,7 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 func (r *run) fillDisks(ctx context.Context, folders map[string]string, members []string) (time.Duration, error) {
 	before := r.tallied("acknowledgements")
 	for _, m := range members {
-		if err := fill(ctx, ballast(folders[m])); err != nil {
+		if err := fill(ctx, ballast(folders[m]), diskBytes[m]/256); err != nil {
 			return 0, err
 		}
 		r.struck("disk full: " + m)
@@ -114,12 +115,11 @@ func ballast(dir string) string { return filepath.Join(dir, "ballast") }
 const fillTime = 3 * time.Second
 
 // fill writes a file until the disk takes no more.
-func fill(ctx context.Context, name string) error {
+func fill(ctx context.Context, name string, step int64) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return fmt.Errorf("fill the disk: %w", err)
 	}
-	const step = diskBytes / 256
 	for size := step; size > 0; {
 		if _, err := f.Write(make([]byte, size)); err != nil {
 			size /= 2
