@@ -81,6 +81,7 @@ var status = regexp.MustCompile(`^\d{3}(\n|$)`)
 
 // requestOf makes the request of an exchange, with its body; text is what it is made of.
 func requestOf(t *testing.T, exchange string, known map[string]string) (text string, r *http.Request, body string) {
+	t.Helper()
 	text, rest, _ := strings.Cut(exchange, "\n\n")
 	head := strings.Split(text, "\n")
 	for strings.HasPrefix(head[0], "#") {
@@ -91,7 +92,12 @@ func requestOf(t *testing.T, exchange string, known map[string]string) (text str
 		text += "\n\n" + body
 	}
 	filled := func(s string) string {
-		return variable.ReplaceAllStringFunc(s, func(v string) string { return known[v] })
+		return variable.ReplaceAllStringFunc(s, func(v string) string {
+			if _, ok := known[v]; !ok {
+				t.Errorf("nothing before has answered with %s", v)
+			}
+			return known[v]
+		})
 	}
 	body = filled(body)
 	method, target, _ := strings.Cut(filled(head[0]), " ")
