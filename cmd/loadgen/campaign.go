@@ -14,7 +14,7 @@ import (
 // matrix runs rows of the fault matrix, shows each as it ends, and all of them as a table.
 func (c *chaosCmd) matrix(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
 	m := chaos.MatrixConfig{
-		Config: cfg, Rows: c.Rows, Kills: c.Kills, Soak: c.Soak, Progress: out.progress.Update,
+		Config: cfg, Rows: c.Rows, Keep: c.Keep, Kills: c.Kills, Soak: c.Soak, Progress: out.progress.Update,
 		Done: func(r *chaos.RowReport) {
 			out.progress.Say("row %d, %s: %s after %v", r.Row, r.Fault, r.Verdict, r.Took.Round(time.Second))
 		},

@@ -13,6 +13,7 @@ import (
 type MatrixConfig struct {
 	Config                 // Duration is that of the load of one row
 	Rows     []int         // numbers; all if empty
+	Keep     bool          // the folders of rows that held
 	Kills    int           // of standalone, row 5
 	Soak     time.Duration // of row 24
 	Progress func(format string, args ...any)
@@ -142,7 +143,7 @@ func runRow(ctx context.Context, cfg MatrixConfig, row Row) *RowReport {
 		t.fail("not run to its end: %v", err)
 	}
 	t.judge()
-	if t.rep.Verdict != Broken {
+	if t.rep.Verdict != Broken && !t.Keep {
 		_ = os.RemoveAll(t.Dir) // else it is kept to be looked at
 	}
 	return t.rep
