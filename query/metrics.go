@@ -21,6 +21,8 @@ type metrics struct {
 
 	exporting prometheus.Gauge
 	exported  prometheus.Counter
+	tails     prometheus.Gauge
+	tailed    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -60,6 +62,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		exported: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_query_exported_entries_total",
 			Help: "Entries that exports handed out.",
+		}),
+		tails: f.NewGauge(prometheus.GaugeOpts{
+			Name: "activity_query_tails",
+			Help: "Tails that follow.",
+		}),
+		tailed: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_query_tailed_entries_total",
+			Help: "Entries that tails handed out.",
 		}),
 	}
 }

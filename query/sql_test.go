@@ -64,6 +64,8 @@ func TestStatements(t *testing.T) {
 		"export": (&Exporting{
 			Snapshot: schema.Position{0: 17, 3: 4}, store: &Store{exportPages: exportDefaults}, export: Export{Filter: device}, at: Place{base + 5, 7},
 		}).statement(span{from: base, to: base + hourMs}, floor),
+		"tail":                 device.tailOf(piece{3, 17, -1, 21}, floor),
+		"tail-begun":           all.tailOf(piece{3, 17, 5, 21}, floor),
 		"stats":                tally{Statistics{Filter: all, By: ByAction, Top: 10}, floor, false}.top(),
 		"stats-device":         tally{Statistics{Filter: all, By: ByDevice, Top: 10}, floor, false}.top(),
 		"stats-device-kind":    tally{Statistics{Filter: set(func(f *Filter) { f.Platform, f.Start = "p", base+minute }), By: ByDevice, Top: 10}, floor, false}.top(),

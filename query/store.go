@@ -16,6 +16,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/activitylog/activitylog/schema"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
@@ -32,13 +33,14 @@ type Config struct {
 	CursorMaxAge  time.Duration // an older cursor is refused
 	PatchInterval time.Duration // the least time between two merges of what deletes left
 	Exports       int           // exports that may run at once
+	Tails         int           // tails that may follow at once
 }
 
 // Defaults are what a Store does when it is told nothing.
 func Defaults() Config {
 	return Config{
 		Topic: "activity", WaitMax: 5 * time.Second, QueryTimeout: 10 * time.Second, MaxMemory: 1 << 30,
-		RetentionDays: 45, CursorMaxAge: 24 * time.Hour, PatchInterval: time.Minute, Exports: 2,
+		RetentionDays: 45, CursorMaxAge: 24 * time.Hour, PatchInterval: time.Minute, Exports: 2, Tails: 100,
 	}
 }
 
@@ -57,6 +59,7 @@ func (c Config) Validate() error {
 		{c.CursorMaxAge > 0, "the age of cursors must be above 0"},
 		{c.PatchInterval > 0, "the patch interval must be above 0"},
 		{c.Exports > 0, "the number of exports must be above 0"},
+		{c.Tails > 0, "the number of tails must be above 0"},
 		{c.CursorSecret == "" || len(c.CursorSecret) >= 16, "the cursor secret must have 16 bytes or more"},
 	} {
 		if !v.ok {
@@ -81,6 +84,8 @@ type Store struct {
 
 	exports     chan struct{} // holds a token for each export that runs
 	exportPages exportPages
+	feed        *feed
+	tailing     singleflight.Group // queries of tails
 }
 
 // New makes a Store over ClickHouse and Kafka, neither of which need be there yet. Waits work while Run does.
@@ -91,7 +96,7 @@ func New(cfg Config, conn driver.Conn, client *kafka.Client, log *slog.Logger, r
 		cfg: cfg, conn: conn, kafka: client, log: log, metrics: m, stored: newWatcher(cfg.Topic, client, m), actions: names,
 		lately:  recent[[]hour]{lifetime: time.Second, most: 1000},
 		marks:   recent[key]{lifetime: time.Minute, most: 10_000},
-		exports: make(chan struct{}, cfg.Exports), exportPages: exportDefaults,
+		exports: make(chan struct{}, cfg.Exports), exportPages: exportDefaults, feed: newFeed(),
 	}
 }
 
@@ -102,6 +107,7 @@ func (s *Store) Run(ctx context.Context) error {
 	all.Go(func() { s.stored.run(ctx) })
 	all.Go(func() { s.patch(ctx) })
 	all.Go(func() { s.makeReady(ctx) })
+	all.Go(func() { s.follow(ctx) })
 	all.Wait()
 	return nil
 }

@@ -193,7 +193,8 @@ func TestEveryStatementCanBeRepeated(t *testing.T) {
 		}
 		for _, s := range m.Statements {
 			text := withoutComments(s)
-			if !strings.Contains(text, "IF NOT EXISTS") && !strings.Contains(text, "IF EXISTS") {
+			same := strings.Contains(text, "MATERIALIZE INDEX") // what is there already is not made again
+			if !same && !strings.Contains(text, "IF NOT EXISTS") && !strings.Contains(text, "IF EXISTS") {
 				t.Errorf("migration %d: %.60q cannot be repeated", m.Version, text)
 			}
 		}

@@ -73,9 +73,10 @@ const (
 
 // Defines values for AuditExportParamsFormat.
 const (
-	AuditExportParamsFormatCsv    AuditExportParamsFormat = "csv"
-	AuditExportParamsFormatJson   AuditExportParamsFormat = "json"
-	AuditExportParamsFormatNdjson AuditExportParamsFormat = "ndjson"
+	AuditExportParamsFormatCsv     AuditExportParamsFormat = "csv"
+	AuditExportParamsFormatJson    AuditExportParamsFormat = "json"
+	AuditExportParamsFormatNdjson  AuditExportParamsFormat = "ndjson"
+	AuditExportParamsFormatParquet AuditExportParamsFormat = "parquet"
 )
 
 // Defines values for AuditStatsParamsGroupBy.
@@ -1076,6 +1077,40 @@ type AuditStatsParamsGroupBy string
 // AuditStatsParamsInterval defines parameters for AuditStats.
 type AuditStatsParamsInterval string
 
+// AuditStreamParams defines parameters for AuditStream.
+type AuditStreamParams struct {
+	// LastEventId As the header.
+	LastEventId *string `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// UserId The actor's id.
+	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
+	Action *Action `form:"action,omitempty" json:"action,omitempty"`
+
+	// TargetType DEVICE means the device of an entry, too.
+	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
+
+	// TargetId Of any type where there is no targetType, which no index has.
+	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
+
+	// Serial The device's serial number.
+	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
+	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// Search Every word must be a whole word of the text, or the string the request id.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
+
+	// EndDate As startDate; a date alone is all of its day.
+	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
+
+	// LastEventID The id of the last event of a stream that this one continues; without it the stream begins with what is stored from now on.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
 // AuditTargetParams defines parameters for AuditTarget.
 type AuditTargetParams struct {
 	// UserId The actor's id.
@@ -1813,6 +1848,11 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/activity-logs/stats (the `AuditStats` operationId).
 	AuditStats(ctx context.Context, params *AuditStatsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AuditStream Follow the entries of a filter as they are stored.
+	//
+	// Corresponds with GET /api/v1/activity-logs/stream (the `AuditStream` operationId).
+	AuditStream(ctx context.Context, params *AuditStreamParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AuditTarget What was done to a target; with targetType and targetId as parameters, to another one as well.
 	//
 	// Corresponds with GET /api/v1/activity-logs/target/{targetType}/{targetId} (the `AuditTarget` operationId).
@@ -2077,6 +2117,21 @@ func (c *Client) AuditExport(ctx context.Context, params *AuditExportParams, req
 // Corresponds with GET /api/v1/activity-logs/stats (the `AuditStats` operationId).
 func (c *Client) AuditStats(ctx context.Context, params *AuditStatsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAuditStatsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AuditStream Follow the entries of a filter as they are stored.
+//
+// Corresponds with GET /api/v1/activity-logs/stream (the `AuditStream` operationId).
+func (c *Client) AuditStream(ctx context.Context, params *AuditStreamParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditStreamRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4214,6 +4269,207 @@ func NewAuditStatsRequest(server string, params *AuditStatsParams) (*http.Reques
 			}
 
 			req.Header.Set("X-Activity-Position", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAuditStreamRequest constructs an http.Request for the AuditStream method
+func NewAuditStreamRequest(server string, params *AuditStreamParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/activity-logs/stream")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.LastEventId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lastEventId", *params.LastEventId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UserId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "userId", *params.UserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType", *params.TargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TargetId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetId", *params.TargetId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Platform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", *params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Serial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial", *params.Serial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Username != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username", *params.Username, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RequestId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.StartDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "startDate", *params.StartDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "endDate", *params.EndDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
 		}
 
 	}

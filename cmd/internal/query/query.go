@@ -25,13 +25,14 @@ type Settings struct {
 	CursorSecret service.Secret `help:"Signs cursors; without it a secret is made once and kept in ClickHouse." env:"CURSOR_SECRET"`
 	CursorMaxAge time.Duration  `help:"A cursor older than this is refused." default:"24h" env:"CURSOR_MAX_AGE"`
 	ExportMax    int            `name:"export-max" help:"Exports that may run at once; one more gets 503." default:"2" env:"EXPORT_MAX"`
+	TailMax      int            `name:"tail-max" help:"Live tails that may follow at once; one more gets 503." default:"100" env:"TAIL_MAX"`
 }
 
 func (s Settings) config(topic string) query.Config {
 	c := query.Defaults()
 	c.Topic, c.WaitMax, c.QueryTimeout, c.MaxMemory = topic, s.WaitMax, s.QueryTimeout, s.QueryMemory
 	c.RetentionDays, c.CursorSecret, c.CursorMaxAge = s.Retention, s.CursorSecret.Reveal(), s.CursorMaxAge
-	c.Exports = s.ExportMax
+	c.Exports, c.Tails = s.ExportMax, s.TailMax
 	return c
 }
 

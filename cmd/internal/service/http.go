@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/activitylog/activitylog/schema"
 )
 
 const (
@@ -62,13 +64,16 @@ func (p *Process) Listen(ctx context.Context, h HTTP, identify Middleware) (addr
 		return "", err
 	}
 	m := newMetrics(p.Metrics)
+	drain := make(chan struct{})
 	server := &http.Server{
 		Handler:           p.router(m, identify),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug), // what clients do wrong
+		BaseContext:       func(net.Listener) context.Context { return schema.WithDrain(context.Background(), drain) },
 	}
+	server.RegisterOnShutdown(func() { close(drain) }) // ends answers that have no end of their own
 	var ln net.Listener
 	part := Part{
 		Name: "http",

@@ -22,11 +22,12 @@ import (
 type API struct {
 	store *query.Store
 	log   *slog.Logger
+	times times
 }
 
 // New makes the dialect.
 func New(store *query.Store, log *slog.Logger) *API {
-	return &API{store, log}
+	return &API{store, log, streamTimes}
 }
 
 const path = "/api/v1/activity-logs"
@@ -40,6 +41,7 @@ func (a *API) Routes(r chi.Router) {
 	r.Get(path+"/count", a.handle(schema.ScopeRead, a.count))
 	r.Get(path+"/stats", a.handle(schema.ScopeRead, a.stats))
 	r.Get(path+"/export", a.handle(schema.ScopeAdmin, a.export))
+	r.Get(path+"/stream", a.handle(schema.ScopeRead, a.stream))
 	r.Get(path+"/{id}", a.handle(schema.ScopeRead, a.one))
 	r.HandleFunc(path+"*", a.handle(schema.ScopeRead, a.elsewhere))
 }

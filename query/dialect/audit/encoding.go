@@ -14,8 +14,8 @@ type lines struct{ to io.Writer }
 
 func newLines(to *body, _ bool) encoding { return lines{to} }
 
-func (l lines) Write(e *schema.Entry) error {
-	_, err := l.to.Write(append(reply.JSON(itemOf(e)), '\n'))
+func (l lines) Write(_ *schema.Entry, it *item) error {
+	_, err := l.to.Write(append(reply.JSON(it), '\n'))
 	return err
 }
 
@@ -34,10 +34,10 @@ func newArray(to *body, continued bool) encoding {
 	return &array{to, "[\n"}
 }
 
-func (a *array) Write(e *schema.Entry) error {
+func (a *array) Write(_ *schema.Entry, it *item) error {
 	_, err := io.WriteString(a.to, a.before)
 	if err == nil {
-		_, err = a.to.Write(reply.JSON(itemOf(e)))
+		_, err = a.to.Write(reply.JSON(it))
 	}
 	a.before = ",\n"
 	return err
@@ -55,7 +55,7 @@ func (a *array) Close() error {
 // columns are the header of a CSV: the item's fields.
 var columns = []string{
 	"id", "userId", "user", "action", "targetType", "targetId", "details", "ipAddress", "userAgent", "layer", "requestId", "createdAt",
-	"platform", "serial", "username", "targets",
+	"platform", "serial", "username", "targets", "tenant",
 }
 
 // table is CSV (RFC 4180) with a header, unless it is continued. What is missing is empty; user, details and targets are JSON.
@@ -68,14 +68,13 @@ func newCSV(to *body, continued bool) encoding {
 	return &table{csv.NewWriter(to), !continued}
 }
 
-func (t *table) Write(e *schema.Entry) error {
+func (t *table) Write(_ *schema.Entry, it *item) error {
 	if err := t.header(); err != nil {
 		return err
 	}
-	it := itemOf(e)
 	record := []string{
 		it.ID, text(it.UserID), jsonText(it.User, it.User != nil), it.Action, text(it.TargetType), text(it.TargetID), jsonText(it.Details, it.Details != nil), text(it.IPAddress),
-		text(it.UserAgent), text(it.Layer), text(it.RequestID), it.CreatedAt, it.Platform, it.Serial, it.Username, jsonText(it.Targets, it.Targets != nil),
+		text(it.UserAgent), text(it.Layer), text(it.RequestID), it.CreatedAt, it.Platform, it.Serial, it.Username, jsonText(it.Targets, it.Targets != nil), it.Tenant,
 	}
 	for i := range record {
 		record[i] = plainCell(record[i])

@@ -23,7 +23,7 @@ const (
 
 // encoding writes entries in one format. Close ends the document.
 type encoding interface {
-	Write(e *schema.Entry) error
+	Write(e *schema.Entry, it *item) error
 	Close() error
 }
 
@@ -38,6 +38,7 @@ var formats = []format{
 	{"ndjson", "application/x-ndjson", true, newLines},
 	{"csv", "text/csv; charset=utf-8; header=present", true, newCSV},
 	{"json", "application/json; charset=utf-8", true, newArray},
+	{"parquet", "application/vnd.apache.parquet", false, newParquet},
 }
 
 // export streams every entry of a filter, the oldest first. Rows and checksum follow as trailers; where it cannot be ended the
@@ -62,7 +63,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, nil
 	}
 	to := newBody(w, func() { exportHeaders(h, f) })
-	err = stream(e, r, to, f.encode(to, x.After != query.Place{}))
+	err = deliver(e, r, to, f.encode(to, x.After != query.Place{}))
 	switch {
 	case err == nil:
 		return nil, nil
@@ -75,11 +76,16 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	panic(http.ErrAbortHandler)
 }
 
-// stream writes all of e, and the trailers.
-func stream(e *query.Exporting, r *http.Request, to *body, enc encoding) error {
-	err := e.Each(r.Context(), func(entry *schema.Entry) error {
+// deliver writes all of e, and the trailers.
+func deliver(e *query.Exporting, r *http.Request, to *body, enc encoding) error {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return err
+	}
+	err = e.Each(r.Context(), func(entry *schema.Entry) error {
 		to.rows++
-		return enc.Write(entry)
+		it := itemFor(p, entry)
+		return enc.Write(entry, &it)
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,23 @@
+package audit
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// drained is r's context, which ends also when the server is about to. Cancel it.
+func drained(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-schema.Draining(ctx):
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(); <-ended }
+}

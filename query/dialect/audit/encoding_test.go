@@ -1,0 +1,67 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/csv"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// TestFields holds that every format has the item's fields, in its order.
+func TestFields(t *testing.T) {
+	names := func(v any, tag string) (all []string) {
+		for f := range reflect.TypeOf(v).Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get(tag), ",")
+			all = append(all, name)
+		}
+		return all
+	}
+	want := names(item{}, "json")
+	if !slices.Equal(columns, want) {
+		t.Errorf("csv: got %v, want %v", columns, want)
+	}
+	if got := names(row{}, "parquet"); !slices.Equal(got, want) {
+		t.Errorf("parquet: got %v, want %v", got, want)
+	}
+	if got, want := names(rowUser{}, "parquet"), names(user{}, "json"); !slices.Equal(got, want) {
+		t.Errorf("parquet's user: got %v, want %v", got, want)
+	}
+	if got, want := names(rowTarget{}, "parquet"), names(target{}, "json"); !slices.Equal(got, want) {
+		t.Errorf("parquet's target: got %v, want %v", got, want)
+	}
+}
+
+// FuzzCSV writes a text into the cells and reads it back.
+func FuzzCSV(f *testing.F) {
+	for _, seed := range []string{"", "=1+1", "a,\"b\"\n", `\.`, "\r\n", "@", "'", " x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var b bytes.Buffer
+		table := &table{csv.NewWriter(&b), true}
+		e := schema.Entry{Action: text, Device: text, Detail: text}
+		it := itemOf(&e)
+		if err := table.Write(&e, &it); err != nil {
+			t.Fatal(err)
+		}
+		if err := table.Close(); err != nil {
+			t.Fatal(err)
+		}
+		records, err := csv.NewReader(&b).ReadAll()
+		if err != nil || len(records) != 2 {
+			t.Fatalf("%q: got %q, %v", text, records, err)
+		}
+		got := records[1][slices.Index(columns, "action")]
+		want := strings.ReplaceAll(text, "\r\n", "\n") // as the reader has it
+		if got != want && got != "'"+want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if got != "" && strings.Contains("=+-@\t\r", got[:1]) {
+			t.Errorf("%q is a formula", got)
+		}
+	})
+}

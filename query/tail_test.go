@@ -1,0 +1,264 @@
+package query_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/internal/fixture"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// TestTailMissesNothing has writers write through the consumer to every partition while a tail follows that breaks off at any
+// entry, and goes on from its mark at another service: it has every entry of its tenant once, those of a partition in order.
+func TestTailMissesNothing(t *testing.T) {
+	p := startPipeline(t, 20*time.Second)
+	f, err := query.NewFilter(of("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := p.store.OpenTail(t.Context(), f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := first.Mark()
+	first.Close()
+
+	const rounds = 15
+	want := map[uint64]bool{}
+	var mu sync.Mutex // guards want
+	var writers sync.WaitGroup
+	for partition := range partitions {
+		writers.Go(func() {
+			for i := range rounds {
+				ids, _ := p.write("a", partition, 1+(i*7)%23)
+				_, _ = p.write("b", partition, 3)
+				mu.Lock()
+				for _, id := range ids {
+					want[id] = true
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	got := map[uint64]int{}
+	total := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(want)
+	}
+	done := make(chan struct{})
+	go func() { writers.Wait(); close(done) }()
+	finished := func() bool {
+		select {
+		case <-done:
+			return len(got) >= total()
+		default:
+			return false
+		}
+	}
+	deadline := time.Now().Add(60 * time.Second)
+	for cut := 1; !finished(); cut++ {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %d tails: got %d entries of %d", cut, len(got), total())
+		}
+		mark = p.followSome(f, mark, cut%40, got)
+	}
+	for id, n := range got {
+		if n != 1 || !want[id] {
+			t.Errorf("entry %d: %d times, its tenant's: %v", id, n, want[id])
+		}
+	}
+	// nothing comes after all
+	if mark = p.followSome(f, mark, 1, got); len(got) != total() {
+		t.Errorf("got %d entries, want %d", len(got), total())
+	}
+}
+
+// followSome follows from mark with a store of its own, until it has had n entries or none come, and returns where it came to.
+func (p *pipeline) followSome(f query.Filter, mark query.Mark, n int, got map[uint64]int) query.Mark {
+	cfg := query.Defaults()
+	cfg.Topic = p.broker.Topic()
+	s := query.New(cfg, p.db.Conn, p.client, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	defer background(p.t, s.Run)()
+	at, err := query.ParseMark(mark.String())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	tail, err := s.OpenTail(p.t.Context(), f, &at)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer tail.Close()
+	for n > 0 {
+		found, err := tail.Next(p.t.Context(), time.Second)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if len(found) == 0 {
+			return tail.Mark()
+		}
+		for _, e := range found[:min(n, len(found))] {
+			got[e.ID]++
+			mark = e.Mark
+		}
+		n -= len(found)
+	}
+	return mark
+}
+
+func openTails(t *testing.T, change func(*query.Config)) (*query.Store, *fixture.Database) {
+	t.Helper()
+	db := fixture.Open(t, testbed.ClickHouse(t))
+	cfg := query.Defaults()
+	cfg.CursorSecret = "0123456789abcdef"
+	if change != nil {
+		change(&cfg)
+	}
+	away := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // tails ask nothing of it
+	s := query.New(cfg, db.Conn, away, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	t.Cleanup(background(t, s.Run))
+	return s, db
+}
+
+// TestTailsOfLargeRecords follows from the beginning through records that are larger than a page, and smaller ones.
+func TestTailsOfLargeRecords(t *testing.T) {
+	s, db := openTails(t, nil)
+	f, _ := query.NewFilter(of("default"))
+	db.Fill(t, 1_707_724_800_000, 7500, 5) // 5 records of 1500 entries
+	db.Fill(t, 1_707_724_800_000, 7800, 52)
+	mark, _ := query.ParseMark("")
+	tail, err := s.OpenTail(t.Context(), f, &mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	n, marks := 0, map[string]bool{}
+	for n < 15300 {
+		found, err := tail.Next(t.Context(), 20*time.Second)
+		if err != nil || len(found) == 0 || len(found) > 1000 {
+			t.Fatalf("after %d: got %d entries, %v", n, len(found), err)
+		}
+		for _, e := range found {
+			marks[e.Mark.String()] = true
+		}
+		n += len(found)
+	}
+	if n != 15300 || len(marks) != n {
+		t.Errorf("got %d entries with %d marks, want 15300 of each", n, len(marks))
+	}
+	if found, err := tail.Next(t.Context(), time.Second); err != nil || len(found) != 0 {
+		t.Errorf("after all: got %d entries, %v", len(found), err)
+	}
+}
+
+func TestTailFilters(t *testing.T) {
+	s, db := openTails(t, nil)
+	f, _ := query.NewFilter(of("a"))
+	f.Action = "post"
+	db.Put(t, schema.Entry{Tenant: "a", ID: 1, Timestamp: 1, Action: "post"})
+	tail, err := s.OpenTail(t.Context(), f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	before := tail.Mark().String()
+	db.Put(t, schema.Entry{Tenant: "a", ID: 2, Timestamp: 1, Action: "like"}, schema.Entry{Tenant: "b", ID: 3, Timestamp: 1, Action: "post"})
+	if found, err := tail.Next(t.Context(), time.Second); err != nil || len(found) != 0 {
+		t.Fatalf("got %v, %v, want nothing", found, err)
+	}
+	if got := tail.Mark().String(); got == before {
+		t.Errorf("the mark stays at %s while others' entries are stored", got)
+	}
+	db.Put(t, schema.Entry{Tenant: "a", ID: 4, Timestamp: 1, Action: "post"}, schema.Entry{Tenant: "a", ID: 5, Timestamp: 1, Action: "post"})
+	found, err := tail.Next(t.Context(), 20*time.Second)
+	if err != nil || len(found) != 2 || found[0].ID != 4 || found[1].ID != 5 {
+		t.Fatalf("got %v, %v, want entries 4 and 5", found, err)
+	}
+	again, err := s.OpenTail(t.Context(), f, &found[0].Mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if found, err := again.Next(t.Context(), 20*time.Second); err != nil || len(found) != 1 || found[0].ID != 5 {
+		t.Fatalf("behind entry 4: got %v, %v, want entry 5", found, err)
+	}
+}
+
+func TestTailsAreFew(t *testing.T) {
+	s, _ := openTails(t, func(c *query.Config) { c.Tails = 2 })
+	f, _ := query.NewFilter(of("a"))
+	var open []*query.Tailing
+	for range 2 {
+		tail, err := s.OpenTail(t.Context(), f, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, tail)
+	}
+	if _, err := s.OpenTail(t.Context(), f, nil); !errors.Is(err, schema.ErrUnavailable) || schema.RetryAfter(err) == 0 {
+		t.Errorf("one too many: got %v", err)
+	}
+	open[0].Close()
+	tail, err := s.OpenTail(t.Context(), f, nil)
+	if err != nil {
+		t.Fatalf("after one has ended: %v", err)
+	}
+	tail.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := open[1].Next(ctx, time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want canceled", err)
+	}
+	open[1].Close()
+}
+
+// TestTailOutlivesAnOutage takes the table away for a while.
+func TestTailOutlivesAnOutage(t *testing.T) {
+	s, db := openTails(t, nil)
+	f, _ := query.NewFilter(of("a"))
+	tail, err := s.OpenTail(t.Context(), f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	db.Put(t, schema.Entry{Tenant: "a", ID: 1, Timestamp: 1, Action: "post"})
+	rename := func(from, to string) {
+		if err := db.Conn.Exec(t.Context(), fmt.Sprintf("RENAME TABLE %s TO %s", from, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("activity", "elsewhere")
+	if found, err := tail.Next(t.Context(), 2*time.Second); err != nil || len(found) != 0 {
+		t.Fatalf("without the table: got %v, %v, want nothing", found, err)
+	}
+	rename("elsewhere", "activity")
+	if found, err := tail.Next(t.Context(), 20*time.Second); err != nil || len(found) != 1 {
+		t.Fatalf("with the table again: got %v, %v, want the entry", found, err)
+	}
+}
+
+func FuzzParseMark(f *testing.F) {
+	for _, seed := range []string{"", "p0:17,p3:4", "p0:17,p3:4/3:5:12", "/0:0:0", "p1:2/", "p1:2/1:2", "p0:1/65536:0:0"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := query.ParseMark(text)
+		if err != nil {
+			return
+		}
+		again, err := query.ParseMark(m.String())
+		if err != nil || again.String() != m.String() {
+			t.Errorf("%q: %q, then %q, %v", text, m, again, err)
+		}
+	})
+}
