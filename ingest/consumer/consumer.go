@@ -47,7 +47,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Topic: "activity", SessionTimeout: 6 * time.Second,
-		MaxRows: 250_000, MaxBytes: 16 << 20, MemoryBytes: 64 << 20, MaxAge: time.Second,
+		MaxRows: 250_000, MaxBytes: 32 << 20, MemoryBytes: 64 << 20, MaxAge: time.Second,
 		InsertTimeout: time.Minute, DrainTimeout: 8 * time.Second,
 		KeyWindow: 24 * time.Hour, MaxKeys: 200_000,
 	}
