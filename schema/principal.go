@@ -111,8 +111,8 @@ func WithRefusal(ctx context.Context, why error) context.Context {
 	return context.WithValue(ctx, principalKey{}, &identity{refusal: why})
 }
 
-// PrincipalOf is who is asking, or why that is not known: ErrUnauthenticated or ErrForbidden, or for a while ErrUnavailable or
-// ErrRateLimited.
+// PrincipalOf is who is asking, or why that is not known: ErrUnauthenticated or ErrForbidden, for a while ErrUnavailable or
+// ErrRateLimited, or ErrInvalid where the request names a tenant that cannot be one.
 func PrincipalOf(ctx context.Context) (Principal, error) {
 	i, _ := ctx.Value(principalKey{}).(*identity)
 	switch {

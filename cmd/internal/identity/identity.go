@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -119,24 +120,23 @@ func invalid(issue string) *schema.Refusal {
 
 // inTenant is p in the tenant that the request's address names as ?tenant=, if it names one.
 func inTenant(p schema.Principal, u *url.URL) (schema.Principal, error) {
-	named := ""
-	if u.RawQuery != "" {
-		for name, values := range u.Query() {
-			if !strings.EqualFold(name, "tenant") {
-				continue
-			}
-			for _, v := range values {
-				if v == "" { // no value is no filter, in every dialect
-					continue
-				}
-				if named != "" && v != named {
-					return p, &schema.FieldError{Field: "tenant", Code: "CONFLICT", Issue: "names more than one"}
-				}
-				named = v
-			}
+	if u.RawQuery == "" {
+		return p.In("")
+	}
+	var named []string
+	for name, values := range u.Query() {
+		if strings.EqualFold(name, "tenant") { // there is a dialect whose names are of any case
+			named = append(named, values...)
 		}
 	}
-	return p.In(named)
+	named = slices.DeleteFunc(named, func(v string) bool { return v == "" }) // no value is no filter, in every dialect
+	if len(named) == 0 {
+		return p.In("")
+	}
+	if slices.ContainsFunc(named, func(v string) bool { return v != named[0] }) {
+		return p, &schema.FieldError{Field: "tenant", Code: "CONFLICT", Issue: "names more than one"}
+	}
+	return p.In(named[0])
 }
 
 // outcomeOf is the outcome that a metric counts err as.

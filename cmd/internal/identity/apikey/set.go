@@ -83,9 +83,8 @@ func (s *Set) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if s.why.Swap(&err); s.keys.Load() == nil {
-			s.log.Debug("API keys cannot be read", "reason", err) // readiness says so
-		}
+		s.why.Store(&err)
+		s.log.Debug("API keys cannot be read", "reason", err) // readiness says so, and a metric for how long
 		timer := time.NewTimer(wait.NextBackOff())
 		select {
 		case <-ctx.Done():
