@@ -27,7 +27,7 @@ import (
 
 // TestFleetWritesAreReadHere sends an entry to the fleet dialect's door and reads it here, at once, on a router that both share.
 func TestFleetWritesAreReadHere(t *testing.T) {
-	h := standalone(t, 20*time.Second)
+	h := standalone(t, time.Minute)
 	const text = `{"platform":"tiktok","serial":"d/1","action_type":"post","action_detail":"Published video","username":"user123","timestamp":1707725000,"details":{"likes":7}}`
 	written := ask(h, http.MethodPost, "/api/v1/activity_log", text, "")
 	position := written.Header().Get(schema.PositionHeader)
@@ -61,7 +61,7 @@ func TestFleetWritesAreReadHere(t *testing.T) {
 
 // TestWholeEntries writes all that an entry can hold, and reads it back.
 func TestWholeEntries(t *testing.T) {
-	h := standalone(t, 20*time.Second)
+	h := standalone(t, time.Minute)
 	const text = `{"action":"TICKET_PAY","timestamp":"2024-03-15T10:00:00.123Z","userId":"abc-123","user":{"username":"ana","name":"Ana Ruiz","kind":"business"},` +
 		`"targets":[{"type":"TICKET","id":"ticket/456","name":"Lunch"},{"type":"USER","id":"7"}],"detail":"paid at the counter","details":{"amount":50000},` +
 		`"platform":"web","serial":"SN-1","ipAddress":"192.168.1.100","userAgent":"Mozilla/5.0","requestId":"req-9","layer":"api"}`
@@ -124,7 +124,7 @@ func standalone(t *testing.T, wait time.Duration) http.Handler {
 	reads.Topic, reads.WaitMax = b.Topic(), wait
 	store := query.New(reads, db.Conn, client, log, reg)
 	background(t, store.Run)
-	for deadline := time.Now().Add(20 * time.Second); writes.Ready(t.Context()) != nil; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); writes.Ready(t.Context()) != nil; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the collector does not become ready")
 		}
