@@ -36,6 +36,9 @@ func (a asking) client() (*client.Client, error) {
 	}))
 }
 
+// errRefused is a request that asking again does not help.
+var errRefused = errors.New("the query service refuses")
+
 // granted returns an answer whose body can be read, or why there is none.
 func granted(res *http.Response, err error) (*http.Response, error) {
 	if err != nil {
@@ -47,10 +50,14 @@ func granted(res *http.Response, err error) (*http.Response, error) {
 	defer res.Body.Close()
 	var refusal client.AuditError
 	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	if err == nil && json.Unmarshal(text, &refusal) == nil && refusal.Message != "" {
-		return nil, fmt.Errorf("the query service refuses (%d, request %s): %s", res.StatusCode, refusal.Meta.RequestId, refusal.Message)
+	if err != nil || json.Unmarshal(text, &refusal) != nil || refusal.Message == "" {
+		return nil, fmt.Errorf("the query service answers %s", res.Status)
 	}
-	return nil, fmt.Errorf("the query service answers %s", res.Status)
+	says := fmt.Sprintf("%d, request %s: %s", res.StatusCode, refusal.Meta.RequestId, refusal.Message)
+	if res.StatusCode >= http.StatusInternalServerError || res.StatusCode == http.StatusTooManyRequests {
+		return nil, fmt.Errorf("the query service cannot answer now: %s", says)
+	}
+	return nil, fmt.Errorf("%w: %s", errRefused, says)
 }
 
 // matching says for which entries a command asks.

@@ -20,7 +20,7 @@ import (
 type export struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
-	Format   string   `help:"ndjson, csv or json." enum:"ndjson,csv,json" default:"ndjson"`
+	Format   string   `help:"ndjson, csv, json or parquet." enum:"ndjson,csv,json,parquet" default:"ndjson"`
 	Out      string   `help:"File, which is there once all of the export is; without it, standard output." placeholder:"FILE"`
 }
 

@@ -1,5 +1,5 @@
 // Command activityctl is the operator's tool: it makes topics and tables, gives out API keys and takes them back, lists what
-// could not be stored, exports entries, and converts ids.
+// could not be stored, exports entries and follows them, and converts ids.
 package main
 
 import (
@@ -21,6 +21,7 @@ type settings struct {
 	Token   token   `cmd:"" help:"Print a token, signed with JWT_SECRET, for development."`
 	Dead    dead    `cmd:"" help:"List what could not be stored, and why, the newest first."`
 	Export  export  `cmd:"" help:"Write every entry that matches, the oldest first; what is cut off on the way is asked for again."`
+	Tail    tail    `cmd:"" help:"Print entries that match as they are stored, one a line, until it is ended."`
 	IDs     ids     `cmd:"" name:"ids" help:"Show ids as what each interface calls them."`
 }
 
@@ -36,7 +37,7 @@ type command interface {
 func main() {
 	var s settings
 	commands := map[string]command{
-		"migrate": &s.Migrate, "topics": &s.Topics, "dead": &s.Dead, "ids": &s.IDs, "token": &s.Token, "export": &s.Export,
+		"migrate": &s.Migrate, "topics": &s.Topics, "dead": &s.Dead, "ids": &s.IDs, "token": &s.Token, "export": &s.Export, "tail": &s.Tail,
 		"key create": &s.Key.Create, "key list": &s.Key.List, "key revoke": &s.Key.Revoke,
 	}
 	service.Tool("activityctl", "Looks after an installation of activitylog.", &s, func(ctx context.Context, chosen string) error {

@@ -1107,6 +1107,9 @@ type AuditStreamParams struct {
 	// EndDate As startDate; a date alone is all of its day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
+	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+
 	// LastEventID The id of the last event of a stream that this one continues; without it the stream begins with what is stored from now on.
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
@@ -4439,6 +4442,18 @@ func NewAuditStreamRequest(server string, params *AuditStreamParams) (*http.Requ
 		if params.EndDate != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "endDate", *params.EndDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

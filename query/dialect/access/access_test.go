@@ -14,9 +14,9 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/access"
-	"github.com/activitylog/activitylog/query/internal/exchange"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/exchange"
 )
 
 const document = 1_662_388_800_000 // of the first entry in the API's document, Unix ms

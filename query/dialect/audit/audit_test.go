@@ -19,9 +19,9 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/audit"
-	"github.com/activitylog/activitylog/query/internal/exchange"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/exchange"
 )
 
 const hour = int64(3_600_000)

@@ -13,9 +13,9 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/things"
-	"github.com/activitylog/activitylog/query/internal/exchange"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/exchange"
 )
 
 // entries are what the exchanges of testdata are about: one that the fleet dialect wrote, and those of a things platform.

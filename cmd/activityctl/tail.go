@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/activitylog/activitylog/schema/client"
+)
+
+type tail struct {
+	Asking   asking   `embed:""`
+	Matching matching `embed:""`
+	After    string   `help:"Id of an event: begin behind it, not with what is stored from now on." placeholder:"ID"`
+}
+
+func (c *tail) check() error { return c.Asking.check() }
+
+// again is how long a stream that has ended is left alone.
+const again = 2 * time.Second
+
+// run prints entries as they are stored, one a line, until ctx ends. A stream that breaks is gone on with behind its last event.
+func (c *tail) run(ctx context.Context, out io.Writer) error {
+	ask, err := c.Asking.client()
+	if err != nil {
+		return err
+	}
+	p := c.parameters()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for following := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		res, err := granted(ask.AuditStream(ctx, p))
+		if err == nil {
+			following = true
+			s := events{last: c.After, out: out}
+			err = errors.Join(s.follow(res.Body), res.Body.Close())
+			c.After = s.last
+			p.LastEventID = given(c.After)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !following, errors.Is(err, errOutput), errors.Is(err, errRefused):
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "the stream has ended, asking again: %v\n", err)
+		timer.Reset(again)
+	}
+}
+
+func (c *tail) parameters() *client.AuditStreamParams {
+	m := c.Matching
+	return &client.AuditStreamParams{
+		LastEventID: given(c.After), Tenant: given(m.Tenant),
+		UserId: given(m.User), Username: given(m.Username), Action: given(m.Action), TargetType: given(m.TargetType), TargetId: given(m.TargetID),
+		Platform: given(m.Platform), Serial: given(m.Serial), RequestId: given(m.RequestID), Search: given(m.Search),
+		StartDate: given(m.Start), EndDate: given(m.End),
+	}
+}
+
+// errOutput is an output that takes nothing any more.
+var errOutput = errors.New("write entries")
+
+// events are server-sent events, of which the data of entries is printed.
+type events struct {
+	out  io.Writer
+	last string // id of the last event that is done with
+
+	id, kind, data string // of the event that is being read
+}
+
+// follow reads events until the stream ends or breaks.
+func (e *events) follow(body io.Reader) error {
+	in := bufio.NewReader(body)
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			e.field(line)
+			continue
+		}
+		if err := e.done(); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *events) field(line string) {
+	name, value, _ := strings.Cut(line, ":")
+	value = strings.TrimPrefix(value, " ")
+	switch name {
+	case "id":
+		e.id = value
+	case "event":
+		e.kind = value
+	case "data":
+		e.data += value
+	}
+}
+
+// done is the end of an event.
+func (e *events) done() error {
+	kind, data := e.kind, e.data
+	e.kind, e.data = "", ""
+	switch kind {
+	case "entry":
+		if _, err := fmt.Fprintln(e.out, data); err != nil {
+			return fmt.Errorf("%w: %w", errOutput, err)
+		}
+	case "end":
+		return fmt.Errorf("the service ends it: %s", data)
+	}
+	if e.id != "" {
+		e.last = e.id
+	}
+	return nil
+}

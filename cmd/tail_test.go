@@ -1,0 +1,91 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// activityctl prints each entry once, in order, although its connection is cut, until it is told to end.
+func TestTail(t *testing.T) {
+	p := standalone(t)
+	through := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: p.addr})
+	through.FlushInterval = -1
+	server := httptest.NewServer(through)
+	t.Cleanup(server.Close)
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = out.Close() })
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "activityctl"), "tail", "--url="+server.URL, "--serial=d")
+	cmd.Env, cmd.Stdout, cmd.Stderr = clean(nil), out, t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	written := 0
+	write := func() {
+		t.Helper()
+		p.write(t, "/api/v1/activity-logs", fmt.Sprintf(`{"action":"a%d","serial":"d"}`, written))
+		written++
+	}
+	// Which of the first ones it has depends on when it came.
+	var first []string
+	for deadline := time.Now().Add(30 * time.Second); len(first) == 0; first = actionsIn(t, out.Name()) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is printed")
+		}
+		write()
+	}
+	server.CloseClientConnections()
+	for range 3 {
+		write()
+	}
+	last := fmt.Sprintf("a%d", written-1)
+	got := first
+	for deadline := time.Now().Add(30 * time.Second); got[len(got)-1] != last && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		got = actionsIn(t, out.Name())
+	}
+	var want []string
+	for n := written - len(got); n < written; n++ {
+		want = append(want, fmt.Sprintf("a%d", n))
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") || got[0] != first[0] {
+		t.Errorf("got %v, want all from %s to %s", got, first[0], last)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("SIGTERM: %v, want exit 0", err)
+	}
+	if out, code := run(t, nil, "activityctl", "tail", "--url=http://"+p.addr, "--after=nonsense"); code != 1 || !strings.Contains(out, "Last-Event-ID") {
+		t.Errorf("an id that is none: got exit %d and %s, want 1 and why", code, out)
+	}
+}
+
+// actionsIn are the actions of the entries in a file, one a line.
+func actionsIn(t *testing.T, file string) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var entry struct{ Action string }
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		all = append(all, entry.Action)
+	}
+	return all
+}
