@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/schema/exchange"
@@ -76,6 +78,38 @@ func knownBy(r *row) string {
 	}
 	names := slices.DeleteFunc(slices.Clone(commands), func(name string) bool { _, ok := r.defaults[name]; return !ok })
 	return strings.Join(names, ", ")
+}
+
+// What README.md shows between its session markers works as pasted, against a new process; an entry may take a moment to be listed.
+// deploy does the same through the proxy.
+func TestReadmeSession(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, session, _ := strings.Cut(string(text), "<!-- session:begin -->\n```console\n$ curl ")
+	session, _, ok := strings.Cut(session, "\n```\n<!-- session:end -->")
+	if !ok {
+		t.Fatal("README.md has no session")
+	}
+	p := standalone(t)
+	for step := range strings.SplitSeq(session, "\n$ curl ") {
+		command, want, _ := strings.Cut(step, "\n")
+		command = "curl -sS " + strings.ReplaceAll(command, "http://localhost:50809", "http://"+p.addr)
+		got := ""
+		for deadline := time.Now().Add(30 * time.Second); got != want && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			out, err := exec.CommandContext(t.Context(), "bash", "-c", command).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s: %v, %s", command, err, out)
+			}
+			if got = string(out); strings.Contains(command, "-X ") { // once
+				break
+			}
+		}
+		if got != want {
+			t.Errorf("%s\n got %s\nwant %s", command, got, want)
+		}
+	}
 }
 
 // The table of settings in README.md is what the binaries say; go test ./cmd -run TestReadme -update writes it anew.
