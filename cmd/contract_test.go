@@ -97,7 +97,7 @@ var (
 func replayed(t *testing.T, d *contract.Document) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
-	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".http" {
 			return err
 		}

@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -86,9 +87,7 @@ func (c *cutter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rec := httptest.NewRecorder()
 	c.next.ServeHTTP(rec, r)
-	for name, values := range rec.Result().Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), rec.Result().Header)
 	w.WriteHeader(rec.Code)
 	line, _, _ := bytes.Cut(rec.Body.Bytes(), []byte("\n"))
 	_, _ = w.Write(append(line, "\n{"...))

@@ -231,8 +231,8 @@ func (s *Store) placed(ctx context.Context, f Filter, q statement) (page tailPag
 func (p tailPage) cut() tailPage {
 	p.more = true
 	last := p.rows[len(p.rows)-1].offset
-	for i := len(p.rows) - 1; i >= 0; i-- {
-		if p.rows[i].offset != last {
+	for i, row := range slices.Backward(p.rows) {
+		if row.offset != last {
 			p.rows, p.whole = p.rows[:i+1], true
 			break
 		}

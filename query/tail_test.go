@@ -79,7 +79,7 @@ func TestTailMissesNothing(t *testing.T) {
 		}
 	}
 	// nothing comes after all
-	if mark = p.followSome(f, mark, 1, got); len(got) != total() {
+	if p.followSome(f, mark, 1, got); len(got) != total() {
 		t.Errorf("got %d entries, want %d", len(got), total())
 	}
 }

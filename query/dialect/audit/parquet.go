@@ -103,7 +103,7 @@ func rowOf(e *schema.Entry, it *item) row {
 		r.User = &rowUser{it.User.ID, it.User.Username, it.User.Name, it.User.Role}
 	}
 	for _, t := range it.Targets {
-		r.Targets = append(r.Targets, rowTarget{t.Type, t.ID, t.Name})
+		r.Targets = append(r.Targets, rowTarget(t))
 	}
 	return r
 }
