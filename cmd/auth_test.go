@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/activitylog/activitylog/schema/contract"
 )
 
 const jwtSecret = "0123456789abcdef0123456789abcdef"
@@ -39,6 +41,11 @@ func (p *process) as(t *testing.T, credentials, method, path, body string) (stat
 		req.Header.Set("Authorization", "Bearer "+credentials)
 	}
 	status, answer, header := p.do(req)
+	if status != 0 {
+		contract.Hold(t, contract.Exchange{
+			Method: method, Target: path, Header: req.Header, Body: []byte(body), Status: status, AnswerHeader: header, Answer: []byte(answer),
+		})
+	}
 	return status, answer, header.Get("WWW-Authenticate")
 }
 

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -72,6 +73,7 @@ func (d *Document) find(r *http.Request) (*routers.Route, map[string]string) {
 // Operation is a verb and a path of the document.
 type Operation struct {
 	Method, Path string
+	Literal      []string // Path with each value of the parameters that have few
 	Tags         []string
 	Statuses     []string
 }
@@ -81,7 +83,7 @@ func (d *Document) Operations() []Operation {
 	var all []Operation
 	for template, item := range d.spec.Paths.Map() {
 		for method, op := range item.Operations() {
-			o := Operation{Method: method, Path: template, Tags: op.Tags}
+			o := Operation{Method: method, Path: template, Literal: literal(template, op), Tags: op.Tags}
 			for status := range op.Responses.Map() {
 				o.Statuses = append(o.Statuses, status)
 			}
@@ -90,6 +92,23 @@ func (d *Document) Operations() []Operation {
 		}
 	}
 	slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method) })
+	return all
+}
+
+func literal(template string, op *openapi3.Operation) []string {
+	all := []string{template}
+	for _, p := range op.Parameters {
+		if p.Value.In != "path" || len(p.Value.Schema.Value.Enum) == 0 {
+			continue
+		}
+		var each []string
+		for _, t := range all {
+			for _, value := range p.Value.Schema.Value.Enum {
+				each = append(each, strings.ReplaceAll(t, "{"+p.Value.Name+"}", fmt.Sprint(value)))
+			}
+		}
+		all = each
+	}
 	return all
 }
 
