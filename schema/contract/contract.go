@@ -217,13 +217,18 @@ func visit(s *openapi3.Schema, text []byte) error {
 }
 
 // refusals are what a path or a verb that is not in the document gets, by the beginning of the path; where several fit, one of them.
-var refusals = []struct{ prefix, response string }{
-	{"/api/v1/activity-logs", "AuditElsewhere"}, {"/api/", "FleetElsewhere"}, {"/filterActivity", "AccessElsewhere"}, {"/actionlogs", "ThingsElsewhere"},
+var refusals = []struct{ prefix, dialect string }{
+	{"/api/v1/activity-logs", "Audit"}, {"/api/", "Fleet"}, {"/filterActivity", "Access"}, {"/actionlogs", "Things"},
 }
 
 // elsewhere says what is wrong with the answer to a request that is not in the document.
 func (d *Document) elsewhere(path string, e Exchange) error {
-	if e.Status < http.StatusUnauthorized || e.Status > http.StatusMethodNotAllowed {
+	kind := "Elsewhere"
+	switch e.Status {
+	case http.StatusServiceUnavailable: // whoever may have it is away
+		kind = "Retry"
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+	default:
 		return fmt.Errorf("%s %s is not in the document, but was answered %d", e.Method, e.Target, e.Status)
 	}
 	var faults []error
@@ -231,7 +236,7 @@ func (d *Document) elsewhere(path string, e Exchange) error {
 		if !strings.HasPrefix(path, r.prefix) {
 			continue
 		}
-		err := d.refused(r.response, e)
+		err := d.refused(r.dialect+kind, e)
 		if err == nil {
 			return nil
 		}
