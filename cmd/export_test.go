@@ -42,22 +42,7 @@ func TestExport(t *testing.T) {
 		t.Errorf("--out: got exit %d, %s, %s, %v, want %s", code, out, text, err, some)
 	}
 
-	t.Run("cut off", func(t *testing.T) {
-		c := cutter{next: p.handler()}
-		server := httptest.NewServer(&c)
-		t.Cleanup(server.Close)
-		if out, code := run(t, nil, "activityctl", "export", "--url="+server.URL); code != 0 || out != all || c.asked.Load() != 2 {
-			t.Errorf("got exit %d, %d requests and %s, want %s of two", code, c.asked.Load(), out, all)
-		}
-		c.asked.Store(0)
-		file := filepath.Join(t.TempDir(), "entries.json")
-		if out, code := run(t, nil, "activityctl", "export", "--url="+server.URL, "--format=json", "--out="+file); code != 1 {
-			t.Errorf("what cannot be continued: got exit %d, %s", code, out)
-		}
-		if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 0 {
-			t.Errorf("left behind: %v, %v", left, err)
-		}
-	})
+	t.Run("cut off", func(t *testing.T) { cutOff(t, p) })
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -74,14 +59,79 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// cutter cuts the connection of the first answer behind its first line.
+// cutOff exports from a service whose answers break off: at once, and with the same command later.
+func cutOff(t *testing.T, p *process) {
+	c := cutter{next: p.handler()}
+	server := httptest.NewServer(&c)
+	t.Cleanup(server.Close)
+	args := func(format string, more ...string) []string {
+		return append([]string{"export", "--url=" + server.URL, "--format=" + format}, more...)
+	}
+	for format, half := range map[string]string{"ndjson": "{\"tor", "json": ",\n{\"tor", "csv": "1,\"to\nr"} {
+		_, whole := p.ask(http.MethodGet, "/api/v1/activity-logs/export?format="+format, "")
+		c.asked.Store(0)
+		if out, code := run(t, nil, "activityctl", args(format)...); code != 0 || out != whole || c.asked.Load() != 2 {
+			t.Errorf("%s: got exit %d, %d requests and %s, want %s of two", format, code, c.asked.Load(), out, whole)
+		}
+		file := filepath.Join(t.TempDir(), "entries")
+		c.asked.Store(0)
+		c.gone.Store(true)
+		if out, code := run(t, nil, "activityctl", args(format, "--out="+file)...); code != 1 || !strings.Contains(out, "entries.part") {
+			t.Errorf("%s: the service is gone: got exit %d, %s", format, code, out)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%s: the file is there before it is whole", format)
+		}
+		torn, err := os.OpenFile(file+".part", os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = torn.WriteString(half) // as a kill may leave it
+		_ = torn.Close()
+		c.gone.Store(false)
+		if out, code := run(t, nil, "activityctl", args(format, "--out="+file)...); code != 0 {
+			t.Errorf("%s: once more: got exit %d, %s", format, code, out)
+		}
+		if text, err := os.ReadFile(file); err != nil || string(text) != whole {
+			t.Errorf("%s: got %s, %v, want %s", format, text, err, whole)
+		}
+		if !strings.Contains(c.query.Load().(string), "after=") {
+			t.Errorf("%s: it began anew: %s", format, c.query.Load())
+		}
+		if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 1 {
+			t.Errorf("%s: left behind: %v, %v", format, left, err)
+		}
+	}
+	c.asked.Store(0)
+	file := filepath.Join(t.TempDir(), "entries")
+	if out, code := run(t, nil, "activityctl", args("parquet", "--out="+file)...); code != 1 {
+		t.Errorf("parquet, which cannot be continued: got exit %d, %s", code, out)
+	}
+	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 0 {
+		t.Errorf("parquet: left behind: %v, %v", left, err)
+	}
+	if out, code := run(t, nil, "activityctl", args("parquet", "--out="+file)...); code != 0 {
+		t.Errorf("parquet: got exit %d, %s", code, out)
+	}
+	if text, err := os.ReadFile(file); err != nil || !bytes.HasPrefix(text, []byte("PAR1")) || !bytes.HasSuffix(text, []byte("PAR1")) {
+		t.Errorf("parquet: got %q, %v", text, err)
+	}
+}
+
+// cutter cuts the connection of the first answer behind two thirds of it. While it is gone it answers nothing else.
 type cutter struct {
 	next  http.Handler
 	asked atomic.Int32
+	gone  atomic.Bool
+	query atomic.Value // of the last request
 }
 
 func (c *cutter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.query.Store(r.URL.RawQuery)
 	if c.asked.Add(1) > 1 {
+		if c.gone.Load() {
+			panic(http.ErrAbortHandler)
+		}
 		c.next.ServeHTTP(w, r)
 		return
 	}
@@ -89,8 +139,7 @@ func (c *cutter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.next.ServeHTTP(rec, r)
 	maps.Copy(w.Header(), rec.Result().Header)
 	w.WriteHeader(rec.Code)
-	line, _, _ := bytes.Cut(rec.Body.Bytes(), []byte("\n"))
-	_, _ = w.Write(append(line, "\n{"...))
+	_, _ = w.Write(rec.Body.Bytes()[:rec.Body.Len()*2/3])
 	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }

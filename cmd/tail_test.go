@@ -1,8 +1,11 @@
 package cmd_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -10,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -88,4 +92,68 @@ func actionsIn(t *testing.T, file string) (all []string) {
 		all = append(all, entry.Action)
 	}
 	return all
+}
+
+// activityctl prints each entry once, also when the service is ended and started anew meanwhile.
+func TestTailOutlivesTheService(t *testing.T) {
+	data := "DATA_DIR=" + filepath.Join(t.TempDir(), "data")
+	again := func() *process {
+		p := start(t, []string{data}, "standalone")
+		p.until(t, "/readyz", 200, `"status":"ready"`)
+		return p
+	}
+	p := again()
+	var at atomic.Value // the address of the service
+	at.Store(p.addr)
+	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host = "http", at.Load().(string)
+	}, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)})
+	t.Cleanup(front.Close)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "activityctl"), "tail", "--url="+front.URL, "--action=a")
+	cmd.Env = clean(nil)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // or a line that does not come is waited for
+	defer late.Stop()
+	next := func(want string) {
+		t.Helper()
+		var it struct{ Serial string }
+		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &it) != nil || it.Serial != want {
+			t.Fatalf("got %q, %v, want the entry of %s", lines.Text(), lines.Err(), want)
+		}
+	}
+	post := func(p *process, serials ...string) {
+		t.Helper()
+		for _, serial := range serials {
+			for _, action := range []string{"a", "b"} {
+				if status, answer, _ := p.do(mustRequest(t, http.MethodPost, "http://"+p.addr+"/api/v1/activity-logs", `{"action":"`+action+`","serial":"`+serial+`"}`)); status != http.StatusCreated {
+					t.Fatalf("write: %d %s", status, answer)
+				}
+			}
+		}
+	}
+	p.until(t, "/metrics", 200, "activity_query_tails 1")
+	post(p, "d1", "d2")
+	next("d1")
+	next("d2")
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("the service, ended beside a tail: exit %d", code)
+	}
+	p = again()
+	post(p, "d3")
+	at.Store(p.addr)
+	next("d3")
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("interrupted: %v", err)
+	}
 }

@@ -1,18 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/activitylog/activitylog/schema/client"
 )
@@ -21,7 +21,7 @@ type export struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
 	Format   string   `help:"ndjson, csv, json or parquet." enum:"ndjson,csv,json,parquet" default:"ndjson"`
-	Out      string   `help:"File, which is there once all of the export is; without it, standard output." placeholder:"FILE"`
+	Out      string   `help:"File, which is there once all of the export is; until then it is FILE.part, and the same command goes on behind it. Without it, standard output." placeholder:"FILE"`
 }
 
 func (c *export) check() error { return c.Asking.check() }
@@ -31,36 +31,30 @@ func (c *export) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	d := &download{ask: ask, parameters: c.parameters(), rows: &rows{out: out, format: c.Format}}
 	if c.Out == "" {
-		return c.write(ctx, ask, out)
+		return d.all(ctx)
 	}
-	f, err := os.CreateTemp(filepath.Dir(c.Out), "."+filepath.Base(c.Out)+"-*")
+	return c.toFile(ctx, d)
+}
+
+// toFile writes FILE.part, and names it FILE when it is whole. What cannot be continued is removed.
+func (c *export) toFile(ctx context.Context, d *download) error {
+	f, err := openPart(c.Out, d)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	defer os.Remove(f.Name()) // of what was not renamed
-	if err := errors.Join(c.write(ctx, ask, f), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), c.Out)
-}
-
-// write writes all of the export. Where lines of JSON are cut off it asks for the rest, as long as each answer brings some.
-func (c *export) write(ctx context.Context, ask *client.Client, out io.Writer) error {
-	p := c.parameters()
-	for {
-		res, err := granted(ask.AuditExport(ctx, p))
-		if err != nil {
-			return err
+	d.rows.out, d.begun = f, f.begun
+	d.progress = watch(ctx, d, os.Stderr)
+	err = errors.Join(d.all(ctx), f.Sync(), f.Close())
+	d.progress.stop()
+	if err != nil {
+		if d.rows.n > 0 && c.Format != "parquet" {
+			return fmt.Errorf("%w; %d entries are in %s, and the same command goes on behind them", err, d.rows.n, f.Name())
 		}
-		part := &part{res: res, whole: c.Format != "ndjson"}
-		err = errors.Join(part.copy(out), res.Body.Close())
-		if err == nil || part.last == "" || ctx.Err() != nil {
-			return err
-		}
-		snapshot := res.Header.Get("X-Export-Snapshot")
-		p.Snapshot, p.After = &snapshot, &part.last
+		return errors.Join(err, f.remove())
 	}
+	return f.finish(c.Out)
 }
 
 func (c *export) parameters() *client.AuditExportParams {
@@ -73,54 +67,98 @@ func (c *export) parameters() *client.AuditExportParams {
 	}
 }
 
-// part is an answer, which may be all of an export.
-type part struct {
-	res   *http.Response
-	whole bool   // it cannot be continued
-	last  string // the entry after which it can be continued
+// download asks for an export until all of it has come.
+type download struct {
+	ask        *client.Client
+	parameters *client.AuditExportParams
+	rows       *rows
+	begun      func(snapshot string) error // told before the first entry is written; may be nil
+	progress   *progress
 }
 
-// copy writes the part to out, entry by entry where it can be continued, and holds its checksum against what was announced.
-func (p *part) copy(out io.Writer) error {
-	sum := sha256.New()
-	body := io.TeeReader(p.res.Body, sum)
-	rows, err := 0, error(nil)
-	if p.whole {
-		_, err = io.Copy(out, body)
-	} else {
-		rows, err = p.lines(out, body)
+// tries is how often in a row an answer may bring nothing, and pause how long the first of them is waited behind.
+const (
+	tries = 5
+	pause = 500 * time.Millisecond
+)
+
+// all goes on behind what has come when an answer is cut off, or the service is away for some seconds.
+func (d *download) all(ctx context.Context) error {
+	for empty := 0; ; {
+		before := d.rows.n
+		err := d.some(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, errRefused) || errors.Is(err, errNotWhole) {
+			return err
+		}
+		if empty++; d.rows.n > before {
+			empty = 1
+		}
+		after, err2 := d.rows.after()
+		if empty == tries || after == "" || d.rows.format == "parquet" || err2 != nil {
+			return errors.Join(err, err2)
+		}
+		d.parameters.After = &after
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause << (empty - 1)):
+		}
 	}
-	announced := p.res.Trailer.Get("X-Export-Rows")
-	switch {
-	case err != nil:
+}
+
+// some takes one answer, and holds its number of entries and its checksum against what was announced.
+func (d *download) some(ctx context.Context) error {
+	res, err := granted(d.ask.AuditExport(ctx, d.parameters))
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if d.parameters.Snapshot == nil {
+		snapshot := res.Header.Get("X-Export-Snapshot")
+		if d.begun != nil {
+			if err := d.begun(snapshot); err != nil {
+				return err
+			}
+		}
+		d.parameters.Snapshot = &snapshot
+	}
+	before, sum := d.rows.n, sha256.New()
+	if _, err := io.Copy(d, io.TeeReader(res.Body, sum)); err != nil {
+		d.rows.drop()
+		return fmt.Errorf("export: cut off after %d entries: %w", d.rows.n, err)
+	}
+	if err := d.rows.flush(); err != nil {
 		return fmt.Errorf("export: %w", err)
-	case p.res.Trailer.Get("X-Export-Sha256") != hex.EncodeToString(sum.Sum(nil)), !p.whole && announced != strconv.Itoa(rows):
-		p.last = "" // what came is not to be trusted
-		return fmt.Errorf("export: it is not whole: %d entries came, and %s were announced", rows, announced)
+	}
+	return announced(res, d.rows, d.rows.n-before, sum)
+}
+
+// Write is part of io.Writer.
+func (d *download) Write(p []byte) (int, error) {
+	if d.rows.format == "parquet" {
+		return d.rows.out.Write(p)
+	}
+	n, err := d.rows.Write(p)
+	d.progress.had(int64(d.rows.n))
+	return n, err
+}
+
+// errNotWhole is an answer that came to its end and is not what was announced. It is not asked for again: what came has been written.
+var errNotWhole = errors.New("export: it is not whole")
+
+// announced is nil where the trailers say what came.
+func announced(res *http.Response, r *rows, n int, sum hash.Hash) error {
+	number, checksum := res.Trailer.Get("X-Export-Rows"), res.Trailer.Get("X-Export-Sha256")
+	if checksum != hex.EncodeToString(sum.Sum(nil)) || r.format != "parquet" && number != strconv.Itoa(n) {
+		return fmt.Errorf("%w: %d entries came, and %s were announced, with the checksum %s", errNotWhole, n, number, checksum)
 	}
 	return nil
 }
 
-// lines writes whole lines, and remembers the entry of the last one.
-func (p *part) lines(out io.Writer, body io.Reader) (rows int, err error) {
-	in := bufio.NewReader(body)
-	for {
-		line, err := in.ReadBytes('\n')
-		if errors.Is(err, io.EOF) && len(line) == 0 {
-			return rows, nil
-		}
-		if err != nil {
-			return rows, fmt.Errorf("cut off after %d entries: %w", rows, err)
-		}
-		var entry struct{ CreatedAt, ID string }
-		if err := json.Unmarshal(line, &entry); err != nil {
-			return rows, fmt.Errorf("read an entry: %w", err)
-		}
-		if _, err := out.Write(line); err != nil {
-			p.last = ""
-			return rows, err
-		}
-		rows++
-		p.last = entry.CreatedAt + "," + entry.ID
-	}
+// request says what an export is of, to know whether a part is of the same.
+func (d *download) request() string {
+	p := *d.parameters
+	p.Snapshot, p.After = nil, nil
+	text, _ := json.Marshal(p) // strings: they always marshal
+	return d.ask.Server + " " + string(text)
 }

@@ -17,6 +17,7 @@ type tail struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
 	After    string   `help:"Id of an event: begin behind it, not with what is stored from now on." placeholder:"ID"`
+	JSON     bool     `name:"json" help:"One JSON object a line, also on a terminal."`
 }
 
 func (c *tail) check() error { return c.Asking.check() }
@@ -24,12 +25,14 @@ func (c *tail) check() error { return c.Asking.check() }
 // again is how long a stream that has ended is left alone.
 const again = 2 * time.Second
 
-// run prints entries as they are stored, one a line, until ctx ends. A stream that breaks is gone on with behind its last event.
+// run prints entries as they are stored, one a line, as a table on a terminal and as JSON elsewhere, until ctx ends. A stream that breaks is gone on with behind its last event.
 func (c *tail) run(ctx context.Context, out io.Writer) error {
 	ask, err := c.Asking.client()
 	if err != nil {
 		return err
 	}
+	f, ok := out.(*os.File)
+	to := printer{out: out, table: ok && !c.JSON && terminal(f)}
 	p := c.parameters()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -42,7 +45,7 @@ func (c *tail) run(ctx context.Context, out io.Writer) error {
 		res, err := granted(ask.AuditStream(ctx, p))
 		if err == nil {
 			following = true
-			s := events{last: c.After, out: out}
+			s := events{last: c.After, print: to.print}
 			err = errors.Join(s.follow(res.Body), res.Body.Close())
 			c.After = s.last
 			p.LastEventID = given(c.After)
@@ -73,8 +76,8 @@ var errOutput = errors.New("write entries")
 
 // events are server-sent events, of which the data of entries is printed.
 type events struct {
-	out  io.Writer
-	last string // id of the last event that is done with
+	print func(entry string) error
+	last  string // id of the last event that is done with
 
 	id, kind, data string // of the event that is being read
 }
@@ -116,7 +119,7 @@ func (e *events) done() error {
 	e.kind, e.data = "", ""
 	switch kind {
 	case "entry":
-		if _, err := fmt.Fprintln(e.out, data); err != nil {
+		if err := e.print(data); err != nil {
 			return fmt.Errorf("%w: %w", errOutput, err)
 		}
 	case "end":

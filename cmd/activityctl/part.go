@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// part is the file of an export that is not whole yet. Beside it lies what it is of.
+type part struct {
+	*os.File
+	state state
+}
+
+type state struct {
+	Request  string `json:"request"`  // the address and the filters
+	Snapshot string `json:"snapshot"` // of the export
+}
+
+// openPart opens FILE.part. Where it is of the same request as d, d goes on behind its last whole entry; otherwise it is begun anew.
+func openPart(name string, d *download) (*part, error) {
+	f, err := os.OpenFile(name+".part", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{File: f, state: state{Request: d.request()}}
+	if err := p.resume(d); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return p, nil
+}
+
+func (p *part) resume(d *download) error {
+	var old state
+	text, err := os.ReadFile(p.stateName())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err != nil || json.Unmarshal(text, &old) != nil || old.Request != p.state.Request || d.rows.format == "parquet" {
+		return p.cut(0)
+	}
+	var whole counter
+	found := &rows{out: &whole, format: d.rows.format}
+	if _, err := io.Copy(found, p); err != nil {
+		return err
+	}
+	found.drop()
+	after, err := found.after()
+	if err != nil || after == "" {
+		return p.cut(0)
+	}
+	d.rows.n, d.rows.last, d.rows.header = found.n, found.last, found.header
+	d.parameters.Snapshot, d.parameters.After = &old.Snapshot, &after
+	return p.cut(int64(whole))
+}
+
+// cut leaves the first size bytes, behind which is written.
+func (p *part) cut(size int64) error {
+	if err := p.Truncate(size); err != nil {
+		return err
+	}
+	_, err := p.Seek(size, io.SeekStart)
+	return err
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
+func (p *part) stateName() string { return p.Name() + ".json" }
+
+// begun notes the snapshot that the export is of.
+func (p *part) begun(snapshot string) error {
+	p.state.Snapshot = snapshot
+	text, _ := json.Marshal(p.state) // strings: they always marshal
+	if err := os.WriteFile(p.stateName(), append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
+}
+
+// finish gives the whole file its name.
+func (p *part) finish(name string) error {
+	if err := os.Rename(p.Name(), name); err != nil {
+		return err
+	}
+	return p.forget()
+}
+
+func (p *part) remove() error { return errors.Join(os.Remove(p.Name()), p.forget()) }
+
+func (p *part) forget() error {
+	if err := os.Remove(p.stateName()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/activitylog/activitylog/schema/client"
+)
+
+// progress shows on a terminal how far a download has come. A nil one shows nothing.
+type progress struct {
+	done    atomic.Int64
+	stopped chan struct{}
+	drawing sync.WaitGroup
+}
+
+// watch shows d's progress on f, if f is a terminal.
+func watch(ctx context.Context, d *download, f *os.File) *progress {
+	if !terminal(f) {
+		return nil
+	}
+	p := &progress{stopped: make(chan struct{})}
+	p.done.Store(int64(d.rows.n))
+	p.drawing.Go(func() { p.draw(f, d.total(ctx)) })
+	return p
+}
+
+// total is how many entries are to be expected, about; 0 if that cannot be found out.
+func (d *download) total(ctx context.Context) int64 {
+	p := d.parameters
+	res, err := granted(d.ask.AuditCount(ctx, &client.AuditCountParams{
+		Tenant: p.Tenant, UserId: p.UserId, Username: p.Username, Action: p.Action, TargetType: p.TargetType, TargetId: p.TargetId,
+		Platform: p.Platform, Serial: p.Serial, RequestId: p.RequestId, Search: p.Search, StartDate: p.StartDate, EndDate: p.EndDate,
+	}))
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	var answer struct{ Data struct{ Count int64 } }
+	_ = json.NewDecoder(res.Body).Decode(&answer)
+	return answer.Data.Count
+}
+
+func (p *progress) draw(f *os.File, total int64) {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		fmt.Fprint(f, "\r", bar(p.done.Load(), total), "\x1b[K")
+		select {
+		case <-p.stopped:
+			fmt.Fprint(f, "\r", bar(p.done.Load(), total), "\x1b[K\n")
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// bar is a line of progress.
+func bar(done, total int64) string {
+	if total < 1 {
+		return fmt.Sprintf("%d entries", done)
+	}
+	const width = 30
+	part := min(float64(done)/float64(total), 1)
+	full := int(part * width)
+	return fmt.Sprintf("[%s%s] %3.0f %%  %d of %d entries", strings.Repeat("=", full), strings.Repeat(" ", width-full), part*100, done, total)
+}
+
+// had tells how many entries have come.
+func (p *progress) had(n int64) {
+	if p != nil {
+		p.done.Store(n)
+	}
+}
+
+func (p *progress) stop() {
+	if p != nil {
+		close(p.stopped)
+		p.drawing.Wait()
+	}
+}

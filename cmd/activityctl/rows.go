@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// rows passes an export on, whole rows at a time, so that what has been written ends where it can be continued.
+type rows struct {
+	out    io.Writer
+	format string
+	n      int    // entries so far
+	last   []byte // the last one
+	header []byte // of a CSV
+
+	pending []byte
+	start   int  // of the row in pending that has not ended yet
+	scanned int  // of pending, known to hold no other end of a row
+	quoted  bool // a CSV's cell is open where pending has been scanned
+}
+
+// Write is part of io.Writer. What it was given that is no whole row is passed on with the rest of it, or by flush.
+func (r *rows) Write(p []byte) (int, error) {
+	r.pending = append(r.pending, p...)
+	whole := 0
+	for {
+		end := r.rowEnd()
+		if end < 0 {
+			break
+		}
+		if n := r.row(r.pending[r.start:end]); n > 0 {
+			whole = r.start + n
+		}
+		r.start = end
+	}
+	if _, err := r.out.Write(r.pending[:whole]); err != nil {
+		return 0, err
+	}
+	r.pending = append(r.pending[:0], r.pending[whole:]...)
+	r.start, r.scanned = r.start-whole, r.scanned-whole
+	return len(p), nil
+}
+
+// rowEnd is where the next row of pending ends, -1 where it does not.
+func (r *rows) rowEnd() int {
+	for {
+		i := bytes.IndexByte(r.pending[r.scanned:], '\n')
+		if i < 0 {
+			if r.format == "csv" {
+				r.quoted = r.quoted != (bytes.Count(r.pending[r.scanned:], []byte{'"'})%2 == 1)
+			}
+			r.scanned = len(r.pending)
+			return -1
+		}
+		line := r.pending[r.scanned : r.scanned+i]
+		r.scanned += i + 1
+		if r.format == "csv" {
+			if r.quoted = r.quoted != (bytes.Count(line, []byte{'"'})%2 == 1); r.quoted {
+				continue
+			}
+		}
+		return r.scanned
+	}
+}
+
+// row takes a row, its end included, and returns how much of it can be written: nothing of what stands before the first entry, as
+// long as there is none, and not the comma behind an item of JSON, which comes before the next one.
+func (r *rows) row(row []byte) int {
+	text, whole := bytes.TrimSuffix(row, []byte{'\n'}), len(row)
+	switch r.format {
+	case "json":
+		text = bytes.TrimSuffix(text, []byte{','})
+		whole = len(text)
+		switch string(text) {
+		case "[", "":
+			return 0
+		case "]":
+			return len(row)
+		}
+	case "csv":
+		if r.header == nil {
+			r.header = bytes.Clone(text)
+			return 0
+		}
+	}
+	r.n++
+	r.last = append(r.last[:0], text...)
+	return whole
+}
+
+// flush passes on what is left at the end of a document.
+func (r *rows) flush() error {
+	_, err := r.out.Write(r.pending)
+	r.drop()
+	return err
+}
+
+// drop forgets what is left of a document that was cut off.
+func (r *rows) drop() { r.pending, r.start, r.scanned, r.quoted = nil, 0, 0, false }
+
+// after names the last entry to the service; empty where there is none.
+func (r *rows) after() (string, error) {
+	if r.n == 0 {
+		return "", nil
+	}
+	var entry struct{ CreatedAt, ID string }
+	if r.format != "csv" {
+		err := json.Unmarshal(r.last, &entry)
+		return entry.CreatedAt + "," + entry.ID, err
+	}
+	records, err := csv.NewReader(io.MultiReader(bytes.NewReader(r.header), strings.NewReader("\n"), bytes.NewReader(r.last))).ReadAll()
+	if err != nil || len(records) != 2 {
+		return "", errors.Join(err, fmt.Errorf("want two records, got %d", len(records)))
+	}
+	for i, name := range records[0] {
+		switch name {
+		case "id":
+			entry.ID = records[1][i]
+		case "createdAt":
+			entry.CreatedAt = records[1][i]
+		}
+	}
+	return entry.CreatedAt + "," + entry.ID, nil
+}
