@@ -14,12 +14,19 @@ func (s *Store) Count(ctx context.Context, f Filter) (n uint64, err error) {
 	if err := f.Validate(); err != nil {
 		return 0, err
 	}
-	return s.count(ctx, f, countOf(f, s.floor()))
+	return s.countVisible(ctx, f)
+}
+
+func (s *Store) countVisible(ctx context.Context, f Filter) (n uint64, err error) {
+	if f, err = s.visible(ctx, f); err != nil {
+		return 0, err
+	}
+	return s.count(ctx, f, countOf(f, f.floor))
 }
 
 // countEntries counts the entries themselves, for windows that are small.
 func (s *Store) countEntries(ctx context.Context, f Filter) (uint64, error) {
-	c := f.entries(s.floor())
+	c := f.entries(f.floor)
 	return s.count(ctx, f, statement{"SELECT count() FROM activity" + c.Where(), c.Args})
 }
 

@@ -68,7 +68,11 @@ func (s *Store) EraseMatching(ctx context.Context, p schema.Principal, f Filter)
 
 // eraseAndTell carries e out, and says so in an entry unless there was nothing to erase.
 func (s *Store) eraseAndTell(ctx context.Context, e *erasure, before schema.Position) (n uint64, err error) {
-	floor := s.floor()
+	k, err := s.keeping(ctx, e.by.Tenant)
+	if err != nil {
+		return 0, err
+	}
+	floor := k.floor(s.now())
 	if err := s.erase(ctx, e, before); err != nil {
 		return 0, err
 	}
@@ -99,7 +103,7 @@ func (s *Store) erasureMatching(ctx context.Context, p schema.Principal, f Filte
 	e := s.erasure(p, "entries with "+describe(f.Match))
 	e.match, e.counted = f.Proto(), true
 	// The count is for the log. It also shows the engine the conditions before the consumer cannot but take them.
-	e.entries, err = s.count(ctx, f, countOf(f, s.floor()))
+	e.entries, err = s.countVisible(ctx, f)
 	return e, ends, err
 }
 
@@ -143,7 +147,7 @@ func (s *Store) DeleteAll(ctx context.Context, p schema.Principal) (err error) {
 	if err != nil {
 		return err
 	}
-	if e.entries, err = s.count(ctx, f, countOf(f, s.floor())); err != nil {
+	if e.entries, err = s.countVisible(ctx, f); err != nil {
 		return err
 	}
 	return s.erase(ctx, e, ends)
@@ -157,6 +161,9 @@ func (s *Store) erasing(ctx context.Context, p schema.Principal) (context.Contex
 	return ctx, cancel, nil
 }
 
+// patience is how many times as long as others an administrator may wait: what is erased by filter may be most of the tables.
+const patience = 6
+
 func (s *Store) administrating(ctx context.Context, p schema.Principal) (context.Context, context.CancelFunc, error) {
 	if err := p.Require(schema.ScopeAdmin); err != nil {
 		return nil, nil, err
@@ -164,7 +171,7 @@ func (s *Store) administrating(ctx context.Context, p schema.Principal) (context
 	if p.Tenant == schema.AllTenants {
 		return nil, nil, &schema.Refusal{Kind: schema.ErrForbidden, Issue: "these credentials are of no one tenant: name the one that is meant with ?tenant="}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.WaitMax)
+	ctx, cancel := context.WithTimeout(ctx, patience*s.cfg.WaitMax)
 	return ctx, cancel, nil
 }
 
@@ -180,7 +187,10 @@ func (s *Store) locate(ctx context.Context, p schema.Principal, id uint64) (plac
 	if err != nil {
 		return place{}, err
 	}
-	c := f.entries(s.floor())
+	if f, err = s.visible(ctx, f); err != nil {
+		return place{}, err
+	}
+	c := f.entries(f.floor)
 	c.Add("id = {id:UInt64}", "id", id)
 	var partition uint16
 	var offset uint64

@@ -86,7 +86,12 @@ func (p *pipeline) write(tenant string, partition, n int) ([]uint64, schema.Posi
 		c.Add(&schema.Entry{Timestamp: 1_707_724_800_000 + int64(ids[i]), Action: "post", Platform: "x", Device: fmt.Sprint("d", partition)}, nil)
 	}
 	c.Seal(first)
-	value := schema.AppendChunk(schema.AppendRecordHeader(nil), &c)
+	return ids, schema.Position{partition: p.produce(partition, schema.AppendChunk(schema.AppendRecordHeader(nil), &c))}
+}
+
+// produce has a record acknowledged by the partition, and returns its offset.
+func (p *pipeline) produce(partition int, value []byte) int64 {
+	p.t.Helper()
 	res, err := p.client.Produce(p.t.Context(), &kafka.ProduceRequest{
 		Topic: p.broker.Topic(), Partition: partition, RequiredAcks: kafka.RequireAll,
 		Records: kafka.NewRecordReader(kafka.Record{Time: time.Now(), Value: kafka.NewBytes(value)}),
@@ -97,7 +102,7 @@ func (p *pipeline) write(tenant string, partition, n int) ([]uint64, schema.Posi
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return ids, schema.Position{partition: res.BaseOffset}
+	return res.BaseOffset
 }
 
 func of(tenant string) schema.Principal {

@@ -113,6 +113,10 @@ func (e *Exporting) Each(ctx context.Context, f func(*schema.Entry) error) (err 
 func (e *Exporting) walk(ctx context.Context, filter Filter) (w *walk, err error) {
 	r, _ := filter.rollup()
 	err = e.patiently(ctx, func() error {
+		filter, err := e.store.visible(ctx, filter)
+		if err != nil {
+			return err
+		}
 		hours, err := e.store.hours(ctx, filter, OldestFirst)
 		w = &walk{order: OldestFirst, named: r.kind != "", hours: hours, last: len(hours) < maxHours}
 		return err
@@ -164,8 +168,11 @@ func (e *Exporting) span(ctx context.Context, sp span, f func(*schema.Entry) err
 func (e *Exporting) page(ctx context.Context, sp span) (page []schema.Entry, more bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends a query of which enough has been read
-	f := e.export.Filter
-	rows, err := e.store.query(ctx, f.tenant, e.statement(sp, e.store.floor()))
+	f, err := e.store.visible(ctx, e.export.Filter)
+	if err != nil {
+		return nil, false, err
+	}
+	rows, err := e.store.query(ctx, f.tenant, e.statement(f, sp))
 	if err != nil {
 		return nil, false, fmt.Errorf("export entries: %w", err)
 	}
@@ -189,10 +196,9 @@ func (e *Exporting) page(ctx context.Context, sp span) (page []schema.Entry, mor
 }
 
 // statement is the query of one page.
-func (e *Exporting) statement(sp span, floor string) statement {
-	f := e.export.Filter
+func (e *Exporting) statement(f Filter, sp span) statement {
 	f.Start = max(f.Start, e.at.Timestamp)
-	c := f.entries(floor)
+	c := f.entries(f.floor)
 	sp.bound(c)
 	c.upTo(e.Snapshot)
 	if e.at != (Place{}) { // with the filter's bound this is (timestamp, id) beyond the place

@@ -13,6 +13,8 @@ import (
 type Filter struct {
 	tenant string
 	schema.Match
+	floor  string  // the first day of receipt, YYYY-MM-DD, that is visible; empty until Store.visible has looked it up
+	others *others // tenants with another floor, where tenant is schema.AllTenants; nil if there are none
 }
 
 // NewFilter is the filter of everything that p may read; ErrForbidden without the scope read.

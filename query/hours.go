@@ -33,7 +33,7 @@ func hoursOf(f Filter, order Order, floor string) statement {
 }
 
 func (s *Store) hours(ctx context.Context, f Filter, order Order) ([]hour, error) {
-	rows, err := s.query(ctx, f.tenant, hoursOf(f, order, s.floor()))
+	rows, err := s.query(ctx, f.tenant, hoursOf(f, order, f.floor))
 	if err != nil {
 		return nil, fmt.Errorf("look up hours: %w", err)
 	}
@@ -54,7 +54,7 @@ func (s *Store) hours(ctx context.Context, f Filter, order Order) ([]hour, error
 // hoursLately is hours, or what it was less than a second ago. That is enough for a newest-first page by kind: its window has
 // no end towards now, and it goes on to the next hours when the first hold less than they did.
 func (s *Store) hoursLately(ctx context.Context, f Filter, order Order) ([]hour, error) {
-	name := fmt.Sprint(hoursOf(f, order, s.floor()).args)
+	name := fmt.Sprint(hoursOf(f, order, f.floor).args)
 	if hours, ok := s.lately.recall(name); ok {
 		return slices.Clone(hours), nil
 	}

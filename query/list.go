@@ -31,6 +31,9 @@ func (s *Store) List(ctx context.Context, l Listing) (page Page, err error) {
 	if err != nil {
 		return Page{}, err
 	}
+	if l.Filter, err = s.visible(ctx, l.Filter); err != nil {
+		return Page{}, err
+	}
 	entries, err := s.page(ctx, l, after, stored)
 	if err != nil {
 		return Page{}, err
@@ -106,7 +109,7 @@ func (s *Store) page(ctx context.Context, l Listing, after *key, stored schema.P
 	case exact:
 	case l.Offset > 0:
 		// Nothing says how many entries of an hour are to be passed over: one query has to go through them.
-		err := rd.add(ctx, span{received: s.floor()})
+		err := rd.add(ctx, span{received: l.Filter.floor})
 		return rd.entries, err
 	case l.Filter.RequestID != "":
 		rd.factor = beyond // its index leads to the few entries that there are
@@ -183,7 +186,7 @@ func (rd *reader) read(ctx context.Context, w *walk) error {
 		return err
 	}
 	for len(w.hours) > 0 && len(rd.entries) < rd.aim {
-		if err := rd.add(ctx, w.next(rd.wanted(), rd.store.floor())); err != nil {
+		if err := rd.add(ctx, w.next(rd.wanted(), rd.filter.floor)); err != nil {
 			return err
 		}
 		rd.factor = min(rd.factor*beyond, beyond)

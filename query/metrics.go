@@ -12,12 +12,15 @@ import (
 )
 
 type metrics struct {
-	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
-	waits    prometheus.Histogram
-	waiting  prometheus.Gauge
-	patches  prometheus.Counter
-	erased   prometheus.Counter
+	requests      *prometheus.CounterVec
+	seconds       *prometheus.HistogramVec
+	waits         prometheus.Histogram
+	waiting       prometheus.Gauge
+	patches       prometheus.Counter
+	erased        prometheus.Counter
+	cleanups      prometheus.Counter
+	cleanupFaults prometheus.Counter
+	webhooks      *prometheus.CounterVec
 
 	exporting prometheus.Gauge
 	exported  prometheus.Counter
@@ -47,6 +50,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "activity_query_waiting_requests",
 			Help: "Requests that wait for a position to be stored.",
 		}),
+		cleanups: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_query_cleanups_total",
+			Help: "Automatic cleanups of a tenant that this process did.",
+		}),
+		cleanupFaults: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_query_cleanup_failures_total",
+			Help: "Rounds of automatic cleanups that did not come to their end.",
+		}),
+		webhooks: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "activity_query_webhooks_total",
+			Help: "Cleanups that a webhook was told of, by outcome: ok or failed.",
+		}, []string{"outcome"}),
 		erased: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_query_erased_entries_total",
 			Help: "Visible entries that were erased by the administrator's requests and by cleanups.",

@@ -11,7 +11,7 @@ func FuzzFilter(f *testing.F) {
 	f.Add("a", "tiktok", "it's", "two words", int64(1), int64(2))
 	f.Add("a", "\x00", "\xff", "", int64(-1), int64(1<<62))
 	f.Fuzz(func(t *testing.T, tenant, platform, device, search string, start, end int64) {
-		a := Filter{tenant, schema.Match{Platform: platform, Device: device, Search: search, Start: start, End: end}}
+		a := Filter{tenant: tenant, Match: schema.Match{Platform: platform, Device: device, Search: search, Start: start, End: end}}
 		if a.Validate() != nil {
 			return
 		}

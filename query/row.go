@@ -83,7 +83,10 @@ func (s *Store) Get(ctx context.Context, p schema.Principal, id uint64) (e schem
 	if err != nil {
 		return e, err
 	}
-	c := f.entries(s.floor())
+	if f, err = s.visible(ctx, f); err != nil {
+		return e, err
+	}
+	c := f.entries(f.floor)
 	c.Add("id = {id:UInt64}", "id", id)
 	r := f.row()
 	err = s.one(ctx, f.tenant, statement{"SELECT " + f.columns(Everything) + " FROM activity" + c.Where() + " LIMIT 1", c.Args}, r.dest(Everything)...)

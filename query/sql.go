@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/activitylog/activitylog/schema"
@@ -40,8 +41,18 @@ func (f Filter) entries(floor string) *clauses {
 	c := &clauses{}
 	c.of(f.tenant)
 	c.Match(f.Match)
-	c.Add("received_at >= {floor:Date}", "floor", floor)
+	c.since("received_at", f, floor)
 	return c
+}
+
+// since is the condition that entries were received on the day floor or later, or on the day that their own tenant has instead.
+func (c *clauses) since(column string, f Filter, floor string) {
+	if f.others == nil {
+		c.Add(column+" >= {floor:Date}", "floor", floor)
+		return
+	}
+	c.Add(column+" >= transform(toString(tenant), {others:Array(String)}, {floors:Array(Date)}, {floor:Date})", "floor", floor)
+	c.Args = append(c.Args, clickhouse.Named("others", f.others.tenants), clickhouse.Named("floors", f.others.floors))
 }
 
 // addHour takes a condition on hour with one %s, unless ms, Unix ms, is 0.
@@ -64,7 +75,7 @@ func (f Filter) counts(floor string) (table string, c *clauses) {
 	}
 	c.AddIf("platform = {platform:String}", "platform", r.platform)
 	c.AddIf("action = {action:String}", "action", r.action)
-	c.Add("received >= {floor:Date}", "floor", floor)
+	c.since("received", f, floor)
 	return table, c
 }
 

@@ -51,6 +51,7 @@ func TestStatements(t *testing.T) {
 		}).statement(span{received: floor}),
 		"list-search":       page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
 		"list-all-tenants":  page(everybody, Listing{}, nil, 0, span{from: base}),
+		"hours-all-tenants": hoursOf(Filter{tenant: schema.AllTenants, others: &others{[]string{"b"}, []string{"2026-02-02"}}}, NewestFirst, floor),
 		"count-all-tenants": countOf(set(func(f *Filter) { f.tenant, f.Device, f.Start = schema.AllTenants, "d", base+minute }), floor),
 		"stats-all-tenants": tally{Statistics{Filter: everybody, By: ByDevice, Top: 10}, floor, false}.top(),
 		"count":             countOf(all, floor),
@@ -63,7 +64,7 @@ func TestStatements(t *testing.T) {
 		"count-within":      countOf(set(func(f *Filter) { f.Device, f.Action, f.Start, f.End = "d", "a", base+1, base+2 }), floor),
 		"export": (&Exporting{
 			Snapshot: schema.Position{0: 17, 3: 4}, store: &Store{exportPages: exportDefaults}, export: Export{Filter: device}, at: Place{base + 5, 7},
-		}).statement(span{from: base, to: base + hourMs}, floor),
+		}).statement(set(func(f *Filter) { f.Device, f.floor = "d1", floor }), span{from: base, to: base + hourMs}),
 		"tail":                 device.tailOf(piece{3, 17, -1, 21}, floor),
 		"tail-begun":           all.tailOf(piece{3, 17, 5, 21}, floor),
 		"stats":                tally{Statistics{Filter: all, By: ByAction, Top: 10}, floor, false}.top(),

@@ -73,7 +73,10 @@ func (s *Store) Stats(ctx context.Context, q Statistics) (out Stats, err error) 
 	if err := q.validate(); err != nil {
 		return Stats{}, err
 	}
-	t := tally{Statistics: q, floor: s.floor()}
+	if q.Filter, err = s.visible(ctx, q.Filter); err != nil {
+		return Stats{}, err
+	}
+	t := tally{Statistics: q, floor: q.Filter.floor}
 	if t.direct, err = s.direct(ctx, t); err != nil {
 		return Stats{}, err
 	}

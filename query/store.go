@@ -14,6 +14,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/singleflight"
@@ -24,23 +25,25 @@ import (
 
 // Config says how a Store works.
 type Config struct {
-	Topic         string        // the entries' topic
-	WaitMax       time.Duration // the longest that a request waits for a position, or for its erasure
-	QueryTimeout  time.Duration // of one query
-	MaxMemory     int64         // bytes that one query may take in the engine
-	RetentionDays int           // an entry received on day D is visible through day D + RetentionDays, UTC
-	CursorSecret  string        // signs cursors; empty: made once and shared through the database
-	CursorMaxAge  time.Duration // an older cursor is refused
-	PatchInterval time.Duration // the least time between two merges of what deletes left
-	Exports       int           // exports that may run at once
-	Tails         int           // tails that may follow at once
+	Topic           string        // the entries' topic
+	WaitMax         time.Duration // the longest that a request waits for a position, or for its erasure
+	QueryTimeout    time.Duration // of one query
+	MaxMemory       int64         // bytes that one query may take in the engine
+	RetentionDays   int           // an entry received on day D is visible through day D + RetentionDays, UTC
+	CursorSecret    string        // signs cursors; empty: made once and shared through the database
+	CursorMaxAge    time.Duration // an older cursor is refused
+	PatchInterval   time.Duration // the least time between two merges of what deletes left
+	CleanupInterval time.Duration // between two looks for expired entries
+	Webhook         Webhook       // told of cleanups
+	Exports         int           // exports that may run at once
+	Tails           int           // tails that may follow at once
 }
 
 // Defaults are what a Store does when it is told nothing.
 func Defaults() Config {
 	return Config{
 		Topic: "activity", WaitMax: 5 * time.Second, QueryTimeout: 10 * time.Second, MaxMemory: 1 << 30,
-		RetentionDays: 45, CursorMaxAge: 24 * time.Hour, PatchInterval: time.Minute, Exports: 2, Tails: 100,
+		RetentionDays: 45, CursorMaxAge: 24 * time.Hour, PatchInterval: time.Minute, CleanupInterval: 10 * time.Minute, Exports: 2, Tails: 100,
 	}
 }
 
@@ -55,9 +58,10 @@ func (c Config) Validate() error {
 		{c.WaitMax > 0, "the longest wait must be above 0"},
 		{c.QueryTimeout > 0, "the query timeout must be above 0"},
 		{c.MaxMemory >= 16<<20, "a query needs 16 MiB of memory or more"},
-		{c.RetentionDays >= 1, "the retention must be a day or more"},
+		{c.RetentionDays >= 1 && c.RetentionDays <= MaxRetentionDays, fmt.Sprintf("the retention must be 1 to %d days", MaxRetentionDays)},
 		{c.CursorMaxAge > 0, "the age of cursors must be above 0"},
 		{c.PatchInterval > 0, "the patch interval must be above 0"},
+		{c.CleanupInterval > 0, "the cleanup interval must be above 0"},
 		{c.Exports > 0, "the number of exports must be above 0"},
 		{c.Tails > 0, "the number of tails must be above 0"},
 		{c.CursorSecret == "" || len(c.CursorSecret) >= 16, "the cursor secret must have 16 bytes or more"},
@@ -66,7 +70,7 @@ func (c Config) Validate() error {
 			all = append(all, errors.New(v.what))
 		}
 	}
-	return errors.Join(all...)
+	return errors.Join(append(all, c.Webhook.validate())...)
 }
 
 // Store answers lists, counts and erasures. It may be used by many goroutines at once.
@@ -81,6 +85,11 @@ type Store struct {
 	lately  recent[[]hour]
 	marks   recent[key]
 	actions *actions
+
+	id       uuid.UUID // of this process among those that clean up
+	now      func() time.Time
+	keepings *keepings
+	hook     *hook
 
 	exports     chan struct{} // holds a token for each export that runs
 	exportPages exportPages
@@ -97,17 +106,20 @@ func New(cfg Config, conn driver.Conn, client *kafka.Client, log *slog.Logger, r
 		lately:  recent[[]hour]{lifetime: time.Second, most: 1000},
 		marks:   recent[key]{lifetime: time.Minute, most: 10_000},
 		exports: make(chan struct{}, cfg.Exports), exportPages: exportDefaults, feed: newFeed(),
+		id: uuid.New(), now: time.Now, keepings: newKeepings(), hook: newHook(cfg.Webhook, log, m),
 	}
 }
 
-// Run follows the stored positions while somebody waits for one, and merges in what deletes left. It returns nil when ctx
-// ends.
+// Run follows the stored positions while somebody waits for one, merges in what deletes left, cleans up what has expired, and
+// tells the webhook of it. It returns nil when ctx ends.
 func (s *Store) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	all.Go(func() { s.stored.run(ctx) })
 	all.Go(func() { s.patch(ctx) })
 	all.Go(func() { s.makeReady(ctx) })
 	all.Go(func() { s.follow(ctx) })
+	all.Go(func() { s.expire(ctx) })
+	all.Go(func() { s.hook.run(ctx) })
 	all.Wait()
 	return nil
 }
@@ -145,11 +157,6 @@ func (s *Store) Ready(ctx context.Context) error {
 	}
 	_, err := s.sealer(ctx)
 	return err
-}
-
-// floor is the first day of receipt that is still visible.
-func (s *Store) floor() string {
-	return time.Now().UTC().AddDate(0, 0, -s.cfg.RetentionDays).Format(time.DateOnly)
 }
 
 // query runs q for tenant under the limits of a reader. The query ends with ctx, in the engine too.

@@ -173,7 +173,11 @@ func (s *Store) tailed(ctx context.Context, f Filter, p piece) (tailPage, error)
 	answer := s.tailing.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.QueryTimeout)
 		defer cancel()
-		return s.placed(ctx, f, f.tailOf(p, s.floor()))
+		f, err := s.visible(ctx, f)
+		if err != nil {
+			return tailPage{}, err
+		}
+		return s.placed(ctx, f, f.tailOf(p, f.floor))
 	})
 	select {
 	case <-ctx.Done():

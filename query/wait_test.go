@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/goleak"
@@ -38,7 +39,12 @@ func kafkaStore(t *testing.T, waitMax time.Duration) (*Store, *testbed.Broker) {
 	b := testbed.Kafka(t, 2)
 	cfg := Defaults()
 	cfg.Topic, cfg.WaitMax, cfg.CursorSecret = b.Topic(), waitMax, "no ClickHouse is asked for one"
-	s := New(cfg, nil, b.Client(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	nowhere, err := clickhouse.Open(&clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nowhere.Close() })
+	s := New(cfg, nowhere, b.Client(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	run(t, s)
 	return s, b
 }
