@@ -191,6 +191,25 @@ type AuditBatch struct {
 	Success interface{} `json:"success"`
 }
 
+// AuditChanged defines model for AuditChanged.
+type AuditChanged struct {
+	Data struct {
+		Days         int  `json:"days"`
+		DeletedCount int  `json:"deletedCount"`
+		DryRun       bool `json:"dryRun"`
+	} `json:"data"`
+	Success interface{} `json:"success"`
+}
+
+// AuditCleaned defines model for AuditCleaned.
+type AuditCleaned struct {
+	Data struct {
+		DeletedCount int    `json:"deletedCount"`
+		Message      string `json:"message"`
+	} `json:"data"`
+	Success interface{} `json:"success"`
+}
+
 // AuditCount defines model for AuditCount.
 type AuditCount struct {
 	Data struct {
@@ -203,6 +222,14 @@ type AuditCount struct {
 type AuditCreated struct {
 	Data struct {
 		Id openapi_types.UUID `json:"id"`
+	} `json:"data"`
+	Success interface{} `json:"success"`
+}
+
+// AuditDeleted defines model for AuditDeleted.
+type AuditDeleted struct {
+	Data struct {
+		DeletedCount int `json:"deletedCount"`
 	} `json:"data"`
 	Success interface{} `json:"success"`
 }
@@ -361,6 +388,14 @@ type AuditOne struct {
 type AuditPage struct {
 	Data    []AuditItem `json:"data"`
 	Meta    AuditMeta   `json:"meta"`
+	Success interface{} `json:"success"`
+}
+
+// AuditRetention defines model for AuditRetention.
+type AuditRetention struct {
+	Data struct {
+		Days int `json:"days"`
+	} `json:"data"`
 	Success interface{} `json:"success"`
 }
 
@@ -825,6 +860,37 @@ type ThingsListAsParams struct {
 // ThingsListAsParamsSuffix defines parameters for ThingsListAs.
 type ThingsListAsParamsSuffix string
 
+// AuditEraseParams defines parameters for AuditErase.
+type AuditEraseParams struct {
+	// UserId The actor's id.
+	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
+	Action *Action `form:"action,omitempty" json:"action,omitempty"`
+
+	// TargetType DEVICE means the device of an entry, too.
+	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
+
+	// TargetId Of any type where there is no targetType, which no index has.
+	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
+
+	// Serial The device's serial number.
+	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
+	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// Search Every word must be a whole word of the text, or the string the request id.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
+
+	// EndDate As startDate; a date alone is all of its day.
+	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
+
+	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+}
+
 // AuditListParams defines parameters for AuditList.
 type AuditListParams struct {
 	// UserId The actor's id.
@@ -940,6 +1006,20 @@ type AuditWriteBatchParams struct {
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
+// AuditCleanupJSONBody defines parameters for AuditCleanup.
+type AuditCleanupJSONBody struct {
+	Days *int `json:"days,omitempty"`
+
+	// DaysToKeep Another name of days.
+	DaysToKeep *int `json:"daysToKeep,omitempty"`
+}
+
+// AuditCleanupParams defines parameters for AuditCleanup.
+type AuditCleanupParams struct {
+	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+}
+
 // AuditCountParams defines parameters for AuditCount.
 type AuditCountParams struct {
 	// UserId The actor's id.
@@ -1024,6 +1104,28 @@ type AuditExportParams struct {
 
 // AuditExportParamsFormat defines parameters for AuditExport.
 type AuditExportParamsFormat string
+
+// AuditRetentionParams defines parameters for AuditRetention.
+type AuditRetentionParams struct {
+	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+}
+
+// AuditSetRetentionJSONBody defines parameters for AuditSetRetention.
+type AuditSetRetentionJSONBody struct {
+	// Confirm The most entries that may go by it.
+	Confirm *int `json:"confirm,omitempty"`
+	Days    int  `json:"days"`
+
+	// DryRun Change nothing.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// AuditSetRetentionParams defines parameters for AuditSetRetention.
+type AuditSetRetentionParams struct {
+	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+}
 
 // AuditStatsParams defines parameters for AuditStats.
 type AuditStatsParams struct {
@@ -1210,6 +1312,12 @@ type AuditUserParams struct {
 // AuditUserParamsSort defines parameters for AuditUser.
 type AuditUserParamsSort string
 
+// AuditEraseOneParams defines parameters for AuditEraseOne.
+type AuditEraseOneParams struct {
+	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+}
+
 // AuditGetParams defines parameters for AuditGet.
 type AuditGetParams struct {
 	// Position The X-Activity-Position of a write that must be seen.
@@ -1346,6 +1454,12 @@ type AuditWriteJSONRequestBody = AuditEntry
 
 // AuditWriteBatchJSONRequestBody defines body for AuditWriteBatch for application/json ContentType.
 type AuditWriteBatchJSONRequestBody = AuditWriteBatchJSONBody
+
+// AuditCleanupJSONRequestBody defines body for AuditCleanup for application/json ContentType.
+type AuditCleanupJSONRequestBody AuditCleanupJSONBody
+
+// AuditSetRetentionJSONRequestBody defines body for AuditSetRetention for application/json ContentType.
+type AuditSetRetentionJSONRequestBody AuditSetRetentionJSONBody
 
 // FleetWriteJSONRequestBody defines body for FleetWrite for application/json ContentType.
 type FleetWriteJSONRequestBody FleetWriteJSONBody
@@ -1794,6 +1908,13 @@ type ClientInterface interface {
 	// Corresponds with GET /actionlogs.{suffix} (the `ThingsListAs` operationId).
 	ThingsListAs(ctx context.Context, suffix ThingsListAsParamsSuffix, params *ThingsListAsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AuditErase Erase the entries that all filters mean. At least one is required, and none may be empty.
+	//
+	// Covers every entry that was acknowledged before, also those that are not stored yet, and nothing later. An erasure that took something is an entry of its own, of the action activity.erase. Other parameters are refused.
+	//
+	// Corresponds with DELETE /api/v1/activity-logs (the `AuditErase` operationId).
+	AuditErase(ctx context.Context, params *AuditEraseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AuditList List entries, newest first.
 	//
 	// Corresponds with GET /api/v1/activity-logs (the `AuditList` operationId).
@@ -1836,6 +1957,24 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/activity-logs/batch (the `AuditWriteBatch` operationId).
 	AuditWriteBatch(ctx context.Context, params *AuditWriteBatchParams, body AuditWriteBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AuditCleanupWithBody Erase what was received more than a number of whole days ago, in UTC.
+	//
+	// Without a number, more than the retention ago, by which nothing goes that is visible.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/activity-logs/cleanup (the `AuditCleanup` operationId).
+	AuditCleanupWithBody(ctx context.Context, params *AuditCleanupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AuditCleanup Erase what was received more than a number of whole days ago, in UTC.
+	//
+	// Without a number, more than the retention ago, by which nothing goes that is visible.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/activity-logs/cleanup (the `AuditCleanup` operationId).
+	AuditCleanup(ctx context.Context, params *AuditCleanupParams, body AuditCleanupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AuditCount Count entries, exactly.
 	//
 	// Corresponds with GET /api/v1/activity-logs/count (the `AuditCount` operationId).
@@ -1845,6 +1984,29 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/activity-logs/export (the `AuditExport` operationId).
 	AuditExport(ctx context.Context, params *AuditExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AuditRetention For how many days after the day of its receipt, in UTC, an entry is visible.
+	//
+	// Corresponds with GET /api/v1/activity-logs/retention (the `AuditRetention` operationId).
+	AuditRetention(ctx context.Context, params *AuditRetentionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AuditSetRetentionWithBody Set for how many days entries are visible.
+	//
+	// Takes effect at once. A shorter one by which visible entries go is a dry run that says how many they are, unless that number, or a greater one, is sent as confirm. What has gone does not come back with a longer one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/activity-logs/retention (the `AuditSetRetention` operationId).
+	AuditSetRetentionWithBody(ctx context.Context, params *AuditSetRetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AuditSetRetention Set for how many days entries are visible.
+	//
+	// Takes effect at once. A shorter one by which visible entries go is a dry run that says how many they are, unless that number, or a greater one, is sent as confirm. What has gone does not come back with a longer one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/activity-logs/retention (the `AuditSetRetention` operationId).
+	AuditSetRetention(ctx context.Context, params *AuditSetRetentionParams, body AuditSetRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AuditStats Count entries by value and by time, exactly.
 	//
@@ -1865,6 +2027,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/activity-logs/user/{userId} (the `AuditUser` operationId).
 	AuditUser(ctx context.Context, userId string, params *AuditUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AuditEraseOne Erase one entry, also one that is not stored yet.
+	//
+	// Corresponds with DELETE /api/v1/activity-logs/{id} (the `AuditEraseOne` operationId).
+	AuditEraseOne(ctx context.Context, id openapi_types.UUID, params *AuditEraseOneParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AuditGet One entry.
 	//
@@ -1983,6 +2150,23 @@ func (c *Client) ThingsListAs(ctx context.Context, suffix ThingsListAsParamsSuff
 	return c.Client.Do(req)
 }
 
+// AuditErase Erase the entries that all filters mean. At least one is required, and none may be empty.
+//
+// Covers every entry that was acknowledged before, also those that are not stored yet, and nothing later. An erasure that took something is an entry of its own, of the action activity.erase. Other parameters are refused.
+//
+// Corresponds with DELETE /api/v1/activity-logs (the `AuditErase` operationId).
+func (c *Client) AuditErase(ctx context.Context, params *AuditEraseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditEraseRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AuditList List entries, newest first.
 //
 // Corresponds with GET /api/v1/activity-logs (the `AuditList` operationId).
@@ -2085,6 +2269,44 @@ func (c *Client) AuditWriteBatch(ctx context.Context, params *AuditWriteBatchPar
 	return c.Client.Do(req)
 }
 
+// AuditCleanupWithBody Erase what was received more than a number of whole days ago, in UTC.
+//
+// Without a number, more than the retention ago, by which nothing goes that is visible.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/activity-logs/cleanup (the `AuditCleanup` operationId).
+func (c *Client) AuditCleanupWithBody(ctx context.Context, params *AuditCleanupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditCleanupRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AuditCleanup Erase what was received more than a number of whole days ago, in UTC.
+//
+// Without a number, more than the retention ago, by which nothing goes that is visible.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/activity-logs/cleanup (the `AuditCleanup` operationId).
+func (c *Client) AuditCleanup(ctx context.Context, params *AuditCleanupParams, body AuditCleanupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditCleanupRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AuditCount Count entries, exactly.
 //
 // Corresponds with GET /api/v1/activity-logs/count (the `AuditCount` operationId).
@@ -2105,6 +2327,59 @@ func (c *Client) AuditCount(ctx context.Context, params *AuditCountParams, reqEd
 // Corresponds with GET /api/v1/activity-logs/export (the `AuditExport` operationId).
 func (c *Client) AuditExport(ctx context.Context, params *AuditExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAuditExportRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AuditRetention For how many days after the day of its receipt, in UTC, an entry is visible.
+//
+// Corresponds with GET /api/v1/activity-logs/retention (the `AuditRetention` operationId).
+func (c *Client) AuditRetention(ctx context.Context, params *AuditRetentionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditRetentionRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AuditSetRetentionWithBody Set for how many days entries are visible.
+//
+// Takes effect at once. A shorter one by which visible entries go is a dry run that says how many they are, unless that number, or a greater one, is sent as confirm. What has gone does not come back with a longer one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/activity-logs/retention (the `AuditSetRetention` operationId).
+func (c *Client) AuditSetRetentionWithBody(ctx context.Context, params *AuditSetRetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditSetRetentionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AuditSetRetention Set for how many days entries are visible.
+//
+// Takes effect at once. A shorter one by which visible entries go is a dry run that says how many they are, unless that number, or a greater one, is sent as confirm. What has gone does not come back with a longer one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/activity-logs/retention (the `AuditSetRetention` operationId).
+func (c *Client) AuditSetRetention(ctx context.Context, params *AuditSetRetentionParams, body AuditSetRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditSetRetentionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2165,6 +2440,21 @@ func (c *Client) AuditTarget(ctx context.Context, targetType string, targetId st
 // Corresponds with GET /api/v1/activity-logs/user/{userId} (the `AuditUser` operationId).
 func (c *Client) AuditUser(ctx context.Context, userId string, params *AuditUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAuditUserRequest(c.Server, userId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AuditEraseOne Erase one entry, also one that is not stored yet.
+//
+// Corresponds with DELETE /api/v1/activity-logs/{id} (the `AuditEraseOne` operationId).
+func (c *Client) AuditEraseOne(ctx context.Context, id openapi_types.UUID, params *AuditEraseOneParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditEraseOneRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2890,6 +3180,192 @@ func NewThingsListAsRequest(server string, suffix ThingsListAsParamsSuffix, para
 	return req, nil
 }
 
+// NewAuditEraseRequest constructs an http.Request for the AuditErase method
+func NewAuditEraseRequest(server string, params *AuditEraseParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/activity-logs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.UserId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "userId", *params.UserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType", *params.TargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TargetId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetId", *params.TargetId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Platform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", *params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Serial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial", *params.Serial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Username != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username", *params.Username, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RequestId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.StartDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "startDate", *params.StartDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "endDate", *params.EndDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAuditListRequest constructs an http.Request for the AuditList method
 func NewAuditListRequest(server string, params *AuditListParams) (*http.Request, error) {
 	var err error
@@ -3568,6 +4044,73 @@ func NewAuditWriteBatchRequestWithBody(server string, params *AuditWriteBatchPar
 	return req, nil
 }
 
+// NewAuditCleanupRequest calls the generic AuditCleanup builder with application/json body
+func NewAuditCleanupRequest(server string, params *AuditCleanupParams, body AuditCleanupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAuditCleanupRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAuditCleanupRequestWithBody constructs an http.Request for the AuditCleanup method, with any body, and a specified content type
+func NewAuditCleanupRequestWithBody(server string, params *AuditCleanupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/activity-logs/cleanup")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewAuditCountRequest constructs an http.Request for the AuditCount method
 func NewAuditCountRequest(server string, params *AuditCountParams) (*http.Request, error) {
 	var err error
@@ -4026,6 +4569,127 @@ func NewAuditExportRequest(server string, params *AuditExportParams) (*http.Requ
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewAuditRetentionRequest constructs an http.Request for the AuditRetention method
+func NewAuditRetentionRequest(server string, params *AuditRetentionParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/activity-logs/retention")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAuditSetRetentionRequest calls the generic AuditSetRetention builder with application/json body
+func NewAuditSetRetentionRequest(server string, params *AuditSetRetentionParams, body AuditSetRetentionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAuditSetRetentionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAuditSetRetentionRequestWithBody constructs an http.Request for the AuditSetRetention method, with any body, and a specified content type
+func NewAuditSetRetentionRequestWithBody(server string, params *AuditSetRetentionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/activity-logs/retention")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -5030,6 +5694,67 @@ func NewAuditUserRequest(server string, userId string, params *AuditUserParams) 
 			req.Header.Set("X-Activity-Position", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewAuditEraseOneRequest constructs an http.Request for the AuditEraseOne method
+func NewAuditEraseOneRequest(server string, id openapi_types.UUID, params *AuditEraseOneParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/activity-logs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil

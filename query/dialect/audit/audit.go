@@ -1,4 +1,4 @@
-// Package audit serves the audit API under /api/v1/activity-logs, which is our native one: what an administrator reads. Every
+// Package audit serves the audit API under /api/v1/activity-logs, which is our native one: what an administrator reads, erases and keeps. Every
 // answer is {"success":true,"data":…}, of a list with "meta", or {"success":false,"message":…,"meta":{"requestId":…,"details":[…]}},
 // and carries X-Request-Id. Names are in camelCase, times are ISO 8601 with milliseconds in UTC, what is missing is null. A page
 // is asked for by page and pageSize, or by the cursor in the meta of the page before. Callers need the role ADMIN.
@@ -42,6 +42,11 @@ func (a *API) Routes(r chi.Router) {
 	r.Get(path+"/stats", a.handle(schema.ScopeRead, a.stats))
 	r.Get(path+"/export", a.handle(schema.ScopeAdmin, a.export))
 	r.Get(path+"/stream", a.handle(schema.ScopeRead, a.stream))
+	r.Post(path+"/cleanup", a.handle(schema.ScopeAdmin, a.cleanup))
+	r.Get(path+"/retention", a.handle(schema.ScopeAdmin, a.retention))
+	r.Put(path+"/retention", a.handle(schema.ScopeAdmin, a.setRetention))
+	r.Delete(path, a.handle(schema.ScopeAdmin, a.erase))
+	r.Delete(path+"/{id}", a.handle(schema.ScopeAdmin, a.eraseOne))
 	r.Get(path+"/{id}", a.handle(schema.ScopeRead, a.one))
 	r.HandleFunc(path+"*", a.handle(schema.ScopeRead, a.elsewhere))
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -151,4 +152,22 @@ func TestScopes(t *testing.T) {
 			t.Errorf("role %q, scope %s: got %d, want %d", c.role, c.scope, w.Code, c.want)
 		}
 	}
+}
+
+// FuzzSettings holds that a body of a cleanup or a retention is read to its last member or refused with the name of a field.
+func FuzzSettings(f *testing.F) {
+	for _, seed := range []string{"", "{}", `{"days":7}`, `{"daysToKeep":7}`, `{"days":7,"confirm":3,"dryRun":true}`, `{"days":1e1}`, `{"days":7}x`, "[", "{\"\xff\":1}"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		of := func() *http.Request { return httptest.NewRequest(http.MethodPut, path, strings.NewReader(body)) }
+		days, err := parseCleanup(httptest.NewRecorder(), of())
+		if err != nil && (schema.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && days < 0 {
+			t.Errorf("cleanup %q: got %d, %v", body, days, err)
+		}
+		c, err := parseChange(httptest.NewRecorder(), of())
+		if err != nil && (schema.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && (c.Days < 1 || c.Days > query.MaxRetentionDays) {
+			t.Errorf("retention %q: got %+v, %v", body, c, err)
+		}
+	})
 }

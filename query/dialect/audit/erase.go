@@ -1,0 +1,85 @@
+package audit
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// deleted says how many entries are gone, exactly.
+type deleted struct {
+	DeletedCount uint64 `json:"deletedCount"`
+}
+
+func (a *API) eraseOne(_ http.ResponseWriter, r *http.Request) (*answer, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	id, err := parseID(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.store.EraseOne(r.Context(), p, id); err != nil {
+		return nil, err
+	}
+	return success(deleted{1}), nil
+}
+
+// erase erases what a filter means. What a list passes over, an erasure refuses: a filter that was misspelled or left empty would
+// take more than was meant.
+func (a *API) erase(_ http.ResponseWriter, r *http.Request) (*answer, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFilters(r); err != nil {
+		return nil, err
+	}
+	f, err := parseFilter(r)
+	if err != nil {
+		return nil, err
+	}
+	n, err := a.store.EraseMatching(r.Context(), p, f)
+	if err != nil {
+		return nil, err
+	}
+	return success(deleted{n}), nil
+}
+
+// filters are the parameters by which entries may be erased.
+var filters = []string{
+	"userId", "username", "action", "targetType", "targetId", "platform", "serial", "requestId", "search", "startDate", "endDate",
+}
+
+func checkFilters(r *http.Request) error {
+	v, err := request.Values(r)
+	if err != nil {
+		return err
+	}
+	delete(v, "tenant") // that it may be named has been looked at
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if err := checkFilter(name, v[name]); err != nil {
+			return err
+		}
+	}
+	if len(v) == 0 {
+		return &schema.FieldError{Field: "filter", Code: "REQUIRED", Issue: "at least one filter is required"}
+	}
+	return nil
+}
+
+func checkFilter(name string, values []string) error {
+	switch {
+	case !slices.Contains(filters, name):
+		return &schema.FieldError{Field: name, Code: "UNKNOWN", Issue: "is not a filter"}
+	case len(values) > 1:
+		return &schema.FieldError{Field: name, Code: "CONFLICT", Issue: "is given more than once"}
+	case values[0] == "":
+		return &schema.FieldError{Field: name, Code: "REQUIRED", Issue: "must not be empty"}
+	}
+	return nil
+}

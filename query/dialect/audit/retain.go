@@ -1,0 +1,197 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/schema"
+)
+
+type cleaned struct {
+	Message      string `json:"message"`
+	DeletedCount uint64 `json:"deletedCount"`
+}
+
+// cleanup erases what was received more than a number of days ago: as the body says, or as the retention does, by which nothing
+// that is visible goes.
+func (a *API) cleanup(w http.ResponseWriter, r *http.Request) (*answer, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	days, err := parseCleanup(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if days == 0 {
+		if days, err = a.store.Retention(r.Context(), p); err != nil {
+			return nil, err
+		}
+	}
+	n, err := a.store.Cleanup(r.Context(), p, days)
+	if err != nil {
+		return nil, err
+	}
+	return success(cleaned{fmt.Sprintf("Deleted %d activity logs older than %d days", n, days), n}), nil
+}
+
+type retention struct {
+	Days int `json:"days"`
+}
+
+func (a *API) retention(_ http.ResponseWriter, r *http.Request) (*answer, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	days, err := a.store.Retention(r.Context(), p)
+	if err != nil {
+		return nil, err
+	}
+	return success(retention{days}), nil
+}
+
+// changed is the answer to a new retention. In a dry run nothing has changed, and deletedCount is how many entries would go; to
+// send that number back as confirm is to agree.
+type changed struct {
+	Days         int    `json:"days"`
+	DryRun       bool   `json:"dryRun"`
+	DeletedCount uint64 `json:"deletedCount"`
+}
+
+func (a *API) setRetention(w http.ResponseWriter, r *http.Request) (*answer, error) {
+	p, err := schema.PrincipalOf(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	c, err := parseChange(w, r)
+	if err != nil {
+		return nil, err
+	}
+	done, err := a.store.SetRetention(r.Context(), p, c)
+	if err != nil {
+		return nil, err
+	}
+	return success(changed{c.Days, done.DryRun, done.Expired}), nil
+}
+
+// parseCleanup reads the days of a cleanup, under either name; 0 without.
+func parseCleanup(w http.ResponseWriter, r *http.Request) (int, error) {
+	m, err := members(w, r, "days", "daysToKeep")
+	if err != nil {
+		return 0, err
+	}
+	name := "days"
+	if m["daysToKeep"] != nil {
+		name = "daysToKeep"
+	}
+	switch {
+	case len(m) == 2:
+		return 0, &schema.FieldError{Field: "daysToKeep", Code: "CONFLICT", Issue: "is another name of days: send one of them"}
+	case len(m) == 0:
+		return 0, nil
+	}
+	return daysIn(m, name, math.MaxInt32)
+}
+
+// parseChange reads {"days":n}, perhaps with "confirm", the most entries that may go by it, and "dryRun".
+func parseChange(w http.ResponseWriter, r *http.Request) (c query.Change, err error) {
+	m, err := members(w, r, "days", "confirm", "dryRun")
+	if err != nil {
+		return c, err
+	}
+	if m["days"] == nil {
+		return c, schema.Missing("days")
+	}
+	if c.Days, err = daysIn(m, "days", query.MaxRetentionDays); err != nil {
+		return c, err
+	}
+	if text := m["confirm"]; text != nil {
+		c.Confirm = new(uint64)
+		if !isNumber(text) || json.Unmarshal(text, c.Confirm) != nil {
+			return c, &schema.FieldError{Field: "confirm", Code: "TYPE", Issue: "must be the deletedCount of a dry run"}
+		}
+	}
+	if text := m["dryRun"]; text != nil {
+		if bytes.Equal(text, []byte("null")) || json.Unmarshal(text, &c.DryRun) != nil {
+			return c, &schema.FieldError{Field: "dryRun", Code: "TYPE", Issue: "must be true or false"}
+		}
+	}
+	return c, nil
+}
+
+// daysIn reads a number of days, from 1 to most.
+func daysIn(m map[string]json.RawMessage, name string, most int) (int, error) {
+	var n int
+	if !isNumber(m[name]) || json.Unmarshal(m[name], &n) != nil {
+		return 0, &schema.FieldError{Field: name, Code: "TYPE", Issue: "must be an integer"}
+	}
+	switch {
+	case n >= 1 && n <= most:
+		return n, nil
+	case most == math.MaxInt32:
+		return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: "must be 1 or more"}
+	}
+	return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be 1 to %d", most)}
+}
+
+func isNumber(text json.RawMessage) bool {
+	return len(text) > 0 && (text[0] == '-' || text[0] >= '0' && text[0] <= '9')
+}
+
+// maxSettingBytes bounds a body that has a few numbers.
+const maxSettingBytes = 4 << 10
+
+// members reads a body that is a JSON object with members of these names at most, each once; an empty body is an empty object.
+func members(w http.ResponseWriter, r *http.Request, names ...string) (map[string]json.RawMessage, error) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSettingBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, schema.TooLong("body", maxSettingBytes+1, maxSettingBytes)
+	case err != nil:
+		return nil, &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "could not be read"}
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, nil
+	}
+	return parseMembers(text, names)
+}
+
+func parseMembers(text []byte, names []string) (map[string]json.RawMessage, error) {
+	noObject := &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "must be a JSON object"}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, noObject
+	}
+	m := map[string]json.RawMessage{}
+	for dec.More() {
+		t, err := dec.Token()
+		name, ok := t.(string)
+		var value json.RawMessage
+		if err != nil || !ok || dec.Decode(&value) != nil {
+			return nil, noObject
+		}
+		if !slices.Contains(names, name) {
+			return nil, &schema.FieldError{Field: name, Code: "UNKNOWN", Issue: "is not known: this takes " + strings.Join(names, ", ")}
+		}
+		if m[name] != nil {
+			return nil, &schema.FieldError{Field: name, Code: "CONFLICT", Issue: "is given more than once"}
+		}
+		m[name] = value
+	}
+	if _, err := dec.Token(); err != nil { // the object's end
+		return nil, noObject
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, noObject
+	}
+	return m, nil
+}
