@@ -193,6 +193,7 @@ func TestExport(t *testing.T) {
 	t.Run("parquet", func(t *testing.T) {
 		_, body := get(t, server.URL, "format=parquet")
 		checkParquet(t, body, want)
+		checkParquetElsewhere(t, db, body, want)
 	})
 	t.Run("filtered", func(t *testing.T) {
 		_, body := get(t, server.URL, "platform=platform3&action=action5&startDate=2024-02-20&endDate=2024-02-25")
@@ -270,6 +271,87 @@ func checkParquet(t *testing.T, body []byte, want []map[string]any) {
 			t.Fatalf("row %d: got %#v, want %#v", i, got, it)
 		}
 	}
+}
+
+// checkParquetElsewhere holds that ClickHouse's reader, which shares no code with the library that wrote the file, finds the
+// same in it.
+func checkParquetElsewhere(t *testing.T, db *fixture.Database, body []byte, want []map[string]any) {
+	t.Helper()
+	const table = `CREATE TABLE parquet (id String, action String, createdAt DateTime64(3, 'UTC'), userId Nullable(String),
+details Nullable(String), "user" Tuple(username Nullable(String)), targets Array(Tuple("type" String, id String))) ENGINE = Memory`
+	if err := db.Conn.Exec(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	address := "http://" + db.Options.Addr[0] + "/?" + url.Values{"database": {db.Options.Auth.Database}, "query": {"INSERT INTO parquet FORMAT Parquet"}}.Encode()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(db.Options.Auth.Username, db.Options.Auth.Password)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("ClickHouse does not read it: %s %s, %v", res.Status, text, err)
+	}
+	rows, err := db.Conn.Query(t.Context(), "SELECT id, action, createdAt, userId, details, user.username, length(targets) FROM parquet ORDER BY createdAt, id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var found []map[string]any
+	for rows.Next() {
+		var id, action string
+		var at time.Time
+		var userID, details, username *string
+		var targets uint64
+		if err := rows.Scan(&id, &action, &at, &userID, &details, &username, &targets); err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, map[string]any{
+			"id": id, "action": action, "createdAt": at.Format("2006-01-02T15:04:05.000Z"), "userId": userID, "details": details,
+			"username": username, "targets": int(targets),
+		})
+	}
+	if err := rows.Err(); err != nil || len(found) != len(want) {
+		t.Fatalf("ClickHouse finds %d entries, %v, want %d", len(found), err, len(want))
+	}
+	for i, it := range want {
+		if got, want := sameDetails(found[i]), elsewhere(it); !reflect.DeepEqual(got, want) {
+			t.Fatalf("row %d: ClickHouse finds %v, want %v", i, got, want)
+		}
+	}
+}
+
+// elsewhere is what checkParquetElsewhere reads of an item.
+func elsewhere(it map[string]any) map[string]any {
+	user, _ := it["user"].(map[string]any)
+	targets, _ := it["targets"].([]any)
+	return map[string]any{
+		"id": it["id"], "action": it["action"], "createdAt": it["createdAt"], "userId": it["userId"], "details": it["details"],
+		"username": user["username"], "targets": len(targets),
+	}
+}
+
+// sameDetails has the values that pointers point at, and details as JSON has them.
+func sameDetails(found map[string]any) map[string]any {
+	for name, v := range found {
+		text, ok := v.(*string)
+		switch {
+		case !ok:
+		case text == nil:
+			found[name] = nil
+		case name == "details":
+			var details any
+			_ = json.Unmarshal([]byte(*text), &details) // what is no JSON is not what is wanted
+			found[name] = details
+		default:
+			found[name] = *text
+		}
+	}
+	return found
 }
 
 // sameItem is a row of Parquet as JSON has it.
