@@ -167,6 +167,7 @@ func describe(m schema.Match) string {
 	for _, t := range m.Targets {
 		add("target type", t.Type)
 		add("target", t.ID)
+		add("or of the type", t.Else)
 	}
 	add("request", m.RequestID)
 	add("words", m.Search)

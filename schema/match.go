@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -150,6 +151,9 @@ func MatchOf(p *activitypb.Match) (Match, error) {
 		if !m.Want(target) {
 			return Match{}, fmt.Errorf("%w: more than %d targets in a command", ErrRecord, MaxTargetsMatch)
 		}
+	}
+	if !slices.Equal(m.Proto().Targets, p.Targets) { // an empty one would be no condition
+		return Match{}, fmt.Errorf("%w: a target of a command says nothing", ErrRecord)
 	}
 	if len(p.ProtoReflect().GetUnknown()) > 0 {
 		return Match{}, fmt.Errorf("%w: a command with conditions of a newer version", ErrRecord)

@@ -176,7 +176,7 @@ FROM activity ARRAY JOIN arrayFilter(x -> x.2 != '', arrayConcat(
   arrayDistinct(arrayMap(t -> ('target', splitByChar('\0', t)[1]), targets)))) AS e
 WHERE tenant = {tenant:String} AND %s GROUP BY tenant, e.1, e.2, h, d`
 	countErased = `INSERT INTO erased (command, at, received, entries)
-SELECT {command:UUID}, fromUnixTimestamp64Milli({issued_at:Int64}, 'UTC'), toDate(received_at) AS d, count()
+SELECT {command:UUID}, now64(3), toDate(received_at) AS d, count()
 FROM activity WHERE tenant = {tenant:String} AND %s GROUP BY d`
 )
 
@@ -196,7 +196,6 @@ func (p *partition) subtract(ctx context.Context, c command, cond condition, tok
 	if c.Counted {
 		statements = append(statements, struct{ table, query string }{"erased", countErased})
 		own["param_command"] = uuid.UUID(c.Id).String()
-		own["param_issued_at"] = strconv.FormatInt(c.IssuedAt, 10)
 	}
 	for _, s := range statements {
 		own["insert_deduplication_token"] = token + ":" + s.table

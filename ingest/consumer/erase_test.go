@@ -22,9 +22,9 @@ func means(m schema.Match, e schema.Entry, received int64) bool {
 		name = e.ActorID
 	}
 	for _, t := range m.Targets {
-		ok := t == schema.TargetMatch{} || t.Type == schema.DeviceTarget && e.Device != "" && is(t.ID, e.Device)
-		for _, has := range e.Targets {
-			ok = ok || has.Type == t.Type && is(t.ID, has.ID)
+		ok := t == schema.TargetMatch{}
+		for _, has := range append([]schema.Target{{Type: schema.DeviceTarget, ID: e.Device}}, e.Targets...) {
+			ok = ok || has.ID != "" && is(t.ID, has.ID) && (is(t.Type, has.Type) || t.Else != "" && t.Else == has.Type)
 		}
 		if !ok {
 			return false
@@ -64,6 +64,8 @@ func matches(now int64) []schema.Match {
 		{Targets: [5]schema.TargetMatch{{Type: "room"}}},
 		{Targets: [5]schema.TargetMatch{{Type: "door", ID: "2"}, {Type: "door"}}},
 		{Targets: [5]schema.TargetMatch{{Type: schema.DeviceTarget, ID: "SN-6"}}},
+		{Targets: [5]schema.TargetMatch{{ID: "x"}}},
+		{Targets: [5]schema.TargetMatch{{Type: schema.DeviceTarget, ID: "1", Else: "door"}}, Platform: "ios"},
 		{Start: at, End: at + 30*137_000},
 		{Start: at + 20*137_000, End: at + 50*137_000, Platform: "android"},
 		{Search: fmt.Sprint("Detail ", 7*schema.IDBlock+10)},
@@ -115,7 +117,7 @@ func TestEveryConditionOfAMatch(t *testing.T) {
 			Timestamp: 1_760_000_000_000, Action: odd, Platform: odd, Device: odd, ActorID: odd, ActorKind: odd, RequestID: odd, Detail: odd,
 			Targets: []schema.Target{{Type: odd, ID: odd}},
 		})
-		if taken := b.eraseMatch(0, "default", m); i >= 15 && taken == 0 {
+		if taken := b.eraseMatch(0, "default", m); i >= len(matches(0)) && taken == 0 {
 			t.Errorf("%+v takes nothing, so that it shows nothing", m)
 		}
 	}
@@ -138,7 +140,15 @@ func TestACommandThatIsNotUnderstoodTakesNothing(t *testing.T) {
 		"no condition":              func(c *activitypb.Command) { c.Refs, c.Match = nil, &activitypb.Match{} },
 		"a condition with NUL":      func(c *activitypb.Command) { c.Refs, c.Match = nil, &activitypb.Match{Device: "a\x00"} },
 		"a condition without UTF-8": func(c *activitypb.Command) { c.Refs, c.Match = nil, &activitypb.Match{Device: "\xff"} },
-		"too many targets":          func(c *activitypb.Command) { c.Refs, c.Match = nil, &activitypb.Match{Targets: make([]string, 6)} },
+		"too many targets": func(c *activitypb.Command) {
+			c.Refs, c.Match = nil, &activitypb.Match{Targets: slices.Repeat([]string{"door\x001"}, 6)}
+		},
+		"an empty target": func(c *activitypb.Command) {
+			c.Refs, c.Match = nil, &activitypb.Match{Device: "SN-1", Targets: []string{""}}
+		},
+		"a target without an id": func(c *activitypb.Command) {
+			c.Refs, c.Match = nil, &activitypb.Match{Targets: []string{"door"}}
+		},
 		"an end before the start":   func(c *activitypb.Command) { c.Refs, c.Match = nil, &activitypb.Match{Start: 2, End: 1} },
 		"a short id":                func(c *activitypb.Command) { c.Id = c.Id[:15] },
 		"no tenant":                 func(c *activitypb.Command) { c.Tenant = "" },

@@ -34,7 +34,7 @@ type notedEntry struct {
 
 // specify says what a partition's log comes to: an entry counts unless its id has been there, or its key was given to an
 // entry that is still there, within the window; a delete takes what lies before it.
-func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, dead map[block.Place]bool) {
+func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, dead map[block.Place]bool, erased int) {
 	stored, dead = map[uint64]notedEntry{}, map[block.Place]bool{}
 	offsets, seen := map[uint64]int64{}, map[uint64]bool{}
 	for offset, r := range log {
@@ -52,14 +52,18 @@ func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, d
 			stored[e.id], offsets[e.id] = e, int64(offset)
 		}
 		if c := r.command; c != nil {
+			before := len(stored)
 			maps.DeleteFunc(stored, func(id uint64, e notedEntry) bool {
 				named := len(c.Refs) == 0 || slices.ContainsFunc(c.Refs, func(r *activitypb.Ref) bool { return r.Id == id })
 				meant := c.Match == nil || means(r.match, entry(int(id)), e.received)
 				return e.tenant == c.Tenant && offsets[id] < c.Before && named && meant
 			})
+			if c.Counted {
+				erased += before - len(stored)
+			}
 		}
 	}
-	return stored, dead
+	return stored, dead, erased
 }
 
 // holder is the latest of the entries that have e's key.
@@ -87,7 +91,7 @@ type history struct {
 }
 
 // TestAnyHistoryIsExact has random histories of writes, repetitions, deletes, crashes, rebalances, lost answers and lost offsets
-// come to what specify says, in the entries, in both rollups, and in the dead letters. More of them: -rapid.checks=1000.
+// come to what specify says, in the entries, in both rollups, in what commands took, and in the dead letters. More of them: -rapid.checks=1000.
 func TestAnyHistoryIsExact(t *testing.T) {
 	few(t, 20)
 	broker := testbed.Kafka(t, 1)
@@ -364,12 +368,13 @@ func (h *history) finish(t *rapid.T) {
 
 // check compares what is stored with what should be, unless a part of the log is not stored yet.
 func (h *history) check(t *rapid.T) {
-	want, graves := map[uint64]sent{}, map[string]bool{}
+	want, graves, erased := map[uint64]sent{}, map[string]bool{}, 0
 	for p := range h.log {
 		if h.settled[p] != h.sent[p] {
 			return
 		}
-		stored, dead := specify(h.log[p][:h.sent[p]], h.window)
+		stored, dead, n := specify(h.log[p][:h.sent[p]], h.window)
+		erased += n
 		for id := range stored {
 			want[id] = sent{partition: p}
 		}
@@ -379,6 +384,9 @@ func (h *history) check(t *rapid.T) {
 	}
 	if err := exact(h.ctx, h.conn, want); err != nil {
 		t.Fatal(err)
+	}
+	if n, err := numbers(h.ctx, h.conn, 1, "SELECT toInt64(sum(entries)) FROM erased"); err != nil || n[0] != int64(erased) {
+		t.Fatalf("got %v entries noted as erased, %v, want %d", n, err, erased)
 	}
 	var got []string
 	if err := h.conn.QueryRow(h.ctx, "SELECT groupUniqArray(format('{}:{}.{}', toString(kpart), toString(koff), toString(kidx))) FROM dead_letters").Scan(&got); err != nil {

@@ -3,7 +3,7 @@
 -- No partitions: a token counts within one, and a replay in another month must find it.
 CREATE TABLE IF NOT EXISTS erased (
   command  UUID,
-  at       DateTime64(3, 'UTC'), -- when the command was issued
+  at       DateTime64(3, 'UTC'), -- when it was noted, by the server's clock: its rows expire by it
   received Date,
   entries  UInt64
 ) ENGINE = MergeTree
