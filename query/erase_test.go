@@ -324,7 +324,8 @@ func TestPatchesAreApplied(t *testing.T) {
 	cfg := query.Defaults()
 	cfg.PatchInterval = 50 * time.Millisecond
 	reg := prometheus.NewRegistry()
-	s := query.New(cfg, db.Conn, nil, slog.New(slog.DiscardHandler), reg)
+	nowhere := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1"), Timeout: time.Second} // patches need no Kafka
+	s := query.New(cfg, db.Conn, nowhere, slog.New(slog.DiscardHandler), reg)
 	for i := range uint64(20) {
 		db.Put(t, schema.Entry{Tenant: "a", ID: i + 1, Timestamp: 1_707_724_800_000, Action: "x"})
 	}
