@@ -25,6 +25,7 @@ type world struct {
 	runs     int
 	calls    int
 	cursors  []cursor       // that were given out, to whom
+	begun    query.Mark     // before the entries of the check
 	breaches map[string]int // foreign rows, by the call that showed them
 }
 
@@ -36,8 +37,8 @@ type cursor struct {
 // names end in what SQL, JSON, globs and lists of tenants might trip over.
 var names = []string{"", "'", `\'`, `") OR 1 = 1 --`, "%", "*", ",", "\u00e9", " ", "{tenant:String}"}
 
-// TestNoForeignRows has tenants list, count, get, page, make statistics, export and delete at random: none ever sees or touches an entry of
-// another one, while the administrator of all sees every entry with its tenant. That holds with either wall between tenants
+// TestNoForeignRows has tenants list, count, get, page, make statistics, export, follow, erase and delete at random: none ever sees or touches
+// an entry of another one, while the administrator of all sees every entry with its tenant. That holds with either wall between tenants
 // taken away; with both away it is seen to fail, so that it is known to notice.
 func TestNoForeignRows(t *testing.T) {
 	for _, tt := range []struct {
@@ -73,7 +74,7 @@ func TestNoForeignRows(t *testing.T) {
 
 // unnoticed are the calls that have shown no foreign row.
 func (w *world) unnoticed() []string {
-	return slices.DeleteFunc([]string{"list", "count", "get", "stats", "export"}, func(name string) bool { return w.breaches[name] > 0 })
+	return slices.DeleteFunc([]string{"list", "count", "get", "stats", "export", "tail"}, func(name string) bool { return w.breaches[name] > 0 })
 }
 
 // check lets new tenants call at random. open: no wall stands, so that foreign rows are counted and nothing else is looked at.
@@ -85,12 +86,27 @@ func (w *world) check(ctx context.Context, rt *rapid.T, open bool) {
 	}
 	slices.Sort(tenants)
 	tenants = slices.Compact(tenants)
+	w.begin(ctx, rt)
 	w.fill(ctx, rt, tenants)
 	for range 100 {
 		w.calls++
 		c := call{w: w, rt: rt, ctx: ctx, open: open, tenant: rapid.SampledFrom(append(tenants, schema.AllTenants)).Draw(rt, "who")}
-		c.one(rapid.IntRange(0, 24).Draw(rt, "call"))
+		c.one(rapid.IntRange(0, 27).Draw(rt, "call"))
 	}
+}
+
+// begin notes where tails are to begin that are to have all entries of the check.
+func (w *world) begin(ctx context.Context, rt *rapid.T) {
+	f, err := query.NewFilter(of(schema.AllTenants))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	tail, err := w.store.OpenTail(ctx, f, nil)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	w.begun = tail.Mark()
+	tail.Close()
 }
 
 // fill stores the same entries for each tenant, and waits until they can be read.
@@ -105,7 +121,7 @@ func (w *world) fill(ctx context.Context, rt *rapid.T, tenants []string) {
 		for i := range n {
 			e := schema.Entry{
 				Tenant: tenant, ID: first + uint64(i), Timestamp: 1_707_724_800_000 + int64(i%5)*3_000_000, Action: []string{"post", "like"}[i%2],
-				Platform: []string{"x", "y", "z"}[i%3], Device: fmt.Sprint("d", i%3), Detail: "some words", RequestID: "r",
+				Platform: []string{"x", "y", "z"}[i%3], Device: fmt.Sprint("d", i%3), Detail: words, RequestID: "r",
 			}
 			c.Add(&e, nil)
 			w.entries[e.ID] = e
@@ -148,8 +164,8 @@ func (c *call) sees(e schema.Entry) bool {
 	return c.tenant == schema.AllTenants || c.tenant == e.Tenant
 }
 
-// filter is a random one, and how many entries the tenant should see by it.
-func (c *call) filter() (query.Filter, int) {
+// filter is a random one, and the entries that the tenant should see by it.
+func (c *call) filter() (query.Filter, []schema.Entry) {
 	f, err := query.NewFilter(of(c.tenant))
 	if err != nil {
 		c.rt.Fatal(err)
@@ -162,17 +178,21 @@ func (c *call) filter() (query.Filter, int) {
 	if rapid.Bool().Draw(c.rt, "start") {
 		f.Start = 1_707_724_800_000 + 1
 	}
-	n := 0
+	var seen []schema.Entry
 	is := func(want, got string) bool { return want == "" || want == got }
 	for _, e := range c.w.entries {
-		if c.sees(e) && is(f.Platform, e.Platform) && is(f.Device, e.Device) && is(f.Action, e.Action) && e.Timestamp >= f.Start {
-			n++
+		if c.sees(e) && is(f.Platform, e.Platform) && is(f.Device, e.Device) && is(f.Action, e.Action) && e.Timestamp >= f.Start &&
+			is(f.RequestID, e.RequestID) && (f.Search == "" || e.Detail == words) {
+			seen = append(seen, e)
 		}
 	}
-	return f, n
+	return f, seen
 }
 
-// one makes the call of the number, from 0 to 24.
+// words is the text of every entry that is not an erasure's.
+const words = "some words"
+
+// one makes the call of the number, from 0 to 27.
 func (c *call) one(n int) {
 	switch {
 	case n < 7:
@@ -187,7 +207,11 @@ func (c *call) one(n int) {
 		c.get()
 	case n < 23:
 		c.export()
-	case n < 24 || c.w.calls%2 == 0:
+	case n < 25:
+		c.tail()
+	case n < 26:
+		c.erase()
+	case n < 27 || c.w.calls%2 == 0:
 		c.deleteOne()
 	default:
 		c.deleteAll()
@@ -195,7 +219,7 @@ func (c *call) one(n int) {
 }
 
 func (c *call) list() {
-	f, n := c.filter()
+	f, seen := c.filter()
 	l := query.Listing{
 		Filter: f, Limit: rapid.IntRange(1, 20).Draw(c.rt, "limit"), Offset: int64(rapid.IntRange(0, 3).Draw(c.rt, "offset")),
 		Order:  rapid.SampledFrom([]query.Order{query.NewestFirst, query.OldestFirst}).Draw(c.rt, "order"),
@@ -204,7 +228,7 @@ func (c *call) list() {
 	if l.Offset == 0 {
 		l.Snapshot = rapid.Bool().Draw(c.rt, "snapshot")
 	}
-	c.page(l, min(l.Limit, max(0, n-int(l.Offset))))
+	c.page(l, min(l.Limit, max(0, len(seen)-int(l.Offset))))
 }
 
 // page reads a page of n entries; n < 0: of as many as there are.
@@ -251,18 +275,18 @@ func (c *call) follow() {
 }
 
 func (c *call) count() {
-	f, n := c.filter()
+	f, seen := c.filter()
 	got, err := c.w.store.Count(c.ctx, f)
 	if err != nil {
 		c.rt.Fatal(err)
 	}
-	if got != uint64(n) {
-		c.breach("count", got, n)
+	if got != uint64(len(seen)) {
+		c.breach("count", got, len(seen))
 	}
 }
 
 func (c *call) stats() {
-	f, n := c.filter()
+	f, seen := c.filter()
 	q := query.Statistics{Filter: f, Top: 10, By: rapid.SampledFrom([]query.Dimension{query.ByNothing, query.ByAction, query.ByPlatform, query.ByDevice}).Draw(c.rt, "by")}
 	if rapid.Bool().Draw(c.rt, "by time") {
 		q.Interval = time.Hour
@@ -271,13 +295,16 @@ func (c *call) stats() {
 	if err != nil {
 		c.rt.Fatal(err)
 	}
-	if got.Total != uint64(n) {
-		c.breach("stats", got.Total, n)
+	seen = slices.DeleteFunc(seen, func(e schema.Entry) bool { // one without a value is in no group
+		return q.By == query.ByPlatform && e.Platform == "" || q.By == query.ByDevice && e.Device == ""
+	})
+	if got.Total != uint64(len(seen)) {
+		c.breach("stats", got.Total, len(seen))
 	}
 }
 
 func (c *call) export() {
-	f, n := c.filter()
+	f, seen := c.filter()
 	x, err := c.w.store.OpenExport(c.ctx, query.Export{Filter: f})
 	if err != nil {
 		c.rt.Fatal(err)
@@ -292,14 +319,93 @@ func (c *call) export() {
 		return nil
 	})
 	switch {
-	case errors.Is(err, errForeign), err == nil && got != n:
-		c.breach("export", got, n, err)
+	case errors.Is(err, errForeign), err == nil && got != len(seen):
+		c.breach("export", got, len(seen), err)
 	case err != nil:
 		c.rt.Fatal(err)
 	}
 }
 
 var errForeign = errors.New("a foreign row")
+
+// tail follows from before the check's entries on until it has had what there is.
+func (c *call) tail() {
+	f, seen := c.filter()
+	tail, err := c.w.store.OpenTail(c.ctx, f, &c.w.begun)
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	defer tail.Close()
+	for got := 0; ; {
+		patience := 5 * time.Second
+		if got >= len(seen) || c.tenant == schema.AllTenants || c.open {
+			patience = 20 * time.Millisecond // nothing is to come
+		}
+		found, err := tail.Next(c.ctx, patience)
+		if err != nil {
+			c.rt.Fatal(err)
+		}
+		for _, e := range found {
+			if own, ok := c.w.entries[e.ID]; !ok || own.Tenant != e.Tenant || !c.sees(own) {
+				c.breach("tail", e.ID, own.Tenant, e.Tenant)
+				return
+			}
+		}
+		got += len(found)
+		switch {
+		case len(found) > 0:
+		case got != len(seen) && c.tenant != schema.AllTenants: // who sees everything has entries of earlier checks, too
+			c.breach("tail", got, len(seen))
+			return
+		default:
+			return
+		}
+	}
+}
+
+// erase takes what was liked, and finds the entry that tells of it.
+func (c *call) erase() {
+	f, err := query.NewFilter(of(c.tenant))
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	f.Action = "like"
+	got, err := c.w.store.EraseMatching(c.ctx, of(c.tenant), f)
+	if c.tenant == schema.AllTenants {
+		c.forbidden(err)
+		return
+	}
+	if err != nil {
+		c.rt.Fatal(err)
+	}
+	before := len(c.w.entries)
+	maps.DeleteFunc(c.w.entries, func(_ uint64, e schema.Entry) bool { return e.Tenant == c.tenant && e.Action == "like" })
+	if gone := before - len(c.w.entries); got != uint64(gone) {
+		c.breach("erase", got, gone)
+	}
+	if got > 0 {
+		c.told(f)
+	}
+}
+
+// told waits for the entry of an erasure, and takes it among the tenant's.
+func (c *call) told(f query.Filter) {
+	f.Action = "activity.erase"
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		page, err := c.w.store.List(c.ctx, query.Listing{Filter: f, Limit: query.MaxLimit, Fields: query.Everything})
+		if err != nil {
+			c.rt.Fatal(err)
+		}
+		for _, e := range page.Entries {
+			if _, known := c.w.entries[e.ID]; !known && e.Tenant == c.tenant {
+				c.w.entries[e.ID] = e
+				c.w.all = append(c.w.all, e.ID)
+				return
+			}
+		}
+	}
+	c.rt.Fatalf("no entry tells %q of an erasure", c.tenant)
+}
 
 // anyID is an id of anybody's, perhaps of an entry that is gone.
 func (c *call) anyID() (id uint64, e schema.Entry, there bool) {
