@@ -116,7 +116,8 @@ func (s *Set) follow(ctx context.Context, well func()) error {
 			}
 		}
 		if offset >= p.end {
-			s.keys.Store(&keys)
+			known := keys // a variable of its own: readers look through its address while keys gets another value
+			s.keys.Store(&known)
 			s.seen.SetToCurrentTime()
 		}
 	}
