@@ -147,6 +147,13 @@ func TestFullDiskIsRefused(t *testing.T) {
 	c.query("SELECT count() FROM t", "200")
 }
 
+func TestInsertsTakeNothingFromStandardInput(t *testing.T) {
+	c := start(t)
+	c.want(http.StatusOK, table, nil)
+	c.want(http.StatusOK, "INSERT INTO t (id, text) VALUES (1, 'from the statement')", nil)
+	c.query("SELECT id, text FROM t", "1\tfrom the statement")
+}
+
 func TestReadyTellsOfAFullDisk(t *testing.T) {
 	f := folder{path: t.TempDir(), reserve: 1}
 	if err := f.ready(); err != nil {

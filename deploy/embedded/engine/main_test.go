@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +38,10 @@ func TestMain(m *testing.M) {
 	if folder := os.Getenv(child); folder != "" {
 		os.Exit(runChild(folder, os.Getenv(again)))
 	}
+	if err := rowsOnInput(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if shared.engine != nil {
 		shared.stop()
@@ -49,7 +54,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// rowsOnInput gives the tests' process a standard input on which something waits that looks like rows.
+func rowsOnInput() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	if _, err := w.WriteString("(7, 'from elsewhere')\n"); err != nil {
+		return err
+	}
+	return errors.Join(w.Close(), syscall.Dup2(int(r.Fd()), 0), r.Close())
+}
+
 func runChild(folder, other string) int {
+	// Whoever started the child holds its standard input, which the engine leaves; when that closes, or on SIGINT, it ends.
+	held, err := syscall.Dup(0)
+	if err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
 	if other != "" {
 		for _, folder := range []string{folder, other, other} {
 			e, err := Open(context.Background(), Config{Addr: "127.0.0.1:0", DataDir: folder, Password: password})
@@ -69,10 +92,9 @@ func runChild(folder, other string) int {
 		return 1
 	}
 	fmt.Println("address:", e.Addr())
-	// Whoever started the child holds its standard input; when that closes, or on SIGINT, it ends.
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
+		_, _ = io.Copy(io.Discard, os.NewFile(uintptr(held), "standard input"))
 		cancel()
 	}()
 	if err := e.Run(ctx); err != nil {
@@ -95,12 +117,17 @@ func startChild(t *testing.T, folder string, env ...string) (cmd *exec.Cmd, line
 	if err != nil {
 		t.Fatal(err)
 	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = in.Close()
 		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("child %d: %v\n%s", cmd.Process.Pid, cmd.ProcessState, &said)
+		}
 	})
 	line, err = bufio.NewReader(out).ReadString('\n')
 	if err != nil {

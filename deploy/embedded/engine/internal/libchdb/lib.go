@@ -1,8 +1,9 @@
 // Package libchdb binds libchdb, ClickHouse as a shared library, without cgo.
 //
-// It promises three things its C interface does not: the process's signal actions survive every connect (the library
+// It promises four things its C interface does not: the process's signal actions survive every connect (the library
 // resets SIGSEGV and its like to the default, after which a recovered nil dereference would end the process), no data
-// is ever spliced into a statement's text, and what one query sets is gone before the next one on its connection.
+// is ever spliced into a statement's text or taken from standard input, which is empty once the library is loaded, and what one
+// query sets is gone before the next one on its connection.
 //
 // A process holds one engine with one data folder. Connections are opened at start and kept.
 package libchdb
@@ -59,7 +60,7 @@ func Load(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := useUTC(); err != nil {
+	if err := errors.Join(useUTC(), leaveInput()); err != nil {
 		return err
 	}
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)

@@ -3,6 +3,7 @@ package libchdb
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -25,6 +26,20 @@ func useUTC() error {
 	purego.RegisterLibFunc(&setenv, libc, "setenv")
 	if setenv("TZ", "UTC", 1) != 0 {
 		return errors.New("set the engine's time zone")
+	}
+	return nil
+}
+
+// leaveInput gives the process an empty standard input: libchdb would take what waits there for the rows of an INSERT … VALUES
+// that has its own, as clickhouse-local does, and makes it non-blocking for whoever else has it open.
+func leaveInput() error {
+	empty, err := os.Open(os.DevNull)
+	if err != nil {
+		return fmt.Errorf("leave standard input: %w", err)
+	}
+	defer func() { _ = empty.Close() }()
+	if err := replace(int(empty.Fd()), int(os.Stdin.Fd())); err != nil {
+		return fmt.Errorf("leave standard input: %w", err)
 	}
 	return nil
 }
