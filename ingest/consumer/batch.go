@@ -100,6 +100,15 @@ type limits struct {
 	rows, bytes int
 }
 
+// ample is the part of its limits from which on a batch costs little more than its rows do: to wait for others would spare
+// nothing.
+const ample = 2
+
+// spare is how much of what b costs a larger batch would spare, in percent.
+func (l limits) spare(b *batch) int {
+	return max(0, 100-ample*max(100*b.rows/l.rows, 100*b.bytes/l.bytes))
+}
+
 // maxCommands bounds how long one batch of deletes may take.
 const maxCommands = 256
 
@@ -110,8 +119,9 @@ type batch struct {
 	rows, bytes int
 	commands    int
 	keyed       bool
-	received    int64 // Unix ms; the earliest of the keyed chunks
-	replay      bool  // its range was declared before; limits do not count
+	received    int64     // Unix ms; the earliest of the keyed chunks
+	replay      bool      // its range was declared before; limits do not count
+	ahead       *assembly // what it comes to, where that was found out while the batch before it was written
 }
 
 func newBatch(first int64) *batch {
@@ -144,6 +154,22 @@ func (b *batch) add(r record, s shape) {
 }
 
 func (b *batch) empty() bool { return len(b.records) == 0 }
+
+// since is when b's first record was appended, in Unix ms; 0 if there is none.
+func (b *batch) since() int64 {
+	if b.empty() {
+		return 0
+	}
+	return b.records[0].at
+}
+
+// drop gives back what b has been assembled in.
+func (b *batch) drop(to *pool) {
+	if b.ahead != nil {
+		to.put(b.ahead)
+		b.ahead = nil
+	}
+}
 
 // maxRecordRows is how many entries of one record have an index that fits its column.
 const maxRecordRows = math.MaxUint16 + 1

@@ -35,7 +35,7 @@ type Config struct {
 	SessionTimeout time.Duration // after which the group gives a silent member's partitions to others
 	MaxRows        int           // of a batch
 	MaxBytes       int           // of a batch's records
-	MemoryBytes    int           // for records of all partitions together; lowers MaxBytes where there are many
+	MemoryBytes    int           // for records of all partitions together, two batches each; lowers MaxBytes where there are many
 	MaxAge         time.Duration // the longest that a record waits for others to be stored with
 	InsertTimeout  time.Duration // of one try
 	DrainTimeout   time.Duration // the longest that a batch under way may take once Run's context has ended
@@ -47,7 +47,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Topic: "activity", SessionTimeout: 6 * time.Second,
-		MaxRows: 250_000, MaxBytes: 32 << 20, MemoryBytes: 64 << 20, MaxAge: time.Second,
+		MaxRows: 180_000, MaxBytes: 32 << 20, MemoryBytes: 128 << 20, MaxAge: time.Second,
 		InsertTimeout: time.Minute, DrainTimeout: 8 * time.Second,
 		KeyWindow: 24 * time.Hour, MaxKeys: 200_000,
 	}
@@ -108,7 +108,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 	m := newMetrics(reg)
 	return &Consumer{
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
-		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: newPool(2), health: newHealth(log, m.alarms), watch: newWatch(),
+		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: newPool(4), health: newHealth(log, m.alarms), watch: newWatch(),
 	}
 }
 

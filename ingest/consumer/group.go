@@ -106,7 +106,7 @@ func (c *Consumer) start(stop context.Context, g *kafka.Generation, workers *syn
 }
 
 func (c *Consumer) partition(number int, m member, of int) *partition {
-	maxBytes := max(1<<20, min(c.cfg.MaxBytes, c.cfg.MemoryBytes/of))
+	maxBytes := max(1<<20, min(c.cfg.MaxBytes, c.cfg.MemoryBytes/(2*of))) // one is written while the next one comes
 	log := c.log.With(slog.Int("partition", number))
 	return &partition{
 		Consumer: c, number: number, member: m, log: log, metric: c.metrics.of(number),

@@ -159,4 +159,14 @@ func (p *pool) get(ctx context.Context) (*assembly, error) {
 	}
 }
 
+// spare is one that nobody waits for, or nil.
+func (p *pool) spare() *assembly {
+	select {
+	case a := <-p.free:
+		return a
+	default:
+		return nil
+	}
+}
+
 func (p *pool) put(a *assembly) { p.free <- a }

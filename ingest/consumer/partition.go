@@ -55,27 +55,19 @@ func (p *partition) run(ctx, stop context.Context) error {
 	wg.Go(func() { p.fetch.run(fetching, p.next) })
 	defer wg.Wait()
 	defer cancel()
-	for {
-		b, t, err := p.take(stop)
-		if err != nil || b.empty() {
+	for b := newBatch(p.next); ; {
+		t, ok, err := p.take(stop, b)
+		if err != nil || !ok {
 			return err
 		}
 		began := time.Now()
-		err = p.store(ctx, b)
-		p.pacer.Done(t, time.Since(began))
+		next, err := p.store(ctx, b)
+		p.pacer.Done(t, time.Since(began)*time.Duration(p.limits.spare(b))/100)
 		if err != nil {
 			return err
 		}
-		if err := p.rest(ctx); err != nil {
-			return err
-		}
+		b = next
 	}
-}
-
-// rest declares that nothing is under way, so that readers see what has been stored.
-func (p *partition) rest(ctx context.Context) error {
-	p.since.Store(0)
-	return p.commit(ctx, p.next, repeat.NoIntent)
 }
 
 // assign learns where the partition stands: in the group, in the log, and in ClickHouse.
@@ -176,40 +168,47 @@ func (p *partition) bounds(ctx context.Context) (start, end int64, err error) {
 	return start, end, err
 }
 
-// take gathers the next batch. The turn is the batch's, nil if it needed none. The batch is empty when stop, or the
-// generation, has ended.
-func (p *partition) take(stop context.Context) (*batch, *pace.Turn, error) {
+// take fills b until it is to be stored; not ok when stop, or the generation, has ended before. The turn is the batch's, nil
+// if it needed none.
+func (p *partition) take(stop context.Context, b *batch) (t *pace.Turn, ok bool, err error) {
+	if b.ahead != nil {
+		return nil, true, nil
+	}
 	w := waiting{p: p}
 	defer w.end()
-	b := newBatch(p.next)
 	b.replay = p.intent >= p.next
 	for {
-		if p.fill(b) {
-			return b, nil, nil
+		complete := p.fill(b)
+		p.since.Store(b.since())
+		if complete {
+			return nil, true, nil
+		}
+		if p.pending.err != nil {
+			return nil, false, p.pending.err
 		}
 		select {
-		case next, ok := <-p.fetch.pages:
-			if !ok || next.err != nil {
-				return newBatch(p.next), nil, next.err
+		case next, more := <-p.fetch.pages:
+			if !more {
+				return nil, false, nil
 			}
 			p.turnPage(next)
 			continue
 		default:
 		}
 		if b.commands > 0 {
-			return b, nil, nil
+			return nil, true, nil
 		}
 		w.begin(b)
 		select {
 		case <-stop.Done():
-			return newBatch(p.next), nil, nil
+			return nil, false, nil
 		case <-w.late:
-			return b, nil, nil
+			return nil, true, nil
 		case <-w.ready:
-			return b, w.keep(), nil
-		case next, ok := <-p.fetch.pages:
-			if !ok || next.err != nil {
-				return newBatch(p.next), nil, next.err
+			return w.keep(), true, nil
+		case next, more := <-p.fetch.pages:
+			if !more {
+				return nil, false, nil
 			}
 			p.turnPage(next)
 		}
@@ -218,7 +217,9 @@ func (p *partition) take(stop context.Context) (*batch, *pace.Turn, error) {
 
 func (p *partition) turnPage(next page) {
 	p.pending = next
-	p.metric.lag.Set(float64(next.end - p.next))
+	if next.err == nil {
+		p.metric.lag.Set(float64(next.end - p.next))
+	}
 }
 
 // fill moves records into b until none is left or b is complete.
@@ -235,9 +236,6 @@ func (p *partition) fill(b *batch) (complete bool) {
 		s := inspect(r.value)
 		if !b.fits(s, r.value, p.limits) {
 			return true
-		}
-		if b.empty() {
-			p.since.Store(r.at)
 		}
 		b.add(r, s)
 		p.pending.records = p.pending.records[1:]

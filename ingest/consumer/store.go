@@ -33,25 +33,42 @@ func (p *partition) at(point string) error {
 }
 
 // store declares b, stores what it holds in ClickHouse, and applies its deletes. Whatever it is cut off at, the next owner
-// of the partition takes the same range under the same token and comes to the same end.
-func (p *partition) store(ctx context.Context, b *batch) error {
-	if err := p.declare(ctx, b); err != nil {
-		return err
-	}
-	a, err := p.assemblies.get(ctx)
-	if err != nil {
-		return err
+// of the partition takes the same range under the same token and comes to the same end. It returns the batch that was begun
+// meanwhile.
+func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error) {
+	a := b.ahead
+	if a == nil {
+		if a, err = p.assemblies.get(ctx); err != nil {
+			return nil, err
+		}
 	}
 	defer p.assemblies.put(a)
-	if err := p.assemble(ctx, a, b); err != nil {
-		return err
+	if err := p.declare(ctx, b); err != nil {
+		return nil, err
 	}
-	if err := p.write(ctx, a, b); err != nil {
-		return err
+	if b.ahead == nil {
+		if err := p.assemble(ctx, a, b); err != nil {
+			return nil, err
+		}
 	}
-	if err := p.erase(ctx, a.commands); err != nil {
-		return err
+	g := p.gather(a, b)
+	err = p.write(ctx, a, b)
+	if err == nil {
+		err = p.erase(ctx, a.commands)
 	}
+	next = g.end()
+	if err == nil {
+		err = p.settle(ctx, a, b, next)
+	}
+	if err != nil {
+		next.drop(p.assemblies)
+	}
+	return next, err
+}
+
+// settle takes over what b has come to. Unless the next batch is about to be declared it declares that nothing is under way,
+// so that readers see what has been stored.
+func (p *partition) settle(ctx context.Context, a *assembly, b, next *batch) error {
 	p.metric.stored(a, b)
 	p.blocks, p.next, p.intent = a.blocks, b.last+1, repeat.NoIntent
 	a.keys.Keep()
@@ -59,7 +76,11 @@ func (p *partition) store(ctx context.Context, b *batch) error {
 		p.keys.Forget() // what they took away must not be held against a repetition, and is not after a restart either
 	}
 	p.metric.lag.Set(float64(max(0, p.pending.end-p.next)))
-	return nil
+	p.since.Store(next.since())
+	if next.ahead != nil {
+		return nil
+	}
+	return p.commit(ctx, p.next, repeat.NoIntent)
 }
 
 // declare commits the batch's first offset with its last one: the batch before is complete, and this one is under way.

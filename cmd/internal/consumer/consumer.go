@@ -17,9 +17,9 @@ const drainTime = 5 * time.Second
 // Settings say how the consumer batches.
 type Settings struct {
 	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes its partitions." default:"6s" env:"SESSION_TIMEOUT"`
-	BatchRows      int           `help:"Entries that are stored at once." default:"250000" env:"BATCH_ROWS"`
+	BatchRows      int           `help:"Entries that are stored at once." default:"180000" env:"BATCH_ROWS"`
 	BatchAge       time.Duration `help:"How long an entry may wait for others to be stored with." default:"1s" env:"BATCH_AGE"`
-	BatchMemory    int           `help:"Bytes of records in memory, of all partitions together." default:"134217728" env:"BATCH_MEMORY"`
+	BatchMemory    int           `help:"Bytes of records in memory, of all partitions together, two batches each." default:"134217728" env:"BATCH_MEMORY"`
 	InsertTimeout  time.Duration `help:"How long one try to store a batch may take." default:"1m" env:"INSERT_TIMEOUT"`
 }
 
