@@ -16,12 +16,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 const password = "p'w?&"
@@ -63,12 +63,12 @@ func rowsOnInput() error {
 	if _, err := w.WriteString("(7, 'from elsewhere')\n"); err != nil {
 		return err
 	}
-	return errors.Join(w.Close(), syscall.Dup2(int(r.Fd()), 0), r.Close())
+	return errors.Join(w.Close(), unix.Dup2(int(r.Fd()), 0), r.Close())
 }
 
 func runChild(folder, other string) int {
 	// Whoever started the child holds its standard input, which the engine leaves; when that closes, or on SIGINT, it ends.
-	held, err := syscall.Dup(0)
+	held, err := unix.Dup(0)
 	if err != nil {
 		fmt.Println("error:", err)
 		return 1

@@ -3,8 +3,6 @@ package libchdb
 import (
 	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -20,6 +18,3 @@ func NewFile(folder string) (*File, error) {
 	}
 	return &File{File: f, temporary: true}, nil
 }
-
-// replace makes the descriptor old mean the file that descriptor is open on.
-func replace(descriptor, old int) error { return unix.Dup2(descriptor, old) }

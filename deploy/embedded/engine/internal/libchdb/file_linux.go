@@ -20,6 +20,3 @@ func NewFile(string) (*File, error) {
 	}
 	return &File{File: os.NewFile(uintptr(fd), "insert")}, nil
 }
-
-// replace makes the descriptor old mean the file that descriptor is open on.
-func replace(descriptor, old int) error { return unix.Dup3(descriptor, old, 0) }

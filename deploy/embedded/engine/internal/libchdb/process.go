@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
+	"golang.org/x/sys/unix"
 )
 
 // guarded are the signals that libchdb takes for itself on every connect, and SIGURG, by which Go preempts goroutines.
@@ -38,7 +39,7 @@ func leaveInput() error {
 		return fmt.Errorf("leave standard input: %w", err)
 	}
 	defer func() { _ = empty.Close() }()
-	if err := replace(int(empty.Fd()), int(os.Stdin.Fd())); err != nil {
+	if err := unix.Dup2(int(empty.Fd()), int(os.Stdin.Fd())); err != nil {
 		return fmt.Errorf("leave standard input: %w", err)
 	}
 	return nil

@@ -49,7 +49,7 @@ func TestRefused(t *testing.T) {
 		"SELECT 1; SELECT 2", "SELECT 1;;", "SELECT 1; /* */ DROP TABLE t", "SELECT ';'; DROP TABLE t",
 		"SELECT 1 -- ;\n; DROP TABLE t", "SELECT '\\'; DROP TABLE t; --'; DROP TABLE t", "INSERT INTO t SELECT 1; SELECT 2",
 		"SET max_threads = 1", "USE system", "ATTACH TABLE t", "GRANT ALL ON *.* TO default", "EXECUTE AS x SELECT 1", "",
-		"SELECT 1 INTO OUTFILE 'out.csv'", "select 1 into/**/outfile '/tmp/x'", "INSERT INTO t FROM INFILE '/etc/passwd' FORMAT TSV",
+		"SELECT 1 INTO OUTFILE 'out.csv'", "select 1 into/**/outfile '/srv/x'", "INSERT INTO t FROM INFILE '/etc/passwd' FORMAT TSV",
 		"SELECT * FROM file('/etc/passwd')", "SELECT FILE ('/etc/passwd')", "SELECT `file`/**/('/etc/passwd')", `SELECT "file" ('x')`,
 		"SELECT `fi\\x6ce`('x')", "SELECT * FROM url('http://x')", "INSERT INTO FUNCTION file('x') SELECT 1", "INSERT INTO TABLE FUNCTION null('x') SELECT 1",
 		"CREATE TABLE t (a String) ENGINE = File(TSV, 'x')", "CREATE TABLE t (a String) ENGINE URL('x')", "CREATE TABLE t (a String) ENGINE = `File`(TSV)",
