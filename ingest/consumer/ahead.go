@@ -13,10 +13,6 @@ type gathering struct {
 // gather begins the batch after b, of which a has been made.
 func (p *partition) gather(a *assembly, b *batch) *gathering {
 	g := &gathering{p: p, b: newBatch(b.last + 1), written: make(chan struct{}), done: make(chan struct{})}
-	if b.replay || b.commands > 0 {
-		close(g.done)
-		return g
-	}
 	go func() {
 		defer close(g.done)
 		if g.fill() && g.plain() {
@@ -45,15 +41,15 @@ func (g *gathering) fill() (complete bool) {
 	return true
 }
 
-// plain says that the batch can be assembled as it is. Event keys are compared with those of the batch before, which may yet
-// be refused; after deletes, and where ClickHouse must be asked, there is no need to be fast.
+// plain says that nothing but the ids before decides what the batch comes to: no event keys, which are compared with those of
+// the batch before, and no range of which ClickHouse may hold something.
 func (g *gathering) plain() bool {
-	return !g.b.keyed && g.b.commands == 0 && g.b.first > max(g.p.stored, g.p.counted)
+	return !g.b.keyed && g.b.first > max(g.p.stored, g.p.counted)
 }
 
-// assemble does what partition.assemble will find done.
+// assemble does what partition.assemble does for a plain batch, if there is memory for it.
 func (g *gathering) assemble(before *assembly) {
-	if g.b.ahead = g.p.assemblies.spare(); g.b.ahead != nil {
+	if g.b.ahead = g.p.assemblies.idle(); g.b.ahead != nil {
 		g.b.ahead.reset(g.p.number, before.blocks.Clone(), g.p.keys.Batch(), nil)
 		g.b.ahead.add(g.b)
 	}

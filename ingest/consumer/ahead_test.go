@@ -17,7 +17,7 @@ func TestABacklogIsStoredOnce(t *testing.T) {
 				b.produce(0, value)
 			}
 			reached := 0
-			c, _ := b.consumer(func(c *Consumer) {
+			c, stop := b.consumer(func(c *Consumer) {
 				c.cfg.MaxRows = 30 // three records
 				c.fail = func(_ int, at string) error {
 					time.Sleep(10 * time.Millisecond) // in which the next batch comes
@@ -34,6 +34,10 @@ func TestABacklogIsStoredOnce(t *testing.T) {
 			b.check()
 			if got := outcome(t, c, "repeated"); got < 120 {
 				t.Errorf("got %v repeated entries, want 120 or more", got)
+			}
+			stop()
+			if free := len(c.assemblies.free); free != cap(c.assemblies.free) {
+				t.Errorf("%d assemblies are free at the end, want all %d", free, cap(c.assemblies.free))
 			}
 		})
 	}

@@ -100,13 +100,10 @@ type limits struct {
 	rows, bytes int
 }
 
-// ample is the part of its limits from which on a batch costs little more than its rows do: to wait for others would spare
-// nothing.
-const ample = 2
-
-// spare is how much of what b costs a larger batch would spare, in percent.
-func (l limits) spare(b *batch) int {
-	return max(0, 100-ample*max(100*b.rows/l.rows, 100*b.bytes/l.bytes))
+// small is how small b is, in percent: 100 is empty, 0 is half of a limit or more. The smaller an insert, the more of what it
+// costs is not for its rows, and the longer the next one should wait for more of them.
+func (l limits) small(b *batch) int {
+	return max(0, 100-2*max(100*b.rows/l.rows, 100*b.bytes/l.bytes))
 }
 
 // maxCommands bounds how long one batch of deletes may take.

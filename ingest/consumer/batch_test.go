@@ -62,6 +62,16 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+func TestSmall(t *testing.T) {
+	for _, c := range [...]struct{ rows, bytes, want int }{
+		{0, 0, 100}, {1, 100, 98}, {10, 100, 80}, {10, 4000, 20}, {50, 0, 0}, {1, 5000, 0}, {100, 9999, 0}, {500, 50_000, 0},
+	} {
+		if got := (limits{rows: 100, bytes: 10_000}).small(&batch{rows: c.rows, bytes: c.bytes}); got != c.want {
+			t.Errorf("small() = %d for %d of 100 rows and %d of 10000 bytes, want %d", got, c.rows, c.bytes, c.want)
+		}
+	}
+}
+
 // FuzzInspect holds that what is seen of a record before it is decoded is what decoding finds.
 func FuzzInspect(f *testing.F) {
 	f.Add(packed(f, false, 3, 4))

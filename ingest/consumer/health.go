@@ -159,8 +159,8 @@ func (p *pool) get(ctx context.Context) (*assembly, error) {
 	}
 }
 
-// spare is one that nobody waits for, or nil.
-func (p *pool) spare() *assembly {
+// idle is one that nobody waits for, or nil.
+func (p *pool) idle() *assembly {
 	select {
 	case a := <-p.free:
 		return a

@@ -62,7 +62,7 @@ func (p *partition) run(ctx, stop context.Context) error {
 		}
 		began := time.Now()
 		next, err := p.store(ctx, b)
-		p.pacer.Done(t, time.Since(began)*time.Duration(p.limits.spare(b))/100)
+		p.pacer.Done(t, time.Since(began)*time.Duration(p.limits.small(b))/100)
 		if err != nil {
 			return err
 		}
