@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,7 +47,11 @@ func printMatrix(out *output, rows []*chaos.RowReport) {
 			}
 			figures = append(figures, text)
 		}
-		out.say("| %d | %s | %s | %s | **%s** |", r.Row, r.Fault, exactness(r.Report), strings.Join(figures, "; "), r.Verdict)
+		row := strconv.Itoa(r.Row)
+		if r.Seed != rows[0].Seed {
+			row += fmt.Sprintf(", seed %d", r.Seed)
+		}
+		out.say("| %s | %s | %s | %s | **%s** |", row, r.Fault, exactness(r.Report), strings.Join(figures, "; "), r.Verdict)
 	}
 	for _, r := range rows {
 		for _, why := range r.Reasons {

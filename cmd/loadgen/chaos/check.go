@@ -105,8 +105,9 @@ func (r *run) drain(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
+	position := r.reachedSoFar() // what is written from now on is not waited for
 	for {
-		_, err := conn.Count(ctx, client.Query{Position: r.reachedSoFar()})
+		_, err := conn.Count(ctx, client.Query{Position: position})
 		if err == nil {
 			return nil
 		}

@@ -26,6 +26,17 @@ func TestRowsAreTheMatrix(t *testing.T) {
 	}
 }
 
+func TestSeedsThatFoundSomethingAreKept(t *testing.T) {
+	for seed, want := range map[uint64][]uint64{7: {7, 43}, 43: {43}} {
+		if got := seedsOf(Row{Number: 13}, seed); !slices.Equal(got, want) {
+			t.Errorf("row 13 with seed %d is run with %v, want %v", seed, got, want)
+		}
+	}
+	if got := seedsOf(Row{Number: 1}, 7); !slices.Equal(got, []uint64{7}) {
+		t.Errorf("row 1 with seed 7 is run with %v", got)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	for name, c := range map[string]struct {
 		run  func(context.Context, *trial) error
