@@ -353,5 +353,3 @@ func textFault(r *block.Row) string {
 	}
 	return ""
 }
-
-func isText(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }

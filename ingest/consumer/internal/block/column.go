@@ -85,16 +85,25 @@ type dict struct {
 	keys   []uint32
 	wire   proto.ColLowCardinalityRaw
 	names  []string    // the values by key
+	last   uint32      // the key that was given last
 	recent [256]uint32 // key + 1 of the value that was asked for last, by its hash; 0 for none
 }
 
-// key is the number of v in the dictionary; it adds no row. Nearly every v is one of a few: what recent has is not looked
-// up in the map, at a third of the cost.
+// key is the number of v in the dictionary; it adds no row. Nearly every v is the one before or one of a few: what recent has
+// is not looked up in the map, at a third of the cost.
 func (c *dict) key(v string) uint32 {
-	near := &c.recent[xxhash.Sum64String(v)%uint64(len(c.recent))]
-	if *near > 0 && c.names[*near-1] == v {
-		return *near - 1
+	if len(c.names) > 0 && c.names[c.last] == v {
+		return c.last
 	}
+	near := &c.recent[xxhash.Sum64String(v)%uint64(len(c.recent))]
+	if *near == 0 || c.names[*near-1] != v {
+		*near = c.lookUp(v) + 1
+	}
+	c.last = *near - 1
+	return c.last
+}
+
+func (c *dict) lookUp(v string) uint32 {
 	k, ok := c.index[v]
 	if !ok {
 		if c.index == nil {
@@ -105,7 +114,6 @@ func (c *dict) key(v string) uint32 {
 		c.names = append(c.names, v)
 		c.values.append(v)
 	}
-	*near = k + 1
 	return k
 }
 
@@ -130,7 +138,7 @@ func (c *dict) reset() {
 	c.values.reset()
 	c.keys = c.keys[:0]
 	clear(c.names)
-	c.names = c.names[:0]
+	c.names, c.last = c.names[:0], 0
 	clear(c.recent[:])
 }
 

@@ -1,0 +1,33 @@
+package consumer
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// isText says whether s is UTF-8 without NUL. Nearly every text is ASCII, of which it looks at eight bytes at a time.
+func isText(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		// Without a byte of 0 nothing is borrowed, so that no high bit is set by that; a byte of 0 sets its own.
+		if w := word(s[i : i+8]); (w|(w-ones))&highs != 0 {
+			return isAnyText(s[i:])
+		}
+	}
+	for ; i < len(s); i++ {
+		if s[i]-1 >= utf8.RuneSelf-1 {
+			return isAnyText(s[i:])
+		}
+	}
+	return true
+}
+
+func isAnyText(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }
+
+// word is the first eight bytes of s; the compiler makes it one load.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
