@@ -125,14 +125,14 @@ func newBatch(first int64) *batch {
 	return &batch{first: first, last: first - 1, received: math.MaxInt64}
 }
 
-// fits says whether a record may join b. Nothing joins behind a command but another one, so that a batch ends with its
-// commands and every entry lies before them.
+// fits says whether a record may join b. Entries may lie behind a command: all are stored before it is applied, and it reaches
+// those before its own offset alone. Not those with event keys: it may take away what they are compared with.
 func (b *batch) fits(s shape, value []byte, l limits) bool {
-	if b.replay || len(b.records) == 0 {
+	switch {
+	case b.replay || len(b.records) == 0:
 		return true
-	}
-	if b.commands > 0 {
-		return s.command && s.rows <= 1 && b.commands < maxCommands
+	case s.command && b.commands == maxCommands, s.keyed && b.commands > 0:
+		return false
 	}
 	return b.rows+s.rows <= l.rows && b.bytes+len(value) <= l.bytes
 }

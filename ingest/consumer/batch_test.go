@@ -3,7 +3,6 @@ package consumer
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
@@ -150,10 +149,12 @@ func TestBatchBounds(t *testing.T) {
 		"too many rows":                {[]shape{entries(9)}, entries(2), 10, false},
 		"too many bytes":               {[]shape{entries(1)}, entries(1), 101, false},
 		"command after entries":        {[]shape{entries(9)}, command, 10, true},
-		"entries after a command":      {[]shape{command}, entries(1), 10, false},
+		"entries after a command":      {[]shape{command}, entries(1), 10, true},
+		"too many after a command":     {[]shape{command}, entries(10), 10, false},
+		"keys after a command":         {[]shape{command}, shape{rows: 1, keyed: true}, 10, false},
+		"keys before a command":        {[]shape{{rows: 1, keyed: true}}, command, 10, true},
 		"command after a command":      {[]shape{entries(1), command}, command, 10, true},
-		"too many commands":            {slices.Repeat([]shape{command}, maxCommands), command, 1, false},
-		"command that carries entries": {[]shape{command}, shape{rows: 5, command: true}, 10, false},
+		"command that carries entries": {[]shape{command}, shape{rows: 5, command: true}, 10, true},
 	} {
 		b := newBatch(0)
 		for i, s := range c.have {
@@ -162,6 +163,13 @@ func TestBatchBounds(t *testing.T) {
 		if got := b.fits(c.next, bytes.Repeat([]byte{1}, c.size), l); got != c.want {
 			t.Errorf("%s: fits() = %v, want %v", name, got, c.want)
 		}
+	}
+	b, wide := newBatch(0), limits{rows: 10 * maxCommands, bytes: 100}
+	for i := range int64(maxCommands) {
+		b.add(record{offset: i}, command)
+	}
+	if b.fits(command, nil, wide) || !b.fits(entries(1), nil, wide) {
+		t.Errorf("behind %d commands another one fits, or an entry does not", maxCommands)
 	}
 }
 
