@@ -135,6 +135,23 @@ func BenchmarkPipeline(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkDeletesInABacklog stores a topic of writes of a hundred entries, each followed by a delete of one of them.
+func BenchmarkDeletesInABacklog(b *testing.B) {
+	const deletes = 100
+	bd := newBed(b, 1)
+	for range deletes {
+		ids, _ := bd.send(0, "default", 100)
+		bd.erase(0, "default", ids[7])
+	}
+	b.ResetTimer()
+	bd.consumer()
+	bd.drain()
+	b.StopTimer()
+	b.ReportMetric(deletes/b.Elapsed().Seconds(), "deletes/s")
+	b.ReportMetric(0, "ns/op")
+	bd.check()
+}
+
 func cpu() time.Duration {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
