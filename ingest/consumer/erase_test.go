@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/activitylog/activitylog/schema"
@@ -91,6 +92,36 @@ func TestEraseByFilterWhereverItIsCutOff(t *testing.T) {
 			if got, err := numbers(t.Context(), b.conn, 1, "SELECT toInt64(sum(entries)) FROM erased WHERE command = (SELECT command FROM erased ORDER BY at LIMIT 1)"); err != nil || got[0] != int64(taken) {
 				t.Errorf("the first command is noted with %v entries, %v, want %d", got, err, taken)
 			}
+		})
+	}
+}
+
+// TestEntriesBehindADeleteStay has deletes between the entries of one batch, cut off at each point, and then reads the log again in
+// batches of other bounds.
+func TestEntriesBehindADeleteStay(t *testing.T) {
+	for _, point := range points {
+		t.Run(point, func(t *testing.T) {
+			b := newBed(t, 1)
+			ids, _ := b.send(0, "default", 10)
+			b.erase(0, "default", ids[3])
+			again, value := b.send(0, "default", 10)
+			b.erase(0, "default")
+			b.produce(0, value) // what the delete before it took
+			ids, _ = b.send(0, "default", 10)
+			b.erase(0, "default", ids[0], again[0])
+			b.send(0, "other", 5)
+			c, stop := b.consumer(failing(point, 1))
+			b.drain()
+			b.check()
+			stop()
+			var batches dto.Metric
+			if _ = c.metrics.rows.Write(&batches); batches.GetHistogram().GetSampleCount() != 1 {
+				t.Errorf("stored in %d batches, want 1", batches.GetHistogram().GetSampleCount())
+			}
+			b.forget()
+			b.consumer(func(c *Consumer) { c.cfg.MaxRows = 12 })
+			b.drain()
+			b.check()
 		})
 	}
 }
