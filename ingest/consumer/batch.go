@@ -106,8 +106,9 @@ func (l limits) small(b *batch) int {
 	return max(0, 100-2*max(100*b.rows/l.rows, 100*b.bytes/l.bytes))
 }
 
-// maxCommands bounds how long one batch of deletes may take.
-const maxCommands = 256
+// maxCommands bounds how long a batch's deletes may take: each is answered when the last of them has been applied, and a batch
+// that is cut off begins anew.
+const maxCommands = 64
 
 // batch is a range of a partition's offsets that is stored as a whole.
 type batch struct {
