@@ -10,13 +10,13 @@ func isText(s string) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
-		// Without a byte of 0 nothing is borrowed, so that no high bit is set by that; a byte of 0 sets its own.
+		// The subtraction borrows at a byte of 0 alone, which sets that byte's high bit.
 		if w := word(s[i : i+8]); (w|(w-ones))&highs != 0 {
 			return isAnyText(s[i:])
 		}
 	}
 	for ; i < len(s); i++ {
-		if s[i]-1 >= utf8.RuneSelf-1 {
+		if s[i] == 0 || s[i] >= utf8.RuneSelf {
 			return isAnyText(s[i:])
 		}
 	}

@@ -103,6 +103,7 @@ func (c *dict) key(v string) uint32 {
 	return c.last
 }
 
+// lookUp is key by the map, to which it adds v if it is new.
 func (c *dict) lookUp(v string) uint32 {
 	k, ok := c.index[v]
 	if !ok {
