@@ -12,7 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/activitylog/activitylog/schema/contract"
+	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
 const jwtSecret = "0123456789abcdef0123456789abcdef"

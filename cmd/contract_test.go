@@ -20,7 +20,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/ingest/collector"
 	"github.com/activitylog/activitylog/schema"
-	"github.com/activitylog/activitylog/schema/contract"
+	"github.com/activitylog/activitylog/schema/api/contract"
 
 	queryservice "github.com/activitylog/activitylog/cmd/internal/query"
 )

@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/activitylog/activitylog/schema/exchange"
+	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
 // handler is the process as a handler.

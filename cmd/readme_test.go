@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
-	"github.com/activitylog/activitylog/schema/exchange"
+	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
 const (

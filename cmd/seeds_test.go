@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/activitylog/activitylog/schema"
-	"github.com/activitylog/activitylog/schema/exchange"
+	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
 // The requests of the documents that the four dialects are made after get the answers of these documents from a process that has

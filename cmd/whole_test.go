@@ -24,6 +24,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer"
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
@@ -170,7 +171,7 @@ func TestWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, got, want, since)
-		if _, err := w.get(t, "other", id, at); schema.Status(err) != http.StatusNotFound {
+		if _, err := w.get(t, "other", id, at); api.Status(err) != http.StatusNotFound {
 			t.Errorf("another tenant's read: %v, want not found", err)
 		}
 	})
@@ -221,7 +222,7 @@ func TestWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.get(t, "acme", n, behind); err == nil != (want == http.StatusOK) || err != nil && schema.Status(err) != want {
+			if _, err := w.get(t, "acme", n, behind); err == nil != (want == http.StatusOK) || err != nil && api.Status(err) != want {
 				t.Errorf("reading %s: got %v, want status %d", id, err, want)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/schema"
-	"github.com/activitylog/activitylog/schema/contract"
+	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
 // system is the compose file's system on this machine: its services with its settings, the very proxy configuration that it

@@ -19,6 +19,7 @@ import (
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // pipeline is a broker, a consumer that can be stopped, and a store behind them.
@@ -391,7 +392,7 @@ func TestClickHouseAway(t *testing.T) {
 	s := query.New(query.Defaults(), conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	f, _ := query.NewFilter(of("a"))
 	start := time.Now()
-	if _, err := s.Count(t.Context(), f); !errors.Is(err, schema.ErrUnavailable) || schema.RetryAfter(err) == 0 {
+	if _, err := s.Count(t.Context(), f); !errors.Is(err, schema.ErrUnavailable) || api.RetryAfter(err) == 0 {
 		t.Errorf("count: got %v, want unavailable", err)
 	}
 	if _, err := s.List(t.Context(), query.Listing{Filter: f, Limit: 1}); !errors.Is(err, schema.ErrUnavailable) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // export is all of x.
@@ -143,8 +144,8 @@ func TestExportsAreFew(t *testing.T) {
 		open = append(open, e)
 	}
 	_, err := s.OpenExport(t.Context(), x)
-	if !errors.Is(err, schema.ErrUnavailable) || schema.RetryAfter(err) != busyFor {
-		t.Errorf("one too many: got %v, after %s", err, schema.RetryAfter(err))
+	if !errors.Is(err, schema.ErrUnavailable) || api.RetryAfter(err) != busyFor {
+		t.Errorf("one too many: got %v, after %s", err, api.RetryAfter(err))
 	}
 	open[0].Close()
 	e, err := s.OpenExport(t.Context(), x)
@@ -152,7 +153,7 @@ func TestExportsAreFew(t *testing.T) {
 		t.Fatalf("after one has ended: %v", err)
 	}
 	e.Close()
-	if _, err := s.OpenExport(t.Context(), Export{}); schema.Status(err) != 401 {
+	if _, err := s.OpenExport(t.Context(), Export{}); api.Status(err) != 401 {
 		t.Errorf("without a tenant: got %v", err)
 	}
 }

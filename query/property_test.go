@@ -15,6 +15,7 @@ import (
 
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // model is what the store should hold of one tenant.
@@ -323,7 +324,7 @@ func TestClickHouseFaults(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", text, err, want)
 		}
 	}
-	if err := s.one(t.Context(), "a", statement{text: "SELECT nonsense("}, new(uint64)); schema.Status(err) != 500 {
+	if err := s.one(t.Context(), "a", statement{text: "SELECT nonsense("}, new(uint64)); api.Status(err) != 500 {
 		t.Errorf("a fault of ours: got %v, want an internal error", err)
 	}
 }

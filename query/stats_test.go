@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // values are what a dimension has of an entry.
@@ -201,7 +202,7 @@ func TestStatsRefused(t *testing.T) {
 			t.Errorf("%+v: got %v, want a fault of %s", q, err, field)
 		}
 	}
-	if _, err := s.Stats(t.Context(), Statistics{Top: 1}); schema.Status(err) != 401 {
+	if _, err := s.Stats(t.Context(), Statistics{Top: 1}); api.Status(err) != 401 {
 		t.Errorf("without a tenant: got %v", err)
 	}
 	const many = `INSERT INTO by_kind SELECT 'a', toDateTime(3600 * (number + 1), 'UTC'), '', 'x', today(), 0, 0, 1 FROM numbers(60000)`

@@ -13,6 +13,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // base is an hour's beginning.
@@ -189,7 +190,7 @@ func TestEverything(t *testing.T) {
 		t.Errorf("get (-want +got):\n%s", diff)
 	}
 	p.Tenant = "b"
-	if _, err := s.Get(t.Context(), p, 7); schema.Status(err) != 404 {
+	if _, err := s.Get(t.Context(), p, 7); api.Status(err) != 404 {
 		t.Errorf("get of another tenant: got %v, want not found", err)
 	}
 }
@@ -215,16 +216,16 @@ func TestSecondWall(t *testing.T) {
 
 func TestFilterWithoutTenant(t *testing.T) {
 	s, _ := openStore(t)
-	if _, err := s.List(t.Context(), Listing{Filter: Filter{Match: schema.Match{Platform: "x"}}, Limit: 1}); schema.Status(err) != 401 {
+	if _, err := s.List(t.Context(), Listing{Filter: Filter{Match: schema.Match{Platform: "x"}}, Limit: 1}); api.Status(err) != 401 {
 		t.Errorf("list: got %v, want unauthenticated", err)
 	}
-	if _, err := s.Count(t.Context(), Filter{}); schema.Status(err) != 401 {
+	if _, err := s.Count(t.Context(), Filter{}); api.Status(err) != 401 {
 		t.Errorf("count: got %v, want unauthenticated", err)
 	}
 	if _, err := s.query(t.Context(), "", statement{text: "SELECT 1"}); err == nil {
 		t.Error("a query without a tenant ran")
 	}
-	if _, err := NewFilter(schema.Principal{Tenant: "a", Scopes: []schema.Scope{schema.ScopeIngest}}); schema.Status(err) != 403 {
+	if _, err := NewFilter(schema.Principal{Tenant: "a", Scopes: []schema.Scope{schema.ScopeIngest}}); api.Status(err) != 403 {
 		t.Errorf("without the scope read: got %v, want forbidden", err)
 	}
 }

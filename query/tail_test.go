@@ -16,6 +16,7 @@ import (
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // TestTailMissesNothing has writers write through the consumer to every partition while a tail follows that breaks off at any
@@ -205,7 +206,7 @@ func TestTailsAreFew(t *testing.T) {
 		}
 		open = append(open, tail)
 	}
-	if _, err := s.OpenTail(t.Context(), f, nil); !errors.Is(err, schema.ErrUnavailable) || schema.RetryAfter(err) == 0 {
+	if _, err := s.OpenTail(t.Context(), f, nil); !errors.Is(err, schema.ErrUnavailable) || api.RetryAfter(err) == 0 {
 		t.Errorf("one too many: got %v", err)
 	}
 	open[0].Close()

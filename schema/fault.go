@@ -3,7 +3,6 @@ package schema
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 )
 
@@ -22,33 +21,6 @@ var (
 	ErrStorageFull     = errors.New("storage full")
 	ErrUnsupported     = errors.New("unsupported media type")
 )
-
-var statuses = []struct {
-	kind   error
-	status int
-}{
-	{ErrTooLarge, http.StatusRequestEntityTooLarge},
-	{ErrInvalid, http.StatusBadRequest},
-	{ErrUnauthenticated, http.StatusUnauthorized},
-	{ErrForbidden, http.StatusForbidden},
-	{ErrNotFound, http.StatusNotFound},
-	{ErrConflict, http.StatusUnprocessableEntity},
-	{ErrRateLimited, http.StatusTooManyRequests},
-	{ErrUnavailable, http.StatusServiceUnavailable},
-	{ErrTimeout, http.StatusGatewayTimeout},
-	{ErrStorageFull, http.StatusInsufficientStorage},
-	{ErrUnsupported, http.StatusUnsupportedMediaType},
-}
-
-// Status is the HTTP status of err's kind; 500 for an error of no kind.
-func Status(err error) int {
-	for _, s := range statuses {
-		if errors.Is(err, s.kind) {
-			return s.status
-		}
-	}
-	return http.StatusInternalServerError
-}
 
 // FieldError is a fault of one field of a request. Its text is meant for the caller.
 type FieldError struct {
@@ -86,16 +58,12 @@ type RetryError struct {
 func (e *RetryError) Error() string { return e.Err.Error() }
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// RetryAfter is the time after which the request may be repeated, rounded up to whole seconds;
-// 1 s for an ErrUnavailable, ErrRateLimited or ErrStorageFull that does not say, else 0.
-func RetryAfter(err error) time.Duration {
-	var r *RetryError
-	if errors.As(err, &r) {
-		return (r.After + time.Second - 1).Truncate(time.Second)
-	}
-	switch Status(err) {
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusInsufficientStorage:
-		return time.Second
-	}
-	return 0
+// Refusal is why a request's credentials do not do, in words that are meant for the caller.
+type Refusal struct {
+	Kind    error  // ErrUnauthenticated, ErrForbidden, ErrUnavailable or ErrRateLimited
+	Issue   string // of printable ASCII, without a quote or a backslash
+	Invalid bool   // there were credentials, and they are no good
 }
+
+func (r *Refusal) Error() string { return r.Issue }
+func (r *Refusal) Unwrap() error { return r.Kind }

@@ -3,7 +3,6 @@ package schema
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 )
@@ -46,25 +45,6 @@ func TestPrincipalOf(t *testing.T) {
 	} {
 		if p, err := PrincipalOf(tt.ctx); !errors.Is(err, tt.want) || (err == nil) != (p.Tenant != "") {
 			t.Errorf("%s: got %+v, %v, want %v", tt.name, p, err, tt.want)
-		}
-	}
-}
-
-func TestChallenge(t *testing.T) {
-	for _, tt := range []struct {
-		err  error
-		want string
-	}{
-		{ErrUnauthenticated, "Bearer"},
-		{&Refusal{Kind: ErrUnauthenticated, Issue: "missing"}, "Bearer"},
-		{&Refusal{Kind: ErrUnauthenticated, Issue: "it \"ex\\pired\"\r\nX: 1é", Invalid: true}, `Bearer error="invalid_token", error_description="it expiredX: 1"`},
-		{&Refusal{Kind: ErrForbidden, Issue: "no", Invalid: true}, ""},
-		{errors.New("x"), ""},
-	} {
-		h := http.Header{}
-		Challenge(h, tt.err)
-		if got := h.Get("WWW-Authenticate"); got != tt.want {
-			t.Errorf("%v: got %q, want %q", tt.err, got, tt.want)
 		}
 	}
 }

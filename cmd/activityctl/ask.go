@@ -10,7 +10,7 @@ import (
 	"net/url"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
-	"github.com/activitylog/activitylog/schema/client"
+	"github.com/activitylog/activitylog/schema/api/client"
 )
 
 // asking says where the query service is, and who asks.

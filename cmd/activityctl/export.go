@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/activitylog/activitylog/schema/client"
+	"github.com/activitylog/activitylog/schema/api/client"
 )
 
 type export struct {

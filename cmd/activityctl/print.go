@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/activitylog/activitylog/schema/client"
+	"github.com/activitylog/activitylog/schema/api/client"
 )
 
 // printer prints entries as they come.

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/activitylog/activitylog/schema/client"
+	"github.com/activitylog/activitylog/schema/api/client"
 )
 
 // progress shows on a terminal how far a download has come. A nil one shows nothing.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/activitylog/activitylog/schema/client"
+	"github.com/activitylog/activitylog/schema/api/client"
 )
 
 type tail struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // audit is the dialect of POST /api/v1/activity-logs, which can say all that an entry can hold: camelCase fields,
@@ -34,8 +35,8 @@ func (a *audit) routes(r chi.Router) {
 
 func (a *audit) handle(what takes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := schema.RequestID(r.Header)
-		w.Header().Set(schema.RequestIDHeader, id)
+		id := api.RequestID(r.Header)
+		w.Header().Set(api.RequestIDHeader, id)
 		rc, err := a.take(w, r, what)
 		status := a.close(w.Header(), rc, err)
 		w.Header().Set("Content-Type", auditContentType)
@@ -97,7 +98,7 @@ func faultOf(err error, what string) auditFault {
 	case errors.As(err, &syntax):
 		return auditFault{what, "SYNTAX", messageOf(err)}
 	}
-	return auditFault{what, codes[schema.Status(err)], messageOf(err)}
+	return auditFault{what, codes[api.Status(err)], messageOf(err)}
 }
 
 // refusal is the answer of a request of which nothing was accepted. Its details name the faults of the caller: of the

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // decodeAudit decodes a text of one audit entry.
@@ -299,7 +300,7 @@ func FuzzAuditEntry(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := decodeAudit(text)
 		if err != nil {
-			if schema.Status(err) >= 500 {
+			if api.Status(err) >= 500 {
 				t.Fatalf("%q: %v is the server's fault", text, err)
 			}
 			return

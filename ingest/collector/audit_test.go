@@ -20,7 +20,8 @@ import (
 	"github.com/activitylog/activitylog/ingest/collector"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
-	"github.com/activitylog/activitylog/schema/contract"
+	"github.com/activitylog/activitylog/schema/api"
+	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
 var update = flag.Bool("update", false, "write the answers into testdata anew")
@@ -113,7 +114,7 @@ func (r *rig) exchange(text string) string {
 		Status: res.StatusCode, AnswerHeader: res.Header, Answer: answer,
 	})
 	got := fmt.Sprintf("%s\n\nHTTP %d\n", request, res.StatusCode)
-	for _, name := range []string{"Content-Type", "Allow", "Retry-After", "WWW-Authenticate", schema.PositionHeader, schema.RequestIDHeader} {
+	for _, name := range []string{"Content-Type", "Allow", "Retry-After", "WWW-Authenticate", schema.PositionHeader, api.RequestIDHeader} {
 		if value := res.Header.Get(name); value != "" {
 			got += name + ": " + value + "\n"
 		}
@@ -167,7 +168,7 @@ func TestAuditInTheLog(t *testing.T) {
 		"serial":"SN-1","ipAddress":"192.168.1.100","userAgent":"Mozilla/5.0","requestId":"req-1","layer":"api"}`
 	status, header, data, text := r.audit("", body)
 	id, err := schema.IDOfUUID(data.ID)
-	if status != 201 || err != nil || header.Get(schema.PositionHeader) == "" || header.Get(schema.RequestIDHeader) == "" {
+	if status != 201 || err != nil || header.Get(schema.PositionHeader) == "" || header.Get(api.RequestIDHeader) == "" {
 		t.Fatalf("%d %v %s, %v", status, header, text, err)
 	}
 	entries, _ := r.log(4)

@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 func testBodies(maxBytes, pending int64) *bodies {
@@ -234,7 +235,7 @@ func FuzzBody(f *testing.F) {
 		encoding := []string{"", "gzip", "zstd", "br"}[kind%4]
 		got, err := b.readText(sent, encoding)
 		switch {
-		case err != nil && schema.Status(err) == http.StatusInternalServerError:
+		case err != nil && api.Status(err) == http.StatusInternalServerError:
 			t.Fatalf("%q: %v", encoding, err)
 		case len(got) > limit:
 			t.Fatalf("%q: %d bytes", encoding, len(got))

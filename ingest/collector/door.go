@@ -9,6 +9,7 @@ import (
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // door is a dialect's way into the log: all that its endpoints have in common with those of other dialects, which is
@@ -141,7 +142,7 @@ func (d *door) many(wr *write) (*receipt, error) {
 // worse is the error of a batch without an accepted entry: invalid, unless trying again may help.
 func worse(a, b error) error {
 	switch {
-	case schema.Status(b) >= http.StatusInternalServerError:
+	case api.Status(b) >= http.StatusInternalServerError:
 		return b
 	case a == nil:
 		return errNone
@@ -176,17 +177,17 @@ func (rc *receipt) append(b []byte, id func([]byte, uint64) []byte, faults any) 
 func (d *door) close(h http.Header, rc *receipt, err error) (status int) {
 	status = http.StatusOK
 	if err != nil {
-		status = schema.Status(err)
+		status = api.Status(err)
 	}
 	d.tally.requests[outcomeOf(status, rc)].Inc()
 	if status == http.StatusInternalServerError {
 		d.c.log.Error("write", "error", err)
 	}
 	h.Set("Content-Type", "application/json")
-	if after := schema.RetryAfter(err); after > 0 {
+	if after := api.RetryAfter(err); after > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	}
-	schema.Challenge(h, err)
+	api.Challenge(h, err)
 	if rc != nil && rc.position != "" {
 		h.Set(schema.PositionHeader, rc.position)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // Elsewhere registers answers to what lies below /api/v1 and is no write, in the envelope of the dialect that the path belongs
@@ -25,8 +26,8 @@ func (c *Collector) Elsewhere(r chi.Router) {
 			f.send(w, status, status*100+1, why.text, nil)
 			return
 		}
-		id := schema.RequestID(r.Header)
-		w.Header().Set(schema.RequestIDHeader, id)
+		id := api.RequestID(r.Header)
+		w.Header().Set(api.RequestIDHeader, id)
 		w.Header().Set("Content-Type", auditContentType)
 		send(w, status, refusal(id, nil, why))
 	})

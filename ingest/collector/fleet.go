@@ -7,7 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // fleet is the dialect of POST /api/v1/activity_log: snake_case fields, timestamps in Unix seconds (from 1e11 on in
@@ -86,4 +86,4 @@ func (f *fleet) send(w http.ResponseWriter, status, code int, message string, da
 }
 
 // codeOf is the dialect's code of an error: the HTTP status and 01.
-func codeOf(err error) int { return schema.Status(err)*100 + 1 }
+func codeOf(err error) int { return api.Status(err)*100 + 1 }

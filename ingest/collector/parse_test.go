@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // parseBody is what becomes of a body: the write with its items, and whether it was one object.
@@ -89,7 +90,7 @@ func FuzzArray(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		w, single, err := parseBody([]byte(body), anyJSON, 1000)
 		if err != nil {
-			if kind := schema.Status(err); kind >= 500 {
+			if kind := api.Status(err); kind >= 500 {
 				t.Fatalf("%q: %v is the server's fault", body, err)
 			}
 			return

@@ -9,6 +9,7 @@ import (
 
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 func TestCredentials(t *testing.T) {
@@ -106,7 +107,7 @@ func TestTenantOfARequest(t *testing.T) {
 	if p, err := asked(anyone, request(t, "/", "Authorization", "Bearer nonsense")); err != nil || p.Tenant != schema.DefaultTenant {
 		t.Errorf("without credentials: got %+v, %v", p, err)
 	}
-	if _, err := asked(anyone, request(t, "/?tenant=other")); schema.Status(err) != 403 {
+	if _, err := asked(anyone, request(t, "/?tenant=other")); api.Status(err) != 403 {
 		t.Errorf("without credentials, another tenant: got %v, want 403", err)
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // asked is what a handler behind i learns of who sends the request.
@@ -88,8 +89,8 @@ func outcome(err error) (status int, challenge string) {
 		return http.StatusOK, ""
 	}
 	h := http.Header{}
-	schema.Challenge(h, err)
-	return schema.Status(err), h.Get("WWW-Authenticate")
+	api.Challenge(h, err)
+	return api.Status(err), h.Get("WWW-Authenticate")
 }
 
 func TestClaims(t *testing.T) {
@@ -284,7 +285,7 @@ func TestPublicKeys(t *testing.T) {
 	embedded := must(json.Marshal(map[string]string{"kty": "RSA", "n": b64(other.N.Bytes()), "e": "AQAB"}))
 	token := sign(t, jwt.SigningMethodRS256, other, claims(nil), "kid", "r", "jwk", string(embedded), "jku", server.url, "x5u", server.url)
 	asks := server.asks.Load()
-	if _, err := asked(i, bearer(t, token)); schema.Status(err) != 401 || server.asks.Load() != asks {
+	if _, err := asked(i, bearer(t, token)); api.Status(err) != 401 || server.asks.Load() != asks {
 		t.Errorf("a token that brings its key: got %v after %d fetches, want 401 and none", err, server.asks.Load()-asks)
 	}
 }
@@ -298,7 +299,7 @@ func TestKeysComeAndGo(t *testing.T) {
 	set := i.tokens.set
 	set.pause = 0
 	one, two := sign(t, jwt.SigningMethodRS256, first, claims(nil)), sign(t, jwt.SigningMethodRS256, second, claims(nil), "kid", "2")
-	if _, err := asked(i, bearer(t, one)); schema.Status(err) != 503 || schema.RetryAfter(err) == 0 {
+	if _, err := asked(i, bearer(t, one)); api.Status(err) != 503 || api.RetryAfter(err) == 0 {
 		t.Errorf("without keys: got %v, want unavailable", err)
 	}
 	if err := i.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "502") {
@@ -322,7 +323,7 @@ func TestKeysComeAndGo(t *testing.T) {
 	set.pause = time.Hour
 	asks := server.asks.Load()
 	for range 10 {
-		if _, err := asked(i, bearer(t, sign(t, jwt.SigningMethodRS256, first, claims(nil), "kid", "3"))); schema.Status(err) != 401 {
+		if _, err := asked(i, bearer(t, sign(t, jwt.SigningMethodRS256, first, claims(nil), "kid", "3"))); api.Status(err) != 401 {
 			t.Errorf("unknown kid: got %v, want 401", err)
 		}
 	}

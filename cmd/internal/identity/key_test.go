@@ -12,6 +12,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -52,7 +53,7 @@ func TestKeys(t *testing.T) {
 	secretOf := func(text string) string { return text[strings.LastIndexByte(text, '.'):] }
 
 	i := New(Settings{Auth: "keys"}, topic, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	if _, err := asked(i, bearer(t, good)); schema.Status(err) != 503 || schema.RetryAfter(err) == 0 {
+	if _, err := asked(i, bearer(t, good)); api.Status(err) != 503 || api.RetryAfter(err) == 0 {
 		t.Errorf("before the topic was read: got %v, want unavailable", err)
 	}
 	if err := i.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), topic.Name) {
@@ -91,8 +92,8 @@ func TestKeys(t *testing.T) {
 			if tt.name == "good" && (p.Tenant != "acme" || p.Subject != "key:"+id || !p.HasRole("AccessAdmin") || p.Require(schema.ScopeRead) != nil || p.Require(schema.ScopeIngest) == nil) {
 				t.Errorf("got %+v", p)
 			}
-			if tt.status == 429 && schema.RetryAfter(err) < time.Minute {
-				t.Errorf("beyond its rate: got Retry-After %v, want most of 1000 s", schema.RetryAfter(err))
+			if tt.status == 429 && api.RetryAfter(err) < time.Minute {
+				t.Errorf("beyond its rate: got Retry-After %v, want most of 1000 s", api.RetryAfter(err))
 			}
 		}
 	}

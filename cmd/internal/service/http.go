@@ -14,7 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 const (
@@ -71,7 +71,7 @@ func (p *Process) Listen(ctx context.Context, h HTTP, identify Middleware) (addr
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug), // what clients do wrong
-		BaseContext:       func(net.Listener) context.Context { return schema.WithDrain(context.Background(), drain) },
+		BaseContext:       func(net.Listener) context.Context { return api.WithDrain(context.Background(), drain) },
 	}
 	server.RegisterOnShutdown(func() { close(drain) }) // ends answers that have no end of their own
 	var ln net.Listener

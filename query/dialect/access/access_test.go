@@ -16,7 +16,7 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/access"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
-	"github.com/activitylog/activitylog/schema/exchange"
+	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
 const document = 1_662_388_800_000 // of the first entry in the API's document, Unix ms

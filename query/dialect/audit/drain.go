@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // drained is r's context, which ends also when the server is about to. Cancel it.
@@ -14,7 +14,7 @@ func drained(r *http.Request) (context.Context, context.CancelFunc) {
 	go func() {
 		defer close(ended)
 		select {
-		case <-schema.Draining(ctx):
+		case <-api.Draining(ctx):
 			cancel()
 		case <-ctx.Done():
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 func requestOf(rawQuery string) *http.Request {
@@ -63,7 +64,7 @@ func FuzzParseListing(f *testing.F) {
 	f.Fuzz(func(t *testing.T, rawQuery string) {
 		l, page, err := parseListing(requestOf(rawQuery))
 		switch {
-		case err != nil && (schema.Status(err) >= 500 || len(detailsIn(err)) == 0):
+		case err != nil && (api.Status(err) >= 500 || len(detailsIn(err)) == 0):
 			t.Errorf("%q: %v names no field", rawQuery, err)
 		case err == nil && (l.Limit < 1 || l.Limit > query.MaxLimit || l.Offset < 0 || page < 0 || l.Filter.Start < 0 || l.Filter.End < 0):
 			t.Errorf("%q: got page %d, %+v", rawQuery, page, l)
@@ -114,10 +115,10 @@ func TestRequestID(t *testing.T) {
 	fail := func(http.ResponseWriter, *http.Request) (*answer, error) { return nil, schema.Missing("x") }
 	for given, echoed := range map[string]bool{"r-1": true, "": false, "two words": false} {
 		r := requestOf("")
-		r.Header.Set(schema.RequestIDHeader, given)
+		r.Header.Set(api.RequestIDHeader, given)
 		w := httptest.NewRecorder()
 		New(nil, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, fail)(w, r)
-		got := w.Header().Get(schema.RequestIDHeader)
+		got := w.Header().Get(api.RequestIDHeader)
 		var body refusal
 		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || got == "" || (got == given) != echoed || body.Meta.RequestID != got {
 			t.Errorf("given %q: got %q in the header, %v, %+v in the body", given, got, err, body)
@@ -132,7 +133,7 @@ func TestStreams(t *testing.T) {
 		_, err := w.Write([]byte("data: 1\n\n"))
 		return nil, err
 	})(w, requestOf(""))
-	if got, want := w.Body.String(), "data: 1\n\n"; got != want || w.Code != http.StatusOK || w.Header().Get(schema.RequestIDHeader) == "" {
+	if got, want := w.Body.String(), "data: 1\n\n"; got != want || w.Code != http.StatusOK || w.Header().Get(api.RequestIDHeader) == "" {
 		t.Errorf("got %d, %v, %q, want %q", w.Code, w.Header(), got, want)
 	}
 }
@@ -162,11 +163,11 @@ func FuzzSettings(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		of := func() *http.Request { return httptest.NewRequest(http.MethodPut, path, strings.NewReader(body)) }
 		days, err := parseCleanup(httptest.NewRecorder(), of())
-		if err != nil && (schema.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && days < 0 {
+		if err != nil && (api.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && days < 0 {
 			t.Errorf("cleanup %q: got %d, %v", body, days, err)
 		}
 		c, err := parseChange(httptest.NewRecorder(), of())
-		if err != nil && (schema.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && (c.Days < 1 || c.Days > query.MaxRetentionDays) {
+		if err != nil && (api.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && (c.Days < 1 || c.Days > query.MaxRetentionDays) {
 			t.Errorf("retention %q: got %+v, %v", body, c, err)
 		}
 	})

@@ -21,6 +21,7 @@ import (
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // tailed is a service whose streams are to be read.
@@ -48,7 +49,7 @@ func serveTails(t *testing.T, db *fixture.Database, limits times, drain <-chan s
 	a.Routes(r)
 	server := httptest.NewUnstartedServer(r)
 	server.Config.BaseContext = func(net.Listener) context.Context {
-		return schema.WithDrain(schema.WithPrincipal(context.Background(), schema.Anonymous()), drain)
+		return api.WithDrain(schema.WithPrincipal(context.Background(), schema.Anonymous()), drain)
 	}
 	server.Start()
 	t.Cleanup(func() { server.Close(); cancel(); <-ended })

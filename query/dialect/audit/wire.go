@@ -7,6 +7,7 @@ import (
 
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // answer is what an endpoint answers when it is done.
@@ -70,8 +71,8 @@ type endpoint func(http.ResponseWriter, *http.Request) (*answer, error)
 // handle lets those pass who are administrators with the scope, and puts the endpoint's answer, or its error, into the envelope.
 func (a *API) handle(needs schema.Scope, do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := schema.RequestID(r.Header)
-		w.Header().Set(schema.RequestIDHeader, id)
+		id := api.RequestID(r.Header)
+		w.Header().Set(api.RequestIDHeader, id)
 		err := allowed(r, needs)
 		var done *answer
 		if err == nil {

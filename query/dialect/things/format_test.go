@@ -17,6 +17,7 @@ import (
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // FuzzForms holds that each form of an answer is well-formed, whatever its texts hold.
@@ -109,7 +110,7 @@ func FuzzParameters(f *testing.F) {
 		}
 		a, err := parse(r, all)
 		if err != nil {
-			if told := refusalOf(err); schema.Status(err)/100 != 4 || told.code == "" || len(told.errors) == 0 || told.errors[0].field == "" {
+			if told := refusalOf(err); api.Status(err)/100 != 4 || told.code == "" || len(told.errors) == 0 || told.errors[0].field == "" {
 				t.Errorf("%q: %v is told as %+v", raw, err, told)
 			}
 			return

@@ -15,7 +15,7 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/things"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
-	"github.com/activitylog/activitylog/schema/exchange"
+	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
 // entries are what the exchanges of testdata are about: one that the fleet dialect wrote, and those of a things platform.

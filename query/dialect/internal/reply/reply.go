@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // ErrMethod is a verb that the path does not know.
@@ -30,19 +31,19 @@ func Fail(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) (
 	if status == http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		log.ErrorContext(r.Context(), "request failed", slog.String("method", r.Method), slog.Any("error", err))
 	}
-	if after := schema.RetryAfter(err); after > 0 {
+	if after := api.RetryAfter(err); after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(after/time.Second)))
 	}
-	schema.Challenge(w.Header(), err)
+	api.Challenge(w.Header(), err)
 	return status
 }
 
-// Status is schema.Status, and 405 for ErrMethod.
+// Status is api.Status, and 405 for ErrMethod.
 func Status(err error) int {
 	if errors.Is(err, ErrMethod) {
 		return http.StatusMethodNotAllowed
 	}
-	return schema.Status(err)
+	return api.Status(err)
 }
 
 // messages are what a caller is told where an error's own text is not meant for it.

@@ -1,20 +1,12 @@
-package schema
+package api
 
 import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/activitylog/activitylog/schema"
 )
-
-// Refusal is why a request's credentials do not do, in words that are meant for the caller.
-type Refusal struct {
-	Kind    error  // ErrUnauthenticated, ErrForbidden, ErrUnavailable or ErrRateLimited
-	Issue   string // of printable ASCII, without a quote or a backslash
-	Invalid bool   // there were credentials, and they are no good
-}
-
-func (r *Refusal) Error() string { return r.Issue }
-func (r *Refusal) Unwrap() error { return r.Kind }
 
 // Challenge sets the header WWW-Authenticate of an answer with status 401, as RFC 6750 has it; err with another status sets
 // nothing. A dialect calls it with each error that it answers with.
@@ -23,7 +15,7 @@ func Challenge(h http.Header, err error) {
 		return
 	}
 	challenge := "Bearer"
-	var r *Refusal
+	var r *schema.Refusal
 	if errors.As(err, &r) && r.Invalid {
 		challenge = `Bearer error="invalid_token", error_description="` + quotable(r.Issue) + `"`
 	}

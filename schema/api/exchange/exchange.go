@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/activitylog/activitylog/schema/contract"
+	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
 var update = flag.Bool("update", false, "write into the files anew what tests compare with them")

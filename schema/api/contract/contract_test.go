@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/activitylog/activitylog/schema"
-	"github.com/activitylog/activitylog/schema/contract"
+	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
 var update = flag.Bool("update", false, "write openapi.json anew")
@@ -47,7 +47,7 @@ func TestJSON(t *testing.T) {
 	if !*update {
 		t.Fatal("openapi.json is not openapi.yaml; write it anew with: go generate ./schema")
 	}
-	if err := os.WriteFile("../openapi.json", want, 0o644); err != nil {
+	if err := os.WriteFile("../../openapi.json", want, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // Document is openapi.yaml.
@@ -174,7 +175,7 @@ func continued(r *http.Request) bool { return r.URL.Query().Has("after") }
 
 // ours are the headers that an answer may have only where the document says so.
 var ours = []string{
-	"Allow", "Retry-After", "WWW-Authenticate", "Content-Disposition", "Vary", "Etag", schema.PositionHeader, schema.RequestIDHeader, "X-Next-Cursor",
+	"Allow", "Retry-After", "WWW-Authenticate", "Content-Disposition", "Vary", "Etag", schema.PositionHeader, api.RequestIDHeader, "X-Next-Cursor",
 }
 
 func declared(response *openapi3.Response, h http.Header) error {
