@@ -87,11 +87,13 @@ type guarded struct {
 	net.Conn
 	guard *guard
 
-	header        [4 + 2]byte // size, kind; what kfake has yet to read of it is header[read:]
+	header        [4 + 2 + 2 + 4]byte // size, kind, version, correlation id; kfake has yet to read header[read:]
 	read          int
 	rest          int // bytes of the current request beyond header
 	inRequest     bool
 	authenticated bool // a password was named; kfake says whether it was the right one
+
+	handshake handshake
 }
 
 func (c *guarded) Close() error {
@@ -132,8 +134,9 @@ func (c *guarded) begin() error {
 	if err := c.check(size, kmsg.Key(kind)); err != nil {
 		return err
 	}
-	c.read, c.rest, c.inRequest = 0, int(size)-2, true
+	c.read, c.rest, c.inRequest = 0, int(size)-(len(c.header)-4), true
 	c.authenticated = c.authenticated || kmsg.Key(kind) == kmsg.SASLAuthenticate
+	c.handshake.expect(c.header)
 	return nil
 }
 
