@@ -15,7 +15,7 @@ TOOLS   := $(CURDIR)/.cache/bin
 LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build engine kafka test check race kafka-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
+.PHONY: help run build engine clients kafka test check race kafka-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ build: ## put the binaries into bin/
 
 engine: ## fetch the library of the embedded ClickHouse engine, once (CHDB_LIB_PATH names your own copy instead)
 	@deploy/embedded/engine/fetch.sh
+
+clients: ## fetch the clients of other languages that tests use (needs Python 3, Java 17 and Maven)
+	@deploy/embedded/engine/clients.sh
 
 kafka: ## run a node of Apache Kafka on 127.0.0.1:9092, data in ./data/kafka (needs Java 17 and Maven)
 	@exec deploy/kafka/node.sh

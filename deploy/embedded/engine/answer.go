@@ -32,9 +32,9 @@ func (a *answer) Write(piece []byte) (int, error) {
 		return 0, nil
 	}
 	send := piece
-	if a.req.answer.Framed && a.req.format == "Native" {
+	if revision := a.req.answer.Revision; revision > 0 && a.req.format == "Native" {
 		var err error
-		if send, err = wire.Frame(piece); err != nil {
+		if send, err = wire.Frame(piece, revision); err != nil {
 			return 0, err
 		}
 	}

@@ -62,7 +62,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 var kindNames = map[statement.Kind]string{
-	statement.Read: "read", statement.Light: "light", statement.Insert: "insert", statement.Write: "write",
+	statement.Read: "read", statement.Light: "light", statement.Insert: "insert", statement.Write: "write", statement.Session: "session",
 }
 
 func (e *Engine) run(ctx context.Context, req *request, a *answer) error {
@@ -70,6 +70,8 @@ func (e *Engine) run(ctx context.Context, req *request, a *answer) error {
 		return fault(codeNotEnoughSpace, "%v", err)
 	}
 	switch req.stmt.Kind {
+	case statement.Session:
+		return nil
 	case statement.Insert:
 		return e.insert(ctx, req, a)
 	case statement.Write:

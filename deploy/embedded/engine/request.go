@@ -41,10 +41,14 @@ var ownParams = []string{
 	"query", "database", "default_format", "query_id", "quota_key", "user", "password", "compress", "decompress",
 	"client_protocol_version", "network_compression_method", "network_zstd_compression_level", "enable_http_compression",
 	"wait_end_of_query", "buffer_size", "stacktrace", "log_comment", "readonly", "http_zlib_compression_level",
+	"session_id", "session_timeout", "session_check", // there are no sessions; each statement stands alone
 }
 
-// refusedParams would open a session, change the user or lift limits.
-var refusedParams = []string{"session_id", "session_timeout", "session_check", "role", "profile", "allow_ddl"}
+// refusedParams would change the user or lift limits.
+var refusedParams = []string{"role", "profile", "allow_ddl"}
+
+// filters is the setting whose value is SQL.
+const filters = "additional_table_filters"
 
 var (
 	settingName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
@@ -135,10 +139,12 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 			return fault(codeNotImplemented, "parameter %s is not supported", name)
 		case isParam && paramName.MatchString(param):
 			req.params = append(req.params, libchdb.Param{Name: param, Value: value})
-		case settingName.MatchString(name):
+		case name == filters && statement.CheckFilters(value) != nil:
+			return fault(codeAccessDenied, "setting %s: %v", filters, statement.CheckFilters(value))
+		case settingName.MatchString(name) && statement.Allowed(name):
 			list = append(list, name+" = "+quote(value))
 		default:
-			return fault(codeUnknownSetting, "Unknown setting %.80q", name)
+			return fault(codeUnknownSetting, "Setting %.80q is unknown, or not allowed here", name)
 		}
 	}
 	slices.Sort(list)
@@ -154,8 +160,11 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 // readonly returns the setting that keeps a request from writing; a GET never writes. A statement cannot undo it.
 func (req *request) readonly(method, value string) ([]string, error) {
 	for _, name := range req.stmt.Settings {
-		if name == "readonly" || name == "log_comment" || slices.Contains(refusedParams, name) {
+		switch {
+		case name == "readonly" || name == "log_comment" || name == filters || slices.Contains(refusedParams, name):
 			return nil, fault(codeAccessDenied, "setting %s cannot be set in a statement", name)
+		case !statement.Allowed(name):
+			return nil, fault(codeUnknownSetting, "Setting %.80q is unknown, or not allowed here", name)
 		}
 	}
 	if value = first(value, "0"); value == "0" && method != http.MethodPost {
@@ -172,8 +181,8 @@ func (req *request) readonly(method, value string) ([]string, error) {
 
 // answerEncoding reads what the client can take.
 func answerEncoding(r *http.Request, q url.Values) wire.Encoding {
-	version := q.Get("client_protocol_version")
-	enc := wire.Encoding{Framed: version != "" && version != "0"}
+	revision, _ := strconv.Atoi(q.Get("client_protocol_version"))
+	enc := wire.Encoding{Revision: revision}
 	if q.Get("compress") == "1" {
 		enc.Blocks = first(strings.ToUpper(q.Get("network_compression_method")), "LZ4")
 		return enc

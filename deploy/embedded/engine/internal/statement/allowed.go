@@ -9,10 +9,20 @@ import (
 // outside are functions, table functions and disks that reach files, processes or the network. The engine's user has
 // no grant for most of them; the scalar file() knows no grants, and two walls are better than one.
 var outside = []string{
-	"arrowstream", "azureblobstorage", "azureblobstoragecluster", "catboostevaluate", "cluster", "clusterallreplicas",
-	"deltalake", "dictionary", "disk", "executable", "file", "filecluster", "gcs", "hdfs", "hdfscluster", "hive", "hudi",
-	"iceberg", "jdbc", "mongodb", "mysql", "odbc", "postgresql", "python", "redis", "remote", "remotesecure", "s3",
+	"addresstoline", "addresstolinewithinlines", "addresstosymbol", "arrowstream", "azureblobstorage", "azureblobstoragecluster",
+	"catboostevaluate", "cluster", "clusterallreplicas", "cosn", "deltalake", "deltalakeazure", "deltalakeazurecluster",
+	"deltalakecluster", "deltalakelocal", "deltalakes3", "deltalakes3cluster", "dictionary", "disk", "executable", "file", "filecluster",
+	"filesystem", "gcs", "hdfs", "hdfscluster", "hive", "hudi", "hudicluster", "iceberg", "icebergazure", "icebergazurecluster",
+	"icebergcluster", "iceberghdfs", "iceberghdfscluster", "iceberglocal", "iceberglocalcluster", "icebergs3", "icebergs3cluster", "jdbc",
+	"mongodb", "mysql", "odbc", "oss", "paimon", "paimonazure", "paimonazurecluster", "paimoncluster", "paimonhdfs",
+	"paimonhdfscluster", "paimonlocal", "paimons3", "paimons3cluster", "postgresql", "python", "redis", "remote", "remotesecure", "s3",
 	"s3cluster", "sqlite", "url", "urlcluster", "ytsaurus",
+}
+
+// known are the statements of ClickHouse that clients may not send. Anything else that begins a text is a mistake.
+var known = []string{
+	"ATTACH", "BACKUP", "BEGIN", "COMMIT", "COPY", "DETACH", "EXECUTE", "FROM", "GRANT", "MOVE", "PREPARE", "REPLACE", "RESTORE", "REVOKE", "ROLLBACK",
+	"START", "UNDROP", "WATCH",
 }
 
 // engines are the table and database engines that keep their data in the data folder.
@@ -33,8 +43,11 @@ var system = []string{
 func (sc *scan) check() error {
 	first := sc.first()
 	kind, ok := kinds[sc.upper(first)]
-	if !ok || first > 0 && kind != Read {
+	switch {
+	case !ok && slices.Contains(known, sc.upper(first)), ok && first > 0 && kind != Read:
 		return forbid("statement %.30q", sc.string(first))
+	case !ok:
+		return sc.fail(0, "%.30q begins no statement", sc.string(first))
 	}
 	for i := range sc.tokens {
 		if err := sc.checkToken(i); err != nil {
@@ -60,6 +73,10 @@ func (sc *scan) check() error {
 	case "WITH":
 		if sc.find("INSERT") >= 0 {
 			return forbid("WITH … INSERT")
+		}
+	case "USE":
+		if len(sc.tokens) != 2 || sc.tokens[1].kind != word && sc.tokens[1].kind != quoted {
+			return sc.fail(0, "USE takes the name of a database")
 		}
 	}
 	return nil

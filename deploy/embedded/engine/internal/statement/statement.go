@@ -21,6 +21,8 @@ const (
 	Insert
 	// Write statements change data or tables: INSERT … SELECT, DELETE, ALTER and their like.
 	Write
+	// Session statements are SET and USE. There are no sessions: they are checked and have no effect.
+	Session
 )
 
 // kinds holds the statements that clients may send, by their first word.
@@ -28,6 +30,7 @@ var kinds = map[string]Kind{
 	"SELECT": Read, "WITH": Read, "EXPLAIN": Light, "SHOW": Light, "DESCRIBE": Light, "DESC": Light, "EXISTS": Light,
 	"INSERT": Insert, "DELETE": Write, "UPDATE": Write, "CREATE": Write, "ALTER": Write, "DROP": Write, "TRUNCATE": Write,
 	"OPTIMIZE": Write, "RENAME": Write, "EXCHANGE": Write, "KILL": Write, "CHECK": Write, "SYSTEM": Write,
+	"SET": Session, "USE": Session,
 }
 
 // Statement is one statement, taken apart where settings and data belong.
@@ -46,7 +49,7 @@ type Statement struct {
 }
 
 // Reads tells whether the statement changes nothing.
-func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light }
+func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light || s.Kind == Session }
 
 // With returns the text with more settings, "name = value, …", which win over its own. A SYSTEM statement takes none,
 // and a CREATE … AS would make them part of the view.
@@ -155,7 +158,7 @@ func (sc *scan) settings(s *Statement) (span, error) {
 	own := span{sc.stop, sc.stop, sc.stop}
 	found := false
 	for i := 0; i < len(sc.tokens); i++ {
-		if sc.upper(i) != "SETTINGS" || sc.tokens[i].kind != word || !sc.is(i+2, "=") {
+		if !sc.setsAt(i) {
 			continue
 		}
 		at, depth := sc.tokens[i].start, sc.tokens[i].depth
@@ -164,6 +167,13 @@ func (sc *scan) settings(s *Statement) (span, error) {
 			return own, err
 		}
 		s.Settings = append(s.Settings, names...)
+		if sc.upper(i) == "SET" && last != len(sc.tokens)-1 {
+			return own, sc.fail(sc.tokens[last].end, "SET takes name = value, …")
+		}
+		if sc.upper(i) != "SETTINGS" {
+			i = last
+			continue // SET, or MODIFY SETTING: no SETTINGS of the statement
+		}
 		if depth == 0 && found {
 			return own, fmt.Errorf("%w: SETTINGS twice", ErrSyntax)
 		}
@@ -174,6 +184,19 @@ func (sc *scan) settings(s *Statement) (span, error) {
 		i = last
 	}
 	return own, nil
+}
+
+// setsAt tells whether a list of settings follows token i.
+func (sc *scan) setsAt(i int) bool {
+	switch sc.upper(i) {
+	case "SETTINGS":
+		return sc.is(i+2, "=") || sc.is(i+1, "{")
+	case "SETTING":
+		return sc.upper(i-1) == "MODIFY"
+	case "SET":
+		return i == 0
+	}
+	return false
 }
 
 // list reads "name = value, …" from token i on and returns the names and the last token of the list.

@@ -30,6 +30,8 @@ func TestKinds(t *testing.T) {
 		{"DELETE FROM t WHERE a = 'x'';--'", Write},
 		{"KILL QUERY WHERE query_id = 'x' ASYNC", Write},
 		{"SYSTEM STOP MERGES", Write},
+		{"SET max_threads = 1, join_use_nulls = 1;", Session},
+		{"USE `other`", Session},
 		{"# a remark\nALTER TABLE t APPLY PATCHES", Write},
 	}
 	for _, tt := range tests {
@@ -48,7 +50,7 @@ func TestRefused(t *testing.T) {
 	forbidden := []string{
 		"SELECT 1; SELECT 2", "SELECT 1;;", "SELECT 1; /* */ DROP TABLE t", "SELECT ';'; DROP TABLE t",
 		"SELECT 1 -- ;\n; DROP TABLE t", "SELECT '\\'; DROP TABLE t; --'; DROP TABLE t", "INSERT INTO t SELECT 1; SELECT 2",
-		"SET max_threads = 1", "USE system", "ATTACH TABLE t", "GRANT ALL ON *.* TO default", "EXECUTE AS x SELECT 1", "",
+		"ATTACH TABLE t", "GRANT ALL ON *.* TO default", "EXECUTE AS x SELECT 1",
 		"SELECT 1 INTO OUTFILE 'out.csv'", "select 1 into/**/outfile '/srv/x'", "INSERT INTO t FROM INFILE '/etc/passwd' FORMAT TSV",
 		"SELECT * FROM file('/etc/passwd')", "SELECT FILE ('/etc/passwd')", "SELECT `file`/**/('/etc/passwd')", `SELECT "file" ('x')`,
 		"SELECT `fi\\x6ce`('x')", "SELECT * FROM url('http://x')", "INSERT INTO FUNCTION file('x') SELECT 1", "INSERT INTO TABLE FUNCTION null('x') SELECT 1",
@@ -56,7 +58,8 @@ func TestRefused(t *testing.T) {
 		"CREATE DATABASE d ENGINE = Filesystem('/')", "CREATE DICTIONARY d (a UInt8) PRIMARY KEY a", "CREATE FUNCTION f AS x -> x", "CREATE USER u",
 		"CREATE OR REPLACE DICTIONARY d (a UInt8)", "CREATE TABLE t (a UInt8) ENGINE = MergeTree SETTINGS disk = disk(type = 'local', path = '/')",
 		"CREATE TABLE t (a UInt8) ENGINE = Memory PARALLEL WITH DROP TABLE t", "SYSTEM SHUTDOWN", "SYSTEM KILL", "SYSTEM RELOAD CONFIG",
-		"DROP TABLE t SYNC", "KILL QUERY WHERE 1 SYNC", "WITH 1 AS x INSERT INTO t SELECT x", "(INSERT INTO t SELECT 1)", "FROM t SELECT 1", "1 + 1",
+		"DROP TABLE t SYNC", "KILL QUERY WHERE 1 SYNC", "WITH 1 AS x INSERT INTO t SELECT x", "(INSERT INTO t SELECT 1)", "FROM t SELECT 1",
+		"SELECT * FROM filesystem('/')", "SELECT * FROM icebergLocal('/x')", "SELECT * FROM deltaLakeLocal('/x')", "SELECT * FROM paimonLocal('/x')",
 	}
 	for _, text := range forbidden {
 		if got, err := Parse(text); !errors.Is(err, ErrForbidden) {
@@ -66,7 +69,8 @@ func TestRefused(t *testing.T) {
 	unreadable := []string{
 		"SELECT 'a", "SELECT `a", "SELECT /* a", "SELECT (1", "SELECT 1)", "SELECT (1; SELECT 2)", "SELECT $$a;b$$", "SELECT \u2018a\u2019",
 		"SELECT x'4\\'", "SELECT\u00a01", "SELECT 1\x00", "INSERT INTO t (a)", "SELECT 1 SETTINGS a = 1 SETTINGS b = 2", "SELECT 1 SETTINGS a = ",
-		"SELECT 1 SETTINGS a = 1,", "SELECT 1 \\ 2",
+		"SELECT 1 SETTINGS a = 1,", "SELECT 1 \\ 2", "", "1 + 1", "SELEC 1", "SET", "SET ROLE x", "SET a", "SET a = 1 b", "USE", "USE a b", "USE 'a'",
+		"SELECT 1 SETTINGS {a:Identifier} = 1",
 	}
 	for _, text := range unreadable {
 		if got, err := Parse(text); !errors.Is(err, ErrSyntax) {

@@ -17,7 +17,7 @@ import (
 
 // Encoding is how a client wants an answer's bytes.
 type Encoding struct {
-	Framed   bool   // Native blocks begin with block information, as the native protocol has them
+	Revision int    // of the native protocol that the client speaks: above 0 Native blocks begin with block information
 	Blocks   string // "", LZ4 or ZSTD: in compressed blocks of the native protocol
 	Transfer string // "", gzip or zstd: Content-Encoding
 }
@@ -68,12 +68,13 @@ func (b *blockWriter) Write(p []byte) (int, error) {
 
 func (b *blockWriter) Close() error { return nil }
 
-// revision is that of the protocol whose blocks clickhouse-go reads: block information, and a byte for each column that
-// says that its serialization is the usual one.
-const revision = proto.DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
+// newest is the revision of the protocol whose blocks Frame can write: block information and, for each column, a byte that says
+// that its serialization is the usual one.
+const newest = proto.DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
 
-// Frame turns Native blocks as the engine writes them (revision 0) into those of the native protocol.
-func Frame(blocks []byte) ([]byte, error) {
+// Frame turns Native blocks as the engine writes them (revision 0) into those of the native protocol that a client of this
+// revision reads. One below 54454 reads no byte for the serialization: clickhouse-connect (54405) took it for the first row.
+func Frame(blocks []byte, revision int) ([]byte, error) {
 	r := chproto.NewReader(bytes.NewReader(blocks))
 	var out chproto.Buffer
 	for {
@@ -84,7 +85,7 @@ func Frame(blocks []byte) ([]byte, error) {
 		case err != nil:
 			return nil, fmt.Errorf("frame a block: %w", err)
 		}
-		if err := b.Encode(&out, revision); err != nil {
+		if err := b.Encode(&out, uint64(min(revision, newest))); err != nil {
 			return nil, fmt.Errorf("frame a block: %w", err)
 		}
 	}

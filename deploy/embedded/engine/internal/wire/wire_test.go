@@ -96,29 +96,32 @@ func TestFrame(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	framed, err := Frame(blocks.Buf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := chproto.NewReader(bytes.NewReader(framed))
-	var got []string
-	for range 2 {
-		var column chproto.ColStr
-		var block chproto.Block
-		if err := block.DecodeBlock(r, revision, chproto.Results{{Name: "text", Data: &column}}); err != nil {
+	// 51903 is the first revision with block information, 54405 what clickhouse-connect says.
+	for _, revision := range []int{51903, 54405, newest - 1, newest, newest + 100} {
+		framed, err := Frame(blocks.Buf, revision)
+		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range column.Rows() {
-			got = append(got, column.Row(i))
+		r := chproto.NewReader(bytes.NewReader(framed))
+		var got []string
+		for range 2 {
+			var column chproto.ColStr
+			var block chproto.Block
+			if err := block.DecodeBlock(r, min(revision, newest), chproto.Results{{Name: "text", Data: &column}}); err != nil {
+				t.Fatalf("revision %d: %v", revision, err)
+			}
+			for i := range column.Rows() {
+				got = append(got, column.Row(i))
+			}
+		}
+		if want := "a b  c"; strings.Join(got, " ") != want {
+			t.Errorf("revision %d: got %q, want %q", revision, got, want)
 		}
 	}
-	if want := "a b  c"; strings.Join(got, " ") != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if rest, err := Frame(nil); err != nil || len(rest) != 0 {
+	if rest, err := Frame(nil, newest); err != nil || len(rest) != 0 {
 		t.Errorf("nothing became %x, %v", rest, err)
 	}
-	if _, err := Frame(blocks.Buf[:len(blocks.Buf)-1]); err == nil {
+	if _, err := Frame(blocks.Buf[:len(blocks.Buf)-1], newest); err == nil {
 		t.Error("a cut block was framed without an error")
 	}
 }
