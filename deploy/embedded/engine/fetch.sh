@@ -1,11 +1,10 @@
 #!/bin/sh
 # Fetches the engine's library (libchdb, ClickHouse 26.5) once, through npm, into .cache/chdb/<platform>/libchdb.so.
 #
-#   fetch.sh           fetch it if it is not there; prints nothing if it is
-#   fetch.sh --record  for a platform whose lock file is not committed: write one, from what npm's registry says now
-#
-# CHDB_LIB_PATH names a library that is already on this machine; nothing is fetched then. The lock files in lib/ hold
-# the version and the hash of each platform's package, and no address: npm takes the registry it is configured with.
+# It prints nothing if the library is there. CHDB_LIB_PATH names a library that is already on this machine; nothing is fetched then.
+# The lock files in lib/ hold the version and the hash of a platform's package, and no address: npm takes the registry it is
+# configured with. For a platform without a lock file, npm checks the package against the hash that the registry publishes; that
+# hash is kept beside the library, and a later fetch on this machine must match it.
 set -eu
 
 version=26.5.3
@@ -47,16 +46,8 @@ if [ -n "${CHDB_LIB_PATH:-}" ]; then
 	exit 0
 fi
 
-if [ "${1:-}" = --record ]; then
-	mkdir -p "$lock"
-	printf '{\n  "name": "activitylog-engine-library",\n  "private": true,\n  "dependencies": {\n    "%s": "%s"\n  }\n}\n' "$package" "$version" >"$lock/package.json"
-	(cd "$lock" && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error) || {
-		[ -e "$lock/package-lock.json" ] || rm -r "$lock"
-		fail "npm knows no package $package $version"
-	}
-	say "recorded the hash of $package $version in ${lock#"$root"/}/package-lock.json; look at it and commit it"
-fi
-
+# The hash that counts: the committed one, else the one that was recorded by the first fetch on this machine.
+[ -r "$lock/package-lock.json" ] || lock=$folder
 if [ -s "$target" ] && { [ ! -e "$folder/package-lock.json" ] || cmp -s "$lock/package-lock.json" "$folder/package-lock.json"; }; then
 	exit 0
 fi
@@ -68,8 +59,6 @@ esac
 if [ $os = linux ] && ldd --version 2>&1 | grep -qi musl; then
 	fail "this Linux uses musl; the library needs glibc (Debian, Ubuntu, Fedora, …)"
 fi
-[ -r "$lock/package-lock.json" ] ||
-	fail "no hash of $package $version is recorded for $platform yet; '$0 --record' writes it down from the registry and fetches it"
 command -v npm >/dev/null || fail "npm is needed to fetch $package $version (install Node.js)"
 
 mkdir -p "$root/.cache/chdb"
@@ -85,13 +74,20 @@ trap 'exit 130' INT TERM
 say "fetching $package $version (about 150 MB, 560 MB unpacked) …"
 (
 	seconds=0
-	while sleep 5; do
+	while sleep 5 >/dev/null 2>&1; do
 		seconds=$((seconds + 5))
 		say "  ${seconds} s, $(du -sm "$work" 2>/dev/null | cut -f1) MB unpacked"
 	done
 ) &
 progress=$!
-cp "$lock/package.json" "$lock/package-lock.json" "$work/"
+printf '{\n  "name": "activitylog-engine-library",\n  "private": true,\n  "dependencies": {\n    "%s": "%s"\n  }\n}\n' "$package" "$version" >"$work/package.json"
+if grep -q "\"$version\"" "$lock/package-lock.json" 2>/dev/null; then
+	cp "$lock/package-lock.json" "$work/"
+else
+	say "no hash of $package $version is committed; npm checks it against the one that its registry publishes, which is kept"
+	(cd "$work" && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error >&2) ||
+		fail "npm knows no package $package $version"
+fi
 (cd "$work" && npm ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
 	fail "npm could not fetch $package $version, or its bytes do not have the recorded hash"
 library=$work/node_modules/$package/libchdb.so
@@ -99,5 +95,5 @@ library=$work/node_modules/$package/libchdb.so
 [ -s "$library" ] || fail "$package $version holds no libchdb.so"
 mkdir -p "$folder"
 mv "$library" "$target"
-cp "$lock/package-lock.json" "$folder/package-lock.json"
+cp "$work/package-lock.json" "$folder/package-lock.json"
 say "is at ${target#"$root"/}"
