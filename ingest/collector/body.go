@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-	"mime"
 	"net/http"
 	"strings"
 	"sync"
@@ -82,7 +81,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
 		b.drain(rc, r)
 		return nil, b.tooLarge()
 	}
-	_ = rc.SetReadDeadline(time.Now().Add(b.patience(r.ContentLength)))
+	_ = rc.SetReadDeadline(time.Now().Add(b.timeoutFor(r.ContentLength)))
 	d := new(body)
 	err := b.decode(d, r)
 	if err != nil {
@@ -97,7 +96,8 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
 	return d, nil
 }
 
-func (b *bodies) patience(length int64) time.Duration {
+// timeoutFor is the time that a body of the announced length may take; -1: of unknown length.
+func (b *bodies) timeoutFor(length int64) time.Duration {
 	if length < 0 {
 		return b.timeout
 	}
@@ -170,7 +170,7 @@ func (b *bodies) unzstd(d *body, wire io.Reader) error {
 func (b *bodies) fill(d *body, from io.Reader, length int64) error {
 	for {
 		if int64(len(d.text)) == d.held && !b.grow(d, next(d.held, length)) {
-			return later(errBusy)
+			return RetryLater(ErrBusy)
 		}
 		n, err := from.Read(d.text[len(d.text):d.held])
 		d.text = d.text[:len(d.text)+n]
@@ -217,34 +217,4 @@ func unreadable(err error) error {
 		return &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: "decompresses to too much", Kind: schema.ErrTooLarge}
 	}
 	return &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "cannot be read to its end"}
-}
-
-// form is how the entries stand in a body.
-type form uint8
-
-const (
-	anyJSON form = iota // one object, or an array of them
-	lines               // one object a line
-)
-
-// formOf reads the Content-Type. What is not known to be something else is taken for JSON: curl -d calls everything a
-// form, and many libraries call it text or nothing at all.
-func formOf(contentType string) (form, error) {
-	if contentType == "" || contentType == "application/json" {
-		return anyJSON, nil
-	}
-	kind, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		kind, _, _ = strings.Cut(strings.ToLower(contentType), ";")
-	}
-	switch kind {
-	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines":
-		return lines, nil
-	case "application/json", "text/json", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream":
-		return anyJSON, nil
-	}
-	if strings.HasSuffix(kind, "+json") {
-		return anyJSON, nil
-	}
-	return 0, &schema.FieldError{Field: "Content-Type", Code: "UNSUPPORTED", Issue: "must be application/json or application/x-ndjson", Kind: schema.ErrUnsupported}
 }

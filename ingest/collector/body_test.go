@@ -197,30 +197,6 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-func TestFormOf(t *testing.T) {
-	for contentType, want := range map[string]struct {
-		form form
-		ok   bool
-	}{
-		"":                                  {anyJSON, true},
-		"application/json":                  {anyJSON, true},
-		"Application/JSON; charset=UTF-8":   {anyJSON, true},
-		"text/plain":                        {anyJSON, true},
-		"application/vnd.fleet.v1+json":     {anyJSON, true},
-		"application/x-www-form-urlencoded": {anyJSON, true},
-		"application/x-ndjson":              {lines, true},
-		"application/jsonl; x=y":            {lines, true},
-		"application/ndjson;":               {lines, true},
-		"text/html":                         {anyJSON, false},
-		"multipart/form-data; boundary=x":   {anyJSON, false},
-	} {
-		got, err := formOf(contentType)
-		if got != want.form || (err == nil) != want.ok || (err != nil && !errors.Is(err, schema.ErrUnsupported)) {
-			t.Errorf("%q: %v, %v", contentType, got, err)
-		}
-	}
-}
-
 // FuzzBody holds that no bytes under any encoding break the reader, leak its budget or pass its limit.
 func FuzzBody(f *testing.F) {
 	text := []byte(`{"action_type":"a"}`)

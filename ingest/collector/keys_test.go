@@ -21,7 +21,7 @@ func claimed(k *keys, n byte) bool {
 
 func TestKeysAreBounded(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	k := newKeys(3, time.Hour, newMetrics(reg))
+	k := newKeys(3, time.Hour, newPublishMetrics(reg))
 	for n := range byte(3) {
 		if !claimed(k, n) || claimed(k, n) {
 			t.Errorf("key %d: want the first claim and no other", n)
@@ -42,7 +42,7 @@ func TestKeysAreBounded(t *testing.T) {
 }
 
 func TestKeysExpire(t *testing.T) {
-	k := newKeys(10, time.Nanosecond, newMetrics(prometheus.NewRegistry()))
+	k := newKeys(10, time.Nanosecond, newPublishMetrics(prometheus.NewRegistry()))
 	for range 2 {
 		if !claimed(k, 1) {
 			t.Error("an expired key is still taken")
@@ -57,11 +57,11 @@ func TestKeysExpire(t *testing.T) {
 }
 
 func TestFailedWriteFreesItsKeys(t *testing.T) {
-	k := newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry()))
-	w := newWrite()
-	w.reset("t", received, 1, 0)
-	w.add(&schema.Entry{Action: "a"}, "k", 7, k)
-	repeat := newWrite()
+	k := newKeys(10, time.Hour, newPublishMetrics(prometheus.NewRegistry()))
+	j := newJob()
+	j.reset("t", received, 1, 0)
+	j.add(&schema.Entry{Action: "a"}, "k", 7, k)
+	repeat := newJob()
 	repeat.reset("t", received, 1, 0)
 	repeat.add(&schema.Entry{Action: "a"}, "k", 7, k)
 	if repeat.add(&schema.Entry{Action: "a"}, "k", 8, k) {
@@ -70,22 +70,22 @@ func TestFailedWriteFreesItsKeys(t *testing.T) {
 	if _, _, _, err := repeat.items[0].result(); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("a repeat of what is on its way: %v", err)
 	}
-	k.abort(w, errAborted)
+	k.abort(j, errAborted)
 	if repeat.wait(t.Context(), time.Minute); !errors.Is(repeat.items[0].event.outcome.err, schema.ErrUnavailable) {
 		t.Error("the repeat was not told")
 	}
 	if len(k.known) != 0 {
 		t.Errorf("%d keys are known, want none", len(k.known))
 	}
-	other := newWrite()
+	other := newJob()
 	other.reset("u", received, 1, 0)
-	if w.hash("k") == other.hash("k") {
+	if j.hash("k") == other.hash("k") {
 		t.Error("two tenants share a key")
 	}
 }
 
 func TestIDsGrowWithinBlocks(t *testing.T) {
-	s := newIDs(nil, "", newMetrics(prometheus.NewRegistry()))
+	s := newIDs(nil, "", newPublishMetrics(prometheus.NewRegistry()))
 	if err := s.ready(); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("without a lease: %v", err)
 	}
@@ -147,11 +147,11 @@ func TestConfig(t *testing.T) {
 
 func TestQueueIsBounded(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	p := &partition{m: newMetrics(reg), maxBytes: 100, maxChunks: 2}
+	p := &partition{m: newPublishMetrics(reg), maxBytes: 100, maxChunks: 2}
 	for _, c := range []struct {
 		size int
 		want error
-	}{{150, nil}, {1, errBusy}} { // one request may be larger than the queue, but then it is alone
+	}{{150, nil}, {1, ErrBusy}} { // one request may be larger than the queue, but then it is alone
 		if err := p.admit(c.size); !errors.Is(err, c.want) {
 			t.Errorf("admit %d: %v, want %v", c.size, err, c.want)
 		}
@@ -160,15 +160,15 @@ func TestQueueIsBounded(t *testing.T) {
 	if err := p.admit(60); err != nil {
 		t.Error(err)
 	}
-	if err := p.admit(60); !errors.Is(err, errBusy) {
+	if err := p.admit(60); !errors.Is(err, ErrBusy) {
 		t.Errorf("beyond the bytes: %v", err)
 	}
 	p.queue = make([]*chunk, 2)
-	if err := p.admit(1); !errors.Is(err, errBusy) {
+	if err := p.admit(1); !errors.Is(err, ErrBusy) {
 		t.Errorf("beyond the count: %v", err)
 	}
 	p.queue, p.sentAt = nil, time.Now().Add(-time.Minute)
-	if err := p.admit(1); !errors.Is(err, errAway) {
+	if err := p.admit(1); !errors.Is(err, errUnavailable) {
 		t.Errorf("behind a batch that hangs: %v", err)
 	}
 	if got := gauge(t, reg, "activity_collector_queue_bytes"); got != 60 {
@@ -180,7 +180,8 @@ var metricName = regexp.MustCompile(`^activity_collector_[a-z_]+_(total|seconds|
 
 func TestMetricNames(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	newMetrics(reg).refusingOf(0).Set(1)
+	newMetrics(reg)
+	newPublishMetrics(reg).refusingOf(0).Set(1)
 	families, err := reg.Gather()
 	if err != nil || len(families) < 10 {
 		t.Fatalf("%d families, %v", len(families), err)

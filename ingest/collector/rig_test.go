@@ -70,7 +70,7 @@ func startOn(t testing.TB, to place, transport *kafka.Transport, change func(*co
 		})
 	})
 	r.c.Routes(router)
-	r.c.Elsewhere(router)
+	r.c.Fallback(router)
 	r.server = httptest.NewServer(router)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -55,7 +55,7 @@ func Part(s Settings, n Needs, p *service.Process) service.Part {
 	return service.Part{Name: "collector", Run: c.Run, Ready: c.Ready, Routes: func(r chi.Router) {
 		c.Routes(r)
 		if n.Alone {
-			c.Elsewhere(r)
+			c.Fallback(r)
 		}
 	}}
 }

@@ -14,16 +14,37 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// parseBody is what becomes of a body: the write with its items, and whether it was one object.
-func parseBody(body []byte, shape form, maxEntries int) (*write, bool, error) {
-	w := newWrite()
-	w.reset("default", received, 3, 0)
-	p := parser{d: new(fleetDecoder), w: w, keys: newTestKeys(), max: maxEntries}
-	single, err := p.parse(body, shape)
-	return w, single, err
+const received = 1_795_219_200_123
+
+// entries are those of a reader, whose memory is not reused.
+type entries struct{ *Reader }
+
+func (e entries) Close() error { return e.Err() }
+
+// collected is the job of a body, and whether the body was one object.
+func collected(r *Reader, body []byte, form Form, maxEntries int) (*job, bool, error) {
+	r.Reset(body, Options{Form: form, MaxEntries: maxEntries, ReceivedAt: received})
+	j := newJob()
+	j.reset("default", received, 3, 0)
+	err := j.collect(Request{Tenant: "default", ReceivedAt: received, Entries: entries{r}, Single: r.Single(), EventField: r.EventField()}, newTestKeys())
+	return j, r.Single(), err
 }
 
-func newTestKeys() *keys { return newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry())) }
+func newTestKeys() *keys { return newKeys(10, time.Hour, newPublishMetrics(prometheus.NewRegistry())) }
+
+// alone reads a text as a body of one object.
+func alone(text string) (eventID string, bodyHash uint64, err error) {
+	r := NewFleetReader()
+	r.Reset([]byte(text), Options{MaxEntries: 1, ReceivedAt: received})
+	if !r.Single() {
+		return "", 0, errors.New("not an object")
+	}
+	if !r.Next() {
+		return "", 0, r.Err()
+	}
+	_, eventID, bodyHash, err = r.Entry()
+	return eventID, bodyHash, err
+}
 
 // FuzzLines holds that a body of lines comes to one item for each line that is not empty, good exactly if the line alone is.
 func FuzzLines(f *testing.F) {
@@ -41,25 +62,24 @@ func FuzzLines(f *testing.F) {
 			if strings.Trim(line, " \t\r") == "" {
 				continue
 			}
-			d, err := decodeOne(line)
+			eventID, hash, err := alone(line)
 			good := err == nil
-			if good && d.eventID != "" {
-				hash := d.bodyHash()
-				if first, ok := known[d.eventID]; ok {
+			if good && eventID != "" {
+				if first, ok := known[eventID]; ok {
 					good = first == hash
 				} else {
-					known[strings.Clone(d.eventID)] = hash
+					known[eventID] = hash
 				}
 			}
 			want, bodies = append(want, good), append(bodies, 0)
 		}
-		w, single, err := parseBody([]byte(body), lines, most)
+		j, single, err := collected(NewFleetReader(), []byte(body), Lines, most)
 		switch {
 		case single:
 			t.Fatalf("%q: read as one object", body)
 		case len(bodies) == 0:
-			if !errors.Is(err, errEmpty) {
-				t.Fatalf("%q: got %v, want %v", body, err, errEmpty)
+			if field := (*schema.FieldError)(nil); !errors.As(err, &field) || field.Code != "REQUIRED" {
+				t.Fatalf("%q: got %v, want REQUIRED", body, err)
 			}
 			return
 		case len(bodies) > most:
@@ -67,15 +87,15 @@ func FuzzLines(f *testing.F) {
 				t.Fatalf("%q: got %v, want too large", body, err)
 			}
 			return
-		case err != nil || len(w.items) != len(want):
-			t.Fatalf("%q: got %d items, %v, want %d", body, len(w.items), err, len(want))
+		case err != nil || len(j.items) != len(want):
+			t.Fatalf("%q: got %d items, %v, want %d", body, len(j.items), err, len(want))
 		}
 		for i, good := range want {
-			if got := w.items[i].err == nil; got != good {
-				t.Fatalf("%q: item %d is good: %v (%v), want %v", body, i, got, w.items[i].err, good)
+			if got := j.items[i].err == nil; got != good {
+				t.Fatalf("%q: item %d is good: %v (%v), want %v", body, i, got, j.items[i].err, good)
 			}
 		}
-		checkChunks(t, w)
+		checkChunks(t, j)
 	})
 }
 
@@ -88,7 +108,7 @@ func FuzzArray(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w, single, err := parseBody([]byte(body), anyJSON, 1000)
+		j, single, err := collected(NewFleetReader(), []byte(body), AnyJSON, 1000)
 		if err != nil {
 			if kind := api.Status(err); kind >= 500 {
 				t.Fatalf("%q: %v is the server's fault", body, err)
@@ -105,33 +125,33 @@ func FuzzArray(f *testing.F) {
 		} else if !json.Valid([]byte(body)) {
 			t.Fatalf("%q was taken for JSON", body)
 		}
-		if len(w.items) != want {
-			t.Fatalf("%q: got %d items, want %d", body, len(w.items), want)
+		if len(j.items) != want {
+			t.Fatalf("%q: got %d items, want %d", body, len(j.items), want)
 		}
-		checkChunks(t, w)
+		checkChunks(t, j)
 	})
 }
 
-// checkChunks holds that every item that was taken has a place of its own in a chunk of the write, and that nothing else has.
-func checkChunks(t *testing.T, w *write) {
+// checkChunks holds that every accepted item has an entry of its own in a chunk of the job, and that the chunks hold no others.
+func checkChunks(t *testing.T, j *job) {
 	t.Helper()
-	type place struct {
+	type slot struct {
 		c     *chunk
 		index int
 	}
-	seen := map[place]bool{}
-	for i, it := range w.items {
+	seen := map[slot]bool{}
+	for i, it := range j.items {
 		if it.chunk == nil {
 			continue
 		}
-		at := place{it.chunk, it.index}
+		at := slot{it.chunk, it.index}
 		if it.err != nil || it.event != nil || seen[at] || it.index >= it.chunk.Len() {
-			t.Fatalf("item %d is at %d of %d, %v, %v, taken: %v", i, it.index, it.chunk.Len(), it.err, it.event, seen[at])
+			t.Fatalf("item %d is at %d of %d, %v, %v, seen before: %v", i, it.index, it.chunk.Len(), it.err, it.event, seen[at])
 		}
 		seen[at] = true
 	}
 	entries := 0
-	for _, c := range w.chunks {
+	for _, c := range j.chunks {
 		entries += c.Len()
 	}
 	if entries != len(seen) {
@@ -144,12 +164,12 @@ func TestASpoiltLineSpoilsOnlyItself(t *testing.T) {
 	body := bytes.Join([][]byte{
 		[]byte(`{"action_type":"a"}`), []byte(`{"action_type":`), {}, []byte(`{"action_type":"b"} x`), []byte(" \t\r"), []byte(`{"action_type":"c"}`),
 	}, []byte("\n"))
-	w, _, err := parseBody(body, lines, 10)
-	if err != nil || len(w.items) != 4 {
-		t.Fatalf("got %d items, %v, want 4", len(w.items), err)
+	j, _, err := collected(NewFleetReader(), body, Lines, 10)
+	if err != nil || len(j.items) != 4 {
+		t.Fatalf("got %d items, %v, want 4", len(j.items), err)
 	}
 	for i, good := range []bool{true, false, false, true} {
-		if got := w.items[i].err == nil; got != good {
+		if got := j.items[i].err == nil; got != good {
 			t.Errorf("item %d is good: %v, want %v", i, got, good)
 		}
 	}
