@@ -7,7 +7,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -24,16 +25,16 @@ const (
 )
 
 func (c *Collector) audit() *audit {
-	return &audit{c.handler("audit", NewAuditReader)}
+	return &audit{c.handler("audit", decode.NewAudit)}
 }
 
 // routes registers the endpoints: one for a single entry, and one for an array of entries or one entry on each line.
 func (a *audit) routes(r chi.Router) {
-	r.Post(auditPath, a.handle(One))
-	r.Post(auditBatchPath, a.handle(Many))
+	r.Post(auditPath, a.handle(decode.One))
+	r.Post(auditBatchPath, a.handle(decode.Many))
 }
 
-func (a *audit) handle(takes Takes) http.HandlerFunc {
+func (a *audit) handle(takes decode.Takes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := api.RequestID(r.Header)
 		w.Header().Set(api.RequestIDHeader, id)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
 )
 
 // sampleLines are n entries as NDJSON, ~198 B each: the devices and actors of a fleet, details on 30 %.
@@ -51,12 +53,12 @@ func BenchmarkDecode(b *testing.B) {
 	same := strings.NewReplacer(`"action_type"`, `"action"`, `"action_detail"`, `"detail"`).Replace(string(fleet))
 	for _, c := range []struct {
 		name string
-		r    *Reader
+		r    *decode.Reader
 		text []byte
 	}{
-		{"fleet", NewFleetReader(), fleet},
-		{"audit", NewAuditReader(), auditLines(n)},
-		{"fleet as audit", NewAuditReader(), []byte(same)},
+		{"fleet", decode.NewFleet(), fleet},
+		{"audit", decode.NewAudit(), auditLines(n)},
+		{"fleet as audit", decode.NewAudit(), []byte(same)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			j, window := newJob(), newKeys(1000, 1, newPublishMetrics(prometheus.NewRegistry()))
@@ -64,7 +66,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				j.reset("default", 1795219200000, 4, 0)
-				c.r.Reset(c.text, Options{Form: Lines, MaxEntries: n, ReceivedAt: 1795219200000})
+				c.r.Reset(c.text, decode.Options{Form: decode.Lines, MaxEntries: n, ReceivedAt: 1795219200000})
 				err := j.collect(Request{Tenant: "default", ReceivedAt: 1795219200000, Entries: entries{c.r}}, window)
 				if err != nil || len(j.items) != n || j.items[0].err != nil {
 					b.Fatal(err, j.items[0].err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -17,13 +18,13 @@ import (
 const received = 1_795_219_200_123
 
 // entries are those of a reader, whose memory is not reused.
-type entries struct{ *Reader }
+type entries struct{ *decode.Reader }
 
 func (e entries) Close() error { return e.Err() }
 
 // collected is the job of a body, and whether the body was one object.
-func collected(r *Reader, body []byte, form Form, maxEntries int) (*job, bool, error) {
-	r.Reset(body, Options{Form: form, MaxEntries: maxEntries, ReceivedAt: received})
+func collected(r *decode.Reader, body []byte, form decode.Form, maxEntries int) (*job, bool, error) {
+	r.Reset(body, decode.Options{Form: form, MaxEntries: maxEntries, ReceivedAt: received})
 	j := newJob()
 	j.reset("default", received, 3, 0)
 	err := j.collect(Request{Tenant: "default", ReceivedAt: received, Entries: entries{r}, Single: r.Single(), EventField: r.EventField()}, newTestKeys())
@@ -34,8 +35,8 @@ func newTestKeys() *keys { return newKeys(10, time.Hour, newPublishMetrics(prome
 
 // alone reads a text as a body of one object.
 func alone(text string) (eventID string, bodyHash uint64, err error) {
-	r := NewFleetReader()
-	r.Reset([]byte(text), Options{MaxEntries: 1, ReceivedAt: received})
+	r := decode.NewFleet()
+	r.Reset([]byte(text), decode.Options{MaxEntries: 1, ReceivedAt: received})
 	if !r.Single() {
 		return "", 0, errors.New("not an object")
 	}
@@ -73,7 +74,7 @@ func FuzzLines(f *testing.F) {
 			}
 			want, bodies = append(want, good), append(bodies, 0)
 		}
-		j, single, err := collected(NewFleetReader(), []byte(body), Lines, most)
+		j, single, err := collected(decode.NewFleet(), []byte(body), decode.Lines, most)
 		switch {
 		case single:
 			t.Fatalf("%q: read as one object", body)
@@ -108,7 +109,7 @@ func FuzzArray(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		j, single, err := collected(NewFleetReader(), []byte(body), AnyJSON, 1000)
+		j, single, err := collected(decode.NewFleet(), []byte(body), decode.AnyJSON, 1000)
 		if err != nil {
 			if kind := api.Status(err); kind >= 500 {
 				t.Fatalf("%q: %v is the server's fault", body, err)
@@ -164,7 +165,7 @@ func TestASpoiltLineSpoilsOnlyItself(t *testing.T) {
 	body := bytes.Join([][]byte{
 		[]byte(`{"action_type":"a"}`), []byte(`{"action_type":`), {}, []byte(`{"action_type":"b"} x`), []byte(" \t\r"), []byte(`{"action_type":"c"}`),
 	}, []byte("\n"))
-	j, _, err := collected(NewFleetReader(), body, Lines, 10)
+	j, _, err := collected(decode.NewFleet(), body, decode.Lines, 10)
 	if err != nil || len(j.items) != 4 {
 		t.Fatalf("got %d items, %v, want 4", len(j.items), err)
 	}
@@ -173,4 +174,19 @@ func TestASpoiltLineSpoilsOnlyItself(t *testing.T) {
 			t.Errorf("item %d is good: %v, want %v", i, got, good)
 		}
 	}
+}
+
+func TestAFaultIsForgottenWithItsEntry(t *testing.T) {
+	body := `[{"action":"a","targets":[{"type":"T","id":7}]},{"action":"b","userId":7},` + `{"action":"TICKET_PAY","user":{"id":"abc-123","username":"ada"},"targets":[{"type":"TICKET","id":"t-456","name":"Lunch"},{"id":"u 7","type":"USER"}],"details":{"amount": 5.0},"eventId":"e-1"}` + `,{"action":"c"},{"action":"a","user":{"x":1}},{"action":"d","detail":7}]`
+	j, _, err := collected(decode.NewAudit(), []byte(body), decode.AnyJSON, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"targets[0].id", "userId", "", "", "user.x", "detail"} {
+		var field *schema.FieldError
+		if got := errors.As(j.items[i].err, &field); got != (want != "") || got && field.Field != want {
+			t.Errorf("item %d: got %v, want %q", i, j.items[i].err, want)
+		}
+	}
+	checkChunks(t, j)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
 	"github.com/activitylog/activitylog/schema/api"
 )
 
@@ -20,13 +21,13 @@ type fleet struct {
 const fleetPath = "/api/v1/activity_log"
 
 func (c *Collector) fleet() *fleet {
-	return &fleet{c.handler("fleet", NewFleetReader), c.cfg.FleetAlways200}
+	return &fleet{c.handler("fleet", decode.NewFleet), c.cfg.FleetAlways200}
 }
 
 // routes registers the endpoint, which takes one entry, an array of entries, or one entry on each line.
 func (f *fleet) routes(r chi.Router) {
 	r.Post(fleetPath, func(w http.ResponseWriter, r *http.Request) {
-		res, err := f.write(w, r, OneOrMany)
+		res, err := f.write(w, r, decode.OneOrMany)
 		f.respond(w, f.finish(w.Header(), res, err), res, err)
 	})
 }

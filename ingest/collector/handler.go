@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -20,14 +21,14 @@ type handler struct {
 	sources sync.Pool // of *source
 }
 
-func (c *Collector) handler(dialect string, reader func() *Reader) *handler {
+func (c *Collector) handler(dialect string, reader func() *decode.Reader) *handler {
 	h := &handler{c: c, count: c.m.dialects[dialect]}
 	h.sources.New = func() any { return &source{Reader: reader(), h: h} }
 	return h
 }
 
 // write publishes the entries of a request. A result beside an error is that of a batch without an accepted entry.
-func (h *handler) write(w http.ResponseWriter, r *http.Request, takes Takes) (*Result, error) {
+func (h *handler) write(w http.ResponseWriter, r *http.Request, takes decode.Takes) (*Result, error) {
 	who, err := schema.PrincipalOf(r.Context())
 	if err == nil {
 		err = who.Require(schema.ScopeIngest)
@@ -35,14 +36,14 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, takes Takes) (*R
 	if err != nil {
 		return nil, err
 	}
-	form, err := FormOf(r.Header.Get("Content-Type"))
+	form, err := decode.FormOf(r.Header.Get("Content-Type"))
 	if err != nil {
 		return nil, err
 	}
 	if err := h.c.publisher.Available(); err != nil { // before the body: there is no need to read it
 		return nil, err
 	}
-	o := Options{
+	o := decode.Options{
 		Form: form, Takes: takes, Key: r.Header.Get("Idempotency-Key"),
 		MaxEntries: h.c.cfg.MaxEntries, ReceivedAt: h.c.cfg.Now().UnixMilli(),
 	}
@@ -62,13 +63,13 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, takes Takes) (*R
 
 // source is a request's body as entries. Its memory is reused after Close.
 type source struct {
-	*Reader
+	*decode.Reader
 	body *body
 	h    *handler
 }
 
 // open reads the whole body. Publish closes the source.
-func (h *handler) open(w http.ResponseWriter, r *http.Request, o Options) (*source, error) {
+func (h *handler) open(w http.ResponseWriter, r *http.Request, o decode.Options) (*source, error) {
 	b, err := h.c.bodies.read(w, r)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,7 @@
-package collector
+package decode
 
 import (
-	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 )
 

@@ -1,4 +1,4 @@
-package collector
+package decode
 
 import (
 	"encoding/binary"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 )
 

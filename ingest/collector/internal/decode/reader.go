@@ -1,11 +1,13 @@
-package collector
+// Package decode reads the entries of a write: JSON in the fields of a dialect, as one object, an array, or one object on each
+// line. A faulty entry of a batch costs only itself; a body that is not JSON fails as a whole. Details are kept byte for byte.
+package decode
 
 import (
 	"bytes"
 	"errors"
 	"strconv"
 
-	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -50,11 +52,11 @@ type Reader struct {
 	err    error
 }
 
-// NewFleetReader reads entries of the fleet dialect.
-func NewFleetReader() *Reader { return newReader(new(fleetDecoder), "event_id") }
+// NewFleet reads entries of the fleet dialect.
+func NewFleet() *Reader { return newReader(new(fleetDecoder), "event_id") }
 
-// NewAuditReader reads entries of the audit dialect.
-func NewAuditReader() *Reader { return newReader(new(auditDecoder), "eventId") }
+// NewAudit reads entries of the audit dialect.
+func NewAudit() *Reader { return newReader(new(auditDecoder), "eventId") }
 
 func newReader(d decoder, event string) *Reader { return &Reader{d: d, f: d.common(), event: event} }
 

@@ -1,4 +1,4 @@
-package collector
+package decode
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/activitylog/activitylog/schema"
 )
+
+const received = 1_795_219_200_123
 
 // decodeOne decodes a text of one fleet entry.
 func decodeOne(text string) (*fleetDecoder, error) {
@@ -160,7 +162,7 @@ func TestParseForms(t *testing.T) {
 		{"[" + one + "]", Lines, false, 1, []int{0}, ""},
 		{strings.Repeat(one+"\n", 11), Lines, false, 0, nil, "at most 10 entries"},
 	} {
-		r := NewFleetReader()
+		r := NewFleet()
 		r.Reset([]byte(c.text), Options{Form: c.form, MaxEntries: 10, ReceivedAt: received})
 		items := 0
 		var bad []int

@@ -1,4 +1,4 @@
-package collector
+package decode
 
 import (
 	"encoding/json"
@@ -214,21 +214,6 @@ func TestAuditRefuses(t *testing.T) {
 	}
 }
 
-func TestAFaultIsForgottenWithItsEntry(t *testing.T) {
-	body := `[{"action":"a","targets":[{"type":"T","id":7}]},{"action":"b","userId":7},` + fullAudit + `,{"action":"c"},{"action":"a","user":{"x":1}},{"action":"d","detail":7}]`
-	j, _, err := collected(NewAuditReader(), []byte(body), AnyJSON, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []string{"targets[0].id", "userId", "", "", "user.x", "detail"} {
-		var field *schema.FieldError
-		if got := errors.As(j.items[i].err, &field); got != (want != "") || got && field.Field != want {
-			t.Errorf("item %d: got %v, want %q", i, j.items[i].err, want)
-		}
-	}
-	checkChunks(t, j)
-}
-
 // auditWire is what encoding/json makes of an audit entry.
 type auditWire struct {
 	Action    string
@@ -364,13 +349,6 @@ func FuzzAuditAccepts(f *testing.F) {
 			t.Fatalf("%s: %v\n got %+v\nwant %+v", text, err, d.entry, want)
 		}
 	})
-}
-
-func TestRefusalShowsNoInternals(t *testing.T) {
-	const want = `{"success":false,"message":"internal error","meta":{"requestId":"r","details":[]}}`
-	if got := string(refusal("r", messageOf(errors.New("dial 10.0.0.1: secret")), detailsOf(nil, errors.New("dial 10.0.0.1: secret")))); got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
 }
 
 func TestBodyHashOfAllDialects(t *testing.T) {
