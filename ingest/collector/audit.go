@@ -9,6 +9,7 @@ import (
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
 	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -71,7 +72,7 @@ type auditItemFault struct {
 	auditFault
 }
 
-func itemFaults(res *Result) []auditItemFault {
+func itemFaults(res *publish.Result) []auditItemFault {
 	faults := make([]auditItemFault, len(res.Faults))
 	for i, f := range res.Faults {
 		faults[i] = auditItemFault{f.Index, faultOf(f.Err, "entry")}
@@ -103,7 +104,7 @@ func faultOf(err error, whole string) auditFault {
 }
 
 // detailsOf are the faults of the caller: of each item, or of the request.
-func detailsOf(res *Result, err error) any {
+func detailsOf(res *publish.Result, err error) any {
 	switch own := (*schema.FieldError)(nil); {
 	case res != nil:
 		return itemFaults(res)

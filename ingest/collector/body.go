@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -170,7 +171,7 @@ func (b *bodies) unzstd(d *body, wire io.Reader) error {
 func (b *bodies) fill(d *body, from io.Reader, length int64) error {
 	for {
 		if int64(len(d.text)) == d.held && !b.grow(d, next(d.held, length)) {
-			return RetryLater(ErrBusy)
+			return publish.RetryLater(publish.ErrBusy)
 		}
 		n, err := from.Read(d.text[len(d.text):d.held])
 		d.text = d.text[:len(d.text)+n]

@@ -13,6 +13,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 )
 
 // Collector is the write half of the HTTP interface.
@@ -21,15 +23,19 @@ type Collector struct {
 	log       *slog.Logger
 	m         *metrics
 	bodies    *bodies
-	publisher *Publisher
+	publisher *publish.Publisher
 }
 
 // New makes a Collector that writes nothing until Run. cfg has had its Defaults and passed Validate.
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Collector {
 	return &Collector{
 		cfg: cfg, log: log, m: newMetrics(reg),
-		bodies:    &bodies{maxBytes: cfg.MaxBodyBytes, timeout: cfg.BodyTimeout, pending: &budget{limit: cfg.MaxPendingBytes}},
-		publisher: newPublisher(cfg, client, log, newPublishMetrics(reg)),
+		bodies: &bodies{maxBytes: cfg.MaxBodyBytes, timeout: cfg.BodyTimeout, pending: &budget{limit: cfg.MaxPendingBytes}},
+		publisher: publish.New(publish.Config{
+			Topic: cfg.Topic, QueueBytes: cfg.QueueBytes, QueueChunks: cfg.QueueChunks,
+			AckTimeout: cfg.AckTimeout, DrainTimeout: cfg.DrainTimeout, KeyWindow: cfg.KeyWindow, MaxKeys: cfg.MaxKeys,
+			RateLimit: cfg.RateLimit, RateBurst: cfg.RateBurst, Now: cfg.Now,
+		}, client, log, reg),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
+	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema/api"
 )
 
@@ -33,7 +34,7 @@ func (f *fleet) routes(r chi.Router) {
 }
 
 // respond puts a result or an error into the envelope. A result beside an error is the data of that error.
-func (f *fleet) respond(w http.ResponseWriter, status int, res *Result, err error) {
+func (f *fleet) respond(w http.ResponseWriter, status int, res *publish.Result, err error) {
 	switch {
 	case err != nil && res != nil:
 		f.send(w, status, codeOf(err), messageOf(err), batchData(res))
@@ -56,7 +57,7 @@ type fleetFault struct {
 	Message string `json:"message"`
 }
 
-func batchData(res *Result) []byte {
+func batchData(res *publish.Result) []byte {
 	faults := make([]fleetFault, len(res.Faults))
 	for i, f := range res.Faults {
 		faults[i] = fleetFault{f.Index, codeOf(f.Err), messageOf(f.Err)}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
 	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -28,7 +29,7 @@ func (c *Collector) handler(dialect string, reader func() *decode.Reader) *handl
 }
 
 // write publishes the entries of a request. A result beside an error is that of a batch without an accepted entry.
-func (h *handler) write(w http.ResponseWriter, r *http.Request, takes decode.Takes) (*Result, error) {
+func (h *handler) write(w http.ResponseWriter, r *http.Request, takes decode.Takes) (*publish.Result, error) {
 	who, err := schema.PrincipalOf(r.Context())
 	if err == nil {
 		err = who.Require(schema.ScopeIngest)
@@ -51,7 +52,7 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, takes decode.Tak
 	if err != nil {
 		return nil, err
 	}
-	res, err := h.c.publisher.Publish(r.Context(), Request{
+	res, err := h.c.publisher.Publish(r.Context(), publish.Request{
 		Tenant: who.Tenant, ReceivedAt: o.ReceivedAt, Entries: src, Single: src.Single(), EventField: src.EventField(),
 	})
 	if res != nil {
@@ -94,7 +95,7 @@ func (s *source) Close() error {
 
 // finish counts a request and sets the response headers that every dialect has. It returns the HTTP status. res is nil
 // beside most errors.
-func (h *handler) finish(header http.Header, res *Result, err error) (status int) {
+func (h *handler) finish(header http.Header, res *publish.Result, err error) (status int) {
 	status = http.StatusOK
 	if err != nil {
 		status = api.Status(err)
@@ -123,7 +124,7 @@ func send(w http.ResponseWriter, status int, body []byte) {
 
 // appendBatch appends the data of a batch's response, {"ids":[1,null],"accepted":1,"rejected":1,"errors":[…]}. id appends
 // one id; faults is res.Faults as the dialect shows them.
-func appendBatch(b []byte, res *Result, id func([]byte, uint64) []byte, faults any) []byte {
+func appendBatch(b []byte, res *publish.Result, id func([]byte, uint64) []byte, faults any) []byte {
 	b = append(b, `{"ids":[`...)
 	for i, n := range res.IDs {
 		if i > 0 {
@@ -141,7 +142,7 @@ func appendBatch(b []byte, res *Result, id func([]byte, uint64) []byte, faults a
 	return append(append(append(b, `,"errors":`...), text...), '}')
 }
 
-func outcomeOf(status int, res *Result) string {
+func outcomeOf(status int, res *publish.Result) string {
 	switch status {
 	case http.StatusOK:
 		if len(res.Faults) > 0 {
@@ -171,7 +172,7 @@ func messageOf(err error) string {
 	var (
 		field  *schema.FieldError
 		denied *schema.Refusal
-		public *Error
+		public *publish.Error
 		syntax *scan.SyntaxError
 	)
 	switch {

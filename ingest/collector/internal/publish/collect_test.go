@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ func collected(r *decode.Reader, body []byte, form decode.Form, maxEntries int) 
 	return j, r.Single(), err
 }
 
-func newTestKeys() *keys { return newKeys(10, time.Hour, newPublishMetrics(prometheus.NewRegistry())) }
+func newTestKeys() *keys { return newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry())) }
 
 // alone reads a text as a body of one object.
 func alone(text string) (eventID string, bodyHash uint64, err error) {

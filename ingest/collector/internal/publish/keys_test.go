@@ -1,10 +1,8 @@
-package collector
+package publish
 
 import (
 	"context"
 	"errors"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +19,7 @@ func claimed(k *keys, n byte) bool {
 
 func TestKeysAreBounded(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	k := newKeys(3, time.Hour, newPublishMetrics(reg))
+	k := newKeys(3, time.Hour, newMetrics(reg))
 	for n := range byte(3) {
 		if !claimed(k, n) || claimed(k, n) {
 			t.Errorf("key %d: want the first claim and no other", n)
@@ -42,7 +40,7 @@ func TestKeysAreBounded(t *testing.T) {
 }
 
 func TestKeysExpire(t *testing.T) {
-	k := newKeys(10, time.Nanosecond, newPublishMetrics(prometheus.NewRegistry()))
+	k := newKeys(10, time.Nanosecond, newMetrics(prometheus.NewRegistry()))
 	for range 2 {
 		if !claimed(k, 1) {
 			t.Error("an expired key is still taken")
@@ -57,7 +55,7 @@ func TestKeysExpire(t *testing.T) {
 }
 
 func TestFailedWriteFreesItsKeys(t *testing.T) {
-	k := newKeys(10, time.Hour, newPublishMetrics(prometheus.NewRegistry()))
+	k := newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry()))
 	j := newJob()
 	j.reset("t", received, 1, 0)
 	j.add(&schema.Entry{Action: "a"}, "k", 7, k)
@@ -85,7 +83,7 @@ func TestFailedWriteFreesItsKeys(t *testing.T) {
 }
 
 func TestIDsGrowWithinBlocks(t *testing.T) {
-	s := newIDs(nil, "", newPublishMetrics(prometheus.NewRegistry()))
+	s := newIDs(nil, "", newMetrics(prometheus.NewRegistry()))
 	if err := s.ready(); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("without a lease: %v", err)
 	}
@@ -126,28 +124,9 @@ func TestIDsGrowWithinBlocks(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
-	var c Config
-	c.Defaults()
-	if err := c.Validate(); err != nil {
-		t.Errorf("the defaults: %v", err)
-	}
-	for name, change := range map[string]func(*Config){
-		"topic": func(c *Config) { c.Topic = "" }, "body": func(c *Config) { c.MaxBodyBytes = -1 },
-		"pending": func(c *Config) { c.MaxPendingBytes = c.MaxBodyBytes }, "rate": func(c *Config) { c.RateLimit = -1 },
-		"keys": func(c *Config) { c.MaxKeys = -1 }, "ack": func(c *Config) { c.AckTimeout = -1 },
-	} {
-		bad := c
-		change(&bad)
-		if bad.Validate() == nil {
-			t.Errorf("%s: no fault was found", name)
-		}
-	}
-}
-
 func TestQueueIsBounded(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	p := &partition{m: newPublishMetrics(reg), maxBytes: 100, maxChunks: 2}
+	p := &partition{m: newMetrics(reg), maxBytes: 100, maxChunks: 2}
 	for _, c := range []struct {
 		size int
 		want error
@@ -173,23 +152,6 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	if got := gauge(t, reg, "activity_collector_queue_bytes"); got != 60 {
 		t.Errorf("the gauge shows %v bytes, want 60", got)
-	}
-}
-
-var metricName = regexp.MustCompile(`^activity_collector_[a-z_]+_(total|seconds|bytes|entries|keys|refusing)$`)
-
-func TestMetricNames(t *testing.T) {
-	reg := prometheus.NewRegistry()
-	newMetrics(reg)
-	newPublishMetrics(reg).refusingOf(0).Set(1)
-	families, err := reg.Gather()
-	if err != nil || len(families) < 10 {
-		t.Fatalf("%d families, %v", len(families), err)
-	}
-	for _, f := range families {
-		if !metricName.MatchString(f.GetName()) || !strings.HasSuffix(f.GetHelp(), ".") {
-			t.Errorf("%s: %s", f.GetName(), f.GetHelp())
-		}
 	}
 }
 

@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"context"
@@ -28,7 +28,7 @@ type partition struct {
 	client   *kafka.Client
 	ids      *ids
 	keys     *keys
-	m        *publishMetrics
+	m        *metrics
 	gauge    prometheus.Gauge // 1 while p refuses writes
 	refusing *atomic.Int32    // number of partitions that refuse writes
 	log      *slog.Logger

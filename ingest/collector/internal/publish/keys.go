@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"sync"
@@ -14,7 +14,7 @@ import (
 type keys struct {
 	max    int
 	window time.Duration
-	m      *publishMetrics
+	m      *metrics
 
 	mu    sync.Mutex // guards what follows
 	known map[[16]byte]*event
@@ -45,7 +45,7 @@ type outcome struct {
 	err       error
 }
 
-func newKeys(maxKeys int, window time.Duration, m *publishMetrics) *keys {
+func newKeys(maxKeys int, window time.Duration, m *metrics) *keys {
 	return &keys{max: maxKeys, window: window, m: m, known: make(map[[16]byte]*event)}
 }
 

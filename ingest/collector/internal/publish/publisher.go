@@ -1,4 +1,8 @@
-package collector
+// Package publish writes the entries of requests to a topic of Kafka. Publish returns when all in-sync replicas have them,
+// with their ids and their position. While a partition's broker is unavailable or its disk is full, it refuses requests at
+// once. A batch whose acknowledgement was lost is sent again, byte for byte, until it is acknowledged: the log may hold an
+// entry twice, but with one id. Within one block, ids grow in each partition.
+package publish
 
 import (
 	"context"
@@ -9,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/time/rate"
 
@@ -16,12 +21,29 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
+// Config says how a Publisher writes. Every field but RateLimit is required.
+type Config struct {
+	Topic        string
+	QueueBytes   int64         // waiting for one partition
+	QueueChunks  int           // waiting for one partition: parts of requests
+	AckTimeout   time.Duration // of a caller's wait for Kafka
+	DrainTimeout time.Duration // of the wait for Kafka after Run's context has ended
+
+	KeyWindow time.Duration // how long an event key is remembered
+	MaxKeys   int           // how many are
+
+	RateLimit float64 // entries a second of each tenant; 0: no limit
+	RateBurst int     // entries at once
+
+	Now func() time.Time // the clock of the records' times
+}
+
 // Publisher writes requests to the partitions of a topic.
 type Publisher struct {
 	cfg    Config
 	client *kafka.Client
 	log    *slog.Logger
-	m      *publishMetrics
+	m      *metrics
 
 	quota   *quota
 	keys    *keys
@@ -34,7 +56,9 @@ type Publisher struct {
 	closing    atomic.Bool
 }
 
-func newPublisher(cfg Config, client *kafka.Client, log *slog.Logger, m *publishMetrics) *Publisher {
+// New makes a Publisher that writes nothing until Run.
+func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Publisher {
+	m := newMetrics(reg)
 	p := &Publisher{
 		cfg: cfg, client: client, log: log, m: m,
 		quota: &quota{perSecond: rate.Limit(cfg.RateLimit), burst: cfg.RateBurst, tenants: make(map[string]*rate.Limiter)},

@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 type ids struct {
 	client *kafka.Client
 	topic  string
-	m      *publishMetrics
+	m      *metrics
 
 	mu     sync.Mutex // guards what follows
 	spans  []span
@@ -38,7 +38,7 @@ type ids struct {
 
 type span struct{ next, end uint64 }
 
-func newIDs(client *kafka.Client, topic string, m *publishMetrics) *ids {
+func newIDs(client *kafka.Client, topic string, m *metrics) *ids {
 	return &ids{client: client, topic: topic, m: m, blocks: 1, grown: make(chan struct{}), want: make(chan struct{}, 1)}
 }
 

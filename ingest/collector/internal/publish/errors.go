@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"math/rand/v2"

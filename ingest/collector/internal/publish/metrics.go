@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"strconv"
@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-type publishMetrics struct {
+type metrics struct {
 	repeated      prometheus.Counter
 	queueBytes    prometheus.Gauge
 	batchEntries  prometheus.Histogram
@@ -19,9 +19,9 @@ type publishMetrics struct {
 	keys          prometheus.Gauge
 }
 
-func newPublishMetrics(reg prometheus.Registerer) *publishMetrics {
+func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
-	return &publishMetrics{
+	return &metrics{
 		queueBytes: f.NewGauge(prometheus.GaugeOpts{
 			Name: "activity_collector_queue_bytes", Help: "Bytes of entries waiting for the broker's acknowledgement.",
 		}),
@@ -52,6 +52,6 @@ func newPublishMetrics(reg prometheus.Registerer) *publishMetrics {
 	}
 }
 
-func (m *publishMetrics) refusingOf(partition int) prometheus.Gauge {
+func (m *metrics) refusingOf(partition int) prometheus.Gauge {
 	return m.refusing.WithLabelValues(strconv.Itoa(partition))
 }

@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"fmt"
@@ -61,7 +61,7 @@ func BenchmarkDecode(b *testing.B) {
 		{"fleet as audit", decode.NewAudit(), []byte(same)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			j, window := newJob(), newKeys(1000, 1, newPublishMetrics(prometheus.NewRegistry()))
+			j, window := newJob(), newKeys(1000, 1, newMetrics(prometheus.NewRegistry()))
 			b.SetBytes(int64(len(c.text)))
 			b.ReportAllocs()
 			for b.Loop() {

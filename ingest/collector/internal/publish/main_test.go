@@ -1,0 +1,12 @@
+package publish
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+
+	goleak.VerifyTestMain(m)
+}
