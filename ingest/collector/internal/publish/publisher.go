@@ -15,7 +15,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
-	"golang.org/x/time/rate"
 
 	"github.com/activitylog/activitylog/schema"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
@@ -61,7 +60,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 	m := newMetrics(reg)
 	p := &Publisher{
 		cfg: cfg, client: client, log: log, m: m,
-		quota: &quota{perSecond: rate.Limit(cfg.RateLimit), burst: cfg.RateBurst, tenants: make(map[string]*rate.Limiter)},
+		quota: newQuota(cfg.RateLimit, cfg.RateBurst),
 		keys:  newKeys(cfg.MaxKeys, cfg.KeyWindow, m),
 		ids:   newIDs(client, schemakafka.IDs(cfg.Topic), m),
 	}

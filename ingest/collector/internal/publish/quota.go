@@ -1,9 +1,9 @@
 package publish
 
 import (
-	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"github.com/activitylog/activitylog/schema"
@@ -16,9 +16,15 @@ const maxTenants = 10_000
 type quota struct {
 	perSecond rate.Limit // 0: no limit
 	burst     int
+	tenants   *lru.Cache[string, *rate.Limiter] // nil without a limit
+}
 
-	mu      sync.Mutex // guards tenants
-	tenants map[string]*rate.Limiter
+func newQuota(perSecond float64, burst int) *quota {
+	q := &quota{perSecond: rate.Limit(perSecond), burst: burst}
+	if perSecond > 0 {
+		q.tenants, _ = lru.New[string, *rate.Limiter](maxTenants) // fails only for a size below 1
+	}
+	return q
 }
 
 // admit is ErrRateLimited, with the time to wait, when the tenant has sent too many entries.
@@ -27,7 +33,7 @@ func (q *quota) admit(tenant string, entries int) error {
 		return nil
 	}
 	now := time.Now()
-	// A batch larger than the burst could never pass; it takes all there is instead.
+	// A batch larger than the burst could never pass; it takes the whole burst instead.
 	res := q.of(tenant).ReserveN(now, min(entries, q.burst))
 	if delay := res.DelayFrom(now); delay > 0 {
 		res.CancelAt(now)
@@ -37,15 +43,12 @@ func (q *quota) admit(tenant string, entries int) error {
 }
 
 func (q *quota) of(tenant string) *rate.Limiter {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	l := q.tenants[tenant]
-	if l == nil {
-		if len(q.tenants) >= maxTenants {
-			clear(q.tenants)
-		}
-		l = rate.NewLimiter(q.perSecond, q.burst)
-		q.tenants[tenant] = l
+	if l, ok := q.tenants.Get(tenant); ok {
+		return l
+	}
+	l := rate.NewLimiter(q.perSecond, q.burst)
+	if first, ok, _ := q.tenants.PeekOrAdd(tenant, l); ok { // another request of the tenant was faster
+		return first
 	}
 	return l
 }
