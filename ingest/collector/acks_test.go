@@ -49,8 +49,8 @@ func TestEveryReplicaAcknowledges(t *testing.T) {
 	if err := schemakafka.Create(t.Context(), client, schemakafka.Topics("acks", 2, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Topic: "acks"}
-	cfg.Defaults()
+	cfg := Defaults()
+	cfg.Topic = "acks"
 	c := New(cfg, client, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	router := chi.NewRouter()
 	c.Routes(router)

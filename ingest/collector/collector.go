@@ -26,7 +26,7 @@ type Collector struct {
 	publisher *publish.Publisher
 }
 
-// New makes a Collector that writes nothing until Run. cfg has had its Defaults and passed Validate.
+// New makes a Collector that writes nothing until Run. cfg has passed Validate.
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Collector {
 	return &Collector{
 		cfg: cfg, log: log, m: newMetrics(reg),
@@ -34,7 +34,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 		publisher: publish.New(publish.Config{
 			Topic: cfg.Topic, QueueBytes: cfg.QueueBytes, QueueChunks: cfg.QueueChunks,
 			AckTimeout: cfg.AckTimeout, DrainTimeout: cfg.DrainTimeout, KeyWindow: cfg.KeyWindow, MaxKeys: cfg.MaxKeys,
-			RateLimit: cfg.RateLimit, RateBurst: cfg.RateBurst, Now: cfg.Now,
+			RateLimit: cfg.RateLimit, RateBurst: cfg.burst(), Now: cfg.Now,
 		}, client, log, reg),
 	}
 }

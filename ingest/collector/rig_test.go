@@ -53,11 +53,11 @@ func at(b *testbed.Broker) place { return place{b.Addr(), b.Topic()} }
 
 func startOn(t testing.TB, to place, transport *kafka.Transport, change func(*collector.Config)) *rig {
 	t.Helper()
-	cfg := collector.Config{Topic: to.topic}
+	cfg := collector.Defaults()
+	cfg.Topic = to.topic
 	if change != nil {
 		change(&cfg)
 	}
-	cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
