@@ -46,8 +46,8 @@ func (c *Collector) Routes(r chi.Router) {
 }
 
 // Run writes what the endpoints take in. It waits for Kafka and its topics for as long as they are unavailable. When ctx
-// ends it refuses new writes, completes those that it has taken in and returns nil. Callers of writes that Kafka has not
-// acknowledged within the drain timeout are told that the outcome is not known.
+// ends it refuses new writes, completes those that it has taken in and returns nil. A write that Kafka does not acknowledge
+// within the drain timeout is answered with an unknown outcome.
 func (c *Collector) Run(ctx context.Context) error {
 	c.publisher.Run(ctx)
 	return nil

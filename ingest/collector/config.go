@@ -33,7 +33,7 @@ type Config struct {
 	Now func() time.Time // the clock of the entries' receive times
 }
 
-// Defaults is the configuration of a Collector that is told nothing.
+// Defaults is the configuration of a Collector without settings.
 func Defaults() Config {
 	return Config{
 		Topic:        "activity",

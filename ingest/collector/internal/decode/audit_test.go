@@ -22,7 +22,7 @@ func decodeAudit(text string) (*auditDecoder, error) {
 	return d, decodeWith(d, text)
 }
 
-// fullAudit is an audit entry with all its fields, and what it stands for.
+// fullAudit is an audit entry with every field; fullEntry is what it stands for.
 const fullAudit = `{"action":"TICKET_PAY","timestamp":"2026-02-12T08:03:20.123Z","userId":"abc-123","user":{"id":"abc-123","username":"ada","name":"Ada L.","kind":"business"},
 "username":"ada","targets":[{"type":"TICKET","id":"t-456","name":"Lunch"},{"id":"u 7","type":"USER"}],"detail":"paid é\n","details":{"amount": 5.0},"platform":"web",
 "serial":"SN-1","ipAddress":"192.168.1.100","userAgent":"Mozilla/5.0","requestId":"req-1","layer":"api","eventId":"e-1"}`
@@ -270,7 +270,7 @@ func (x *auditWire) entry() (schema.Entry, error) {
 	return e, nil
 }
 
-// FuzzAuditEntry holds that what is taken is what encoding/json reads, and that it can be stored.
+// FuzzAuditEntry holds that an accepted entry is the one that encoding/json reads, and that it can be stored.
 func FuzzAuditEntry(f *testing.F) {
 	for _, s := range []string{
 		fullAudit, `{"action":"a"}`, `{"action":"a","targetType":"T","targetId":"1","targetName":"N"}`, `{"action":"a","timestamp":-0}`,

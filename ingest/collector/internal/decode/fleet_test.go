@@ -184,7 +184,7 @@ func TestParseForms(t *testing.T) {
 	}
 }
 
-// refEntry is what encoding/json makes of an entry; nil for one that must be refused.
+// refEntry is the entry as encoding/json reads it; nil for one that must be refused.
 func refEntry(text string) *schema.Entry {
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(text), &members) != nil || members == nil || !utf8.ValidString(text) {

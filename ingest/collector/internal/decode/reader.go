@@ -41,7 +41,7 @@ type Options struct {
 type Reader struct {
 	d     decoder
 	f     *fields // of d
-	event string  // what the dialect calls an event id
+	event string  // the dialect's name of an event id
 
 	o      Options
 	rest   []byte // lines that have not been read
@@ -80,7 +80,7 @@ func (r *Reader) Reset(text []byte, o Options) {
 // Single reports whether the body is one object.
 func (r *Reader) Single() bool { return r.single }
 
-// EventField is what the dialect calls an event id.
+// EventField is the dialect's name of an event id.
 func (r *Reader) EventField() string { return r.event }
 
 // Held is the number of bytes that r keeps for its next use.
@@ -92,7 +92,7 @@ func (r *Reader) Entry() (e *schema.Entry, eventID string, bodyHash uint64, faul
 	return &r.f.entry, r.f.eventID, r.hash, r.f.fault
 }
 
-// Err is what is wrong with the body as a whole. Then none of its entries counts. The fault of a single entry is such an error.
+// Err is the fault of the body as a whole: none of its entries may be written. The fault of a single entry is one.
 func (r *Reader) Err() error { return r.err }
 
 var (
@@ -139,7 +139,7 @@ func (r *Reader) decode() error {
 	f.begin(r.o.ReceivedAt)
 	if f.Peek() != '{' {
 		f.blame("entry", "TYPE", "must be an object")
-		return f.pass()
+		return f.ignore()
 	}
 	return r.d.decode()
 }
@@ -167,7 +167,7 @@ func (r *Reader) nextSingle() (more bool, err error) {
 	return true, f.fault
 }
 
-// hinted says what to do with a second entry behind a single one.
+// hinted adds a hint for callers who sent several entries as one.
 func (r *Reader) hinted(err error) error {
 	hint := "; entries one a line need Content-Type: application/x-ndjson"
 	if r.o.Takes == One {
@@ -193,7 +193,7 @@ func (r *Reader) nextElement() (more bool, err error) {
 	return true, r.decode()
 }
 
-// nextLine reads the next line that is not empty. A line that is not JSON spoils only itself.
+// nextLine reads the next line that is not empty. A line that is not JSON is a fault of that entry only.
 func (r *Reader) nextLine() (more bool, err error) {
 	f := r.f
 	for len(r.rest) > 0 {
@@ -219,7 +219,7 @@ func (r *Reader) nextLine() (more bool, err error) {
 	return false, nil
 }
 
-// check counts the entry and completes it.
+// check counts the entry and sets its hash and its default timestamp.
 func (r *Reader) check() error {
 	if r.read >= r.o.MaxEntries {
 		return &schema.FieldError{Field: "body", Code: "TOO_MANY", Issue: "at most " + strconv.Itoa(r.o.MaxEntries) + " entries", Kind: schema.ErrTooLarge}
@@ -239,7 +239,7 @@ func (r *Reader) check() error {
 	return nil
 }
 
-// whole checks what only the end of the body shows.
+// whole checks the body after its last entry.
 func (r *Reader) whole() error {
 	switch {
 	case r.read == 0:

@@ -17,12 +17,12 @@ import (
 
 const received = 1_795_219_200_123
 
-// entries are those of a reader, whose memory is not reused.
+// entries makes Entries of a Reader; Close keeps the memory.
 type entries struct{ *decode.Reader }
 
 func (e entries) Close() error { return e.Err() }
 
-// collected is the job of a body, and whether the body was one object.
+// collected is the job made of a body, and whether the body was one object.
 func collected(r *decode.Reader, body []byte, form decode.Form, maxEntries int) (*job, bool, error) {
 	r.Reset(body, decode.Options{Form: form, MaxEntries: maxEntries, ReceivedAt: received})
 	j := newJob()
@@ -47,7 +47,8 @@ func alone(text string) (eventID string, bodyHash uint64, err error) {
 	return eventID, bodyHash, err
 }
 
-// FuzzLines holds that a body of lines comes to one item for each line that is not empty, good exactly if the line alone is.
+// FuzzLines holds that a body of lines has one item for each line that is not empty, and that the item is good exactly if the
+// line alone is.
 func FuzzLines(f *testing.F) {
 	for _, s := range []string{
 		"{\"action_type\":\"a\"}\n{\"action_type\":\"b\",\"serial\":\"s\"}\n", "{\"action_type\":\"a\"}\r\n\r\n \t\n{}", "nonsense\n{\"action_type\":\"a\"} x\n[]",
@@ -100,7 +101,7 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// FuzzArray holds that what is taken for JSON is JSON, with as many items as it has elements.
+// FuzzArray holds that an accepted body is JSON, with as many items as it has elements.
 func FuzzArray(f *testing.F) {
 	for _, s := range []string{
 		`[{"action_type":"a"},{"action_type":"b"}]`, `[]`, ` [ ] `, `{"action_type":"a"}`, `[{"action_type":"a"},]`, `[1,null,"x",[{}],{"action_type":"a"}]`,
@@ -160,8 +161,8 @@ func checkChunks(t *testing.T, j *job) {
 	}
 }
 
-// TestASpoiltLineSpoilsOnlyItself holds what FuzzLines compares with.
-func TestASpoiltLineSpoilsOnlyItself(t *testing.T) {
+// TestABadLineFailsAlone holds the rule that FuzzLines compares with.
+func TestABadLineFailsAlone(t *testing.T) {
 	body := bytes.Join([][]byte{
 		[]byte(`{"action_type":"a"}`), []byte(`{"action_type":`), {}, []byte(`{"action_type":"b"} x`), []byte(" \t\r"), []byte(`{"action_type":"c"}`),
 	}, []byte("\n"))

@@ -97,7 +97,7 @@ func (j *job) collect(req Request, window *keys) (err error) {
 	return nil
 }
 
-// add adds an entry that is to be written. An entry with a key is written only if no other one has had the key: see keys.
+// add puts an entry into a chunk. An entry with a key is written only if no other one has had the key: see keys.
 // It is false when the key belongs to another entry, and then adds nothing.
 func (j *job) add(e *schema.Entry, key string, body uint64, window *keys) bool {
 	if key == "" {
@@ -187,8 +187,7 @@ func (j *job) route(e *schema.Entry) int {
 	return partitionOf(j.key, len(j.open))
 }
 
-// finish is called once for each chunk when its fate is known. err means that it is certainly not in the log, unless it is
-// errUnknown.
+// finish is called once for each chunk, when its fate is known. err is nil if the chunk is in the log.
 func (c *chunk) finish(window *keys, err error) {
 	c.err = err
 	if c.outcome != nil {

@@ -70,7 +70,7 @@ func TestFailedWriteFreesItsKeys(t *testing.T) {
 	}
 	k.abort(j, errAborted)
 	if repeat.wait(t.Context(), time.Minute); !errors.Is(repeat.items[0].event.outcome.err, schema.ErrUnavailable) {
-		t.Error("the repeat was not told")
+		t.Error("the repeat was not woken")
 	}
 	if len(k.known) != 0 {
 		t.Errorf("%d keys are known, want none", len(k.known))

@@ -47,7 +47,7 @@ type partition struct {
 
 	wakeup   chan struct{}
 	batch    batch     // of run
-	answered time.Time // of run: the broker's last good answer
+	answered time.Time // of run: when the broker last answered without an error
 }
 
 // admit reserves size bytes of the queue, or is the error that refuses them. The caller must push or release them.
@@ -190,7 +190,7 @@ func (p *partition) finish(c *chunk, err error) {
 }
 
 // send writes the records from first to before end of the batch and records their fate. A try whose acknowledgement was
-// lost is repeated until one is answered. It returns the number of tries.
+// lost is repeated until the broker answers one. It returns the number of tries.
 func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 	lost := false
 	for wait := firstRetry; ; wait = min(4*wait, probeEvery) {

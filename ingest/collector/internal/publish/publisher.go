@@ -85,7 +85,7 @@ type Request struct {
 	ReceivedAt int64 // Unix ms
 	Entries    Entries
 	Single     bool   // one entry, not a batch of one
-	EventField string // what the caller calls an event id
+	EventField string // the caller's name of an event id, for faults
 }
 
 // Available is nil when a request would be taken now, else the error that refuses it.
