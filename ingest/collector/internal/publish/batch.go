@@ -2,12 +2,9 @@ package publish
 
 import (
 	"context"
-	"errors"
-	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/activitylog/activitylog/schema"
 )
@@ -82,49 +79,4 @@ func (b *batch) set(first, end int, base int64, err error) {
 	for i := first; i < end; i++ {
 		b.offsets[i], b.errs[i] = base+int64(i-first), err
 	}
-}
-
-// verdict is what the error of a produce request says about its records.
-type verdict uint8
-
-const (
-	stored    verdict = iota
-	notStored         // certainly not in the log
-	diskFull          // certainly not in the log, because the broker's disk is full
-	oversize          // certainly not in the log, and too large to be stored as one batch
-	unknown           // perhaps in the log
-)
-
-// classify reads the error of a produce request. Error codes: https://kafka.apache.org/protocol#protocol_error_codes.
-func classify(err error) verdict {
-	var (
-		code kafka.Error
-		op   *net.OpError
-	)
-	switch {
-	case err == nil:
-		return stored
-	case errors.Is(err, errNoAnswer), errors.As(err, &op) && op.Op == "dial",
-		errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition), errors.Is(err, protocol.ErrNoLeader):
-		return notStored
-	case !errors.As(err, &code):
-		return unknown // a broken connection, or no answer in time
-	}
-	switch code {
-	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
-		return oversize
-	case kafka.KafkaStorageError:
-		return diskFull
-	case kafka.Unknown, kafka.RequestTimedOut, kafka.NotEnoughReplicasAfterAppend, kafka.NetworkException:
-		return unknown
-	}
-	return notStored // refused before it was appended: not the leader, too few replicas, not allowed, …
-}
-
-// reason is the refusal of new writes after a verdict.
-func (v verdict) reason() error {
-	if v == diskFull {
-		return errDiskFull
-	}
-	return errUnavailable
 }

@@ -5,20 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
-// Times of checking a broker.
-const (
-	quietAfter   = 10 * time.Millisecond // a broker that has been silent for so long is probed before it gets a batch
-	probeEvery   = 250 * time.Millisecond
-	probeTimeout = time.Second
-	deadConns    = 8 // idle connections that may turn out to be broken before one is dialled
-)
-
-// errNoAnswer is a broker that did not answer a probe, so that nothing was sent to it.
-var errNoAnswer = errors.New("broker does not answer")
+// probeEvery is the time between two probes of a broker that is unavailable or whose disk is full.
+const probeEvery = 250 * time.Millisecond
 
 // refused is why p takes no writes now. The caller holds p.mu. No probe shows a full disk, so one write is let through
 // every probeEvery to try it.
@@ -79,7 +69,7 @@ func (p *partition) recovered(ctx context.Context) bool {
 	if !p.unavailable() {
 		return true
 	}
-	if p.probe(ctx) != nil {
+	if p.leader.probe(ctx) != nil {
 		return false
 	}
 	p.reopen()
@@ -96,41 +86,8 @@ func (p *partition) ready(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	if err := p.listOffsets(ctx); err != nil {
+	if err := p.leader.listOffsets(ctx); err != nil {
 		return fmt.Errorf("kafka: partition %d: %w", p.number, err)
-	}
-	return nil
-}
-
-// probe checks that the partition's leader answers. It tries several connections, because idle ones may be broken.
-func (p *partition) probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	var err error
-	for range deadConns {
-		if err = p.listOffsets(ctx); err == nil {
-			p.answered = time.Now()
-			return nil
-		}
-		if ctx.Err() != nil || classify(err) != unknown {
-			break
-		}
-	}
-	return fmt.Errorf("%w: partition %d: %w", errNoAnswer, p.number, err)
-}
-
-// listOffsets is a request that changes nothing and that only the leader answers.
-func (p *partition) listOffsets(ctx context.Context) error {
-	res, err := p.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{p.topic: {kafka.LastOffsetOf(p.number)}},
-	})
-	if err != nil {
-		return fmt.Errorf("list offsets: %w", err)
-	}
-	for _, o := range res.Topics[p.topic] {
-		if o.Error != nil {
-			return fmt.Errorf("list offsets: %w", o.Error)
-		}
 	}
 	return nil
 }

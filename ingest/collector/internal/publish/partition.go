@@ -2,30 +2,26 @@ package publish
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
 )
 
 // Times of writing to a broker.
 const (
-	produceTimeout = 10 * time.Second
-	idsTimeout     = 2 * time.Second
-	stallAfter     = 2 * time.Second // new writes are refused while a batch has been unanswered for so long
-	firstRetry     = 10 * time.Millisecond
+	idsTimeout = 2 * time.Second
+	stallAfter = 2 * time.Second // new writes are refused while a batch has been unanswered for so long
+	firstRetry = 10 * time.Millisecond
 )
 
 // partition writes to one partition of the topic. The whole queue goes out as one batch. The next batch goes out when the
 // fate of that one is known, so that within one block ids only grow in the log.
 type partition struct {
 	number   int
-	topic    string
-	client   *kafka.Client
+	leader   leader // used by run; ready only asks it for offsets
 	ids      *ids
 	keys     *keys
 	m        *metrics
@@ -45,9 +41,8 @@ type partition struct {
 	sentAt    time.Time // of the batch in flight; zero without one
 	closed    bool
 
-	wakeup   chan struct{}
-	batch    batch     // of run
-	answered time.Time // of run: when the broker last answered without an error
+	wakeup chan struct{}
+	batch  batch // of run
 }
 
 // admit reserves size bytes of the queue, or is the error that refuses them. The caller must push or release them.
@@ -194,7 +189,7 @@ func (p *partition) finish(c *chunk, err error) {
 func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 	lost := false
 	for wait := firstRetry; ; wait = min(4*wait, probeEvery) {
-		base, err := p.produce(ctx, first, end)
+		base, err := p.leader.produce(ctx, p.batch.records(first, end))
 		tries++
 		v := classify(err)
 		switch {
@@ -232,28 +227,4 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-}
-
-func (p *partition) produce(ctx context.Context, first, end int) (base int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, produceTimeout)
-	defer cancel()
-	// A request into a dead idle connection seems to be sent, and then nobody knows whether it was. So a broker that has
-	// been silent is probed first, with a request that changes nothing.
-	if time.Since(p.answered) > quietAfter {
-		if err := p.probe(ctx); err != nil {
-			return 0, err
-		}
-	}
-	res, err := p.client.Produce(ctx, &kafka.ProduceRequest{
-		Topic: p.topic, Partition: p.number, RequiredAcks: kafka.RequireAll, Records: p.batch.records(first, end),
-	})
-	if err == nil {
-		err = res.Error
-	}
-	if err != nil {
-		p.answered = time.Time{}
-		return 0, fmt.Errorf("write to partition %d: %w", p.number, err)
-	}
-	p.answered = time.Now()
-	return res.BaseOffset, nil
 }
