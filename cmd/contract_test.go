@@ -28,9 +28,7 @@ import (
 // routers are those of the services, over parts that never ran.
 func routers() map[string]chi.Router {
 	log := slog.New(slog.DiscardHandler)
-	var cfg collector.Config
-	cfg.Defaults()
-	c := collector.New(cfg, &kafka.Client{}, log, prometheus.NewRegistry())
+	c := collector.New(collector.Defaults(), &kafka.Client{}, log, prometheus.NewRegistry())
 	reads := queryservice.Part(queryservice.Settings{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
 	all := map[string]chi.Router{"health": service.NewProcess(log, prometheus.NewRegistry()).Router(nil), "collector": chi.NewRouter(), "query": chi.NewRouter()}
 	for name, routes := range map[string]func(chi.Router){"collector": c.Routes, "query": reads.Routes} {

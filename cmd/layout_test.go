@@ -88,6 +88,8 @@ var arrows = []struct {
 }{
 	{from: "schema", never: []string{"cmd", "deploy", "ingest", "query"}},
 	{from: "ingest/collector", never: []string{"cmd", "deploy", "query", "ingest/consumer", "schema/clickhouse"}},
+	{from: "ingest/collector/internal/decode", never: []string{"ingest/collector/internal/publish", "schema/api", "schema/kafka"}},
+	{from: "ingest/collector/internal/publish", never: []string{"ingest/collector/internal/decode"}},
 	{from: "ingest/consumer", never: []string{"cmd", "deploy", "query", "ingest/collector"}},
 	{from: "query", never: []string{"cmd", "deploy", "ingest"}},
 	{from: "deploy", never: []string{"cmd", "ingest", "query"}},

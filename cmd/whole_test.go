@@ -65,8 +65,8 @@ func startWhole(t *testing.T) *whole {
 
 func startCollector(t *testing.T, b *testbed.Broker, log *slog.Logger) http.Handler {
 	t.Helper()
-	cfg := collector.Config{Topic: b.Topic()}
-	cfg.Defaults()
+	cfg := collector.Defaults()
+	cfg.Topic = b.Topic()
 	c := collector.New(cfg, b.Client(), log, prometheus.NewRegistry())
 	runAll(t, c.Run)
 	r := chi.NewRouter()

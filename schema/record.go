@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -48,6 +49,13 @@ type EventKey struct {
 	Hash [16]byte // of the key that the client gave
 	Body uint64   // hash of the entry, to tell a repeat from a clash
 }
+
+// The window of event keys, where no setting says otherwise. The collector answers repeats from it; the consumer keeps them out
+// of the store.
+const (
+	DefaultKeyWindow = 24 * time.Hour
+	DefaultMaxKeys   = 200_000 // remembered by a collector, and by a consumer of each partition
+)
 
 // Reset empties c for entries of one tenant, received at receivedAt (Unix ms).
 func (c *Chunk) Reset(tenant string, receivedAt int64) {

@@ -24,7 +24,7 @@ type settings struct {
 	Dialects  service.Dialects   `embed:""`
 }
 
-// Check says everything that is wrong with s.
+// Check names everything that is wrong with s.
 func (s *settings) Check() error {
 	return errors.Join(s.HTTP.Check(), s.Auth.Check(s.HTTP.Addr), s.Kafka.Check(), s.Creation.Check(), s.Collector.Check(), s.Keys.Check())
 }

@@ -22,7 +22,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// witness notes how many replicas each write asks for, by topic; -1 stands for all that are in sync.
+// witness records how many replicas must acknowledge each write, by topic; -1 stands for all in-sync replicas.
 type witness struct {
 	kafka.RoundTripper
 
@@ -41,7 +41,7 @@ func (w *witness) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Reques
 	return w.RoundTripper.RoundTrip(ctx, addr, req)
 }
 
-// TestEveryReplicaAcknowledges: neither an entry nor a block of ids may be lost with one broker.
+// TestEveryReplicaAcknowledges holds that the loss of one broker loses neither an entry nor a block of ids.
 func TestEveryReplicaAcknowledges(t *testing.T) {
 	client := testbed.Kafka(t, 1).Client()
 	w := &witness{RoundTripper: client.Transport, acks: map[string][]int16{}}
@@ -49,8 +49,8 @@ func TestEveryReplicaAcknowledges(t *testing.T) {
 	if err := schemakafka.Create(t.Context(), client, schemakafka.Topics("acks", 2, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Topic: "acks"}
-	cfg.Defaults()
+	cfg := Defaults()
+	cfg.Topic = "acks"
 	c := New(cfg, client, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	router := chi.NewRouter()
 	c.Routes(router)
@@ -62,9 +62,9 @@ func TestEveryReplicaAcknowledges(t *testing.T) {
 	}
 	for range 5 {
 		r := httptest.NewRequestWithContext(schema.WithPrincipal(ctx, schema.Anonymous()), http.MethodPost, "/api/v1/activity_log", strings.NewReader(`[{"action_type":"a"},{"action_type":"b","serial":"s"}]`))
-		answer := httptest.NewRecorder()
-		if router.ServeHTTP(answer, r); answer.Code != http.StatusOK {
-			t.Fatalf("got %d: %s", answer.Code, answer.Body)
+		rec := httptest.NewRecorder()
+		if router.ServeHTTP(rec, r); rec.Code != http.StatusOK {
+			t.Fatalf("got %d: %s", rec.Code, rec.Body)
 		}
 	}
 	cancel()
@@ -74,7 +74,7 @@ func TestEveryReplicaAcknowledges(t *testing.T) {
 	for _, topic := range []string{"acks", schemakafka.IDs("acks")} {
 		got := slices.Compact(w.acks[topic])
 		if want := []int16{int16(kafka.RequireAll)}; !slices.Equal(got, want) {
-			t.Errorf("writes to %s ask for the replicas %v, want %v", topic, got, want)
+			t.Errorf("writes to %s must be acknowledged by %v, want %v", topic, got, want)
 		}
 	}
 }

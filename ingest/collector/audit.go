@@ -7,47 +7,49 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// audit is the dialect of POST /api/v1/activity-logs, which can say all that an entry can hold: camelCase fields,
-// timestamps in Unix milliseconds or ISO 8601, ids as UUIDs. Answers are {"success":true,"data":…}, or
+// audit is the dialect of POST /api/v1/activity-logs. It has a field for everything that an entry can hold: camelCase
+// fields, timestamps in Unix milliseconds or ISO 8601, ids as UUIDs. Responses are {"success":true,"data":…}, or
 // {"success":false,"message":…,"meta":{"requestId":…,"details":[{"field","code","issue"}]}}.
-type audit struct{ *door }
+type audit struct{ *handler }
 
 const (
 	auditPath        = "/api/v1/activity-logs"
 	auditBatchPath   = auditPath + "/batch"
-	auditContentType = "application/json; charset=utf-8" // as the dialect's reads have it
+	auditContentType = "application/json; charset=utf-8" // the same as of the dialect's reads
 )
 
 func (c *Collector) audit() *audit {
-	return &audit{c.door("audit", "eventId", func() any { return new(auditDecoder) })}
+	return &audit{c.handler("audit", decode.NewAudit)}
 }
 
-// routes registers the endpoints: one for a single entry, and one for an array of entries or one a line.
+// routes registers the endpoints: one for a single entry, and one for an array of entries or one entry on each line.
 func (a *audit) routes(r chi.Router) {
-	r.Post(auditPath, a.handle(one))
-	r.Post(auditBatchPath, a.handle(many))
+	r.Post(auditPath, a.handle(decode.One))
+	r.Post(auditBatchPath, a.handle(decode.Many))
 }
 
-func (a *audit) handle(what takes) http.HandlerFunc {
+func (a *audit) handle(takes decode.Takes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := api.RequestID(r.Header)
 		w.Header().Set(api.RequestIDHeader, id)
-		rc, err := a.take(w, r, what)
-		status := a.close(w.Header(), rc, err)
+		res, err := a.write(w, r, takes)
+		status := a.finish(w.Header(), res, err)
 		w.Header().Set("Content-Type", auditContentType)
 		switch {
 		case err != nil:
-			send(w, status, refusal(id, rc, err))
-		case rc.single:
-			send(w, http.StatusCreated, append(append([]byte(`{"success":true,"data":{"id":`), appendUUID(nil, rc.id)...), "}}"...))
+			send(w, status, refusal(id, messageOf(err), detailsOf(res, err)))
+		case res.Single:
+			send(w, http.StatusCreated, append(append([]byte(`{"success":true,"data":{"id":`), appendUUID(nil, res.ID)...), "}}"...))
 		default:
-			b := append(make([]byte, 0, 96+40*len(rc.ids)), `{"success":true,"data":`...)
-			send(w, status, append(rc.append(b, appendUUID, itemFaults(rc)), '}'))
+			b := append(make([]byte, 0, 96+40*len(res.IDs)), `{"success":true,"data":`...)
+			send(w, status, append(appendBatch(b, res, appendUUID, itemFaults(res)), '}'))
 		}
 	}
 }
@@ -57,7 +59,7 @@ func appendUUID(b []byte, id uint64) []byte {
 	return append(append(append(b, '"'), text...), '"')
 }
 
-// auditFault is one thing that is wrong, with whose field.
+// auditFault is what is wrong with a field.
 type auditFault struct {
 	Field string `json:"field"`
 	Code  string `json:"code"`
@@ -70,15 +72,15 @@ type auditItemFault struct {
 	auditFault
 }
 
-func itemFaults(rc *receipt) []auditItemFault {
-	faults := make([]auditItemFault, len(rc.faults))
-	for i, f := range rc.faults {
-		faults[i] = auditItemFault{f.index, faultOf(f.err, "entry")}
+func itemFaults(res *publish.Result) []auditItemFault {
+	faults := make([]auditItemFault, len(res.Faults))
+	for i, f := range res.Faults {
+		faults[i] = auditItemFault{f.Index, faultOf(f.Err, "entry")}
 	}
 	return faults
 }
 
-// codes are what a fault is called that is of no field.
+// codes are the codes of faults without a field, by HTTP status.
 var codes = map[int]string{
 	http.StatusBadRequest:            "INVALID",
 	http.StatusRequestEntityTooLarge: "TOO_LARGE",
@@ -86,8 +88,8 @@ var codes = map[int]string{
 	http.StatusInsufficientStorage:   "STORAGE_FULL",
 }
 
-// faultOf is an error as a fault; one of no field is of what.
-func faultOf(err error, what string) auditFault {
+// faultOf is an error as a fault. One without a field is a fault of the whole.
+func faultOf(err error, whole string) auditFault {
 	var (
 		field  *schema.FieldError
 		syntax *scan.SyntaxError
@@ -96,15 +98,25 @@ func faultOf(err error, what string) auditFault {
 	case errors.As(err, &field):
 		return auditFault{field.Field, field.Code, field.Issue}
 	case errors.As(err, &syntax):
-		return auditFault{what, "SYNTAX", messageOf(err)}
+		return auditFault{whole, "SYNTAX", messageOf(err)}
 	}
-	return auditFault{what, codes[api.Status(err)], messageOf(err)}
+	return auditFault{whole, codes[api.Status(err)], messageOf(err)}
 }
 
-// refusal is the answer of a request of which nothing was accepted. Its details name the faults of the caller: of the
-// request, or of each item.
-func refusal(requestID string, rc *receipt, err error) []byte {
-	var answer struct {
+// detailsOf are the faults of the caller: of each item, or of the request.
+func detailsOf(res *publish.Result, err error) any {
+	switch own := (*schema.FieldError)(nil); {
+	case res != nil:
+		return itemFaults(res)
+	case errors.As(err, &own), errors.As(err, new(*scan.SyntaxError)):
+		return []auditFault{faultOf(err, "body")}
+	}
+	return []auditFault{}
+}
+
+// refusal is the response to a request of which nothing was accepted.
+func refusal(requestID, message string, details any) []byte {
+	var response struct {
 		Success bool   `json:"success"`
 		Message string `json:"message"`
 		Meta    struct {
@@ -112,14 +124,7 @@ func refusal(requestID string, rc *receipt, err error) []byte {
 			Details   any    `json:"details"`
 		} `json:"meta"`
 	}
-	answer.Message, answer.Meta.RequestID = messageOf(err), requestID
-	answer.Meta.Details = []auditFault{}
-	switch own := (*schema.FieldError)(nil); {
-	case rc != nil:
-		answer.Meta.Details = itemFaults(rc)
-	case errors.As(err, &own), errors.As(err, new(*scan.SyntaxError)):
-		answer.Meta.Details = []auditFault{faultOf(err, "body")}
-	}
-	text, _ := json.Marshal(answer) // of numbers and strings: cannot fail
+	response.Message, response.Meta.RequestID, response.Meta.Details = message, requestID, details
+	text, _ := json.Marshal(response) // of numbers and strings: cannot fail
 	return text
 }

@@ -24,13 +24,13 @@ import (
 	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
-var update = flag.Bool("update", false, "write the answers into testdata anew")
+var update = flag.Bool("update", false, "write the responses into testdata")
 
 const auditPath = "/api/v1/activity-logs"
 
-// TestExchanges replays testdata/*/*.http, each file on a new log of one partition. A file holds exchanges apart by
-// lines "###": the request with its headers, an empty line and its body, then an empty line and the answer, which begins with
-// "HTTP". What cannot be the same each time stands there as {{name}}; {{9 x}} in a body is sent as nine x.
+// TestExchanges replays testdata/*/*.http, each file on a new topic of one partition. Exchanges in a file are separated by
+// lines "###": the request with its headers, an empty line and its body, then an empty line and the response, which begins
+// with "HTTP". {{name}} stands for a value that differs each time; {{9 x}} in a body is sent as nine x.
 func TestExchanges(t *testing.T) {
 	changes := map[string]func(*collector.Config){
 		"limits.http": func(c *collector.Config) { c.MaxBodyBytes, c.MaxEntries = 2000, 3 },
@@ -43,7 +43,7 @@ func TestExchanges(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(file, "testdata/"), ".http"), func(t *testing.T) {
 			r := start(t, 1, changes[filepath.Base(file)]).ready()
-			if filepath.Base(file) == "away.http" {
+			if filepath.Base(file) == "unavailable.http" {
 				r.broker.Stop()
 			}
 			r.replay(file)
@@ -78,7 +78,7 @@ var (
 	seconds = regexp.MustCompile(`(?m)^Retry-After: [123]$`)
 )
 
-// exchange performs the request of an exchange and returns the exchange with the answer that it got.
+// exchange performs the request of an exchange and returns the exchange with the response that it got.
 func (r *rig) exchange(text string) string {
 	r.t.Helper()
 	request, _, _ := strings.Cut(text, "\n\nHTTP ")
@@ -124,7 +124,7 @@ func (r *rig) exchange(text string) string {
 	return seconds.ReplaceAllString(got, "Retry-After: {{1 to 3}}")
 }
 
-// audit sends a body to one of the audit endpoints and returns the answer's data.
+// audit sends a body to one of the audit endpoints and returns the response's data.
 func (r *rig) audit(below, body string, headers ...string) (status int, header http.Header, data auditData, text string) {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.server.URL+auditPath+below, strings.NewReader(body))
@@ -145,7 +145,7 @@ func (r *rig) audit(below, body string, headers ...string) (status int, header h
 	}
 	var envelope struct{ Data auditData }
 	if err := json.Unmarshal(b, &envelope); err != nil {
-		r.t.Fatalf("answer %s: %v", b, err)
+		r.t.Fatalf("response %s: %v", b, err)
 	}
 	return res.StatusCode, res.Header, envelope.Data, string(b)
 }
@@ -160,7 +160,7 @@ type auditData struct {
 	}
 }
 
-// TestAuditInTheLog holds that all of an entry is in the log, under the id that was answered.
+// TestAuditInTheLog holds that every field of an entry is in the log, under the id in the response.
 func TestAuditInTheLog(t *testing.T) {
 	r := start(t, 4, nil).ready()
 	const body = `{"action":"TICKET_PAY","timestamp":1770883400123,"userId":"abc-123","user":{"name":"Ada L.","kind":"business"},"username":"ada",
@@ -236,11 +236,11 @@ func TestAuditBatch(t *testing.T) {
 		got[e.ID] = e.Action
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("answered and in the log differ (-answered +log):\n%s", diff)
+		t.Errorf("the responses and the log differ (-responses +log):\n%s", diff)
 	}
 }
 
-// TestKeysOfAllDialects holds that an event id is one, through whatever door its entry comes.
+// TestKeysOfAllDialects holds that an event id is the same in every dialect.
 func TestKeysOfAllDialects(t *testing.T) {
 	r := start(t, 4, nil).ready()
 	first := r.post(`{"action_type":"a","serial":"s","timestamp":1707725000}`, "Idempotency-Key", "k")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-	"mime"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,21 +13,23 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Bounds of reading a body. What a client announces counts for nothing: it holds memory in proportion to what it has sent.
+// Bounds of reading a body. A client's Content-Length reserves no memory: a body holds memory in proportion to the bytes
+// that have arrived.
 const (
-	firstBuffer = 16 << 10 // of a body of which nothing has come
-	aheadOf     = 16       // times what has come is the most that is made ready for a body of known length
+	firstBuffer = 16 << 10 // before any byte has arrived
+	maxGrowth   = 16       // a body of known length gets at most this many times the bytes that have arrived
 	keptBuffer  = 1 << 20  // a larger buffer goes back to the garbage collector
-	zstdWindow  = 8 << 20  // what RFC 8878, section 3.1.1.1.2 asks a decoder to support
+	zstdWindow  = 8 << 20  // RFC 8878, section 3.1.1.1.2 asks a decoder to support it
 )
 
 // bodies reads request bodies into memory that is reused and bounded, of one request and of all together.
 type bodies struct {
 	maxBytes int64         // of one body, compressed and decompressed each
-	timeout  time.Duration // for maxBytes; a smaller body gets its share, and minBodyTime
+	timeout  time.Duration // for maxBytes; a smaller body gets its share and minBodyTimeout
 	pending  *budget
 	buffers  [7]sync.Pool // of *buffer: of firstBuffer bytes, of twice as many, … of keptBuffer
 	gzips    sync.Pool
@@ -36,15 +37,15 @@ type bodies struct {
 }
 
 const (
-	minBodyTime = 5 * time.Second // what a body of any size may take
-	drainTime   = 2 * time.Second // what a body that is refused may take
+	minBodyTimeout = 5 * time.Second // of a body of any size
+	drainTimeout   = 2 * time.Second // of a refused body
 )
 
 // body is a request's text, decompressed. release gives its memory back.
 type body struct {
-	text []byte // of buf
+	text []byte // in buf
 	buf  *buffer
-	held int64 // of the budget; as much of buf is used
+	held int64 // bytes of the budget, and of buf that may be used
 }
 
 type buffer struct{ bytes []byte }
@@ -55,7 +56,7 @@ func (b *bodies) release(d *body) {
 	*d = body{}
 }
 
-// buffer has room for size bytes or more.
+// buffer returns a buffer of size bytes or more.
 func (b *bodies) buffer(size int) *buffer {
 	class := bits.Len(uint(size-1) / firstBuffer)
 	if class >= len(b.buffers) {
@@ -74,15 +75,15 @@ func (b *bodies) keep(buf *buffer) {
 	b.buffers[bits.Len(uint(cap(buf.bytes)-1)/firstBuffer)].Put(buf)
 }
 
-// read is the whole body of r: ErrTooLarge, ErrUnsupported for an encoding, ErrUnavailable when too much is in memory
-// already, ErrInvalid when it cannot be decompressed or does not come in time.
+// read reads the whole body of r. Its errors: ErrTooLarge; ErrUnsupported for an unknown encoding; ErrUnavailable when all
+// bodies together take too much memory; ErrInvalid when the body cannot be decompressed or does not arrive in time.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
 	rc := http.NewResponseController(w)
 	if r.ContentLength > b.maxBytes {
 		b.drain(rc, r)
 		return nil, b.tooLarge()
 	}
-	_ = rc.SetReadDeadline(time.Now().Add(b.patience(r.ContentLength)))
+	_ = rc.SetReadDeadline(time.Now().Add(b.timeoutFor(r.ContentLength)))
 	d := new(body)
 	err := b.decode(d, r)
 	if err != nil {
@@ -92,22 +93,23 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
 		}
 		return nil, err
 	}
-	// The server watches the connection while the handler waits; a deadline that passed would look like a client gone.
+	// The server watches the connection while the handler waits; a passed deadline would look like a client that left.
 	_ = rc.SetReadDeadline(time.Time{})
 	return d, nil
 }
 
-func (b *bodies) patience(length int64) time.Duration {
+// timeoutFor is the time that a body may take to arrive. length is its Content-Length, -1 if it has none.
+func (b *bodies) timeoutFor(length int64) time.Duration {
 	if length < 0 {
 		return b.timeout
 	}
-	return minBodyTime + time.Duration(float64(b.timeout)*float64(length)/float64(b.maxBytes))
+	return minBodyTimeout + time.Duration(float64(b.timeout)*float64(length)/float64(b.maxBytes))
 }
 
-// drain reads what will not be used, unless it is much, so that a client that is still sending sees the answer.
+// drain reads and drops a refused body, unless it is large. A client that is still sending would not see the response.
 func (b *bodies) drain(rc *http.ResponseController, r *http.Request) {
 	if r.ContentLength <= 2*b.maxBytes {
-		_ = rc.SetReadDeadline(time.Now().Add(drainTime))
+		_ = rc.SetReadDeadline(time.Now().Add(drainTimeout))
 		_, _ = io.CopyN(io.Discard, r.Body, 2*b.maxBytes)
 	}
 }
@@ -151,7 +153,7 @@ func (b *bodies) unzstd(d *body, wire io.Reader) error {
 	z, _ := b.zstds.Get().(*zstd.Decoder)
 	if z == nil {
 		var err error
-		// One goroutine's worth: a decoder with more starts its own and would have to be closed.
+		// With a concurrency above 1 a decoder starts goroutines and must be closed.
 		z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderMaxMemory(uint64(b.maxBytes)+zstdWindow))
 		if err != nil {
@@ -165,12 +167,12 @@ func (b *bodies) unzstd(d *body, wire io.Reader) error {
 	return b.fill(d, z, 0)
 }
 
-// fill reads from to its end or to the first byte beyond the limit, which is the only thing that stops a small body
-// that decompresses into a large one. length is what was announced; 0 if nothing was.
+// fill reads from to its end, or to the first byte beyond the limit. Only this limit stops a small body that decompresses
+// into a large one. length is the Content-Length; 0 if it is not known.
 func (b *bodies) fill(d *body, from io.Reader, length int64) error {
 	for {
-		if int64(len(d.text)) == d.held && !b.grow(d, next(d.held, length)) {
-			return later(errBusy)
+		if int64(len(d.text)) == d.held && !b.grow(d, nextSize(d.held, length)) {
+			return publish.RetryLater(publish.ErrBusy)
 		}
 		n, err := from.Read(d.text[len(d.text):d.held])
 		d.text = d.text[:len(d.text)+n]
@@ -185,19 +187,19 @@ func (b *bodies) fill(d *body, from io.Reader, length int64) error {
 	}
 }
 
-// next is how much room a body should have that has filled what it had. The announced length takes one byte more, in which
-// its end shows.
-func next(had, length int64) int64 {
+// nextSize is the size of the next buffer of a body that has filled its buffer of had bytes. For a body of known length it
+// is at most length+1: the end of the body shows in the extra byte.
+func nextSize(had, length int64) int64 {
 	switch {
 	case had == 0:
 		return firstBuffer
 	case length >= had:
-		return min(length+1, aheadOf*had)
+		return min(length+1, maxGrowth*had)
 	}
 	return 2 * had
 }
 
-// grow gives d room for size bytes or more, as long as all bodies together may have it.
+// grow moves d into a buffer of size bytes or more. It is false when the budget of all bodies does not allow that.
 func (b *bodies) grow(d *body, size int64) bool {
 	most := b.maxBytes + 1
 	buf := b.buffer(int(min(size, most)))
@@ -217,34 +219,4 @@ func unreadable(err error) error {
 		return &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: "decompresses to too much", Kind: schema.ErrTooLarge}
 	}
 	return &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "cannot be read to its end"}
-}
-
-// form is how the entries stand in a body.
-type form uint8
-
-const (
-	anyJSON form = iota // one object, or an array of them
-	lines               // one object a line
-)
-
-// formOf reads the Content-Type. What is not known to be something else is taken for JSON: curl -d calls everything a
-// form, and many libraries call it text or nothing at all.
-func formOf(contentType string) (form, error) {
-	if contentType == "" || contentType == "application/json" {
-		return anyJSON, nil
-	}
-	kind, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		kind, _, _ = strings.Cut(strings.ToLower(contentType), ";")
-	}
-	switch kind {
-	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines":
-		return lines, nil
-	case "application/json", "text/json", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream":
-		return anyJSON, nil
-	}
-	if strings.HasSuffix(kind, "+json") {
-		return anyJSON, nil
-	}
-	return 0, &schema.FieldError{Field: "Content-Type", Code: "UNSUPPORTED", Issue: "must be application/json or application/x-ndjson", Kind: schema.ErrUnsupported}
 }

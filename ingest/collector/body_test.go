@@ -102,9 +102,9 @@ func TestBodyBudget(t *testing.T) {
 	}
 }
 
-// TestAnnouncedBytesHoldNoMemory has callers announce a megabyte each and send a byte of it. What they hold together is less
-// than half the budget of two bodies, and a body that is sent is read.
-func TestAnnouncedBytesHoldNoMemory(t *testing.T) {
+// TestContentLengthReservesNoMemory has callers announce a megabyte each and send one byte of it. Together they hold less than
+// half the budget of two bodies, and a body that is sent is read.
+func TestContentLengthReservesNoMemory(t *testing.T) {
 	const size, silent = 1 << 20, 50
 	b := testBodies(size, 2*size)
 	b.timeout = time.Minute
@@ -142,22 +142,22 @@ func TestAnnouncedBytesHoldNoMemory(t *testing.T) {
 	b.release(got)
 }
 
-// firstRead tells that a body is being read.
-type firstRead struct{ told chan<- struct{} }
+// firstRead signals that a body is being read.
+type firstRead struct{ reading chan<- struct{} }
 
 func (f firstRead) Read([]byte) (int, error) {
-	f.told <- struct{}{}
+	f.reading <- struct{}{}
 	return 0, io.EOF
 }
 
-// TestRoomFollowsWhatHasCome holds that no body is ever given more than aheadOf times what has come of it.
-func TestRoomFollowsWhatHasCome(t *testing.T) {
+// TestBufferGrowsWithArrivedBytes holds that a buffer is never larger than maxGrowth times the bytes that have arrived.
+func TestBufferGrowsWithArrivedBytes(t *testing.T) {
 	for _, length := range []int64{0, 1, firstBuffer - 1, firstBuffer, 200_000, 16 << 20} {
-		had, steps := next(0, length), 0
+		had, steps := nextSize(0, length), 0
 		for ; had <= length; steps++ {
-			after := next(had, length)
-			if after <= had || after > aheadOf*had {
-				t.Fatalf("a body of %d bytes has room for %d, then for %d", length, had, after)
+			after := nextSize(had, length)
+			if after <= had || after > maxGrowth*had {
+				t.Fatalf("a body of %d bytes gets a buffer of %d bytes, then of %d", length, had, after)
 			}
 			had = after
 		}
@@ -193,35 +193,11 @@ func TestSlowBody(t *testing.T) {
 			t.Errorf("a body that never ends: %v", err)
 		}
 	case <-time.After(5 * time.Second):
-		t.Error("a body that never ends is waited for")
+		t.Error("the collector waits for a body that never ends")
 	}
 }
 
-func TestFormOf(t *testing.T) {
-	for contentType, want := range map[string]struct {
-		form form
-		ok   bool
-	}{
-		"":                                  {anyJSON, true},
-		"application/json":                  {anyJSON, true},
-		"Application/JSON; charset=UTF-8":   {anyJSON, true},
-		"text/plain":                        {anyJSON, true},
-		"application/vnd.fleet.v1+json":     {anyJSON, true},
-		"application/x-www-form-urlencoded": {anyJSON, true},
-		"application/x-ndjson":              {lines, true},
-		"application/jsonl; x=y":            {lines, true},
-		"application/ndjson;":               {lines, true},
-		"text/html":                         {anyJSON, false},
-		"multipart/form-data; boundary=x":   {anyJSON, false},
-	} {
-		got, err := formOf(contentType)
-		if got != want.form || (err == nil) != want.ok || (err != nil && !errors.Is(err, schema.ErrUnsupported)) {
-			t.Errorf("%q: %v, %v", contentType, got, err)
-		}
-	}
-}
-
-// FuzzBody holds that no bytes under any encoding break the reader, leak its budget or pass its limit.
+// FuzzBody holds that no bytes in any encoding break the reader, leak its budget or exceed its limit.
 func FuzzBody(f *testing.F) {
 	text := []byte(`{"action_type":"a"}`)
 	f.Add(text, uint8(0))

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/activitylog/activitylog/schema"
 )
 
-// Config is what a Collector can be told. Defaults fills in what is zero.
+// Config says what a Collector takes in and where it writes. Begin with Defaults.
 type Config struct {
 	Topic string // of the entries
 
@@ -17,48 +19,34 @@ type Config struct {
 	MaxPendingBytes int64         // of all bodies in memory at once
 	QueueBytes      int64         // waiting for one partition
 	QueueChunks     int           // waiting for one partition: parts of requests
-	AckTimeout      time.Duration // a caller's wait for the broker
-	DrainTimeout    time.Duration // the wait for the broker when stopping
+	AckTimeout      time.Duration // of a caller's wait for Kafka
+	DrainTimeout    time.Duration // of the wait for Kafka when stopping
 
 	KeyWindow time.Duration // how long an idempotency key or event id is remembered
-	MaxKeys   int           // how many of them
+	MaxKeys   int           // how many are
 
 	RateLimit float64 // entries a second of each tenant; 0: no limit
 	RateBurst int     // entries at once; 0: those of one second
 
-	FleetAlways200 bool // the fleet dialect answers HTTP 200 to everything; its code tells
+	FleetAlways200 bool // the fleet dialect answers everything with HTTP 200; the code in the body says what happened
 
-	Now func() time.Time // the clock that entries are stamped by; time.Now if nil
+	Now func() time.Time // the clock of the entries' receive times
 }
 
-// Defaults sets every field that is zero.
-func (c *Config) Defaults() {
-	setDefault(&c.Topic, "activity")
-	setDefault(&c.MaxBodyBytes, 16<<20)
-	setDefault(&c.MaxEntries, 100_000)
-	setDefault(&c.BodyTimeout, 30*time.Second)
-	setDefault(&c.MaxPendingBytes, 96<<20)
-	setDefault(&c.QueueBytes, 16<<20)
-	setDefault(&c.QueueChunks, 16<<10)
-	setDefault(&c.AckTimeout, 10*time.Second)
-	setDefault(&c.DrainTimeout, 5*time.Second)
-	setDefault(&c.KeyWindow, 24*time.Hour)
-	setDefault(&c.MaxKeys, 100_000)
-	setDefault(&c.RateBurst, max(int(c.RateLimit), 1))
-	if c.Now == nil {
-		c.Now = time.Now
+// Defaults is the configuration of a Collector without settings.
+func Defaults() Config {
+	return Config{
+		Topic:        "activity",
+		MaxBodyBytes: 16 << 20, MaxEntries: 100_000, BodyTimeout: 30 * time.Second,
+		MaxPendingBytes: 96 << 20, QueueBytes: 16 << 20, QueueChunks: 16 << 10,
+		AckTimeout: 10 * time.Second, DrainTimeout: 5 * time.Second,
+		KeyWindow: schema.DefaultKeyWindow, MaxKeys: schema.DefaultMaxKeys,
+		Now: time.Now,
 	}
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
-// Validate names everything that is wrong.
-func (c *Config) Validate() error {
+// Validate names everything that is wrong with c.
+func (c Config) Validate() error {
 	var errs []error
 	for _, f := range [...]struct {
 		name  string
@@ -73,7 +61,6 @@ func (c *Config) Validate() error {
 		{"drain timeout", int64(c.DrainTimeout)},
 		{"key window", int64(c.KeyWindow)},
 		{"max keys", int64(c.MaxKeys)},
-		{"rate burst", int64(c.RateBurst)},
 	} {
 		if f.value <= 0 {
 			errs = append(errs, fmt.Errorf("%s must be above 0", f.name))
@@ -82,11 +69,25 @@ func (c *Config) Validate() error {
 	if c.Topic == "" {
 		errs = append(errs, errors.New("topic is required"))
 	}
+	if c.Now == nil {
+		errs = append(errs, errors.New("a clock is required"))
+	}
 	if c.RateLimit < 0 {
 		errs = append(errs, errors.New("rate limit must not be negative"))
+	}
+	if c.RateBurst < 0 {
+		errs = append(errs, errors.New("rate burst must not be negative"))
 	}
 	if c.MaxPendingBytes <= c.MaxBodyBytes {
 		errs = append(errs, errors.New("max pending bytes must be above max body bytes"))
 	}
 	return errors.Join(errs...)
+}
+
+// burst is the number of entries that a tenant may write at once.
+func (c Config) burst() int {
+	if c.RateBurst > 0 {
+		return c.RateBurst
+	}
+	return max(int(c.RateLimit), 1)
 }

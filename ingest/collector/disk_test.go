@@ -16,7 +16,7 @@ import (
 
 const diskTopic = "activity"
 
-// brokerAt opens a broker over dir that leaves the disk reserve bytes, and makes the topics.
+// brokerAt opens a broker and creates the topics.
 func brokerAt(t *testing.T, cfg broker.Config) *broker.Broker {
 	t.Helper()
 	b, err := broker.Open(context.WithoutCancel(t.Context()), cfg)
@@ -62,7 +62,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	b := brokerAt(t, cfg)
 	cfg.Addr = b.Addr()
-	r := startOn(t, place{cfg.Addr, diskTopic}, newTransport(t), nil)
+	r := startOn(t, address{cfg.Addr, diskTopic}, newTransport(t), nil)
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if r.post(anEntry).Status == 507 {
 			break

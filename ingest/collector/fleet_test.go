@@ -116,7 +116,7 @@ func TestBatch(t *testing.T) {
 	unique(t, entries)
 }
 
-// unique fails unless every entry has an id of its own and the ids of a block grow within each partition.
+// unique fails unless every entry has its own id and the ids of a block grow within each partition.
 func unique(t *testing.T, entries []entry) map[uint64]entry {
 	t.Helper()
 	byID := map[uint64]entry{}
@@ -135,7 +135,7 @@ func unique(t *testing.T, entries []entry) map[uint64]entry {
 	return byID
 }
 
-func TestBatchAnswersItsOwnIDs(t *testing.T) {
+func TestBatchReturnsItsOwnIDs(t *testing.T) {
 	r := start(t, 3, nil).ready()
 	const n = 2000
 	var b strings.Builder
@@ -260,17 +260,17 @@ func TestBombsKeepMemoryFlat(t *testing.T) {
 			t.Errorf("%d %.200s", got.Status, got.Body)
 		}
 	}
-	settle := func(m *runtime.MemStats) {
-		runtime.GC() // what lies in a pool survives one collection
+	measure := func(m *runtime.MemStats) {
+		runtime.GC() // a pool survives one collection
 		runtime.GC()
 		runtime.ReadMemStats(m)
 	}
 	post()
-	settle(&before)
+	measure(&before)
 	for range 5 {
 		post()
 	}
-	settle(&after)
+	measure(&after)
 	// Each may read up to the limit of a body, twice that while its buffer grows, before it is refused.
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 5*64<<20 {
 		t.Errorf("5 bombs of 1 GiB allocated %d MiB", grown>>20)

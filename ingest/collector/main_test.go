@@ -7,6 +7,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Every rig is stopped by its test; what may remain is kafka-go closing its idle connections.
+	// Every test stops its rig.
 	goleak.VerifyTestMain(m)
 }

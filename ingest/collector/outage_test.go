@@ -24,7 +24,7 @@ import (
 
 const anEntry = `{"action_type":"a","serial":"s"}`
 
-// refusedAtOnce fails unless a write is refused with the status within 50 ms.
+// refusedAtOnce fails unless a write is refused with 503 within 50 ms.
 func (r *rig) refusedAtOnce(when string) {
 	r.t.Helper()
 	begin := time.Now()
@@ -39,7 +39,7 @@ func (r *rig) refusedAtOnce(when string) {
 	}
 }
 
-func TestBrokerAwayAndBack(t *testing.T) {
+func TestBrokerUnavailableAndBack(t *testing.T) {
 	r := start(t, 4, nil).ready()
 	acked := map[uint64]bool{}
 	for range 8 {
@@ -50,7 +50,7 @@ func TestBrokerAwayAndBack(t *testing.T) {
 		acked[got.ID] = true
 	}
 	for cycle := range 2 {
-		time.Sleep(20 * time.Millisecond) // an idle collector has not noticed
+		time.Sleep(20 * time.Millisecond) // an idle collector does not notice
 		r.broker.Stop()
 		for i := range 5 {
 			r.refusedAtOnce(fmt.Sprintf("cycle %d, request %d", cycle, i))
@@ -88,7 +88,7 @@ func TestStartedBeforeItsBroker(t *testing.T) {
 	}
 }
 
-// stored is the entries that a consumer keeps: those whose id is not at or below the last one of its block and partition.
+// stored is the entries that a consumer keeps: those whose id is above the last one of its block and partition.
 func stored(entries []entry) map[uint64]int {
 	kept := map[uint64]int{}
 	last := map[[2]uint64]uint64{}
@@ -170,7 +170,7 @@ func TestNothingLostUnderLoad(t *testing.T) {
 	t.Logf("%d acknowledged, %d kept, %d copies in the log, %d requests refused", len(acked), len(kept), len(entries), refused.Load())
 }
 
-func TestStopAnswersEverybody(t *testing.T) {
+func TestStopRespondsToEveryCaller(t *testing.T) {
 	r := start(t, 4, nil).ready()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -200,7 +200,7 @@ func TestStopAnswersEverybody(t *testing.T) {
 	select {
 	case <-done:
 	case <-time.After(5 * time.Second):
-		t.Fatal("somebody still waits")
+		t.Fatal("a caller still waits")
 	}
 	r.stop()
 	if took := time.Since(begin); took > 2*time.Second {
@@ -215,10 +215,11 @@ func TestStopAnswersEverybody(t *testing.T) {
 	}
 }
 
-// lossy is a connection whose peer's answers get lost while armed says so: the request arrives, then the line is dead.
+// lossy is a connection that loses the responses to as many produce requests as armed says: the request arrives, then the
+// connection breaks.
 type lossy struct {
 	net.Conn
-	armed *atomic.Int32 // produce answers still to lose
+	armed *atomic.Int32 // produce responses still to lose
 	topic string
 	lose  bool
 }
@@ -240,7 +241,7 @@ func (c *lossy) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func TestLostAnswerIsSentAgainByteForByte(t *testing.T) {
+func TestUnacknowledgedBatchIsSentAgainByteForByte(t *testing.T) {
 	bed := testbed.Kafka(t, 1)
 	transport := bed.Transport()
 	armed := new(atomic.Int32)
@@ -285,7 +286,7 @@ func TestUnknownOutcome(t *testing.T) {
 	if got.Status != 503 || got.Code != 50301 || !strings.Contains(got.Message, "may still be kept") {
 		t.Fatalf("%d %s", got.Status, got.Body)
 	}
-	r.refusedAtOnce("while the first is not settled")
+	r.refusedAtOnce("while the outcome of the first is not known")
 	armed.Store(0)
 	r.ready()
 	again := r.post(anEntry, "Idempotency-Key", "k")

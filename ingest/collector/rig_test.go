@@ -33,11 +33,11 @@ type rig struct {
 	kafka  *kafka.Client
 	server *httptest.Server
 	reg    *prometheus.Registry
-	cancel func() // tells the collector to stop
+	cancel func() // makes the collector stop
 	stop   func() // and waits
 }
 
-// start runs a collector of the configuration that change leaves; with a stopped broker it may never become ready.
+// start runs a collector with the defaults as changed by change.
 func start(t testing.TB, partitions int, change func(*collector.Config)) *rig {
 	t.Helper()
 	broker := testbed.Kafka(t, partitions)
@@ -46,18 +46,18 @@ func start(t testing.TB, partitions int, change func(*collector.Config)) *rig {
 	return r
 }
 
-// place is where the entries of a test go.
-type place struct{ addr, topic string }
+// address is the broker and the topic of a test.
+type address struct{ addr, topic string }
 
-func at(b *testbed.Broker) place { return place{b.Addr(), b.Topic()} }
+func at(b *testbed.Broker) address { return address{b.Addr(), b.Topic()} }
 
-func startOn(t testing.TB, to place, transport *kafka.Transport, change func(*collector.Config)) *rig {
+func startOn(t testing.TB, to address, transport *kafka.Transport, change func(*collector.Config)) *rig {
 	t.Helper()
-	cfg := collector.Config{Topic: to.topic}
+	cfg := collector.Defaults()
+	cfg.Topic = to.topic
 	if change != nil {
 		change(&cfg)
 	}
-	cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func startOn(t testing.TB, to place, transport *kafka.Transport, change func(*co
 		})
 	})
 	r.c.Routes(router)
-	r.c.Elsewhere(router)
+	r.c.Fallback(router)
 	r.server = httptest.NewServer(router)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -93,8 +93,8 @@ func startOn(t testing.TB, to place, transport *kafka.Transport, change func(*co
 	return r
 }
 
-// identify gives a request its principal: one without rights if it has the Authorization of nobody, one that may only read
-// with that of a reader, else one with every right.
+// identify gives a request its principal by its Authorization: "Bearer nobody" is refused, a reader may only read, a writer may
+// only write, and any other has every right.
 func identify(r *http.Request) context.Context {
 	switch r.Header.Get("Authorization") {
 	case "Bearer nobody":
@@ -120,7 +120,7 @@ func (r *rig) ready() *rig {
 	return r
 }
 
-// answer is a reply of the fleet dialect.
+// answer is a response of the fleet dialect.
 type answer struct {
 	Status  int             `json:"-"`
 	Header  http.Header     `json:"-"`
@@ -170,7 +170,7 @@ func (r *rig) tryPost(body string, headers ...string) (answer, error) {
 	}
 	a := answer{Status: res.StatusCode, Header: res.Header, Body: string(text)}
 	if err := json.Unmarshal(text, &a); err != nil {
-		return a, errors.New("reply is not JSON: " + string(text))
+		return a, errors.New("response is not JSON: " + string(text))
 	}
 	var data struct {
 		ID                 uint64
@@ -189,7 +189,7 @@ func (r *rig) tryPost(body string, headers ...string) (answer, error) {
 	return a, nil
 }
 
-// entry is one entry as it lies in the log.
+// entry is one entry in the log.
 type entry struct {
 	*activitypb.Entry
 	ID        uint64
@@ -199,7 +199,7 @@ type entry struct {
 	Offset    int64
 }
 
-// log reads all of the topic; the values of its records too.
+// log reads the whole topic. values are those of its records.
 func (r *rig) log(partitions int) (entries []entry, values [][]byte) {
 	r.t.Helper()
 	for p := range partitions {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/pace"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
+	"github.com/activitylog/activitylog/schema"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -49,7 +50,7 @@ func Defaults() Config {
 		Topic: "activity", SessionTimeout: 6 * time.Second,
 		MaxRows: 180_000, MaxBytes: 32 << 20, MemoryBytes: 128 << 20, MaxAge: time.Second,
 		InsertTimeout: time.Minute, DrainTimeout: 8 * time.Second,
-		KeyWindow: 24 * time.Hour, MaxKeys: 200_000,
+		KeyWindow: schema.DefaultKeyWindow, MaxKeys: schema.DefaultMaxKeys,
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package collector wires the collector, alike in its own process and in standalone.
+// Package collector wires the collector, in the same way for its own process and for standalone.
 package collector
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/activitylog/activitylog/ingest/collector"
 )
 
-// drainTime leaves writes under way time to be acknowledged, within the 10 s that a process has.
-const drainTime = 4 * time.Second
+// drainTimeout bounds the wait for acknowledgements when the process stops, which must take less than 10 s in all.
+const drainTimeout = 4 * time.Second
 
 // Settings bound what the collector takes in.
 type Settings struct {
@@ -24,38 +24,38 @@ type Settings struct {
 	RateBurst    int           `help:"Entries of a tenant at once; 0 for those of one second." default:"0" env:"RATE_BURST"`
 }
 
-// Needs are what the collector stands on.
+// Needs are the parts of the process that the collector uses.
 type Needs struct {
 	Topic    string
 	Kafka    *kafka.Client
 	Dialects service.Dialects
 	Keys     service.Keys
-	Alone    bool // nobody else in the process answers below /api/v1
+	Alone    bool // the process serves no reads below /api/v1
 }
 
 func (s Settings) config(n Needs) collector.Config {
-	c := collector.Config{
-		Topic: n.Topic, FleetAlways200: n.Dialects.FleetAlways200,
-		MaxBodyBytes: s.MaxBodyBytes, MaxEntries: s.MaxEntries, MaxPendingBytes: s.MaxPending, AckTimeout: s.AckTimeout,
-		KeyWindow: n.Keys.Window, MaxKeys: n.Keys.Max, DrainTimeout: drainTime, RateLimit: s.RateLimit, RateBurst: s.RateBurst,
-	}
-	c.Defaults()
+	c := collector.Defaults()
+	c.Topic, c.FleetAlways200 = n.Topic, n.Dialects.FleetAlways200
+	c.MaxBodyBytes, c.MaxEntries, c.MaxPendingBytes = s.MaxBodyBytes, s.MaxEntries, s.MaxPending
+	c.AckTimeout, c.DrainTimeout = s.AckTimeout, drainTimeout
+	c.KeyWindow, c.MaxKeys = n.Keys.Window, n.Keys.Max
+	c.RateLimit, c.RateBurst = s.RateLimit, s.RateBurst
 	return c
 }
 
-// Check says what is wrong with s.
+// Check names everything that is wrong with s. service.Keys checks itself.
 func (s Settings) Check() error {
-	c := s.config(Needs{Topic: "activity"})
-	return c.Validate()
+	d := collector.Defaults()
+	return s.config(Needs{Topic: d.Topic, Keys: service.Keys{Window: d.KeyWindow, Max: d.MaxKeys}}).Validate()
 }
 
-// Part is the collector. It takes requests at once, and entries as soon as Kafka is there.
+// Part is the collector. It answers requests at once, and takes entries as soon as Kafka is reachable.
 func Part(s Settings, n Needs, p *service.Process) service.Part {
 	c := collector.New(s.config(n), n.Kafka, p.Log, p.Metrics)
 	return service.Part{Name: "collector", Run: c.Run, Ready: c.Ready, Routes: func(r chi.Router) {
 		c.Routes(r)
 		if n.Alone {
-			c.Elsewhere(r)
+			c.Fallback(r)
 		}
 	}}
 }

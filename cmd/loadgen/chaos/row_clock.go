@@ -33,8 +33,8 @@ type skewed struct {
 func startSkewed(ctx context.Context, brokers string, offset time.Duration) (*skewed, error) {
 	s := &skewed{}
 	s.offset.Store(int64(offset))
-	cfg := collector.Config{Topic: topic, Now: func() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }}
-	cfg.Defaults()
+	cfg := collector.Defaults()
+	cfg.Topic, cfg.Now = topic, func() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }
 	transport := &kafka.Transport{MetadataTTL: time.Second, DialTimeout: time.Second}
 	kc := &kafka.Client{Addr: kafka.TCP(strings.Split(brokers, ",")...), Transport: transport}
 	c := collector.New(cfg, kc, slog.New(slog.DiscardHandler), prometheus.NewRegistry())

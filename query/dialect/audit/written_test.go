@@ -116,8 +116,8 @@ func standalone(t *testing.T, wait time.Duration) http.Handler {
 	stores := consumer.Defaults()
 	stores.Topic, stores.Brokers, stores.ClickHouse = b.Topic(), []string{b.Addr()}, db.Options
 	background(t, consumer.New(stores, client, log, reg).Run)
-	takes := collector.Config{Topic: b.Topic()}
-	takes.Defaults()
+	takes := collector.Defaults()
+	takes.Topic = b.Topic()
 	writes := collector.New(takes, client, log, reg)
 	background(t, writes.Run)
 	reads := query.Defaults()

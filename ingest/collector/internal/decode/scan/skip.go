@@ -2,8 +2,8 @@ package scan
 
 import "github.com/activitylog/activitylog/schema"
 
-// Skip passes one value of any kind, checking all of it. depth is how many objects and arrays are open around it;
-// beyond schema.MaxDepth it fails, so that no text can exhaust the stack.
+// Skip reads one value of any kind and checks all of it. depth is the number of open objects and arrays around it. It fails
+// beyond schema.MaxDepth, so that no text can exhaust the stack.
 func (s *Scanner) Skip(depth int) error {
 	switch c := s.Peek(); c {
 	case '{':
@@ -58,10 +58,10 @@ func (s *Scanner) object(depth int) error {
 	return nil
 }
 
-// note adds a key to those of the object whose keys begin at base.
+// note adds a key to the object whose keys begin at base.
 func (s *Scanner) note(base int, key []byte) {
 	if len(s.keys)-base >= schema.MaxKeys {
-		s.mark(ManyKeys)
+		s.found(ManyKeys)
 		return
 	}
 	for _, k := range s.keys[base:] {

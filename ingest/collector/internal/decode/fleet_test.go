@@ -1,4 +1,4 @@
-package collector
+package decode
 
 import (
 	"bytes"
@@ -23,15 +23,15 @@ func decodeOne(text string) (*fleetDecoder, error) {
 
 // decodeWith has d decode a text of one entry.
 func decodeWith(d decoder, text string) error {
-	p := parser{d: d, f: d.common(), w: &write{receivedAt: received}}
-	p.f.Reset([]byte(text))
-	if err := p.next(); err != nil {
+	r := newReader(d, "")
+	r.Reset([]byte(text), Options{ReceivedAt: received})
+	if err := r.decode(); err != nil {
 		return err
 	}
-	if err := p.f.End(); err != nil {
+	if err := r.f.End(); err != nil {
 		return err
 	}
-	return p.f.fault
+	return r.f.fault
 }
 
 func TestDecodeEntry(t *testing.T) {
@@ -115,7 +115,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{`nonsense`, "malformed JSON"},
 	} {
 		_, err := decodeOne(c.text)
-		if err == nil || !strings.Contains(messageOf(err), c.want) {
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.80s: %v, want %q", c.text, err, c.want)
 		}
 		if !errors.Is(err, schema.ErrInvalid) && !errors.Is(err, schema.ErrTooLarge) {
@@ -139,52 +139,52 @@ func TestParseForms(t *testing.T) {
 	one := `{"action_type":"a"}`
 	for _, c := range []struct {
 		text   string
-		shape  form
+		form   Form
 		single bool
 		items  int
 		bad    []int // indexes
 		err    string
 	}{
-		{one, anyJSON, true, 1, nil, ""},
-		{" [" + one + " , " + one + "]\n", anyJSON, false, 2, nil, ""},
-		{"[" + one + ",{},5,null," + one + "]", anyJSON, false, 5, []int{1, 2, 3}, ""},
-		{"[]", anyJSON, false, 0, nil, "body: must hold an entry"},
-		{"", anyJSON, false, 0, nil, "body: must hold an entry"},
-		{" \n", anyJSON, false, 0, nil, "body: must hold an entry"},
-		{" \n\n", lines, false, 0, nil, "body: must hold an entry"},
-		{"[" + one + ",]", anyJSON, false, 0, nil, "malformed JSON"},
-		{"[" + one, anyJSON, false, 0, nil, "malformed JSON"},
-		{"[" + one + "] x", anyJSON, false, 0, nil, "malformed JSON"},
-		{one + "\n" + one, anyJSON, false, 0, nil, "application/x-ndjson"},
-		{one + "\n" + one, lines, false, 2, nil, ""},
-		{one + "\r\n\r\n  \n" + one + "\n", lines, false, 2, nil, ""},
-		{one + "\nnonsense\n" + one + " " + one + "\n\"x\n" + one, lines, false, 5, []int{1, 2, 3}, ""},
-		{"[" + one + "]", lines, false, 1, []int{0}, ""},
-		{strings.Repeat(one+"\n", 11), lines, false, 0, nil, "at most 10 entries"},
+		{one, AnyJSON, true, 1, nil, ""},
+		{" [" + one + " , " + one + "]\n", AnyJSON, false, 2, nil, ""},
+		{"[" + one + ",{},5,null," + one + "]", AnyJSON, false, 5, []int{1, 2, 3}, ""},
+		{"[]", AnyJSON, false, 0, nil, "body: must hold an entry"},
+		{"", AnyJSON, false, 0, nil, "body: must hold an entry"},
+		{" \n", AnyJSON, false, 0, nil, "body: must hold an entry"},
+		{" \n\n", Lines, false, 0, nil, "body: must hold an entry"},
+		{"[" + one + ",]", AnyJSON, false, 0, nil, "malformed JSON"},
+		{"[" + one, AnyJSON, false, 0, nil, "malformed JSON"},
+		{"[" + one + "] x", AnyJSON, false, 0, nil, "malformed JSON"},
+		{one + "\n" + one, AnyJSON, false, 0, nil, "application/x-ndjson"},
+		{one + "\n" + one, Lines, false, 2, nil, ""},
+		{one + "\r\n\r\n  \n" + one + "\n", Lines, false, 2, nil, ""},
+		{one + "\nnonsense\n" + one + " " + one + "\n\"x\n" + one, Lines, false, 5, []int{1, 2, 3}, ""},
+		{"[" + one + "]", Lines, false, 1, []int{0}, ""},
+		{strings.Repeat(one+"\n", 11), Lines, false, 0, nil, "at most 10 entries"},
 	} {
-		w := newWrite()
-		w.reset("t", received, 4, 0)
-		p := parser{d: new(fleetDecoder), w: w, max: 10}
-		single, err := p.parse([]byte(c.text), c.shape)
+		r := NewFleet()
+		r.Reset([]byte(c.text), Options{Form: c.form, MaxEntries: 10, ReceivedAt: received})
+		items := 0
+		var bad []int
+		for ; r.Next(); items++ {
+			if _, _, _, fault := r.Entry(); fault != nil {
+				bad = append(bad, items)
+			}
+		}
+		err := r.Err()
 		if c.err != "" {
-			if err == nil || !strings.Contains(messageOf(err), c.err) {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%q: %v, want %q", c.text, err, c.err)
 			}
 			continue
 		}
-		var bad []int
-		for i, it := range w.items {
-			if it.err != nil {
-				bad = append(bad, i)
-			}
-		}
-		if err != nil || (single != c.single && len(w.items) > 0) || len(w.items) != c.items || !reflect.DeepEqual(bad, c.bad) {
-			t.Errorf("%q: single %v, %d items, bad %v, %v", c.text, single, len(w.items), bad, err)
+		if err != nil || r.Single() != c.single || items != c.items || !reflect.DeepEqual(bad, c.bad) {
+			t.Errorf("%q: single %v, %d items, bad %v, %v", c.text, r.Single(), items, bad, err)
 		}
 	}
 }
 
-// refEntry is what encoding/json makes of an entry; nil for one that must be refused.
+// refEntry is the entry as encoding/json reads it; nil for one that must be refused.
 func refEntry(text string) *schema.Entry {
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(text), &members) != nil || members == nil || !utf8.ValidString(text) {
@@ -333,25 +333,6 @@ func FuzzAccepts(f *testing.F) {
 			t.Fatalf("%s: %+v, want %+v", text, got, want)
 		}
 	})
-}
-
-func TestMurmur2(t *testing.T) {
-	// The vectors of org.apache.kafka.common.utils.UtilsTest.testMurmur2.
-	for _, c := range []struct {
-		key  string
-		hash int32
-	}{
-		{"21", -973932308},
-		{"foobar", -790332482},
-		{"a-little-bit-long-string", -985981536},
-		{"a-little-bit-longer-string", -1486304829},
-		{"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
-		{"abc", 479470107},
-	} {
-		if got := int32(murmur2([]byte(c.key))); got != c.hash {
-			t.Errorf("murmur2(%q) = %d, want %d", c.key, got, c.hash)
-		}
-	}
 }
 
 func TestBodyHash(t *testing.T) {

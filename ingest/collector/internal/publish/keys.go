@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"sync"
@@ -8,9 +8,9 @@ import (
 )
 
 // keys is the window of event keys that this collector has seen lately. It answers a repeat with the id and the position
-// of the first entry, and makes a repeat wait for a first that is still on its way. It is a courtesy to clients: the
-// consumer is who keeps repeats out of the store. A repeat that this window does not know (it came to another collector,
-// or after a restart) is written again, dropped by the consumer, and answered with an id under which nothing is stored.
+// of the first entry. A repeat waits while the first entry is still being written. The window only improves responses: the
+// consumer keeps repeats out of the store. A repeat that this window does not know (it was sent to another collector, or
+// after a restart) is written again and dropped by the consumer; the id in its response resolves to nothing.
 type keys struct {
 	max    int
 	window time.Duration
@@ -22,7 +22,7 @@ type keys struct {
 	first int     // the oldest
 }
 
-// claim is an event's place in the window.
+// claim is one key in the window.
 type claim struct {
 	hash  [16]byte
 	event *event
@@ -36,7 +36,7 @@ type event struct {
 	outcome *outcome
 }
 
-// outcome is what became of a chunk; the fields hold once done is closed. It outlives the chunk.
+// outcome is the fate of a chunk. Its fields are valid once done is closed. It outlives the chunk.
 type outcome struct {
 	done      chan struct{}
 	partition int
@@ -45,16 +45,11 @@ type outcome struct {
 	err       error
 }
 
-var (
-	errAborted  = &answer{schema.ErrUnavailable, "the first request with this key was not accepted: try again"}
-	errFirstOut = &answer{schema.ErrUnavailable, "the first request with this key is still being written: try again"}
-)
-
 func newKeys(maxKeys int, window time.Duration, m *metrics) *keys {
 	return &keys{max: maxKeys, window: window, m: m, known: make(map[[16]byte]*event)}
 }
 
-// claim is the event of a key: a new one, entry index of the chunk that o belongs to, if first is true.
+// claim returns the event of a key. If first is true it is new, and stands for entry index of the chunk of o.
 func (k *keys) claim(key schema.EventKey, o *outcome, index int) (ev *event, first bool) {
 	now := time.Now().UnixNano()
 	k.mu.Lock()
@@ -83,8 +78,8 @@ func (k *keys) forget(c claim) {
 	}
 }
 
-// settle tells all who wait for the chunk's events. Events of a chunk that was not written free their keys.
-func (k *keys) settle(c *chunk) {
+// finish wakes all who wait for the chunk's events. If the chunk was not written, its keys are free again.
+func (k *keys) finish(c *chunk) {
 	o := c.outcome
 	o.firstID, o.offset, o.err = c.firstID, c.offset, c.err
 	if c.err != nil {
@@ -97,12 +92,12 @@ func (k *keys) settle(c *chunk) {
 	close(o.done)
 }
 
-// abort frees the keys of a write that is given up before it was queued.
-func (k *keys) abort(w *write, err error) {
-	for _, c := range w.chunks {
+// abort frees the keys of a job that ends before it is queued.
+func (k *keys) abort(j *job, err error) {
+	for _, c := range j.chunks {
 		if c.outcome != nil {
 			c.err = err
-			k.settle(c)
+			k.finish(c)
 		}
 	}
 }
@@ -112,7 +107,7 @@ func (e *event) result() (id uint64, partition int, offset int64, err error) {
 	select {
 	case <-o.done:
 	default:
-		return 0, 0, 0, later(errFirstOut)
+		return 0, 0, 0, RetryLater(errFirstPending)
 	}
 	if o.err != nil {
 		return 0, 0, 0, o.err

@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"context"
@@ -15,13 +15,13 @@ import (
 // Bounds of leasing.
 const (
 	maxLease     = 16                     // blocks in one lease
-	busyLease    = 500 * time.Millisecond // a block that lasted less asks for more the next time
+	busyLease    = 500 * time.Millisecond // after a lease that lasted less, the next one is larger
 	leaseTimeout = 5 * time.Second
 	leaseRetry   = 250 * time.Millisecond
 )
 
-// ids hands out entry ids from leased blocks: see schema.IDBlock. Half a block before the last one ends, the next is
-// leased. Ids that were leased or handed out and not used are lost, which costs nothing: there are 2^53.
+// ids hands out entry ids from leased blocks: see schema.IDBlock. It leases the next block when less than half a block is
+// left. Ids that were leased or handed out and not used are lost, which costs nothing: there are 2^53.
 type ids struct {
 	client *kafka.Client
 	topic  string
@@ -30,9 +30,9 @@ type ids struct {
 	mu     sync.Mutex // guards what follows
 	spans  []span
 	leased time.Time
-	why    error         // the last lease was not granted; nil if it was
+	failed error         // why the last lease was not granted; nil if it was
 	blocks int           // of the next lease
-	grown  chan struct{} // closed and replaced when spans grows
+	grown  chan struct{} // closed and replaced when spans are added
 	want   chan struct{} // holds a token when a lease is due
 }
 
@@ -42,7 +42,7 @@ func newIDs(client *kafka.Client, topic string, m *metrics) *ids {
 	return &ids{client: client, topic: topic, m: m, blocks: 1, grown: make(chan struct{}), want: make(chan struct{}, 1)}
 }
 
-// take is the first of n contiguous ids, n ≤ schema.MaxRecordEntries. It waits for a lease until ctx ends.
+// take returns the first of n contiguous ids, n ≤ schema.MaxRecordEntries. It waits for a lease until ctx ends.
 func (s *ids) take(ctx context.Context, n int) (uint64, error) {
 	for {
 		id, ok, grown := s.tryTake(uint64(n))
@@ -95,7 +95,7 @@ func (s *ids) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		if err := s.lease(ctx); err != nil {
-			s.refused(reason(judge(err)))
+			s.refused(classify(err).reason())
 			timer.Reset(leaseRetry)
 		}
 	}
@@ -126,7 +126,7 @@ func (s *ids) lease(ctx context.Context) error {
 
 var errNoIDs = errors.New("no ids left")
 
-// add takes over the blocks from first on.
+// add adds the leased blocks from first on.
 func (s *ids) add(first uint64, blocks int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,34 +138,34 @@ func (s *ids) add(first uint64, blocks int) error {
 		sp.next = max(sp.next, 1) // 0 stands for no id
 		s.spans = append(s.spans, sp)
 	}
-	// Twice as many after a lease that was used up quickly, one again after one that lasted.
+	// Twice as many next time if this lease was used up quickly, one if it lasted.
 	if time.Since(s.leased) < busyLease {
 		s.blocks = min(2*s.blocks, maxLease)
 	} else {
 		s.blocks = 1
 	}
-	s.leased, s.why = time.Now(), nil
+	s.leased, s.failed = time.Now(), nil
 	close(s.grown)
 	s.grown = make(chan struct{})
 	return nil
 }
 
-func (s *ids) refused(why error) {
+func (s *ids) refused(reason error) {
 	s.m.leaseFailures.Inc()
 	s.mu.Lock()
-	s.why = why
+	s.failed = reason
 	s.mu.Unlock()
 }
 
-// ready is nil when there are ids to hand out, else why there are none.
+// ready is nil when there are ids to hand out, else the reason why there are none.
 func (s *ids) ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case len(s.spans) > 0:
 		return nil
-	case s.why != nil:
-		return s.why
+	case s.failed != nil:
+		return s.failed
 	}
-	return errAway
+	return errUnavailable
 }

@@ -1,4 +1,4 @@
-package collector
+package decode
 
 import (
 	"time"
@@ -28,7 +28,7 @@ const (
 	auditEventID
 )
 
-// auditDecoder decodes one audit entry after the other.
+// auditDecoder decodes audit entries, one at a time.
 type auditDecoder struct {
 	fields
 
@@ -36,7 +36,7 @@ type auditDecoder struct {
 
 	target  schema.Target   // of targetType, targetId and targetName
 	targets []schema.Target // of targets
-	several bool            // targets was there
+	several bool            // targets was given
 }
 
 func (d *auditDecoder) common() *fields { return &d.fields }
@@ -61,12 +61,12 @@ func (d *auditDecoder) decode() error {
 	}
 	d.oneOf(&d.entry.ActorID, "userId", d.user.id, "user.id")
 	d.oneOf(&d.entry.ActorName, "username", d.user.username, "user.username")
-	d.choose()
+	d.setTargets()
 	d.finish("action")
 	return nil
 }
 
-// oneOf fills a field that has two names. Values that differ are refused, because neither may win.
+// oneOf fills a field that has two names. Values that differ are refused: neither may win.
 func (d *auditDecoder) oneOf(to *string, name, value, other string) {
 	switch {
 	case *to == "":
@@ -138,7 +138,7 @@ func (d *auditDecoder) member(o *object, key []byte) error {
 	return d.unknown(key)
 }
 
-// timestamp reads Unix milliseconds, or a text of ISO 8601.
+// timestamp reads Unix milliseconds or an ISO 8601 string.
 func (d *auditDecoder) timestamp() error {
 	switch c := d.Peek(); {
 	case c == '"':
@@ -146,11 +146,11 @@ func (d *auditDecoder) timestamp() error {
 		if err != nil {
 			return err
 		}
-		d.TakeFlaw() // what has one is no time
+		d.TakeFlaw() // a string with a flaw is no time
 		d.date(text(value))
 		return nil
 	case c != '-' && c-'0' > 9:
-		return d.other("timestamp", auditTime)
+		return d.wrongType("timestamp", auditTime)
 	}
 	ms, ok, err := d.Integer()
 	if err != nil {
@@ -166,8 +166,8 @@ func (d *auditDecoder) timestamp() error {
 
 const auditTime = "must be an integer of Unix milliseconds, or a text such as 2026-02-12T08:03:20.000Z"
 
-// isoForms are the forms of ISO 8601 that a timestamp may have besides RFC 3339's: seconds, offset and time may be left out.
-// What has no offset is UTC. Go takes a fraction of the seconds in each of them.
+// isoForms are the ISO 8601 layouts that a timestamp may have besides RFC 3339: without seconds, offset or time. Without an
+// offset it is UTC. Go accepts a fraction of a second in each of them.
 var isoForms = [...]string{
 	"2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", time.DateOnly,
 }
@@ -184,9 +184,9 @@ func (d *auditDecoder) date(value string) {
 	d.time(at.UnixMilli())
 }
 
-// unknown refuses a key that the dialect has no field for: a misspelt name must not lose what it stands for.
+// unknown refuses a key that the dialect has no field for: a misspelt name must not lose its value.
 func (d *auditDecoder) unknown(key []byte) error {
 	d.flawed("key")
 	d.blame(shown(key), "UNKNOWN", "is not a field of an entry")
-	return d.pass()
+	return d.ignore()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// skip is what the scanner says of a whole text.
+// skip reads a whole text with the scanner.
 func skip(text string) (Flaw, error) {
 	var s Scanner
 	s.Reset([]byte(text))
@@ -145,7 +145,7 @@ func TestInteger(t *testing.T) {
 	}
 }
 
-// reference is what encoding/json makes of a text, with the rules that it does not know added.
+// reference reads a text with encoding/json and adds the rules that encoding/json does not have.
 type reference struct {
 	dec    *json.Decoder
 	flawed bool

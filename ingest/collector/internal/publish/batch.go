@@ -1,13 +1,10 @@
-package collector
+package publish
 
 import (
 	"context"
-	"errors"
-	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/activitylog/activitylog/schema"
 )
@@ -15,15 +12,15 @@ import (
 // maxBatchBytes keeps a batch below the brokers' default message.max.bytes of 1,048,588.
 const maxBatchBytes = 900_000
 
-// batch is what one produce request carries: chunks packed into records. Its bytes, times included, do not change
-// between tries, so that a log that got it twice holds the same ids twice and the consumer can tell.
+// batch is the content of one produce request: chunks packed into records. Its bytes, times included, do not change
+// between tries. If the log gets a batch twice, both copies have the same ids, and the consumer drops one.
 type batch struct {
 	chunks  []*chunk
 	buf     []byte
 	ends    []int // of each record in buf
 	at      time.Time
 	entries int
-	offsets []int64 // of each record, once settled
+	offsets []int64 // of each record, once its fate is known
 	errs    []error
 }
 
@@ -64,7 +61,7 @@ func (b *batch) pack(now time.Time) {
 	b.errs = append(b.errs[:0], make([]error, len(b.ends))...)
 }
 
-// records reads the records from first to before end; each try needs its own.
+// records reads the records from first to before end; each try needs a reader of its own.
 func (b *batch) records(first, end int) kafka.RecordReader {
 	records := make([]kafka.Record, 0, end-first)
 	for i := first; i < end; i++ {
@@ -77,46 +74,9 @@ func (b *batch) records(first, end int) kafka.RecordReader {
 	return kafka.NewRecordReader(records...)
 }
 
-// set notes what became of the records from first to before end.
+// set records the fate of the records from first to before end.
 func (b *batch) set(first, end int, base int64, err error) {
 	for i := first; i < end; i++ {
 		b.offsets[i], b.errs[i] = base+int64(i-first), err
 	}
-}
-
-// verdict is what an error of a produce request says about its records.
-type verdict uint8
-
-const (
-	stored   verdict = iota
-	unsent           // certainly not in the log
-	full             // certainly not in the log, because the disk is full
-	oversize         // certainly not in the log, and never will be as one batch
-	unsure           // perhaps in the log
-)
-
-// judge reads an error of a produce request. Error codes: https://kafka.apache.org/protocol#protocol_error_codes.
-func judge(err error) verdict {
-	var (
-		code kafka.Error
-		op   *net.OpError
-	)
-	switch {
-	case err == nil:
-		return stored
-	case errors.Is(err, errSilent), errors.As(err, &op) && op.Op == "dial",
-		errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition), errors.Is(err, protocol.ErrNoLeader):
-		return unsent
-	case !errors.As(err, &code):
-		return unsure // a connection that broke, or no answer in time
-	}
-	switch code {
-	case kafka.MessageSizeTooLarge, kafka.RecordListTooLarge:
-		return oversize
-	case kafka.KafkaStorageError:
-		return full
-	case kafka.Unknown, kafka.RequestTimedOut, kafka.NotEnoughReplicasAfterAppend, kafka.NetworkException:
-		return unsure
-	}
-	return unsent // refused before it was appended: not the leader, too few replicas, not allowed, …
 }

@@ -1,4 +1,4 @@
-package collector
+package publish
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode"
 )
 
 // sampleLines are n entries as NDJSON, ~198 B each: the devices and actors of a fleet, details on 30 %.
@@ -46,30 +48,31 @@ func auditLines(n int) []byte {
 // BenchmarkDecode decodes, validates and encodes NDJSON of 1000 entries into the chunks of 4 partitions, as a client of each
 // dialect sends them. For comparison, a fleet's entries in the words of the audit dialect.
 func BenchmarkDecode(b *testing.B) {
-	const entries = 1000
-	fleet := sampleLines(entries)
+	const n = 1000
+	fleet := sampleLines(n)
 	same := strings.NewReplacer(`"action_type"`, `"action"`, `"action_detail"`, `"detail"`).Replace(string(fleet))
 	for _, c := range []struct {
 		name string
-		d    decoder
+		r    *decode.Reader
 		text []byte
 	}{
-		{"fleet", new(fleetDecoder), fleet},
-		{"audit", new(auditDecoder), auditLines(entries)},
-		{"fleet as audit", new(auditDecoder), []byte(same)},
+		{"fleet", decode.NewFleet(), fleet},
+		{"audit", decode.NewAudit(), auditLines(n)},
+		{"fleet as audit", decode.NewAudit(), []byte(same)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			w, window := newWrite(), newKeys(1000, 1, newMetrics(prometheus.NewRegistry()))
+			j, window := newJob(), newKeys(1000, 1, newMetrics(prometheus.NewRegistry()))
 			b.SetBytes(int64(len(c.text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				w.reset("default", 1795219200000, 4, 0)
-				p := parser{d: c.d, w: w, keys: window, max: entries}
-				if _, err := p.parse(c.text, lines); err != nil || len(w.items) != entries || w.items[0].err != nil {
-					b.Fatal(err, w.items[0].err)
+				j.reset("default", 1795219200000, 4, 0)
+				c.r.Reset(c.text, decode.Options{Form: decode.Lines, MaxEntries: n, ReceivedAt: 1795219200000})
+				err := j.collect(Request{Tenant: "default", ReceivedAt: 1795219200000, Entries: entries{c.r}}, window)
+				if err != nil || len(j.items) != n || j.items[0].err != nil {
+					b.Fatal(err, j.items[0].err)
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/entries, "ns/entry")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/entry")
 		})
 	}
 }

@@ -1,12 +1,12 @@
-package collector
+package decode
 
 import (
-	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Bounds of the fleet dialect's timestamp. From fleetMillis on it is Unix milliseconds, below it seconds. The seconds of
-// the year 9999, which several platforms send for "no date", would pass as milliseconds of January 1978: they are refused.
+// Bounds of the fleet dialect's timestamp: Unix milliseconds from fleetMillis on, seconds below it. Several platforms send
+// the year 9999 in seconds for "no date". As milliseconds that is January 1978, so these values are refused.
 const (
 	fleetMillis   = 100_000_000_000
 	year9999Start = 253_370_764_800
@@ -25,11 +25,11 @@ const (
 	fleetEventID
 )
 
-// fleetDecoder decodes one fleet entry after the other.
+// fleetDecoder decodes fleet entries, one at a time.
 type fleetDecoder struct {
 	fields
 
-	checker scan.Scanner // for details that were put together
+	checker scan.Scanner // for merged details
 	rest    []byte       // members with unknown keys, as sent
 	merged  []byte
 }
@@ -93,7 +93,7 @@ func (d *fleetDecoder) member(o *object, key []byte) error {
 
 func (d *fleetDecoder) timestamp() error {
 	if c := d.Peek(); c != '-' && c-'0' > 9 {
-		return d.other("timestamp", "must be an integer")
+		return d.wrongType("timestamp", "must be an integer")
 	}
 	n, ok, err := d.Integer()
 	if err != nil {
@@ -112,7 +112,7 @@ func (d *fleetDecoder) timestamp() error {
 	return nil
 }
 
-// unknown keeps a member that the dialect has no field for, as it was sent; start is where its key began.
+// unknown keeps a member that the dialect has no field for, byte for byte. start is the position of its key.
 func (d *fleetDecoder) unknown(key []byte, start int) error {
 	name := shown(key)
 	d.flawed("key")
@@ -127,8 +127,7 @@ func (d *fleetDecoder) unknown(key []byte, start int) error {
 	return nil
 }
 
-// merge puts the members with unknown keys behind those of details. A key that is in both is refused, because neither
-// value may win.
+// merge appends the members with unknown keys to those of details. A key that is in both is refused: neither value may win.
 func (d *fleetDecoder) merge() {
 	d.merged = append(d.merged[:0], '{')
 	if old := d.entry.Details; old != "" {

@@ -8,7 +8,7 @@ import (
 
 var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// escaped reads the rest of a string that begins at start and whose first byte that is not plain is at end.
+// escaped reads the rest of a string that begins at start. The first byte that is not plain is at end.
 func (s *Scanner) escaped(start, end int) ([]byte, error) {
 	from := len(s.decoded)
 	for {
@@ -33,10 +33,10 @@ func (s *Scanner) escaped(start, end int) ([]byte, error) {
 
 func (s *Scanner) finish(str []byte) []byte {
 	if !utf8.Valid(str) {
-		s.mark(BadUTF8)
+		s.found(BadUTF8)
 	}
 	if bytes.IndexByte(str, 0) >= 0 {
-		s.mark(NUL)
+		s.found(NUL)
 	}
 	return str
 }
@@ -57,7 +57,7 @@ func (s *Scanner) escape() error {
 	return s.Fail("an escape sequence expected")
 }
 
-// unicode reads \uXXXX, or the pair of them that stands for a character beyond the basic plane (RFC 8259, section 7).
+// unicode reads \uXXXX, or two of them that form a surrogate pair (RFC 8259, section 7).
 func (s *Scanner) unicode() error {
 	r, err := s.hex()
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *Scanner) unicode() error {
 	}
 	if utf16.IsSurrogate(r) {
 		if s.pos+1 >= len(s.text) || s.text[s.pos] != '\\' || s.text[s.pos+1] != 'u' {
-			s.mark(Surrogate)
+			s.found(Surrogate)
 			return nil
 		}
 		second := s.pos
@@ -75,8 +75,8 @@ func (s *Scanner) unicode() error {
 			return err
 		}
 		if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-			s.mark(Surrogate)
-			s.pos = second // what follows may begin a pair of its own
+			s.found(Surrogate)
+			s.pos = second // the second one may begin a pair of its own
 			return nil
 		}
 	}

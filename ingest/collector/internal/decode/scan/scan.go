@@ -1,6 +1,6 @@
-// Package scan reads JSON strictly and without allocating. It tells two kinds of fault apart: a SyntaxError, after which
-// nothing of the text can be trusted, and a Flaw (a duplicate key, NUL, invalid UTF-8, a lone surrogate, too many keys),
-// which spoils one value and leaves the rest readable. What it accepts, encoding/json accepts with the same meaning.
+// Package scan reads JSON strictly and without allocations. It has two kinds of fault. After a SyntaxError the rest of the
+// text cannot be read. A Flaw (a duplicate key, NUL, invalid UTF-8, a lone surrogate, too many keys) is a fault of one
+// value; the rest can be read. encoding/json accepts everything that this package accepts, with the same meaning.
 package scan
 
 import (
@@ -15,7 +15,7 @@ import (
 // SyntaxError is a text that is not JSON, or is nested deeper than schema.MaxDepth.
 type SyntaxError struct {
 	Offset int    // bytes from the start of the text
-	Want   string // what should stand there
+	Want   string // what was expected there
 }
 
 func (e *SyntaxError) Error() string {
@@ -38,7 +38,7 @@ const (
 	ManyKeys
 )
 
-// Issue is what a flaw asks of the caller, after a field's name.
+// Issue is the code of a flaw and its text, which follows a field's name.
 func (f Flaw) Issue() (code, issue string) {
 	switch f {
 	case BadUTF8:
@@ -55,9 +55,8 @@ func (f Flaw) Issue() (code, issue string) {
 	return "", ""
 }
 
-// Scanner walks over one text. Slices that it returns share the text's memory or its own and hold until the next Reset
-// or Forget.
-// The zero value needs a Reset.
+// Scanner reads one text from its start to its end. The slices that it returns share the memory of the text or of the
+// Scanner; they hold until the next Reset or Forget. The zero value needs a Reset.
 type Scanner struct {
 	text    []byte
 	pos     int
@@ -67,38 +66,38 @@ type Scanner struct {
 	twice   string // the key of a Duplicate
 }
 
-// Reset starts on text.
+// Reset starts to read text.
 func (s *Scanner) Reset(text []byte) {
 	s.text, s.pos, s.flaw, s.twice = text, 0, Sound, ""
 	s.decoded, s.keys = s.decoded[:0], s.keys[:0]
 }
 
-// Forget gives up the memory of the strings read so far, for what comes next in the same text.
+// Forget reuses the memory of the strings read so far for the rest of the text.
 func (s *Scanner) Forget() { s.decoded, s.keys = s.decoded[:0], s.keys[:0] }
 
 // Held is the number of bytes that s keeps for its next use.
 func (s *Scanner) Held() int { return cap(s.decoded) }
 
-// Pos is the number of bytes read, Since the text read from start on.
+// Pos is the number of bytes read.
 func (s *Scanner) Pos() int { return s.pos }
 
-// Since is the text from start to where the scanner stands.
+// Since is the text from start to Pos.
 func (s *Scanner) Since(start int) []byte { return s.text[start:s.pos] }
 
-// TakeFlaw is the first flaw since it was last called, and for a Duplicate the key.
+// TakeFlaw returns the first flaw since the last call, and the key of a Duplicate.
 func (s *Scanner) TakeFlaw() (Flaw, string) {
 	f, key := s.flaw, s.twice
 	s.flaw, s.twice = Sound, ""
 	return f, key
 }
 
-func (s *Scanner) mark(f Flaw) {
+func (s *Scanner) found(f Flaw) {
 	if s.flaw == Sound {
 		s.flaw = f
 	}
 }
 
-// Fail is a SyntaxError at the present place.
+// Fail is a SyntaxError at Pos.
 func (s *Scanner) Fail(want string) error {
 	if s.pos >= len(s.text) {
 		want = "unexpected end, " + want
@@ -106,7 +105,7 @@ func (s *Scanner) Fail(want string) error {
 	return &SyntaxError{Offset: s.pos, Want: want}
 }
 
-// Peek passes white space and is the byte that follows, 0 at the end of the text.
+// Peek skips white space and returns the byte that follows, 0 at the end of the text.
 func (s *Scanner) Peek() byte {
 	for s.pos < len(s.text) {
 		switch c := s.text[s.pos]; c {
@@ -119,7 +118,7 @@ func (s *Scanner) Peek() byte {
 	return 0
 }
 
-// End is an error unless nothing but white space is left.
+// End is an error unless only white space is left.
 func (s *Scanner) End() error {
 	if s.Peek(); s.pos < len(s.text) {
 		return s.Fail("end of the text expected")
@@ -127,7 +126,7 @@ func (s *Scanner) End() error {
 	return nil
 }
 
-// Take passes white space and the byte c.
+// Take skips white space and then the byte c. It is false if another byte follows.
 func (s *Scanner) Take(c byte) bool {
 	if s.Peek() != c || s.pos >= len(s.text) {
 		return false
@@ -151,7 +150,7 @@ func (s *Scanner) Key() ([]byte, error) {
 	return key, nil
 }
 
-// Next passes the comma between two members of an object or array that ends in close; false when it has ended.
+// Next skips the comma between two members of an object or array. It is false when end, the closing bracket, follows.
 func (s *Scanner) Next(end byte) (bool, error) {
 	if s.Take(',') {
 		return true, nil
@@ -162,7 +161,7 @@ func (s *Scanner) Next(end byte) (bool, error) {
 	return false, s.Fail("',' or '" + string(end) + "' expected")
 }
 
-// Null passes the literal null, if it is next.
+// Null skips the literal null. It is false if something else follows.
 func (s *Scanner) Null() (bool, error) {
 	if s.Peek() != 'n' {
 		return false, nil
@@ -186,7 +185,7 @@ func (s *Scanner) String() ([]byte, error) {
 		s.pos = end + 1
 		str := s.text[start:end]
 		if !ascii && !utf8.Valid(str) {
-			s.mark(BadUTF8)
+			s.found(BadUTF8)
 		}
 		return str, nil
 	}
@@ -201,8 +200,8 @@ const (
 	spaces  = ones * ' '
 )
 
-// plain is the index of the first byte from i on that ends a run of ordinary characters (a quote, a backslash, a control
-// character), and whether all before it are ASCII. Eight bytes at a time: this loop is where most of a body's bytes go.
+// plain is the index of the first byte from i on that is a quote, a backslash or a control character, and whether all bytes
+// before it are ASCII. It reads eight bytes at a time: most of a body's bytes go through this loop.
 func plain(b []byte, i int) (end int, ascii bool) {
 	var seen uint64
 	for ; i+8 <= len(b); i += 8 {

@@ -1,10 +1,8 @@
-package collector
+package publish
 
 import (
 	"context"
 	"errors"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -58,10 +56,10 @@ func TestKeysExpire(t *testing.T) {
 
 func TestFailedWriteFreesItsKeys(t *testing.T) {
 	k := newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry()))
-	w := newWrite()
-	w.reset("t", received, 1, 0)
-	w.add(&schema.Entry{Action: "a"}, "k", 7, k)
-	repeat := newWrite()
+	j := newJob()
+	j.reset("t", received, 1, 0)
+	j.add(&schema.Entry{Action: "a"}, "k", 7, k)
+	repeat := newJob()
 	repeat.reset("t", received, 1, 0)
 	repeat.add(&schema.Entry{Action: "a"}, "k", 7, k)
 	if repeat.add(&schema.Entry{Action: "a"}, "k", 8, k) {
@@ -70,16 +68,16 @@ func TestFailedWriteFreesItsKeys(t *testing.T) {
 	if _, _, _, err := repeat.items[0].result(); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("a repeat of what is on its way: %v", err)
 	}
-	k.abort(w, errAborted)
+	k.abort(j, errAborted)
 	if repeat.wait(t.Context(), time.Minute); !errors.Is(repeat.items[0].event.outcome.err, schema.ErrUnavailable) {
-		t.Error("the repeat was not told")
+		t.Error("the repeat was not woken")
 	}
 	if len(k.known) != 0 {
 		t.Errorf("%d keys are known, want none", len(k.known))
 	}
-	other := newWrite()
+	other := newJob()
 	other.reset("u", received, 1, 0)
-	if w.hash("k") == other.hash("k") {
+	if j.hash("k") == other.hash("k") {
 		t.Error("two tenants share a key")
 	}
 }
@@ -126,32 +124,13 @@ func TestIDsGrowWithinBlocks(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
-	var c Config
-	c.Defaults()
-	if err := c.Validate(); err != nil {
-		t.Errorf("the defaults: %v", err)
-	}
-	for name, change := range map[string]func(*Config){
-		"topic": func(c *Config) { c.Topic = "" }, "body": func(c *Config) { c.MaxBodyBytes = -1 },
-		"pending": func(c *Config) { c.MaxPendingBytes = c.MaxBodyBytes }, "rate": func(c *Config) { c.RateLimit = -1 },
-		"keys": func(c *Config) { c.MaxKeys = -1 }, "ack": func(c *Config) { c.AckTimeout = -1 },
-	} {
-		bad := c
-		change(&bad)
-		if bad.Validate() == nil {
-			t.Errorf("%s: no fault was found", name)
-		}
-	}
-}
-
 func TestQueueIsBounded(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	p := &partition{m: newMetrics(reg), maxBytes: 100, maxChunks: 2}
 	for _, c := range []struct {
 		size int
 		want error
-	}{{150, nil}, {1, errBusy}} { // one request may be larger than the queue, but then it is alone
+	}{{150, nil}, {1, ErrBusy}} { // one request may be larger than the queue, but then it is alone
 		if err := p.admit(c.size); !errors.Is(err, c.want) {
 			t.Errorf("admit %d: %v, want %v", c.size, err, c.want)
 		}
@@ -160,35 +139,19 @@ func TestQueueIsBounded(t *testing.T) {
 	if err := p.admit(60); err != nil {
 		t.Error(err)
 	}
-	if err := p.admit(60); !errors.Is(err, errBusy) {
+	if err := p.admit(60); !errors.Is(err, ErrBusy) {
 		t.Errorf("beyond the bytes: %v", err)
 	}
 	p.queue = make([]*chunk, 2)
-	if err := p.admit(1); !errors.Is(err, errBusy) {
+	if err := p.admit(1); !errors.Is(err, ErrBusy) {
 		t.Errorf("beyond the count: %v", err)
 	}
 	p.queue, p.sentAt = nil, time.Now().Add(-time.Minute)
-	if err := p.admit(1); !errors.Is(err, errAway) {
+	if err := p.admit(1); !errors.Is(err, errUnavailable) {
 		t.Errorf("behind a batch that hangs: %v", err)
 	}
 	if got := gauge(t, reg, "activity_collector_queue_bytes"); got != 60 {
 		t.Errorf("the gauge shows %v bytes, want 60", got)
-	}
-}
-
-var metricName = regexp.MustCompile(`^activity_collector_[a-z_]+_(total|seconds|bytes|entries|keys|refusing)$`)
-
-func TestMetricNames(t *testing.T) {
-	reg := prometheus.NewRegistry()
-	newMetrics(reg).refusingOf(0).Set(1)
-	families, err := reg.Gather()
-	if err != nil || len(families) < 10 {
-		t.Fatalf("%d families, %v", len(families), err)
-	}
-	for _, f := range families {
-		if !metricName.MatchString(f.GetName()) || !strings.HasSuffix(f.GetHelp(), ".") {
-			t.Errorf("%s: %s", f.GetName(), f.GetHelp())
-		}
 	}
 }
 

@@ -1,4 +1,4 @@
-package collector
+package decode
 
 import (
 	"encoding/binary"
@@ -7,45 +7,45 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/activitylog/activitylog/ingest/collector/internal/scan"
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 )
 
-// fields is what the decoders of all dialects are made of: a scanner, the entry that it is filling, and what is wrong with
-// it. The entry's strings share the memory of the text, or of the scanner until the next entry.
+// fields is the part that the decoders of all dialects share: a scanner, the entry that is being read, and its first fault.
+// The entry's strings share the memory of the text or of the scanner. They hold until the next entry.
 type fields struct {
 	scan.Scanner
 	entry   schema.Entry
 	eventID string
 	fault   error // the first one of the entry
 
-	within  string // the member that is being read, if it is an object or an array of them
-	element int    // of within, from 1 on; 0 if it is no array
+	within  string // the member that is being read, if it is an object or an array of objects
+	element int    // of within, counted from 1; 0 if it is no array
 }
 
 const maxShownKeyLen = 64
 
-// text makes a string of b without copying: see fields for how long it holds.
+// text makes a string of b without a copy: see fields for how long it holds.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// shown is as much of a key as a fault shows.
+// shown is the part of a key that a fault shows.
 func shown(key []byte) string { return string(key[:min(len(key), maxShownKeyLen)]) }
 
-// begin forgets the entry before.
+// begin drops the previous entry.
 func (f *fields) begin(receivedAt int64) {
 	f.entry, f.eventID, f.fault = schema.Entry{ReceivedAt: receivedAt}, "", nil
 	f.within, f.element = "", 0
 	f.Forget()
 }
 
-// object is a place within an object. The zero value is before one.
+// object is the position within an object. The zero value is before it.
 type object struct {
-	start int // where the key began
+	start int // of the present key
 	seen  uint32
 	in    bool
 }
 
-// next is the key of o's next member; false when there is none.
+// next is the key of o's next member; more is false when there is none.
 func (f *fields) next(o *object) (key []byte, more bool, err error) {
 	if o.in {
 		if more, err = f.Next('}'); !more {
@@ -62,7 +62,7 @@ func (f *fields) next(o *object) (key []byte, more bool, err error) {
 	return key, err == nil, err
 }
 
-// once blames the key if a member with its bit has been there before.
+// once faults the key if the object has had a member with its bit before.
 func (f *fields) once(o *object, bit uint32, key []byte) {
 	if o.seen&bit != 0 {
 		f.twice(key)
@@ -74,7 +74,7 @@ func (f *fields) twice(key []byte) { f.blame(string(key), "DUPLICATE", "must not
 
 func (f *fields) string(field string, to *string, maxBytes int) error {
 	if f.Peek() != '"' {
-		return f.other(field, "must be a string")
+		return f.wrongType(field, "must be a string")
 	}
 	value, err := f.String()
 	if err != nil {
@@ -92,17 +92,17 @@ func (f *fields) name(field string, to *string) error {
 	return f.string(field, to, schema.MaxNameBytes)
 }
 
-// other passes a value of another type than the field's; null stands for a field that was left out.
-func (f *fields) other(field, want string) error {
+// wrongType skips a value that is not of the field's type. That is a fault, but null stands for a field that was left out.
+func (f *fields) wrongType(field, want string) error {
 	if null, err := f.Null(); null || err != nil {
 		return err
 	}
 	f.blame(field, "TYPE", want)
-	return f.pass()
+	return f.ignore()
 }
 
-// pass passes a value that does not count.
-func (f *fields) pass() error {
+// ignore skips a value and its flaws.
+func (f *fields) ignore() error {
 	err := f.Skip(0)
 	f.TakeFlaw()
 	return err
@@ -110,7 +110,7 @@ func (f *fields) pass() error {
 
 func (f *fields) details() error {
 	if f.Peek() != '{' {
-		return f.other("details", "must be an object")
+		return f.wrongType("details", "must be an object")
 	}
 	start := f.Pos()
 	if err := f.Skip(0); err != nil {
@@ -121,7 +121,7 @@ func (f *fields) details() error {
 	return nil
 }
 
-// time takes ms for the entry's timestamp.
+// time sets the entry's timestamp, in Unix ms.
 func (f *fields) time(ms int64) {
 	if err := schema.CheckTimestamp("timestamp", ms); err != nil && f.fault == nil {
 		f.fault = err
@@ -129,14 +129,14 @@ func (f *fields) time(ms int64) {
 	f.entry.Timestamp = ms
 }
 
-// flawed blames the field for what the scanner found in its value.
+// flawed faults the field for the flaw that the scanner found in its value.
 func (f *fields) flawed(field string) {
 	if flaw, key := f.TakeFlaw(); flaw != scan.Sound {
-		f.spoilt(field, flaw, key)
+		f.blameFlaw(field, flaw, key)
 	}
 }
 
-func (f *fields) spoilt(field string, flaw scan.Flaw, key string) {
+func (f *fields) blameFlaw(field string, flaw scan.Flaw, key string) {
 	if flaw == scan.Duplicate {
 		field += "." + key[:min(len(key), maxShownKeyLen)]
 	}
@@ -150,7 +150,7 @@ func (f *fields) blame(field, code, issue string) {
 	}
 }
 
-// named is the field's whole name, such as user.name or targets[2].id.
+// named is the full name of a field, such as user.name or targets[2].id.
 func (f *fields) named(field string) string {
 	if f.within == "" {
 		return field
@@ -165,7 +165,7 @@ func (f *fields) named(field string) string {
 	return whole + "." + field
 }
 
-// finish checks what only the whole entry shows; action is what the dialect calls that.
+// finish checks the complete entry. action is the dialect's name of that field.
 func (f *fields) finish(action string) {
 	if f.fault != nil {
 		return
@@ -177,8 +177,8 @@ func (f *fields) finish(action string) {
 	}
 }
 
-// bodyHash tells a repeat of the entry from another entry: of its fields as the client gave them, in whatever dialect. What
-// it is of an entry must never change: the consumer compares it with that of entries stored long ago.
+// bodyHash tells a repeat of the entry from another entry. It is a hash of the fields as the client gave them, and the same
+// in every dialect. The hash of an entry must never change: the consumer compares it with hashes stored long ago.
 func (f *fields) bodyHash() uint64 {
 	e := &f.entry
 	h := hasher{Digest: xxhash.New()}
@@ -193,7 +193,7 @@ func (f *fields) bodyHash() uint64 {
 	return h.Sum64()
 }
 
-// hasher hashes values so that where one ends counts too.
+// hasher hashes values together with their lengths, so that the boundary between two values counts.
 type hasher struct {
 	*xxhash.Digest
 	scratch [8]byte

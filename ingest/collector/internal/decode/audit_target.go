@@ -1,4 +1,4 @@
-package collector
+package decode
 
 import (
 	"strconv"
@@ -18,7 +18,7 @@ const (
 // actor reads the member user.
 func (d *auditDecoder) actor() error {
 	if d.Peek() != '{' {
-		return d.other("user", "must be an object")
+		return d.wrongType("user", "must be an object")
 	}
 	d.within = "user"
 	var o object
@@ -59,13 +59,13 @@ func (d *auditDecoder) actorMember(o *object, key []byte) error {
 // list reads the member targets.
 func (d *auditDecoder) list() error {
 	if d.Peek() != '[' {
-		return d.other("targets", "must be an array")
+		return d.wrongType("targets", "must be an array")
 	}
 	d.several, d.within = true, "targets"
 	d.Take('[')
 	for more := !d.Take(']'); more; {
 		d.element++
-		err := d.listed()
+		err := d.listElement()
 		if err == nil {
 			more, err = d.Next(']')
 		}
@@ -77,11 +77,11 @@ func (d *auditDecoder) list() error {
 	return nil
 }
 
-// listed reads one of targets.
-func (d *auditDecoder) listed() error {
+// listElement reads one element of targets.
+func (d *auditDecoder) listElement() error {
 	if d.Peek() != '{' {
 		d.blame("", "TYPE", "must be an object")
-		return d.pass()
+		return d.ignore()
 	}
 	var t schema.Target
 	var o object
@@ -129,8 +129,8 @@ func (d *auditDecoder) keepTarget(t schema.Target) {
 	}
 }
 
-// choose gives the entry its targets: those of the list, or the one that stands in members of its own.
-func (d *auditDecoder) choose() {
+// setTargets gives the entry its targets: those of the list, or the one of targetType, targetId and targetName.
+func (d *auditDecoder) setTargets() {
 	t := d.target
 	switch {
 	case t == (schema.Target{}):

@@ -1,56 +1,51 @@
-package collector
+package publish
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
 )
 
-// Times of one partition's dealings with its broker.
+// Times of writing to a broker.
 const (
-	produceTimeout = 10 * time.Second
-	idsPatience    = 2 * time.Second
-	stallAfter     = 2 * time.Second // a batch unanswered for so long: new writes are refused
-	firstRetry     = 10 * time.Millisecond
+	idsTimeout = 2 * time.Second
+	stallAfter = 2 * time.Second // new writes are refused while a batch has been unanswered for so long
+	firstRetry = 10 * time.Millisecond
 )
 
-// partition writes to one partition of the topic. Everything that waits goes out as one batch, and the next batch goes out
-// when that one is settled, so that the ids of one block only grow in the log.
+// partition writes to one partition of the topic. The whole queue goes out as one batch. The next batch goes out when the
+// fate of that one is known, so that within one block ids only grow in the log.
 type partition struct {
 	number   int
-	topic    string
-	client   *kafka.Client
+	leader   leader // used by run; ready only asks it for offsets
 	ids      *ids
 	keys     *keys
 	m        *metrics
-	refusing prometheus.Gauge
-	away     *atomic.Int32 // partitions that refuse
+	gauge    prometheus.Gauge // 1 while p refuses writes
+	refusing *atomic.Int32    // number of partitions that refuse writes
 	log      *slog.Logger
 
 	maxBytes  int64
 	maxChunks int
-	now       func() time.Time // stamps records
+	now       func() time.Time // the clock of the records' times
 
 	mu        sync.Mutex // guards what follows
 	queue     []*chunk
 	held      int64 // bytes queued and in flight
-	refusal   error // why new writes are not taken
+	refusal   error // why new writes are refused
 	refusedAt time.Time
 	sentAt    time.Time // of the batch in flight; zero without one
 	closed    bool
 
-	kick  chan struct{}
-	batch batch     // of the loop
-	heard time.Time // of the loop: the last good answer of the broker
+	wakeup chan struct{}
+	batch  batch // of run
 }
 
-// admit reserves room for size bytes, or says why not. What was admitted must be pushed or released.
+// admit reserves size bytes of the queue, or is the error that refuses them. The caller must push or release them.
 func (p *partition) admit(size int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,9 +54,9 @@ func (p *partition) admit(size int) error {
 	}
 	switch {
 	case !p.sentAt.IsZero() && time.Since(p.sentAt) > stallAfter:
-		return errAway
+		return errUnavailable
 	case p.held > 0 && (p.held+int64(size) > p.maxBytes || len(p.queue) >= p.maxChunks):
-		return errBusy
+		return ErrBusy
 	}
 	p.held += int64(size)
 	p.m.queueBytes.Add(float64(size))
@@ -75,7 +70,7 @@ func (p *partition) release(size int) {
 	p.m.queueBytes.Sub(float64(size))
 }
 
-// push queues a chunk that was admitted. It settles it at once if p has begun to refuse meanwhile.
+// push queues an admitted chunk. It fails the chunk at once if p has begun to refuse writes since then.
 func (p *partition) push(c *chunk) {
 	p.mu.Lock()
 	err := p.refused()
@@ -84,7 +79,7 @@ func (p *partition) push(c *chunk) {
 	}
 	p.mu.Unlock()
 	if err != nil {
-		p.finish(c, later(err))
+		p.finish(c, RetryLater(err))
 		return
 	}
 	p.wake()
@@ -92,7 +87,7 @@ func (p *partition) push(c *chunk) {
 
 func (p *partition) wake() {
 	select {
-	case p.kick <- struct{}{}:
+	case p.wakeup <- struct{}{}:
 	default:
 	}
 }
@@ -105,7 +100,7 @@ func (p *partition) close() {
 	p.wake()
 }
 
-// run writes until close. When ctx ends before that, what is not settled then is given up.
+// run writes until close. If ctx ends before that, it stops retrying: the outcome of the batch is not known then.
 func (p *partition) run(ctx context.Context) {
 	probe := time.NewTicker(probeEvery)
 	defer probe.Stop()
@@ -113,16 +108,16 @@ func (p *partition) run(ctx context.Context) {
 	for {
 		switch more := p.next(); {
 		case len(p.batch.chunks) > 0:
-			p.commit(ctx)
+			p.write(ctx)
 			continue
 		case !more:
 			return
 		}
-		if p.isAway() {
+		if p.unavailable() {
 			probe.Reset(probeEvery)
 		}
 		select {
-		case <-p.kick:
+		case <-p.wakeup:
 		case <-probe.C:
 			if p.recovered(ctx) {
 				probe.Stop()
@@ -131,7 +126,7 @@ func (p *partition) run(ctx context.Context) {
 	}
 }
 
-// next moves what waits into the batch, up to its limit; false when p is closed and nothing waits.
+// next moves the queue into the batch, up to the limit of a batch. It is false when p is closed and the queue is empty.
 func (p *partition) next() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,16 +142,16 @@ func (p *partition) next() bool {
 	return n > 0 || !p.closed
 }
 
-// commit writes the batch and settles its chunks.
-func (p *partition) commit(ctx context.Context) {
+// write sends the batch and finishes its chunks.
+func (p *partition) write(ctx context.Context) {
 	b := &p.batch
-	patience, cancel := context.WithTimeout(ctx, idsPatience)
-	err := b.assign(patience, p.ids)
+	short, cancel := context.WithTimeout(ctx, idsTimeout)
+	err := b.assign(short, p.ids)
 	cancel()
 	if err != nil {
-		p.refuse(errAway, err)
+		p.refuse(errUnavailable, err)
 		for _, c := range b.chunks {
-			p.finish(c, later(errAway))
+			p.finish(c, RetryLater(errUnavailable))
 		}
 		return
 	}
@@ -164,11 +159,11 @@ func (p *partition) commit(ctx context.Context) {
 	b.pack(p.now())
 	p.m.batchEntries.Observe(float64(b.entries))
 	p.m.batchBytes.Observe(float64(len(b.buf)))
-	p.markSent(start)
+	p.setSentAt(start)
 	if tries := p.send(ctx, 0, len(b.ends)); tries > 1 {
-		b.buf = nil // a try that was given up may still be reading it
+		b.buf = nil // a try that timed out may still be reading it
 	}
-	p.markSent(time.Time{})
+	p.setSentAt(time.Time{})
 	p.m.produce.Observe(time.Since(start).Seconds())
 	for _, c := range b.chunks {
 		c.offset = b.offsets[c.record]
@@ -177,26 +172,26 @@ func (p *partition) commit(ctx context.Context) {
 	clear(b.chunks)
 }
 
-func (p *partition) markSent(at time.Time) {
+func (p *partition) setSentAt(at time.Time) {
 	p.mu.Lock()
 	p.sentAt = at
 	p.mu.Unlock()
 }
 
 func (p *partition) finish(c *chunk, err error) {
-	size := c.Size() // c may be reused once it is settled
-	c.settle(p.keys, err)
+	size := c.Size() // c may be reused once it is finished
+	c.finish(p.keys, err)
 	p.release(size)
 }
 
-// send writes the records from first to before end of the batch and notes what became of them. A try whose answer was
-// lost is repeated until one is answered. It returns how often it tried.
+// send writes the records from first to before end of the batch and records their fate. A try whose acknowledgement was
+// lost is repeated until the broker answers one. It returns the number of tries.
 func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 	lost := false
 	for wait := firstRetry; ; wait = min(4*wait, probeEvery) {
-		base, err := p.produce(ctx, first, end)
+		base, err := p.leader.produce(ctx, p.batch.records(first, end))
 		tries++
-		v := judge(err)
+		v := classify(err)
 		switch {
 		case v == stored:
 			p.reopen()
@@ -206,30 +201,23 @@ func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 			half := (first + end) / 2
 			return tries + p.send(ctx, first, half) + p.send(ctx, half, end)
 		case v == oversize:
-			p.batch.set(first, end, 0, errTooBig)
+			p.batch.set(first, end, 0, errTooLarge)
 			return tries
-		case v != unsure && !lost:
-			p.refuse(reason(v), err)
-			p.batch.set(first, end, 0, later(reason(v)))
+		case v != unknown && !lost:
+			p.refuse(v.reason(), err)
+			p.batch.set(first, end, 0, RetryLater(v.reason()))
 			return tries
 		case ctx.Err() != nil:
-			p.batch.set(first, end, 0, later(errUnknown))
+			p.batch.set(first, end, 0, RetryLater(errUnknown))
 			return tries
 		}
 		if lost {
-			p.refuse(reason(v), err)
+			p.refuse(v.reason(), err)
 		}
 		lost = true
 		p.m.retries.Inc()
 		sleep(ctx, wait)
 	}
-}
-
-func reason(v verdict) error {
-	if v == full {
-		return errFull
-	}
-	return errAway
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -239,28 +227,4 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-}
-
-func (p *partition) produce(ctx context.Context, first, end int) (base int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, produceTimeout)
-	defer cancel()
-	// A request that goes into a dead idle connection seems sent, and then nobody knows whether it was. So a broker that
-	// has been silent is asked something harmless first.
-	if time.Since(p.heard) > quietAfter {
-		if err := p.sound(ctx); err != nil {
-			return 0, err
-		}
-	}
-	res, err := p.client.Produce(ctx, &kafka.ProduceRequest{
-		Topic: p.topic, Partition: p.number, RequiredAcks: kafka.RequireAll, Records: p.batch.records(first, end),
-	})
-	if err == nil {
-		err = res.Error
-	}
-	if err != nil {
-		p.heard = time.Time{}
-		return 0, fmt.Errorf("write to partition %d: %w", p.number, err)
-	}
-	p.heard = time.Now()
-	return res.BaseOffset, nil
 }

@@ -1,8 +1,10 @@
-package collector
+package publish
 
 import "encoding/binary"
 
-// murmur2 is the hash of org.apache.kafka.common.utils.Utils.murmur2.
+// murmur2 is the hash of org.apache.kafka.common.utils.Utils.murmur2. kafka-go has it too, but only behind
+// Murmur2Balancer.Balance, which takes a whole kafka.Message by value: it allocates nothing either, but a key takes 57 ns
+// instead of 18, of the 580 that an entry costs.
 func murmur2(b []byte) uint32 {
 	const (
 		seed = 0x9747b28c
