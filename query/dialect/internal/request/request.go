@@ -80,9 +80,6 @@ const (
 	End
 )
 
-// layouts of ISO 8601. Each may have a fraction of the second; without an offset a time is in UTC.
-var layouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04"}
-
 // ISOTime reads a time of ISO 8601 as Unix ms, what is below a ms cut off. A date alone is its first ms as a Start and its last
 // as an End. A Start before all there can be is 0, which is no bound, and an End after all there can be is the last ms that there
 // can be; empty is 0.
@@ -105,19 +102,12 @@ func ISOTime(name, text string, edge Edge) (int64, error) {
 }
 
 func parseISO(text string, edge Edge) (time.Time, error) {
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		if edge == End {
-			day = day.AddDate(0, 0, 1).Add(-time.Millisecond)
-		}
-		return day, nil
-	}
 	if before, after, ok := strings.Cut(text, " "); ok && strings.Contains(before, "T") {
-		text = before + "+" + after // a plus that was sent without being escaped
+		text = before + "+" + after // a plus in a URL that was not escaped arrives as a space
 	}
-	for _, layout := range layouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
+	t, dateOnly, err := schema.ParseISO8601(text)
+	if dateOnly && edge == End {
+		t = t.AddDate(0, 0, 1).Add(-time.Millisecond)
 	}
-	return time.Time{}, errors.New("no layout fits")
+	return t, err
 }
