@@ -3,7 +3,6 @@ package audit
 import (
 	"encoding/csv"
 	"io"
-	"strings"
 
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/schema"
@@ -77,7 +76,7 @@ func (t *table) Write(_ *schema.Entry, it *item) error {
 		text(it.UserAgent), text(it.Layer), text(it.RequestID), it.CreatedAt, it.Platform, it.Serial, it.Username, jsonText(it.Targets, it.Targets != nil), it.Tenant,
 	}
 	for i := range record {
-		record[i] = plainCell(record[i])
+		record[i] = reply.PlainCell(record[i])
 	}
 	return t.w.Write(record)
 }
@@ -110,12 +109,4 @@ func jsonText(v any, known bool) string {
 		return ""
 	}
 	return string(reply.JSON(v))
-}
-
-// plainCell keeps a spreadsheet from taking a cell for a formula (OWASP, CSV injection).
-func plainCell(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
-		return "'" + s
-	}
-	return s
 }

@@ -3,6 +3,8 @@ package things
 import (
 	"net/url"
 	"strings"
+
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 )
 
 // csvPage has a row for each action log and nothing of the totals, as the framework's CSV has. Lines end as RFC 4180 says.
@@ -55,12 +57,9 @@ func csvRow(b []byte, o object) []byte {
 	return append(b, '\r', '\n')
 }
 
-// csvCell writes one cell. What a spreadsheet would take for a formula gets an apostrophe in front
-// (https://owasp.org/www-community/attacks/CSV_Injection).
+// csvCell writes one cell; quoted asks for quotes also where RFC 4180 needs none.
 func csvCell(b []byte, s string, quoted bool) []byte {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
-		s = "'" + s
-	}
+	s = reply.PlainCell(s)
 	if !quoted && !strings.ContainsAny(s, "\",\r\n") {
 		return append(b, s...)
 	}
