@@ -22,6 +22,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/activitylog/activitylog/deploy/embedded/folder"
 )
 
 // User is the SASL user name of every client.
@@ -54,7 +56,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.diskSpace == nil {
-		c.diskSpace = diskSpace
+		c.diskSpace = folder.Space
 	}
 	return c
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/activitylog/activitylog/deploy/embedded/folder"
 )
 
 const (
@@ -54,14 +56,7 @@ func (k *keeper) diskFull() error {
 		return err
 	}
 	k.b.metrics.freeBytes.Set(float64(free))
-	reserve := k.b.cfg.ReserveBytes
-	if reserve == 0 {
-		reserve = min(total/20, 2e9)
-	}
-	if free < reserve {
-		return fmt.Errorf("disk is full: %d MB free, %d MB are kept in reserve", free/1e6, reserve/1e6)
-	}
-	return nil
+	return folder.CheckReserve(free, total, k.b.cfg.ReserveBytes)
 }
 
 func (k *keeper) run(ctx context.Context) {

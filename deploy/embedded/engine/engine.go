@@ -42,7 +42,7 @@ type Config struct {
 // Engine is a running ClickHouse. Run serves it; Close gives up one that is not run.
 type Engine struct {
 	conf     Config
-	folder   *folder
+	folder   *dataFolder
 	pool     *pool
 	listener net.Listener
 	server   *http.Server

@@ -155,7 +155,7 @@ func TestInsertsTakeNothingFromStandardInput(t *testing.T) {
 }
 
 func TestReadyTellsOfAFullDisk(t *testing.T) {
-	f := folder{path: t.TempDir(), reserve: 1}
+	f := dataFolder{path: t.TempDir(), reserve: 1}
 	if err := f.ready(); err != nil {
 		t.Errorf("ready() = %v with a byte in reserve, want nil", err)
 	}

@@ -45,7 +45,7 @@ type pool struct {
 	all                 []*session
 }
 
-func openPool(c Config, f *folder) (*pool, error) {
+func openPool(c Config, f *dataFolder) (*pool, error) {
 	if err := libchdb.Load(c.LibPath); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
