@@ -8,7 +8,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// lines is NDJSON: an item a line.
+// lines writes NDJSON: one item a line.
 type lines struct{ to io.Writer }
 
 func newLines(to *body, _ bool) encoding { return lines{to} }
@@ -20,10 +20,10 @@ func (l lines) Write(_ *schema.Entry, it *item) error {
 
 func (lines) Close() error { return nil }
 
-// array is a JSON array, an item a line. A continued one begins with the comma after the item before.
+// array writes a JSON array, one item a line. A continued array begins with the comma after the item before.
 type array struct {
 	to     io.Writer
-	before string // what stands before the next item
+	before string // text before the next item
 }
 
 func newArray(to *body, continued bool) encoding {
@@ -51,13 +51,13 @@ func (a *array) Close() error {
 	return err
 }
 
-// columns are the header of a CSV: the item's fields.
+// columns are the header of a CSV file: the fields of item.
 var columns = []string{
 	"id", "userId", "user", "action", "targetType", "targetId", "details", "ipAddress", "userAgent", "layer", "requestId", "createdAt",
 	"platform", "serial", "username", "targets", "tenant",
 }
 
-// table is CSV (RFC 4180) with a header, unless it is continued. What is missing is empty; user, details and targets are JSON.
+// table writes CSV (RFC 4180), with a header unless it is continued. Missing values are empty; user, details and targets are JSON.
 type table struct {
 	w    *csv.Writer
 	head bool

@@ -7,7 +7,7 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 )
 
-// csvPage has a row for each action log and nothing of the totals, as the framework's CSV has. Lines end as RFC 4180 says.
+// csvPage has a line for each action log and no totals, as ServiceStack's CSV does. Lines end with CRLF (RFC 4180).
 func csvPage(p *page, _ *url.URL) []byte {
 	b := csvHeader(nil, (&view{}).members())
 	for i := range p.logs {
@@ -68,7 +68,7 @@ func csvCell(b []byte, s string, quoted bool) []byte {
 	return append(b, '"')
 }
 
-// pascal is a camelCase name as XML and CSV have it.
+// pascal is a camelCase name in PascalCase, which XML and CSV use.
 func pascal(name string) string {
 	if name == "" {
 		return ""
