@@ -1,11 +1,11 @@
 #!/bin/sh
 # Fetches the engine's library (libchdb, ClickHouse 26.5) once, through npm, into .cache/chdb/<platform>/libchdb.so.
 #
-#   fetch.sh           fetch it if it is not there; prints nothing if it is
-#   fetch.sh --record  for a platform whose lock file is not committed: write one, from what npm's registry says now
+#   fetch.sh           fetch it if it is missing; else print nothing
+#   fetch.sh --record  for a platform without a committed lock file: write one with the hash that npm's registry has now
 #
-# CHDB_LIB_PATH names a library that is already on this machine; nothing is fetched then. The lock files in lib/ hold
-# the version and the hash of each platform's package, and no address: npm takes the registry it is configured with.
+# With CHDB_LIB_PATH, the path of a library on this machine, nothing is fetched. The lock files in lib/ have the version and the hash of
+# each platform's package, no addresses: npm uses the registry that it is configured with.
 set -eu
 
 version=26.5.3
@@ -18,10 +18,10 @@ fail() {
 	say "$*"
 	cat >&2 <<EOF
 
-Without it standalone and the tests that use ClickHouse do not start. On a machine without a network, copy libchdb.so
-(from npm package $package $version, or from another machine's .cache/chdb/$platform) here and set
+standalone and the tests with ClickHouse need this library. On a machine without a network, copy libchdb.so from the npm
+package $package $version, or from .cache/chdb/$platform of another machine, to this machine and set
   CHDB_LIB_PATH=/path/to/libchdb.so
-or put it at $target
+or copy it to $target
 EOF
 	exit 1
 }
@@ -52,9 +52,9 @@ if [ "${1:-}" = --record ]; then
 	printf '{\n  "name": "activitylog-engine-library",\n  "private": true,\n  "dependencies": {\n    "%s": "%s"\n  }\n}\n' "$package" "$version" >"$lock/package.json"
 	(cd "$lock" && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error) || {
 		[ -e "$lock/package-lock.json" ] || rm -r "$lock"
-		fail "npm knows no package $package $version"
+		fail "npm has no package $package $version"
 	}
-	say "recorded the hash of $package $version in ${lock#"$root"/}/package-lock.json; look at it and commit it"
+	say "recorded the hash of $package $version in ${lock#"$root"/}/package-lock.json; check it and commit it"
 fi
 
 if [ -s "$target" ] && { [ ! -e "$folder/package-lock.json" ] || cmp -s "$lock/package-lock.json" "$folder/package-lock.json"; }; then
@@ -63,13 +63,13 @@ fi
 
 case "$platform" in
 linux-x64-gnu | linux-arm64-gnu | darwin-x64 | darwin-arm64) ;;
-*) fail "there is no library for $platform (there are: Linux and macOS, x64 and arm64)" ;;
+*) fail "there is no library for $platform; supported are Linux and macOS on x64 and arm64" ;;
 esac
 if [ $os = linux ] && ldd --version 2>&1 | grep -qi musl; then
 	fail "this Linux uses musl; the library needs glibc (Debian, Ubuntu, Fedora, …)"
 fi
 [ -r "$lock/package-lock.json" ] ||
-	fail "no hash of $package $version is recorded for $platform yet; '$0 --record' writes it down from the registry and fetches it"
+	fail "no hash of $package $version is recorded for $platform yet; '$0 --record' records it from the registry and fetches the package"
 command -v npm >/dev/null || fail "npm is needed to fetch $package $version (install Node.js)"
 
 mkdir -p "$root/.cache/chdb"
@@ -93,11 +93,11 @@ say "fetching $package $version (about 150 MB, 560 MB unpacked) …"
 progress=$!
 cp "$lock/package.json" "$lock/package-lock.json" "$work/"
 (cd "$work" && npm ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
-	fail "npm could not fetch $package $version, or its bytes do not have the recorded hash"
+	fail "npm could not fetch $package $version, or the package does not have the recorded hash"
 library=$work/node_modules/$package/libchdb.so
 [ -s "$library" ] || library=${library%.so}.dylib
-[ -s "$library" ] || fail "$package $version holds no libchdb.so"
+[ -s "$library" ] || fail "$package $version has no libchdb.so"
 mkdir -p "$folder"
 mv "$library" "$target"
 cp "$lock/package-lock.json" "$folder/package-lock.json"
-say "is at ${target#"$root"/}"
+say "stored at ${target#"$root"/}"

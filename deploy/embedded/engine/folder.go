@@ -62,7 +62,7 @@ func (f *dataFolder) ready() error {
 	return nil
 }
 
-// mend takes away mutations that a full disk has left without a word: ClickHouse does not open a table that has one.
+// mend removes the empty mutation files that a full disk has left: ClickHouse does not open a table with such a file.
 func (f *dataFolder) mend(log *slog.Logger) error {
 	names, err := filepath.Glob(filepath.Join(f.path, "clickhouse", "store", "*", "*", "mutation_*.txt"))
 	if err != nil {
@@ -76,7 +76,7 @@ func (f *dataFolder) mend(log *slog.Logger) error {
 		if info.Size() > 0 {
 			continue
 		}
-		log.Warn("engine forgets a mutation that was never written", "file", name)
+		log.Warn("engine removed an empty mutation file", "file", name)
 		if err := os.Remove(name); err != nil {
 			return fmt.Errorf("engine: remove an empty mutation: %w", err)
 		}
@@ -84,20 +84,20 @@ func (f *dataFolder) mend(log *slog.Logger) error {
 	return nil
 }
 
-// arguments are the options of the engine's first connection.
+// arguments are the command line of the engine's first connection.
 func (f *dataFolder) arguments() []string {
 	return []string{"--path=" + filepath.Join(f.path, "clickhouse"), "--config-file=" + f.file("engine.xml")}
 }
 
 func (f *dataFolder) file(name string) string { return filepath.Join(f.path, name) }
 
-// The reserve, which statements are refused for as well, is more than a courtesy: libchdb goes on after a write that failed
-// because the disk was full, and answers an INSERT with success whose part is files of no bytes. So nothing may begin, merges
-// included, that might not fit.
+// The reserve, for which statements are refused as well, is necessary: libchdb continues after a write that failed because the disk
+// was full, and answers an INSERT with success although its part consists of empty files. So nothing may begin, merges included,
+// that might not fit.
 //
-// The grants are the wall behind the statement check: the engine's user cannot reach files, other hosts, users or
-// dictionaries, whatever the text of a statement says. The profiler is off because it lives on signals. Parts below 32 MB are
-// merged soon, so they get LZ4; the others ZSTD.
+// The grants are a second protection behind the statement check: the engine's user cannot reach files, other hosts, users or
+// dictionaries, whatever a statement says. The profiler is off because it uses signals. Parts below 32 MB are merged soon, so they
+// get LZ4; larger parts get ZSTD.
 const (
 	serverSettings = `<clickhouse>
   <users_config>%s</users_config>

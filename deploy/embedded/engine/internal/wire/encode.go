@@ -15,17 +15,17 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Encoding is how a client wants an answer's bytes.
+// Encoding is the encoding of an answer that a client asks for.
 type Encoding struct {
-	Framed   bool   // Native blocks begin with block information, as the native protocol has them
+	Framed   bool   // Native blocks begin with block information, as in the native protocol
 	Blocks   string // "", LZ4 or ZSTD: in compressed blocks of the native protocol
 	Transfer string // "", gzip or zstd: Content-Encoding
 }
 
-// blockSize is how much is compressed at a time.
+// blockSize is how many bytes are compressed at a time.
 const blockSize = 1 << 20
 
-// NewWriter returns a writer of e's compression; closing it completes the body, and leaves w open.
+// NewWriter returns a writer with the compression of e. Closing it completes the body and leaves w open.
 func (e Encoding) NewWriter(w io.Writer) (io.WriteCloser, error) {
 	switch {
 	case e.Transfer == "gzip":
@@ -68,11 +68,11 @@ func (b *blockWriter) Write(p []byte) (int, error) {
 
 func (b *blockWriter) Close() error { return nil }
 
-// revision is that of the protocol whose blocks clickhouse-go reads: block information, and a byte for each column that
-// says that its serialization is the usual one.
+// revision is the protocol revision of the blocks that clickhouse-go reads. They have block information and, for each column, a byte
+// that says that its serialization is the default.
 const revision = proto.DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
 
-// Frame turns Native blocks as the engine writes them (revision 0) into those of the native protocol.
+// Frame converts Native blocks of the engine (revision 0) to blocks of the native protocol.
 func Frame(blocks []byte) ([]byte, error) {
 	r := chproto.NewReader(bytes.NewReader(blocks))
 	var out chproto.Buffer
