@@ -41,7 +41,7 @@ func TestComposeNeedsAPassword(t *testing.T) {
 	}
 }
 
-// Without authentication nothing but loopback may reach the system, and of the services only the proxy.
+// Without authentication only loopback may reach the system, and only through the proxy.
 func TestComposePublishesOnLoopbackOnly(t *testing.T) {
 	published := map[string]string{}
 	for name, s := range load(t).Services {
@@ -85,7 +85,7 @@ func TestComposeMountsExist(t *testing.T) {
 	}
 }
 
-// Every container that can run away is bounded, and every lasting one says whether it works.
+// Every container has limits, and every long-running one has a health check.
 func TestComposeLimitsAndHealth(t *testing.T) {
 	for name, s := range load(t).Services {
 		if s.MemLimit == 0 {
@@ -100,7 +100,7 @@ func TestComposeLimitsAndHealth(t *testing.T) {
 	}
 }
 
-// What waits for a condition must be able to see it.
+// A condition of depends_on must be one that the other service can meet.
 func TestComposeDependencies(t *testing.T) {
 	project := load(t)
 	for name, s := range project.Services {
@@ -120,7 +120,7 @@ func TestComposeDependencies(t *testing.T) {
 
 var hostPort = regexp.MustCompile(`\b([a-z]+):(\d{2,5})\b`)
 
-// An address in a setting names a service of the file and a port on which that service listens; the two share a network.
+// An address in a setting names a service of the file and a port on which it listens, and both services share a network.
 func TestComposeAddresses(t *testing.T) {
 	project := load(t)
 	seen := 0
@@ -151,7 +151,7 @@ func TestComposeAddresses(t *testing.T) {
 	}
 }
 
-// listens are the ports on which a service of the file listens, from the settings that say so.
+// listens are the ports on which a service of the file listens, according to its settings.
 func listens(s types.ServiceConfig) []string {
 	var ports []string
 	for _, key := range []string{"HTTP_ADDR", "KAFKA_ADVERTISED_LISTENERS"} {
@@ -181,7 +181,7 @@ var (
 	dockerMain = regexp.MustCompile(`\./(cmd/\w+)`)
 )
 
-// The Dockerfile has what the file builds by: its target, its arguments, its commands; and its own sources exist.
+// The Dockerfile has the targets, arguments and commands that the compose file uses, and the files that it copies exist.
 func TestComposeBuild(t *testing.T) {
 	project := load(t)
 	file, err := os.ReadFile(filepath.Join(root, "deploy", "docker", "Dockerfile"))

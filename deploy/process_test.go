@@ -17,7 +17,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// binaries is the folder that binary builds into, for all tests together.
+// binaries is the folder with the built commands, shared by all tests.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -42,8 +42,7 @@ func binary(t *testing.T, name string) string {
 	return filepath.Join(binaries, name)
 }
 
-// installed is the path of a program that tests of this folder run as it comes from a package of the same name or the one
-// named. A person's run without it is skipped; CI has installed it.
+// installed is the path of a program from the Debian package pkg. Without it, the test is skipped, except in CI, which installs it.
 func installed(t *testing.T, program, pkg string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -66,7 +65,7 @@ type process struct {
 	ended  chan error
 }
 
-// start runs path with exactly the variables of env. When the test ends it is told to end, and must do so cleanly.
+// start runs path with exactly the variables of env. When the test ends, the process gets SIGTERM and must end cleanly.
 func start(t *testing.T, env []string, path string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: filepath.Base(path), output: &bytes.Buffer{}, ended: make(chan error, 1)}
@@ -81,7 +80,7 @@ func start(t *testing.T, env []string, path string, args ...string) *process {
 	return p
 }
 
-// stop sends SIGTERM and waits for the end. It may have been called before.
+// stop sends SIGTERM and waits for the process to end. A second call does nothing.
 func (p *process) stop() {
 	if p.cmd == nil {
 		return
@@ -99,7 +98,7 @@ func (p *process) stop() {
 	p.cmd = nil
 }
 
-// ready waits until the image's own health check succeeds for the service on port.
+// ready waits until the image's health check succeeds for the service on port.
 func (p *process) ready(port string) {
 	p.t.Helper()
 	var out []byte
@@ -119,7 +118,7 @@ func (p *process) ready(port string) {
 	p.t.Fatalf("%s is not ready: %v %s", p.name, err, out)
 }
 
-// run runs path to its end and returns what it printed.
+// run runs path and returns its output.
 func run(ctx context.Context, env []string, path string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = env
@@ -127,8 +126,7 @@ func run(ctx context.Context, env []string, path string, args ...string) (string
 	return string(out), err
 }
 
-// environment is what the compose file gives to the service, with the addresses of the test in place of its own, and set
-// on top.
+// environment is the environment of a service in the compose file, with the addresses of the test instead of the file's, plus set.
 func environment(s types.ServiceConfig, addresses *strings.Replacer, set map[string]string) []string {
 	var env []string
 	for key, value := range s.Environment {
@@ -142,7 +140,7 @@ func environment(s types.ServiceConfig, addresses *strings.Replacer, set map[str
 	return env
 }
 
-// freePort is a port of loopback that nobody listened on a moment ago.
+// freePort is a port on loopback that was free a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -31,17 +31,17 @@ var (
 	metricName = regexp.MustCompile(`activity_[a-z]+_[a-z_]+`)
 )
 
-// Every alert has a test of what it fires on.
+// Every alert has a test.
 func TestPrometheusAlertsAreTested(t *testing.T) {
 	tests := find(t, testedName, "prometheus/alerts_test.yml")
 	for _, name := range find(t, alertName, "prometheus/alerts.yml") {
 		if !slices.Contains(tests, name) {
-			t.Errorf("alerts_test.yml says nothing of %s", name)
+			t.Errorf("alerts_test.yml has no test of %s", name)
 		}
 	}
 }
 
-// Alerts ask for metrics that the code registers.
+// Alerts use metrics that the code registers.
 func TestPrometheusMetricsExist(t *testing.T) {
 	var registered []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -59,12 +59,12 @@ func TestPrometheusMetricsExist(t *testing.T) {
 	for _, name := range find(t, metricName, "prometheus/alerts.yml") {
 		base := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")
 		if !slices.Contains(registered, name) && !slices.Contains(registered, base) {
-			t.Errorf("alerts.yml asks for %s, which nothing registers", name)
+			t.Errorf("alerts.yml uses %s, which nothing registers", name)
 		}
 	}
 }
 
-// Prometheus asks exactly the services that serve metrics, where they listen.
+// Prometheus scrapes exactly the services that serve metrics, at the ports on which they listen.
 func TestPrometheusTargets(t *testing.T) {
 	var config struct {
 		ScrapeConfigs []struct {

@@ -19,8 +19,8 @@ import (
 	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
-// system is the compose file's system on this machine: its services with its settings, the very proxy configuration that it
-// mounts, on a broker and a ClickHouse engine of the test in place of its images.
+// system is the system of the compose file on this machine: its services with its settings and its proxy configuration, with a broker
+// and a ClickHouse engine of the test instead of its images.
 type system struct {
 	base             string // of the proxy
 	collector, query *process
@@ -87,7 +87,7 @@ func (s *system) do(t *testing.T, method, path, body string, header ...string) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	if path != "/metrics" && !strings.HasPrefix(path, "/debug/") { // what the proxy keeps to itself
+	if path != "/metrics" && !strings.HasPrefix(path, "/debug/") { // which the proxy hides
 		contract.Hold(t, contract.Exchange{
 			Method: method, Target: path, Header: req.Header, Body: []byte(body), Status: res.StatusCode, AnswerHeader: res.Header, Answer: got,
 		})
@@ -143,7 +143,7 @@ func testBatch(t *testing.T, s *system) {
 	}
 }
 
-// testAudit writes through the collector and reads, everything else that begins alike included, from the query service.
+// testAudit writes through the collector and reads from the query service, which also answers other paths with the same beginning.
 func testAudit(t *testing.T, s *system) {
 	const path = "/api/v1/activity-logs"
 	status, header, body := s.do(t, "POST", path, `{"action":"TICKET_PAY","targetType":"TICKET","targetId":"a/b%c"}`)
@@ -167,7 +167,7 @@ func testAudit(t *testing.T, s *system) {
 	}
 }
 
-// testHalves ends the services for good, one after the other.
+// testHalves stops the services one after the other.
 func testHalves(t *testing.T, s *system) {
 	s.query.stop()
 	if status, header, body := s.do(t, "GET", "/api/v1/activity_log", ""); status != 503 || header.Get("Retry-After") == "" || !strings.HasPrefix(body, `{"code":50301,`) {
@@ -186,7 +186,7 @@ func testHalves(t *testing.T, s *system) {
 			t.Errorf("%s %s without the query service: got %d %v %s, want 503 %s", c.method, c.path, status, header, body, c.want)
 		}
 	}
-	for _, id := range []string{"", `","x":"`} { // nothing of a caller's gets into the text that is not harmless there
+	for _, id := range []string{"", `","x":"`} { // no caller can insert JSON into the answer
 		_, header, body := s.do(t, "GET", "/api/v1/activity-logs", "", "X-Request-Id", id)
 		if made := header.Get("X-Request-Id"); len(made) != 36 || !strings.Contains(body, `"requestId":"`+made+`"`) {
 			t.Errorf("GET with the request id %q: got %q and %s, want a new one in both", id, made, body)
@@ -209,8 +209,8 @@ func testHalves(t *testing.T, s *system) {
 	}
 }
 
-// testSession runs what README.md shows between its session markers, as pasted, and wants the replies that it shows. An
-// entry may take a second to be listed.
+// testSession runs the commands between the session markers of README.md as pasted and compares the replies. An entry may take a
+// second until it is listed.
 func testSession(t *testing.T, base string) {
 	curl := installed(t, "curl", "curl")
 	text := must(os.ReadFile(filepath.Join(root, "README.md")))

@@ -13,13 +13,12 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 )
 
-// ofTheRuntime are variables that the Go runtime reads, not the services.
+// ofTheRuntime are variables that the Go runtime reads.
 var ofTheRuntime = []string{"GOMEMLIMIT"}
 
 var variable = regexp.MustCompile(`\(\$([A-Z_]+)\)`)
 
-// Every variable that the compose file gives to one of our commands is a setting of that command, and the command finds
-// nothing wrong with the values.
+// Every variable of the compose file is a setting of the command that gets it, and the command accepts the values.
 func TestComposeSettings(t *testing.T) {
 	unchanged := strings.NewReplacer()
 	for name, s := range load(t).Services {
@@ -49,7 +48,7 @@ func TestComposeSettings(t *testing.T) {
 
 var placeholder = regexp.MustCompile(`\{\$([A-Z_]+):([^}]*)\}`)
 
-// The compose file sets what the proxy's configuration reads, to what it stands for by default.
+// The compose file sets the variables of the proxy's configuration to their defaults.
 func TestProxySettings(t *testing.T) {
 	proxy := load(t).Services["proxy"]
 	text := must(os.ReadFile(mounted(t, proxy.Volumes, "/etc/caddy/Caddyfile")))
@@ -70,7 +69,7 @@ func TestProxySettings(t *testing.T) {
 	}
 }
 
-// mounted is the file of the repository that is mounted at target.
+// mounted is the repository's file that is mounted at target.
 func mounted(t *testing.T, volumes []types.ServiceVolumeConfig, target string) string {
 	t.Helper()
 	for _, v := range volumes {
@@ -82,7 +81,7 @@ func mounted(t *testing.T, volumes []types.ServiceVolumeConfig, target string) s
 	return ""
 }
 
-// testbedSettings are the variables by which a service finds its place in the broker of a test.
+// testbedSettings are the variables with which a service connects to the broker of a test.
 func testbedSettings(b *testbed.Broker) map[string]string {
 	mechanism, user, password := b.Login()
 	return map[string]string{"KAFKA_TOPIC": b.Topic(), "KAFKA_SASL": mechanism, "KAFKA_USERNAME": user, "KAFKA_PASSWORD": password}

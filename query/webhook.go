@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/activitylog/activitylog/schema"
 )
 
 // Cleaned is what a webhook is told of a cleanup, as JSON.
@@ -46,15 +47,10 @@ func (w Webhook) validate() error {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil:
 		return errors.New("the cleanup webhook must be a URL of https or http, without a user")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !schema.IsLoopback(u.Hostname()):
 		return errors.New("the cleanup webhook must be https unless it is on this host: it carries a secret and tells of tenants")
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // hook tells a webhook of cleanups, one after the other, without anybody waiting for it.

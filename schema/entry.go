@@ -1,6 +1,6 @@
-// Package schema says what an activity is, in each form it takes: the entry in memory, its record in Kafka, its rows in
-// ClickHouse, its numeric id, the position of a write, who is asking, and what can be wrong with a request. It imports
-// nothing else of this module.
+// Package schema is the domain: an activity as an entry in memory and as a record in Kafka, its id, the position of a write, the
+// caller of a request, and the kinds of errors. It imports nothing else of this module but the generated activitypb. Its packages
+// api, clickhouse and kafka add what belongs to HTTP, to the tables and to the topics.
 package schema
 
 import (
@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of one entry, in bytes unless said otherwise. A longer value is ErrTooLarge, never cut.
+// Limits of one entry, in bytes unless said otherwise. A longer value is refused with ErrTooLarge; nothing is ever cut.
 const (
 	MaxNameBytes    = 1 << 10   // action, platform, device, actor id and name, request id, target type and id, extra fields
 	MaxDetailBytes  = 64 << 10  // detail
@@ -20,7 +20,7 @@ const (
 )
 
 // Bounds of an entry's timestamp in Unix ms, 1970-01-01T00:00:00.001Z to 2105-12-31T23:59:59.999Z: what ClickHouse's
-// DateTime holds, in which the rollups count hours. 0 is refused because it is what a client sends that has no clock.
+// DateTime, the type of the rollups' hours, can hold. 0 is refused because a client without a clock sends it.
 const (
 	MinTimestamp int64 = 1
 	MaxTimestamp int64 = 4291747199999
@@ -30,8 +30,8 @@ const (
 type Entry struct {
 	ID         uint64 // ≤ 2^53-1; given by the collector
 	Tenant     string
-	Timestamp  int64  // Unix ms; when it happened, as the client says
-	ReceivedAt int64  // Unix ms; when the collector took it in
+	Timestamp  int64  // Unix ms; when it happened, according to the client
+	ReceivedAt int64  // Unix ms; when the collector received it
 	Action     string // required
 	Platform   string
 	Device     string
@@ -41,23 +41,23 @@ type Entry struct {
 	Targets    []Target
 	RequestID  string
 	Detail     string // free text
-	Details    string // a JSON object as sent; empty when there was none
+	Details    string // a JSON object exactly as sent; empty if there was none
 	Extra      Extra
 }
 
-// Target is something that an action was done to.
+// Target is an object of the action.
 type Target struct {
 	Type, ID, Name string
 }
 
-// Extra is what nobody filters by.
+// Extra holds the fields that have no column and no filter.
 type Extra struct {
 	ActorLabel                  string
 	IPAddress, UserAgent, Layer string
 }
 
-// Validate names the first field that is wrong, in the words of the entry, as a *FieldError.
-// It does not look into Details: a decoder has seen its syntax.
+// Validate returns a *FieldError for the first field that is wrong, under its name in this package. It does not look into
+// Details: the decoder has checked its syntax.
 func (e *Entry) Validate() error {
 	if e.Action == "" {
 		return Missing("action")
@@ -108,7 +108,7 @@ func checkTargets(targets []Target) error {
 	return nil
 }
 
-// CheckText says whether value may be stored in the field: at most maxBytes of valid UTF-8 without NUL.
+// CheckText returns a *FieldError unless value can be stored in the field: at most maxBytes of valid UTF-8 without NUL.
 func CheckText(field, value string, maxBytes int) error {
 	switch {
 	case len(value) > maxBytes:
@@ -121,7 +121,7 @@ func CheckText(field, value string, maxBytes int) error {
 	return nil
 }
 
-// CheckTimestamp says whether ms lies within MinTimestamp and MaxTimestamp.
+// CheckTimestamp returns a *FieldError unless ms lies between MinTimestamp and MaxTimestamp, both inclusive.
 func CheckTimestamp(field string, ms int64) error {
 	if ms < MinTimestamp || ms > MaxTimestamp {
 		return &FieldError{Field: field, Code: "RANGE", Issue: "must be a time after 1970-01-01T00:00:00Z and before 2106-01-01T00:00:00Z"}

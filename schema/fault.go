@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// What can be wrong with a request. A function wraps one of these with what it was doing; a dialect dresses the kind in
-// its own envelope and status. Any other error is internal: it is logged, and its text is never shown to a caller.
+// The kinds of errors that a caller may see. A function wraps one of them with what it was doing; package api maps the kind to an
+// HTTP status, and each dialect writes it in its own format. Any other error is internal: it is logged, and its text is never
+// shown to a caller.
 var (
 	ErrInvalid         = errors.New("invalid")
 	ErrUnauthenticated = errors.New("unauthenticated")
@@ -16,16 +17,16 @@ var (
 	ErrTooLarge        = errors.New("too large")
 	ErrConflict        = errors.New("conflict") // the same idempotency key with another body
 	ErrRateLimited     = errors.New("rate limited")
-	ErrUnavailable     = errors.New("unavailable") // a dependency is away or a queue is full; nothing was accepted
-	ErrTimeout         = errors.New("timed out")   // the outcome is not known yet; the request may be repeated
+	ErrUnavailable     = errors.New("unavailable") // a dependency is unavailable or a queue is full
+	ErrTimeout         = errors.New("timed out")   // the outcome is not known; the request may be repeated
 	ErrStorageFull     = errors.New("storage full")
 	ErrUnsupported     = errors.New("unsupported media type")
 )
 
-// FieldError is a fault of one field of a request. Its text is meant for the caller.
+// FieldError says what is wrong with one field of a request. Its text is written for the caller.
 type FieldError struct {
-	Field string // as the dialect calls it
-	Code  string // one word in capitals, for machines
+	Field string // its name in the dialect
+	Code  string // one word in capitals, for programs
 	Issue string // what was expected
 	Kind  error  // ErrInvalid when nil
 }
@@ -39,17 +40,17 @@ func (e *FieldError) Unwrap() error {
 	return e.Kind
 }
 
-// Missing is the fault of a required field that is absent or empty.
+// Missing is the error for a required field that is absent or empty.
 func Missing(field string) error {
 	return &FieldError{Field: field, Code: "REQUIRED", Issue: "is required"}
 }
 
-// TooLong is the fault of a field of got bytes where limit bytes are allowed.
+// TooLong is the error for a field of got bytes where limit bytes are allowed.
 func TooLong(field string, got, limit int) error {
 	return &FieldError{Field: field, Code: "TOO_LARGE", Issue: fmt.Sprintf("at most %d bytes, got %d", limit, got), Kind: ErrTooLarge}
 }
 
-// RetryError is an error that says when to try again, for the header Retry-After.
+// RetryError is an error with the time after which a retry makes sense, for the header Retry-After.
 type RetryError struct {
 	After time.Duration
 	Err   error
@@ -58,11 +59,11 @@ type RetryError struct {
 func (e *RetryError) Error() string { return e.Err.Error() }
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// Refusal is why a request's credentials do not do, in words that are meant for the caller.
+// Refusal says why a request's credentials are not accepted. Its text is written for the caller.
 type Refusal struct {
 	Kind    error  // ErrUnauthenticated, ErrForbidden, ErrUnavailable or ErrRateLimited
-	Issue   string // of printable ASCII, without a quote or a backslash
-	Invalid bool   // there were credentials, and they are no good
+	Issue   string // printable ASCII without quotes and backslashes
+	Invalid bool   // credentials were sent, but they are invalid
 }
 
 func (r *Refusal) Error() string { return r.Issue }

@@ -7,20 +7,20 @@ import (
 	"github.com/google/uuid"
 )
 
-// Ids are handed out in blocks. The record with offset b of the topic "activity.ids" gives whoever wrote it the ids
-// [b·IDBlock, (b+1)·IDBlock): no clock, no node number and no coordination service are needed to keep them unique.
+// Ids are assigned in blocks. The writer of the record at offset b of the topic "activity.ids" owns the ids
+// [b·IDBlock, (b+1)·IDBlock). That keeps ids unique without a clock, a node number or a coordination service.
 const (
 	IDBlock = 1 << 16
 	MaxID   = 1<<53 - 1 // exact in a JavaScript number (ECMA-262, Number.MAX_SAFE_INTEGER)
 )
 
-// Block is the lease that id was taken from.
+// Block is the number of the block that id belongs to.
 func Block(id uint64) uint64 { return id / IDBlock }
 
-// uuidTag marks the UUIDs that carry one of our ids; it fills the custom bits of RFC 9562's version 8 that the id leaves.
+// uuidTag marks the UUIDs that contain one of our ids. It fills the custom bits of RFC 9562's version 8 that the id leaves free.
 const uuidTag = 0x616c // "al"
 
-// UUID is id as a UUIDv8 (RFC 9562, section 5.8): reversible, and ordered as the ids are.
+// UUID is id as a UUIDv8 (RFC 9562, section 5.8). It is reversible and sorts in the order of the ids.
 func UUID(id uint64) uuid.UUID {
 	var u uuid.UUID
 	binary.BigEndian.PutUint64(u[0:], id<<10>>16<<16|0x8000|id&0x3f)
@@ -28,7 +28,7 @@ func UUID(id uint64) uuid.UUID {
 	return u
 }
 
-// IDOfUUID gives back the id that UUID put into u; ErrInvalid for a UUID that carries none.
+// IDOfUUID is the id that UUID put into u. The error is ErrInvalid for a UUID that contains no id.
 func IDOfUUID(u uuid.UUID) (uint64, error) {
 	hi := binary.BigEndian.Uint64(u[0:])
 	id := hi>>16<<6 | hi&0x3f
@@ -38,8 +38,8 @@ func IDOfUUID(u uuid.UUID) (uint64, error) {
 	return id, nil
 }
 
-// ForeignID is the id of an entry of a record that came without ids, from a producer that has none: 2^52 + partition·2^40 +
-// offset, above every id of a block and the same whenever the record is read. Partitions go up to 4095, offsets to 2^40-1.
+// ForeignID is the id of an entry whose producer, not a collector, assigned none: 2^52 + partition·2^40 + offset. It is above every
+// id of a block, and the same each time the record is read. Partitions go up to 4095, offsets up to 2^40-1.
 func ForeignID(partition int, offset int64) uint64 {
 	return 1<<52 | uint64(partition)<<40 | uint64(offset)
 }

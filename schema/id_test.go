@@ -32,7 +32,7 @@ func TestIDOfUUIDRefusesForeign(t *testing.T) {
 	}
 }
 
-// FuzzIDOfUUID holds that a UUID which carries an id is the only one that does.
+// FuzzIDOfUUID checks that each id is contained in exactly one UUID.
 func FuzzIDOfUUID(f *testing.F) {
 	for _, id := range []uint64{0, 1, IDBlock, MaxID} {
 		u := UUID(id)

@@ -11,35 +11,35 @@ import (
 
 // Bounds of a Match.
 const (
-	maxWords        = 32 // of a search: each is one more look at every text that its index lets through
-	MaxTargetsMatch = 5  // targets that an entry can be asked to have at once
+	maxWords        = 32 // of a search: each word is one more test of every text that passes the index
+	MaxTargetsMatch = 5  // targets that one Match can require
 )
 
-// DeviceTarget is the type under which an entry's device is a target, too.
+// DeviceTarget is the target type that also matches the device of an entry.
 const DeviceTarget = "DEVICE"
 
-// Match says which entries of one tenant are meant. Its conditions are AND-ed; an empty one does not count. Two of them are
-// equal when they mean the same.
+// Match selects entries of one tenant. Its conditions are joined by AND; an empty condition matches everything. Two values are equal
+// if they select the same entries.
 type Match struct {
 	Platform, Device, Action string
 	ActorID                  string
 	ActorKind                string // this kind
-	NotActorKind             string // every kind but this one
+	NotActorKind             string // any kind but this one
 	Username                 string // the actor's name, or its id where it has no name
 	Targets                  [MaxTargetsMatch]TargetMatch
 	RequestID                string
 	Start, End               int64  // Unix ms, both inclusive; 0 is no bound
-	Search                   string // the request id, or words that are all whole words of detail or details
+	Search                   string // the exact request id, or words that all occur as whole words in detail or details
 	ReceivedBefore           int64  // Unix ms, exclusive; 0 is no bound
 }
 
-// TargetMatch is a target that an entry must have: of the type and with the id, of which one may be empty. The type
-// DeviceTarget, and no type, mean the entry's device as well. Where there is an id, a target of the type Else will do, too.
+// TargetMatch is a target that an entry must have. Type or ID may be empty, which matches any. The type DeviceTarget, and an empty
+// type, also match the entry's device. If there is an ID, a target with that ID and the type Else matches as well.
 type TargetMatch struct {
 	Type, ID, Else string
 }
 
-// Want adds a target that the entry must have; it is false when there is no room for one more.
+// Want adds a target that entries must have. It returns false if m has MaxTargetsMatch targets already.
 func (m *Match) Want(t TargetMatch) bool {
 	for i := range m.Targets {
 		if m.Targets[i] == (TargetMatch{}) {
@@ -50,7 +50,7 @@ func (m *Match) Want(t TargetMatch) bool {
 	return false
 }
 
-// Validate names the first field that is wrong, in the words of Match, as a *FieldError.
+// Validate returns a *FieldError for the first condition that is wrong, under its name in this package.
 func (m Match) Validate() error {
 	for _, c := range [...]struct{ name, value string }{
 		{"platform", m.Platform},
@@ -97,14 +97,14 @@ func (t TargetMatch) validate() error {
 	return CheckText("target id", t.ID, MaxNameBytes)
 }
 
-// Words are the runs of letters and digits of a search, with the letters A to Z made small as the index has them.
+// Words are the runs of letters and digits of a search, with A to Z in lower case, as in the index.
 func Words(search string) []string {
 	return strings.FieldsFunc(strings.Map(asciiLower, search), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})
 }
 
-// asciiLower is ClickHouse's lower: it leaves what is not ASCII alone.
+// asciiLower does what ClickHouse's lower() does: it changes only ASCII letters.
 func asciiLower(r rune) rune {
 	if r >= 'A' && r <= 'Z' {
 		return r + 'a' - 'A'
@@ -112,7 +112,7 @@ func asciiLower(r rune) rune {
 	return r
 }
 
-// wire is t as Match.Proto has it. A version that knows no Else refuses one, as an id with a NUL.
+// wire is t as text for Match.Proto. A version that does not know Else refuses such a target, because its id has a NUL.
 func (t TargetMatch) wire() string {
 	w := t.Type + "\x00" + t.ID
 	if t.Else != "" {
@@ -121,7 +121,7 @@ func (t TargetMatch) wire() string {
 	return w
 }
 
-// Proto is m as a command carries it.
+// Proto is m in the form of a command.
 func (m Match) Proto() *activitypb.Match {
 	p := &activitypb.Match{
 		Platform: m.Platform, Device: m.Device, Action: m.Action, ActorId: m.ActorID, ActorKind: m.ActorKind,
@@ -136,8 +136,8 @@ func (m Match) Proto() *activitypb.Match {
 	return p
 }
 
-// MatchOf is what Proto made p of. A p with conditions that this version does not know is ErrRecord: to leave one out would
-// mean more entries.
+// MatchOf reverses Proto. Conditions that this version does not know are ErrRecord: to ignore one would select more entries than
+// were meant.
 func MatchOf(p *activitypb.Match) (Match, error) {
 	m := Match{
 		Platform: p.Platform, Device: p.Device, Action: p.Action, ActorID: p.ActorId, ActorKind: p.ActorKind,
@@ -152,7 +152,7 @@ func MatchOf(p *activitypb.Match) (Match, error) {
 			return Match{}, fmt.Errorf("%w: more than %d targets in a command", ErrRecord, MaxTargetsMatch)
 		}
 	}
-	if !slices.Equal(m.Proto().Targets, p.Targets) { // an empty one would be no condition
+	if !slices.Equal(m.Proto().Targets, p.Targets) { // an empty target would match everything
 		return Match{}, fmt.Errorf("%w: a target of a command says nothing", ErrRecord)
 	}
 	if len(p.ProtoReflect().GetUnknown()) > 0 {

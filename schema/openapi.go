@@ -2,12 +2,12 @@ package schema
 
 import _ "embed"
 
-// OpenAPI describes all that the services offer over HTTP: OpenAPI 3.1 as YAML, as it is written.
+// OpenAPI is the description of the services' HTTP APIs, as people edit it: OpenAPI 3.1 in YAML.
 //
 //go:embed openapi.yaml
 var OpenAPI []byte
 
-// OpenAPIJSON is OpenAPI as JSON, as it is served.
+// OpenAPIJSON is OpenAPI in JSON, as services serve it.
 //
 //go:embed openapi.json
 var OpenAPIJSON []byte

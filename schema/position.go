@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// PositionHeader carries the position of a write to its caller, and back with a read that must see it.
+// PositionHeader carries the position of a write to its caller. A read that sends it back waits until the write is visible.
 const PositionHeader = "X-Activity-Position"
 
-// Bounds of what ParsePosition reads: a wait asks Kafka every few milliseconds about every partition that somebody names. A
-// batch that touched more partitions has a position that cannot be waited for.
+// Bounds of ParsePosition: a waiting read asks Kafka every few milliseconds about every partition of the position. The position of a
+// batch that touched more partitions cannot be waited for.
 const (
 	maxPositions = 512
 	maxPartition = 4095 // as ForeignID
 )
 
-// Position says where in Kafka a write lies: the highest offset of its records by partition.
+// Position is where a write is in Kafka: the highest offset of its records in each partition.
 type Position map[int]int64
 
 // Add raises the offset of partition to at least offset.
@@ -27,7 +27,7 @@ func (p Position) Add(partition int, offset int64) {
 	}
 }
 
-// String is p as callers see it, by rising partition: "p0:17,p3:4". It is opaque to them.
+// String is p in ascending order of partitions: "p0:17,p3:4". It is opaque to callers.
 func (p Position) String() string {
 	parts := make([]int, 0, len(p))
 	for k := range p {
@@ -47,7 +47,7 @@ func (p Position) String() string {
 	return string(b)
 }
 
-// ParsePosition reads what String wrote of up to 512 partitions; the empty string is the empty position.
+// ParsePosition reverses String, for up to 512 partitions. The empty string is the empty position.
 func ParsePosition(s string) (Position, error) {
 	p := Position{}
 	if s == "" {

@@ -8,10 +8,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Scope is a kind of thing that a caller may do.
+// Scope is a permission of a caller.
 type Scope string
 
-// The scopes that there are.
+// The scopes.
 const (
 	ScopeIngest Scope = "ingest"
 	ScopeRead   Scope = "read"
@@ -19,16 +19,16 @@ const (
 	ScopeAdmin  Scope = "admin"
 )
 
-// Scopes are all of them.
+// Scopes are all scopes.
 func Scopes() []Scope { return []Scope{ScopeIngest, ScopeRead, ScopeDelete, ScopeAdmin} }
 
-// Tenants with a meaning of their own. No entry has the tenant AllTenants.
+// Tenants with a special meaning. No entry has the tenant AllTenants.
 const (
-	DefaultTenant = "default" // everybody's while no authentication is configured
+	DefaultTenant = "default" // of every caller while no authentication is configured
 	AllTenants    = "*"       // of a principal that reads across tenants
 )
 
-// Principal is who is asking. Its tenant comes from the credential and from nowhere else.
+// Principal is the caller of a request. Its tenant comes only from the credential.
 type Principal struct {
 	Tenant  string
 	Subject string
@@ -36,20 +36,20 @@ type Principal struct {
 	Scopes  []Scope
 }
 
-// Anonymous is the principal of every request while no authentication is configured: the default tenant, every right.
+// Anonymous is the principal of every request while no authentication is configured: the default tenant with every permission.
 func Anonymous() Principal {
 	return Principal{Tenant: DefaultTenant, Subject: "anonymous", Roles: []string{"ADMIN", "Admin"}, Scopes: Scopes()}
 }
 
-// HasRole reports whether p has one of the roles. Their names tell large letters from small ones.
+// HasRole reports whether p has at least one of the roles. Role names are case-sensitive.
 func (p Principal) HasRole(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(p.Roles, name) })
 }
 
-// Admin reports whether p has the role of an administrator, as either of two dialects spells it.
+// Admin reports whether p is an administrator: the audit dialect writes the role ADMIN, the things dialect Admin.
 func (p Principal) Admin() bool { return p.HasRole("ADMIN", "Admin") }
 
-// Require is ErrForbidden unless p has the scope. Who reads across tenants has to name one to write to it or delete in it.
+// Require returns ErrForbidden unless p has the scope. A principal of AllTenants must choose one tenant to write or delete.
 func (p Principal) Require(s Scope) error {
 	if !slices.Contains(p.Scopes, s) {
 		return &Refusal{Kind: ErrForbidden, Issue: "needs the scope " + string(s)}
@@ -62,8 +62,8 @@ func (p Principal) Require(s Scope) error {
 
 var verbs = map[Scope]string{ScopeIngest: "write to", ScopeDelete: "delete from"}
 
-// In is p as seen by the tenant that a request names; "" names none. Only an administrator of AllTenants may name another
-// tenant than its own, and only an administrator may be of AllTenants.
+// In is p within the tenant that a request names; "" names none. Only an administrator of AllTenants may name a tenant other than
+// its own, and only an administrator may have the tenant AllTenants.
 func (p Principal) In(tenant string) (Principal, error) {
 	if p.Tenant == AllTenants && !p.Admin() {
 		return Principal{}, &Refusal{Kind: ErrForbidden, Issue: "reading across tenants needs the role ADMIN"}
@@ -81,10 +81,10 @@ func (p Principal) In(tenant string) (Principal, error) {
 	return p, nil
 }
 
-// organizations is the namespace of Organization, a random UUID that must never change: clients keep what it leads to.
+// organizations is the namespace of Organization. It is a random UUID that must never change: clients store the ids made with it.
 var organizations = uuid.MustParse("1e5bd9c3-b5cb-4121-935f-d621d1d54a21")
 
-// Organization is the id of a tenant where a dialect wants a UUID: the tenant itself if it is one, else the UUIDv5 of it in the
+// Organization is the id of a tenant for a dialect that needs a UUID: the tenant itself if it is a UUID, else its UUIDv5 in the
 // namespace 1e5bd9c3-b5cb-4121-935f-d621d1d54a21.
 func Organization(tenant string) uuid.UUID {
 	if u, err := uuid.Parse(tenant); err == nil {
@@ -95,24 +95,24 @@ func Organization(tenant string) uuid.UUID {
 
 type principalKey struct{}
 
-// identity is what a request's context holds: a principal, or the reason why there is none.
+// identity is what a request's context carries: a principal, or the reason why there is none.
 type identity struct {
 	principal Principal
 	refusal   error
 }
 
-// WithPrincipal gives a request's context its principal.
+// WithPrincipal adds the principal to a request's context.
 func WithPrincipal(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, &identity{principal: p})
 }
 
-// WithRefusal gives a request's context the reason why it has no principal, for PrincipalOf to return.
+// WithRefusal adds to a request's context the reason why it has no principal; PrincipalOf returns it.
 func WithRefusal(ctx context.Context, why error) context.Context {
 	return context.WithValue(ctx, principalKey{}, &identity{refusal: why})
 }
 
-// PrincipalOf is who is asking, or why that is not known: ErrUnauthenticated or ErrForbidden, for a while ErrUnavailable or
-// ErrRateLimited, or ErrInvalid where the request names a tenant that cannot be one.
+// PrincipalOf is the caller of a request, or the reason why there is none: ErrUnauthenticated, ErrForbidden, temporarily
+// ErrUnavailable or ErrRateLimited, or ErrInvalid if the request names a tenant that cannot exist.
 func PrincipalOf(ctx context.Context) (Principal, error) {
 	i, _ := ctx.Value(principalKey{}).(*identity)
 	switch {

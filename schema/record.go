@@ -12,14 +12,14 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// Bounds of one record, that is of one Kafka value. A single entry may be larger than MaxRecordBytes.
+// Bounds of one record, which is one Kafka value. A record with a single entry may be larger than MaxRecordBytes.
 const (
 	RecordVersion    = 1
 	MaxRecordEntries = 512
 	MaxRecordBytes   = 256 << 10
 )
 
-// ErrRecord is a Kafka value that cannot be decoded and never will be.
+// ErrRecord means that a Kafka value cannot be decoded; trying again does not help.
 var ErrRecord = errors.New("undecodable record")
 
 // Tags of ActivityBatch and Chunk, as activity.proto numbers them.
@@ -33,8 +33,7 @@ const (
 	tagEntry    = 5<<3 | byte(protowire.BytesType)
 )
 
-// Chunk is the wire form of an activitypb.Chunk under construction. Its memory is reused after Reset.
-// The zero value needs a Reset before use.
+// Chunk builds the wire form of an activitypb.Chunk. Reset, which must be called first, keeps the memory for the next one.
 type Chunk struct {
 	buf     []byte
 	entries int
@@ -44,10 +43,10 @@ type Chunk struct {
 	joined  []byte // targets as the wire has them
 }
 
-// EventKey makes an entry idempotent: of the entries of one tenant with the same Hash, one is stored.
+// EventKey makes an entry idempotent: of all entries of a tenant with the same Hash, only one is stored.
 type EventKey struct {
-	Hash [16]byte // of the key that the client gave
-	Body uint64   // hash of the entry, to tell a repeat from a clash
+	Hash [16]byte // of the key that the client sent
+	Body uint64   // hash of the entry: a repeat has the same, a conflict another
 }
 
 // The window of event keys, where no setting says otherwise. The collector answers repeats from it; the consumer keeps them out
@@ -66,13 +65,13 @@ func (c *Chunk) Reset(tenant string, receivedAt int64) {
 	c.buf = protowire.AppendString(c.buf, tenant)
 }
 
-// Len is the number of entries, Size the number of bytes that they take.
+// Len is the number of entries.
 func (c *Chunk) Len() int { return c.entries }
 
 // Size is the length of c's wire form in bytes.
 func (c *Chunk) Size() int { return len(c.buf) }
 
-// Add encodes an entry; its id, tenant and receive time are the chunk's. Nothing of e is kept.
+// Add encodes an entry. Its id, tenant and receive time come from the chunk. c keeps no reference to e.
 func (c *Chunk) Add(e *Entry, key *EventKey) {
 	w := &c.entry
 	w.Timestamp, w.Action, w.Platform, w.Device = e.Timestamp, e.Action, e.Platform, e.Device
@@ -86,12 +85,12 @@ func (c *Chunk) Add(e *Entry, key *EventKey) {
 	c.buf = protowire.AppendVarint(c.buf, uint64(size))
 	at := len(c.buf)
 	c.buf = append(c.buf, make([]byte, size)...)
-	// Error is impossible: the buffer has the size that the entry said it needs.
+	// It cannot fail: the buffer has the size that the entry asked for.
 	_, _ = w.MarshalToSizedBufferVT(c.buf[at:])
 	c.entries++
 }
 
-// join appends each target as a type, NUL and an id. What it appends holds until the next call.
+// join appends each target as type, NUL, id. The strings are valid until the next call.
 func (c *Chunk) join(to []string, targets []Target) []string {
 	c.joined = c.joined[:0]
 	for _, t := range targets {
@@ -106,7 +105,7 @@ func (c *Chunk) join(to []string, targets []Target) []string {
 	return to
 }
 
-// appendExtra appends what e holds beyond the columns; nothing for the ordinary entry.
+// appendExtra appends the fields of e that have no column; for most entries, nothing.
 func (c *Chunk) appendExtra(b []byte, e *Entry, key *EventKey) []byte {
 	if e.Extra == (Extra{}) && key == nil && !namedTargets(e.Targets) {
 		return b
@@ -140,7 +139,7 @@ func namedTargets(targets []Target) bool {
 	return false
 }
 
-// Seal gives the entries the ids firstID, firstID+1, … Call it once, when the chunk leaves its partition's queue.
+// Seal assigns the ids firstID, firstID+1, … to the entries. Call it once, when the chunk leaves its partition's queue.
 func (c *Chunk) Seal(firstID uint64) {
 	binary.LittleEndian.PutUint64(c.buf[1:], firstID)
 	if c.keyed {
@@ -148,7 +147,7 @@ func (c *Chunk) Seal(firstID uint64) {
 	}
 }
 
-// AppendRecordHeader begins a Kafka value; AppendChunk adds a sealed chunk to it.
+// AppendRecordHeader begins a Kafka value; AppendChunk adds sealed chunks to it.
 func AppendRecordHeader(b []byte) []byte { return append(b, tagVersion, RecordVersion) }
 
 // AppendChunk adds a sealed chunk to a Kafka value.
@@ -166,9 +165,9 @@ func AppendCommand(b []byte, cmd *activitypb.Command) ([]byte, error) {
 	return append(b, v...), nil
 }
 
-// DecodeRecord decodes a Kafka value of any producer into b, which shares the memory of value afterwards. The first byte
-// tells the form: '{' one JSON entry, 0x00 an ActivityBatch behind the framing of Confluent's schema registry, else an
-// ActivityBatch. Entries of a JSON value have no id: the chunk's first id is 0. Its error is ErrRecord.
+// DecodeRecord decodes a Kafka value of any producer into b, which shares the memory of value afterwards. The first byte decides the
+// form: '{' is one JSON entry, 0x00 an ActivityBatch after the framing of Confluent's schema registry, anything else an
+// ActivityBatch. Entries of a JSON value have no ids: the chunk's first id is 0. Every error is ErrRecord.
 func DecodeRecord(value []byte, b *activitypb.ActivityBatch) error {
 	if len(value) == 0 {
 		return fmt.Errorf("%w: empty value", ErrRecord)
@@ -177,7 +176,7 @@ func DecodeRecord(value []byte, b *activitypb.ActivityBatch) error {
 	case '{':
 		return decodeJSONRecord(value, b)
 	case 0:
-		// magic byte, 4 bytes of schema id, and the message index 0 of the first message of the file.
+		// A magic byte, 4 bytes of schema id, and the message index 0, which is the first message of the file.
 		if len(value) < 6 || value[5] != 0 {
 			return fmt.Errorf("%w: bad registry framing", ErrRecord)
 		}

@@ -8,11 +8,11 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// jsonEntry is one entry as other producers write it to the topic.
+// jsonEntry is one entry in the JSON form that other producers write to the topic.
 type jsonEntry struct {
 	Tenant     string          `json:"tenant"`
-	Timestamp  int64           `json:"timestamp"`  // Unix ms; missing: received_at
-	ReceivedAt int64           `json:"receivedAt"` // Unix ms; missing: when the record was appended
+	Timestamp  int64           `json:"timestamp"`  // Unix ms; received_at if missing
+	ReceivedAt int64           `json:"receivedAt"` // Unix ms; the time of the record if missing
 	Action     string          `json:"action"`
 	Platform   string          `json:"platform"`
 	Device     string          `json:"device"`
@@ -27,7 +27,7 @@ type jsonEntry struct {
 		ID   string `json:"id"`
 		Name string `json:"name"`
 	} `json:"targets"`
-	ActorLabel string `json:"actorLabel"` // the actor's name for people
+	ActorLabel string `json:"actorLabel"` // the actor's display name
 	IPAddress  string `json:"ipAddress"`
 	UserAgent  string `json:"userAgent"`
 	Layer      string `json:"layer"`
@@ -66,7 +66,7 @@ func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
 	return nil
 }
 
-// extra is what has no column, checked: nobody looks into it later. Empty for the ordinary entry.
+// extra encodes the fields without a column. It validates them, because nothing does so later. It is empty for most entries.
 func (j *jsonEntry) extra() ([]byte, error) {
 	for _, f := range [...]struct{ name, value string }{
 		{"actorLabel", j.ActorLabel}, {"ipAddress", j.IPAddress}, {"userAgent", j.UserAgent}, {"layer", j.Layer},

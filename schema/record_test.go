@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// goldenRecord is what version 1 looks like for ever; testdata/record_v1.hex holds its bytes.
+// goldenRecord is a record of version 1, whose encoding must never change; testdata/record_v1.hex holds its bytes.
 func goldenRecord() []byte {
 	var c Chunk
 	c.Reset("default", 1707725000123)

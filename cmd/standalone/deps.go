@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
 	"github.com/activitylog/activitylog/deploy/embedded/broker"
 	"github.com/activitylog/activitylog/deploy/embedded/engine"
+	"github.com/activitylog/activitylog/deploy/embedded/folder"
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
@@ -98,7 +97,7 @@ func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links
 				return fmt.Errorf("%w: CHDB_LIB_PATH: %w", service.ErrMissing, err)
 			}
 			if cfg.Password == "" {
-				if cfg.Password, err = keptPassword(dir); err != nil {
+				if cfg.Password, err = folder.Password(dir); err != nil {
 					return err
 				}
 			}
@@ -144,27 +143,10 @@ func migrate(ctx context.Context, p *service.Process, s clickhouse.Settings) err
 
 // cannot marks the errors that waiting does not mend.
 func cannot(err error) error {
-	if errors.Is(err, broker.ErrLocked) || errors.Is(err, engine.ErrLocked) || errors.Is(err, engine.ErrLibrary) {
+	if errors.Is(err, folder.ErrLocked) || errors.Is(err, engine.ErrLibrary) {
 		return fmt.Errorf("%w: %w", service.ErrMissing, err)
 	}
 	return err
-}
-
-// keptPassword is the password in dir; the first time it is made.
-func keptPassword(dir string) (string, error) {
-	path := filepath.Join(dir, "password")
-	text, err := os.ReadFile(path)
-	if err == nil && len(text) > 0 {
-		return strings.TrimSpace(string(text)), nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read password: %w", err)
-	}
-	made := rand.Text()
-	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(path, []byte(made+"\n"), 0o600)); err != nil {
-		return "", fmt.Errorf("keep password: %w", err)
-	}
-	return made, nil
 }
 
 // env are the variables by which a service finds the dependencies.

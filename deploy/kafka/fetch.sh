@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fetches what a node of Apache Kafka is made of, once, through Maven, into .cache/kafka/<version>.
+# Fetches the archives of Apache Kafka once, through Maven, into .cache/kafka/<version>.
 #
-#   fetch.sh           fetch it if it is not there; prints nothing if it is
-#   fetch.sh --record  after the version in pom.xml has changed: write down what the archives' hashes are
+#   fetch.sh           fetch them if they are missing; else print nothing
+#   fetch.sh --record  after the version in pom.xml has changed: record the archives' hashes
 #
-# jars.sha256 holds the archives and their hashes, and no address: Maven takes the repository it is configured with.
+# jars.sha256 has names and hashes, no addresses: Maven uses the repository that it is configured with.
 set -eu
-export LC_ALL=C # the order of the archives
+export LC_ALL=C # fixes the order of the archives
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -38,7 +38,7 @@ mvn -q -B -C -f "$here/pom.xml" dependency:copy-dependencies "-DoutputDirectory=
 cd "$work/$version"
 if [ "${1:-}" = --record ]; then
 	sums ./*.jar >"$here/jars.sha256"
-	echo "Apache Kafka: recorded the hashes of $(wc -l <"$here/jars.sha256") archives; look at them and commit them" >&2
+	echo "Apache Kafka: recorded the hashes of $(wc -l <"$here/jars.sha256") archives; check them and commit them" >&2
 fi
 sums ./*.jar | cmp -s - "$here/jars.sha256" || fail "the archives of version $version do not have the recorded hashes"
 cp "$here/jars.sha256" .

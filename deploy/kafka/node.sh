@@ -1,15 +1,15 @@
 #!/bin/sh
 # Runs a node of Apache Kafka in the foreground, for development and tests: broker and controller in one process, on loopback.
-# It becomes the node: whatever signal the process gets, Kafka gets. The first start makes the data folder.
+# The script is replaced by the node, which then gets all signals. The first start creates the data folder.
 #
-#   KAFKA_DATA        folder of everything it keeps (default data/kafka)
-#   KAFKA_LOCAL       host:port for callers that need no password (default 127.0.0.1:9092)
-#   KAFKA_LOGIN       host:port for those that log in, with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (default 127.0.0.1:9094)
-#   KAFKA_ADVERTISED  where these find it, if not at KAFKA_LOGIN
-#   KAFKA_PASSWORD    letters and digits: the password of the user activity (default activity)
+#   KAFKA_DATA        data folder (default data/kafka)
+#   KAFKA_LOCAL       host:port for clients without a password (default 127.0.0.1:9092)
+#   KAFKA_LOGIN       host:port for clients that log in with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (default 127.0.0.1:9094)
+#   KAFKA_ADVERTISED  address that clients that log in connect to (default KAFKA_LOGIN)
+#   KAFKA_PASSWORD    password of the user activity, letters and digits (default activity)
 #   KAFKA_CONTROLLER  host:port of its controller (default 127.0.0.1:9093)
-#   KAFKA_NODE        its number (default 1)
-#   KAFKA_VOTERS      all nodes, number@host:port of their controllers, separated by commas (default: this one alone)
+#   KAFKA_NODE        id of the node (default 1)
+#   KAFKA_VOTERS      id@host:port of the controllers of all nodes, separated by commas (default: only this node)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,14 +31,14 @@ case $KAFKA_VOTERS in
 esac
 
 version=$(sed -n 's|^  <version>\(.*\)</version>$|\1|p' "$here/pom.xml")
-# The compiler that starts sooner, for nodes that are started all the time.
+# Only the first compiler tier: nodes are started often, and it starts faster.
 set -- -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$root/.cache/kafka/$version/*" \
 	-Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dlog4j2.StatusLogger.level=OFF
 
 umask 077
 mkdir -p "$KAFKA_DATA"
 if [ ! -e "$KAFKA_DATA/formatted" ]; then
-	rm -rf "$KAFKA_DATA/log" # of a format that was cut off
+	rm -rf "$KAFKA_DATA/log" # left by an interrupted format
 	java "$@" kafka.tools.StorageTool format --cluster-id YWN0aXZpdHlsb2cta2Fmaw --config "$here/server.properties" \
 		--add-scram "SCRAM-SHA-256=[name=activity,password=$KAFKA_PASSWORD]" \
 		--add-scram "SCRAM-SHA-512=[name=activity,password=$KAFKA_PASSWORD]" >"$KAFKA_DATA/format.log" 2>&1 || {
@@ -49,10 +49,10 @@ if [ ! -e "$KAFKA_DATA/formatted" ]; then
 fi
 
 cat <<EOF
-Apache Kafka $version, data in $KAFKA_DATA; Ctrl-C ends it. Services find it by
+Apache Kafka $version, data in $KAFKA_DATA. Ctrl-C stops it. Configure services with
   KAFKA_BROKERS=$KAFKA_LOCAL
-or, with a password, by
+or, with a password, with
   KAFKA_BROKERS=$KAFKA_ADVERTISED KAFKA_SASL=scram-sha-512 KAFKA_USERNAME=activity KAFKA_PASSWORD=$KAFKA_PASSWORD
-and "bin/activityctl topics" makes their topics.
+Create the topics with bin/activityctl topics and the same variables.
 EOF
 exec java "$@" kafka.Kafka "$here/server.properties"

@@ -8,8 +8,8 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Challenge sets the header WWW-Authenticate of an answer with status 401, as RFC 6750 has it; err with another status sets
-// nothing. A dialect calls it with each error that it answers with.
+// Challenge sets the header WWW-Authenticate (RFC 6750) if the status of err is 401; else it does nothing. A dialect calls it with
+// each error that it answers.
 func Challenge(h http.Header, err error) {
 	if Status(err) != http.StatusUnauthorized {
 		return
@@ -22,7 +22,7 @@ func Challenge(h http.Header, err error) {
 	h.Set("WWW-Authenticate", challenge)
 }
 
-// quotable leaves of s what RFC 6750 allows in an error_description.
+// quotable is s without the characters that RFC 6750 does not allow in an error_description.
 func quotable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {

@@ -1,4 +1,4 @@
-// Package api is what every HTTP API of the services has in common: the status of an error's kind, the headers Retry-After,
-// WWW-Authenticate and X-Request-Id, and the signal that tells a handler that its server is shutting down. Below it are the
-// contract that each exchange of the tests is checked against, a runner for recorded exchanges, and a generated client.
+// Package api is what all HTTP APIs of the services share: the status of each kind of error, the headers Retry-After,
+// WWW-Authenticate and X-Request-Id, and the signal that a server is shutting down. Its packages are the contract that tests check
+// every exchange against, a runner for recorded exchanges, and a generated client.
 package api

@@ -6,13 +6,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// RequestIDHeader names a request, and its answer after it.
+// RequestIDHeader is the header with the id of a request, in the request and in its answer.
 const RequestIDHeader = "X-Request-Id"
 
-const maxRequestID = 128 // bytes of a caller's own
+const maxRequestID = 128 // bytes
 
-// RequestID is the id that a request's header gives it, or a new one. An id that is not 1 to 128 printable characters of ASCII
-// is as good as none: it goes back in a header and into logs.
+// RequestID is the id in a request's header, or a new one. An id that is not 1 to 128 printable ASCII characters is replaced,
+// because it goes into a header and into logs.
 func RequestID(h http.Header) string {
 	id := h.Get(RequestIDHeader)
 	if id == "" || len(id) > maxRequestID {

@@ -25,7 +25,7 @@ var statuses = []struct {
 	{schema.ErrUnsupported, http.StatusUnsupportedMediaType},
 }
 
-// Status is the HTTP status of err's kind; 500 for an error of no kind.
+// Status is the HTTP status of err's kind, 500 for an internal error.
 func Status(err error) int {
 	for _, s := range statuses {
 		if errors.Is(err, s.kind) {
@@ -35,8 +35,8 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// RetryAfter is the time after which the request may be repeated, rounded up to whole seconds;
-// 1 s for an ErrUnavailable, schema.ErrRateLimited or schema.ErrStorageFull that does not say, else 0.
+// RetryAfter is the value of the header Retry-After: the time of a schema.RetryError, rounded up to whole seconds; else 1 s for
+// schema.ErrUnavailable, schema.ErrRateLimited and schema.ErrStorageFull; else 0, which means no header.
 func RetryAfter(err error) time.Duration {
 	var r *schema.RetryError
 	if errors.As(err, &r) {

@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
 
@@ -145,14 +145,7 @@ func (p *Process) router(m *metrics, identify Middleware) chi.Router {
 // Loopback reports whether only this machine reaches addr, a host:port.
 func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return err == nil && schema.IsLoopback(host)
 }
 
 // recovered turns a panic into a 500; the process lives, and what was panicked with is logged and never shown.

@@ -1,11 +1,10 @@
-// Package broker is a Kafka broker inside this process, for installations of one machine: the same protocol, the same
-// clients, only another address. It promises what the pipeline asks of a cluster: a record that was acknowledged is on the
-// disk (fsync) and survives kill -9; offsets are never handed out twice; nothing is dropped that a consumer group has yet
-// to read. Its folder belongs to one process, every client has to name the folder's password, and it refuses new records
-// rather than fill the disk.
+// Package broker is a Kafka broker inside this process, for installations on one machine. It speaks Kafka's protocol to the same
+// clients as a cluster, and promises what the pipeline needs from a cluster: an acknowledged record is on disk (fsync) and
+// survives kill -9; no offset is assigned twice; no record is dropped that a consumer group has not read. Its data folder belongs
+// to one process. Every client must send the folder's password. It refuses new records before the disk is full.
 //
-// It is twmb/franz-go's kfake with its data folder. What kfake leaves open is closed from outside, see mend.go (state that
-// a crash leaves), guard.go (bytes that would end the process) and keeper.go (retention, free space).
+// It is kfake of twmb/franz-go with a data folder. Code around kfake adds what it lacks: mend.go repairs what a crash leaves,
+// guard.go refuses requests that would end the process, keeper.go handles retention and free space.
 package broker
 
 import (
@@ -22,19 +21,21 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/activitylog/activitylog/deploy/embedded/folder"
 )
 
 // User is the SASL user name of every client.
 const User = "activity"
 
-// Config says where a broker listens and what it may use.
+// Config says where the broker listens and what it may use.
 type Config struct {
 	Addr         string // host:port; port 0 takes a free one. Default 127.0.0.1:0
-	DataDir      string // made if it is missing, mode 0700
-	Password     string // SASL PLAIN; empty takes the one kept in DataDir, made at random the first time
-	NoPassword   bool   // takes every client that reaches Addr, without SASL
-	NoSync       bool   // leaves out the fsync of each batch: an acknowledged record may then be lost with the machine's power
-	SegmentBytes int64  // a log is dropped by whole files of this size. Default 16 MiB
+	DataDir      string // created if it is missing, with mode 0700
+	Password     string // SASL PLAIN; if empty, a random one is created and kept in DataDir
+	NoPassword   bool   // accepts every client that reaches Addr, without SASL
+	NoSync       bool   // no fsync of each batch: a power failure may then lose acknowledged records
+	SegmentBytes int64  // logs are dropped in files of this size. Default 16 MiB
 	KeepBytes    int64  // records that every consumer group has read are dropped beyond this size, oldest first. Default 512 MiB
 	MaxBytes     int64  // records are refused while the logs are larger than this. Default 8 GiB
 	ReserveBytes int64  // records are refused while the disk has less free than this. Default 5 % of the disk, at most 2 GB
@@ -54,7 +55,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.diskSpace == nil {
-		c.diskSpace = diskSpace
+		c.diskSpace = folder.Space
 	}
 	return c
 }
@@ -75,13 +76,14 @@ type Broker struct {
 	guard    *guard
 	cluster  *kfake.Cluster
 	metrics  *metrics
-	refusing atomic.Pointer[error] // why records are refused; nil while they are taken
+	refusing atomic.Pointer[error] // why records are refused; nil while they are accepted
 
 	stopKeeper context.CancelFunc
 	keeperDone chan struct{}
 }
 
-// Open starts a broker over cfg.DataDir and returns when it takes connections. ErrLocked: another process has the folder.
+// Open starts a broker on cfg.DataDir and returns when it accepts connections. The error is ErrLocked if another process holds the
+// folder.
 func Open(ctx context.Context, cfg Config) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	lock, err := lockFolder(cfg.DataDir)
@@ -90,7 +92,7 @@ func Open(ctx context.Context, cfg Config) (*Broker, error) {
 	}
 	b := &Broker{cfg: cfg, lock: lock, metrics: newMetrics(cfg.Registerer), keeperDone: make(chan struct{})}
 	if err := b.start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("start broker over %s: %w", cfg.DataDir, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("start broker on %s: %w", cfg.DataDir, err), lock.Close())
 	}
 	return b, nil
 }
@@ -127,7 +129,7 @@ func (b *Broker) options(dir string) []kfake.Opt {
 		kfake.ClusterID("activitylog-embedded"),
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return b.guard, nil }),
 		kfake.DataDir(dir),
-		kfake.GroupMinSessionTimeout(time.Second), // Kafka's default of 6 s is for networks; a dead consumer is replaced sooner
+		kfake.GroupMinSessionTimeout(time.Second), // Kafka's default of 6 s is for networks; here a dead consumer is replaced sooner
 		kfake.WithLogger(logger{b.cfg.Log}),
 		kfake.BrokerConfigs(map[string]string{
 			"log.segment.bytes":         strconv.FormatInt(b.cfg.SegmentBytes, 10),
@@ -147,10 +149,10 @@ func (b *Broker) options(dir string) []kfake.Opt {
 // Addr is the host:port that clients connect to.
 func (b *Broker) Addr() string { return b.guard.Addr().String() }
 
-// Password is what clients name beside User; empty where they need none.
+// Password is the password of User; empty if clients need none.
 func (b *Broker) Password() string { return b.password }
 
-// Ready says why records are refused, or nil.
+// Ready is the reason why records are refused, or nil.
 func (b *Broker) Ready(context.Context) error {
 	if why := b.refusing.Load(); why != nil {
 		return *why
@@ -158,11 +160,11 @@ func (b *Broker) Ready(context.Context) error {
 	return nil
 }
 
-// Disconnect closes every connection, as a network fault would. Clients may connect again at once.
+// Disconnect closes every connection, like a network failure. Clients can reconnect at once.
 func (b *Broker) Disconnect() { b.guard.disconnect() }
 
-// Close stops the broker: requests that were read are answered, the log is synced and the folder is free for another
-// process. It waits until everything that the broker started has ended.
+// Close stops the broker: it answers the requests that it has read, syncs the log and unlocks the folder. It returns when
+// everything that the broker started has ended.
 func (b *Broker) Close() error {
 	b.stopKeeper()
 	<-b.keeperDone
@@ -172,7 +174,7 @@ func (b *Broker) Close() error {
 	return b.lock.Close()
 }
 
-// logger passes on what kfake warns of.
+// logger passes on kfake's warnings and errors.
 type logger struct{ log *slog.Logger }
 
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {

@@ -58,7 +58,7 @@ func createTopics(t *testing.T, c *kafka.Client) {
 	}
 }
 
-// produce is the offset that the record was given.
+// produce writes a record and returns its offset.
 func produce(ctx context.Context, c *kafka.Client, value string) (int64, error) {
 	res, err := c.Produce(ctx, &kafka.ProduceRequest{
 		Topic: topic, RequiredAcks: kafka.RequireAll,
@@ -119,7 +119,7 @@ func committed(t *testing.T, c *kafka.Client) int64 {
 	return res.Topics[topic][0].CommittedOffset
 }
 
-// crash copies a running broker's folder: what kill -9 would leave.
+// crash copies a running broker's folder, as kill -9 would leave it.
 func crash(t *testing.T, dir string) (copied string) {
 	t.Helper()
 	copied = filepath.Join(t.TempDir(), "crashed")
@@ -178,7 +178,7 @@ func TestTornTails(t *testing.T) {
 	if got, want := mustProduce(t, c, "second"), int64(1); got != want {
 		t.Errorf("offset behind a torn log: got %d, want %d", got, want)
 	}
-	commit(t, c, 2) // behind the torn journal entry
+	commit(t, c, 2) // after the torn journal entry
 	dir = crash(t, dir)
 	closeBroker(t, b)
 
@@ -193,7 +193,7 @@ func TestTornTails(t *testing.T) {
 	}
 }
 
-// A partition of which nothing is left but an empty file goes on where it was.
+// A partition with only an empty file continues at its last offset.
 func TestEmptyLogKeepsItsEnd(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, broker.Config{DataDir: dir})
@@ -232,7 +232,7 @@ func appendTo(t *testing.T, path, bytes string) {
 	}
 }
 
-func TestFolderBelongsToOne(t *testing.T) {
+func TestFolderBelongsToOneProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	b := open(t, broker.Config{DataDir: dir})
 	if _, err := broker.Open(t.Context(), broker.Config{DataDir: dir}); !errors.Is(err, broker.ErrLocked) {

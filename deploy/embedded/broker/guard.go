@@ -13,16 +13,16 @@ import (
 const (
 	maxConns          = 1024
 	maxRequestBytes   = 16 << 20
-	maxHandshakeBytes = 64 << 10 // of a request before the client has named its password
+	maxHandshakeBytes = 64 << 10 // of a request before the client has sent a password
 )
 
-var errHostile = errors.New("not a request that this broker takes")
+var errHostile = errors.New("request refused by the broker")
 
-// guard is the broker's listener. It looks at the size and kind of each request before kfake does: kfake makes room for as
-// many bytes as a client announces (up to 4 GiB, unauthenticated) and dereferences nil on a kind that it does not know.
+// guard is the broker's listener. It checks size and kind of each request before kfake reads it: kfake allocates as many bytes as a
+// client announces (up to 4 GiB, unauthenticated) and dereferences nil for a kind that it does not know.
 type guard struct {
 	net.Listener
-	trusting bool // no password is asked for
+	trusting bool // no password is needed
 
 	open  sync.WaitGroup
 	mu    sync.Mutex
@@ -42,7 +42,7 @@ func (g *guard) Accept() (net.Conn, error) {
 		if c := g.admit(conn); c != nil {
 			return c, nil
 		}
-		_ = conn.Close() // one too many; the client tries again
+		_ = conn.Close() // too many connections; the client tries again
 	}
 }
 
@@ -75,23 +75,23 @@ func (g *guard) disconnect() {
 	}
 	g.mu.Unlock()
 	for _, c := range conns {
-		_ = c.Conn.Close() // its reader then ends and forgets it
+		_ = c.Conn.Close() // its reader then ends and removes it
 	}
 }
 
-// wait returns when every connection has been closed by kfake.
+// wait returns when kfake has closed every connection.
 func (g *guard) wait() { g.open.Wait() }
 
-// guarded is a connection whose requests are looked at as they are read.
+// guarded is a connection whose requests are checked as they are read.
 type guarded struct {
 	net.Conn
 	guard *guard
 
-	header        [4 + 2 + 2 + 4]byte // size, kind, version, correlation id; kfake has yet to read header[read:]
+	header        [4 + 2 + 2 + 4]byte // size, kind, version, correlation id; kfake has not read header[read:] yet
 	read          int
-	rest          int // bytes of the current request beyond header
+	rest          int // bytes of the current request after header
 	inRequest     bool
-	authenticated bool // a password was named; kfake says whether it was the right one
+	authenticated bool // a password was sent; kfake checks it
 
 	handshake handshake
 }
@@ -120,7 +120,7 @@ func (c *guarded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// begin reads the head of a request and decides about it.
+// begin reads the header of a request and checks it.
 func (c *guarded) begin() error {
 	for n := 0; n < len(c.header); {
 		m, err := c.Conn.Read(c.header[n:])
@@ -146,12 +146,12 @@ func (c *guarded) check(size int64, kind kmsg.Key) error {
 		limit = maxHandshakeBytes
 	}
 	switch {
-	case size < 8 || size > limit: // kind, version, correlation id
+	case size < 8 || size > limit: // at least kind, version and correlation id
 		return fmt.Errorf("%w: %d bytes", errHostile, size)
 	case kmsg.RequestForKey(int16(kind)) == nil:
 		return fmt.Errorf("%w: kind %d", errHostile, kind)
 	case !c.authenticated && kind != kmsg.ApiVersions && kind != kmsg.SASLHandshake && kind != kmsg.SASLAuthenticate:
-		return fmt.Errorf("%w: kind %d before a password", errHostile, kind)
+		return fmt.Errorf("%w: kind %d before authentication", errHostile, kind)
 	}
 	return nil
 }

@@ -17,94 +17,88 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/activitylog/activitylog/deploy/embedded/folder"
 )
 
 const (
-	lookEvery = 500 * time.Millisecond
-	trimEvery = 60 * time.Second
+	checkEvery = 500 * time.Millisecond
+	trimEvery  = 60 * time.Second
 )
 
-// keeper bounds what the logs take of the disk, in kfake's place, for two reasons. kfake keeps the end of a log nowhere but
-// in its last file: had it dropped that file by age, the offsets of the partition would begin at 0 again after a crash, so
-// the keeper never touches the last file of a partition. And kfake drops by age and size what nobody has read yet: the
-// keeper drops only what every consumer group that commits on the partition has left behind, and has new records refused
-// when that is not enough.
+// keeper limits the disk space of the logs, instead of kfake, for two reasons. First, only the last file of a partition knows the
+// end of its log: if kfake dropped that file by age, the offsets would begin at 0 again after a crash. The keeper never drops the
+// last file of a partition. Second, kfake drops records by age and size that nobody has read. The keeper drops only records that
+// every consumer group of the partition has committed; if that is not enough, new records are refused.
 type keeper struct {
-	b     *Broker
-	dir   string
-	keep  int64       // bytes of read records that may stay: KeepBytes, or 0 while the disk is full
-	crowd atomic.Bool // the logs are larger than they may be
+	b    *Broker
+	dir  string
+	keep int64       // bytes of committed records that may stay: KeepBytes, or 0 while the disk is full
+	full atomic.Bool // the logs are larger than MaxBytes
 }
 
 func newKeeper(b *Broker, dir string) *keeper { return &keeper{b: b, dir: dir, keep: b.cfg.KeepBytes} }
 
-// watch has every produce request answered with KAFKA_STORAGE_ERROR while there is no room. The disk is asked at each of
-// them (2 µs): at 60 MB/s a look twice a second came too late for a reserve of 3 MB.
+// watch answers every produce request with KAFKA_STORAGE_ERROR while there is no space. It checks the disk at each request (2 µs):
+// at 60 MB/s, checks twice a second came too late for a reserve of 3 MB.
 func (k *keeper) watch() {
 	k.b.cluster.Fault(kfake.Fault{
 		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.KafkaStorageError, Count: -1,
-		When: func(kmsg.Request) bool { return k.crowd.Load() || k.diskFull() != nil },
+		When: func(kmsg.Request) bool { return k.full.Load() || k.diskFull() != nil },
 	})
 }
 
-// diskFull says that the disk has less free than the reserve, or why that is not known.
+// diskFull is an error if the disk has less free space than the reserve, or if its free space is unknown.
 func (k *keeper) diskFull() error {
 	free, total, err := k.b.cfg.diskSpace(k.dir)
 	if err != nil {
 		return err
 	}
 	k.b.metrics.freeBytes.Set(float64(free))
-	reserve := k.b.cfg.ReserveBytes
-	if reserve == 0 {
-		reserve = min(total/20, 2e9)
-	}
-	if free < reserve {
-		return fmt.Errorf("disk is full: %d MB free, %d MB are kept in reserve", free/1e6, reserve/1e6)
-	}
-	return nil
+	return folder.CheckReserve(free, total, k.b.cfg.ReserveBytes)
 }
 
 func (k *keeper) run(ctx context.Context) {
-	look, trim := time.NewTicker(lookEvery), time.NewTicker(trimEvery)
-	defer look.Stop()
+	check, trim := time.NewTicker(checkEvery), time.NewTicker(trimEvery)
+	defer check.Stop()
 	defer trim.Stop()
 	for {
-		var crowded bool
+		var trimNow bool
 		select {
 		case <-ctx.Done():
 			return
-		case <-look.C:
-			crowded = k.checkSpace()
+		case <-check.C:
+			trimNow = k.checkSpace()
 		case <-trim.C:
-			crowded = true
+			trimNow = true
 		}
-		if !crowded {
+		if !trimNow {
 			continue
 		}
 		if err := k.trim(ctx); err != nil && ctx.Err() == nil {
-			k.b.cfg.Log.Warn("embedded broker could not trim its logs", "error", err)
+			k.b.cfg.Log.Warn("embedded broker failed to trim its logs", "error", err)
 		}
 	}
 }
 
-// checkSpace looks whether records may be taken. It reports whether the logs are so large that trimming them should not wait.
-func (k *keeper) checkSpace() (crowded bool) {
+// checkSpace decides whether records are accepted. It reports whether the logs are so large that they must be trimmed now.
+func (k *keeper) checkSpace() (trimNow bool) {
 	segments, err := listSegments(k.dir)
 	if err != nil {
-		k.say(err)
+		k.report(err)
 		return false
 	}
 	size := k.measure(segments)
 	k.keep = k.b.cfg.KeepBytes
-	k.crowd.Store(size > k.b.cfg.MaxBytes)
+	k.full.Store(size > k.b.cfg.MaxBytes)
 	why := k.diskFull()
 	switch {
 	case why != nil:
 		k.keep = 0
-	case k.crowd.Load():
-		why = fmt.Errorf("log is full: %d MB, of which most has yet to be consumed", size/1e6)
+	case k.full.Load():
+		why = fmt.Errorf("logs are full: %d MB, most of which no consumer has read yet", size/1e6)
 	}
-	k.say(why)
+	k.report(why)
 	return size > k.keep+k.b.cfg.SegmentBytes
 }
 
@@ -120,14 +114,14 @@ func (k *keeper) measure(segments []segment) (size int64) {
 	return size
 }
 
-// say tells the outside why records are refused, nil if they are not.
-func (k *keeper) say(why error) {
+// report publishes why records are refused, or that they are accepted if why is nil.
+func (k *keeper) report(why error) {
 	before := k.b.refusing.Load()
 	if why == nil {
 		k.b.refusing.Store(nil)
 		k.b.metrics.refusing.Set(0)
 		if before != nil {
-			k.b.cfg.Log.Info("embedded broker takes records again")
+			k.b.cfg.Log.Info("embedded broker accepts records again")
 		}
 		return
 	}
@@ -138,18 +132,18 @@ func (k *keeper) say(why error) {
 	}
 }
 
-// segment is one file of a partition's log.
+// segment is a file of a partition's log.
 type segment struct {
 	path      string
 	topic     string
 	partition int32
 	base      int64 // offset of its first record
-	end       int64 // offset of its successor's first record; -1 for the last file of its partition
+	end       int64 // offset of the next file's first record; -1 for the last file of its partition
 	bytes     int64
-	written   time.Time // last
+	written   time.Time // time of the last write
 }
 
-// listSegments are the log files of every partition, as kfake lays them out: partitions/<topic>-<n>/<base>.dat.
+// listSegments are the log files of all partitions. kfake names them partitions/<topic>-<n>/<base>.dat.
 func listSegments(dir string) ([]segment, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "partitions", "*", "*.dat"))
 	if err != nil {
@@ -159,7 +153,7 @@ func listSegments(dir string) ([]segment, error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			continue // dropped since
+			continue // dropped in the meantime
 		}
 		s, ok := segmentOf(path)
 		if !ok {
@@ -201,7 +195,7 @@ func linkEnds(all []segment) {
 	}
 }
 
-// trim drops the oldest files that are past their topic's retention, or beyond KeepBytes in all.
+// trim drops the oldest files that are older than their topic's retention, or exceed KeepBytes in total.
 func (k *keeper) trim(ctx context.Context) error {
 	segments, err := listSegments(k.dir)
 	if err != nil {
@@ -251,7 +245,7 @@ func (k *keeper) client() (*kgo.Client, error) {
 	return client, nil
 }
 
-// drop moves the log's start behind s.
+// drop moves the start of the log to the end of s.
 func drop(ctx context.Context, client *kgo.Client, s segment) error {
 	partition := kmsg.NewDeleteRecordsRequestTopicPartition()
 	partition.Partition, partition.Offset = s.partition, s.end

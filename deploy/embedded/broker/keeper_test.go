@@ -86,7 +86,7 @@ func commitTo(t *testing.T, c *kafka.Client, offset int64) {
 	}
 }
 
-// Unread records are refused a successor rather than dropped; read ones make room.
+// New records are refused as long as the old ones are unread. Committed records are dropped to make space.
 func TestFullLog(t *testing.T) {
 	dir := t.TempDir()
 	b, err := Open(t.Context(), Config{DataDir: dir, SegmentBytes: 10 << 10, KeepBytes: 50 << 10, MaxBytes: 200 << 10, ReserveBytes: 1, NoSync: true})

@@ -11,13 +11,13 @@ import (
 	"path/filepath"
 )
 
-// settings are kfake's files that would outlive what this process was configured with: it prefers users and settings of an
-// earlier run to those it is given, and group members that have ended with it hold up the group until they time out.
+// settings are files of kfake that would override this process's configuration: kfake prefers users and settings of an earlier run,
+// and members of groups that ended with that run block their groups until they time out.
 var settings = []string{"sasl.json", "broker_configs.json", "session_state.json"}
 
-// mend brings kfake's folder into a state that it reads fully: settings of an earlier run go, and its journals lose what a
-// crash or a full disk left half written. kfake reads a journal up to the first bad entry but appends behind it, so that
-// commits after a torn one would be lost at the next start.
+// mend repairs kfake's folder so that kfake reads it completely. It removes the settings of an earlier run, and the incomplete
+// entries that a crash or a full disk left in journals. kfake reads a journal up to the first bad entry but appends after it, so
+// commits after a torn entry would be lost at the next start.
 func mend(dir string, log *slog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make log folder: %w", err)
@@ -47,11 +47,11 @@ func mendJournal(path string, log *slog.Logger) error {
 	if len(whole) == len(raw) {
 		return nil
 	}
-	log.Warn("embedded broker dropped torn journal entries", "file", path, "bytes", len(raw)-len(whole))
+	log.Warn("embedded broker removed torn journal entries", "file", path, "bytes", len(raw)-len(whole))
 	return replace(path, whole)
 }
 
-// replace puts data in path's place, whole or not at all.
+// replace replaces the file at path by data, atomically.
 func replace(path string, data []byte) error {
 	tmp := path + ".mended"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -67,8 +67,8 @@ func replace(path string, data []byte) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// wholeEntries is raw without the bytes that belong to no entry. An entry is a length (uint32, little endian, of what
-// follows the checksum), a CRC-32C and a body; a bad byte is skipped until an entry begins again.
+// wholeEntries is raw without the bytes that belong to no entry. An entry is the length of the body (uint32, little endian), a
+// CRC-32C and the body. Bytes are skipped until an entry begins.
 func wholeEntries(raw []byte) []byte {
 	whole := make([]byte, 0, len(raw))
 	for len(raw) > 0 {
@@ -83,7 +83,7 @@ func wholeEntries(raw []byte) []byte {
 	return whole
 }
 
-// entryBytes is the size of the entry at the start of raw; 0 when there is no whole one.
+// entryBytes is the size of the entry at the start of raw; 0 if there is no complete entry.
 func entryBytes(raw []byte) int {
 	const header, version = 8, 2
 	if len(raw) < header+version {

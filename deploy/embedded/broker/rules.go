@@ -10,14 +10,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// rules say which files may go.
+// rules decide which files may be dropped.
 type rules struct {
-	retention map[string]time.Duration // by topic; negative: for ever
+	retention map[string]time.Duration // by topic; negative means for ever
 	consumed  map[string]map[int32]int64
 }
 
-// allow reports whether s may be dropped: never of a topic that is kept for ever, never what a group has yet to read, and
-// else by age or, when there is too much, as far as groups have read it.
+// allow reports whether s may be dropped. A topic that is kept for ever and records that a group has not read are never dropped.
+// Else s is dropped by age or, if the logs are too large, if groups have read it.
 func (r rules) allow(s segment, tooMuch bool, now time.Time) bool {
 	keep, known := r.retention[s.topic]
 	if !known || keep < 0 {
@@ -63,7 +63,7 @@ func (r rules) commit(topic string, partition int32, offset int64) {
 	}
 }
 
-// retentions is each topic's retention.ms.
+// retentions is retention.ms of each topic.
 func retentions(ctx context.Context, client *kgo.Client) (map[string]time.Duration, error) {
 	meta := kmsg.NewPtrMetadataRequest()
 	found, err := meta.RequestWith(ctx, client)

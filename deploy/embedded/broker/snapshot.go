@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// snapshot is kfake's summary of a partition, snapshot.json, as far as this package needs it. kfake writes it when it is
-// closed. After a crash it has none that fits, and reads the whole log into memory at once (478 MB for a log of 430 MB);
-// and a partition whose only file is empty would begin at offset 0 again.
+// snapshot is the part of kfake's summary of a partition, snapshot.json, that this package needs. kfake writes it when it is closed.
+// After a crash there is none that matches the files. kfake would then read the whole log into memory at once (478 MB for a log of
+// 430 MB), and a partition whose only file is empty would begin at offset 0 again.
 type snapshot struct {
 	Version          int           `json:"version"`
 	HighWatermark    int64         `json:"high_watermark"`
@@ -32,10 +32,10 @@ type snapSegment struct {
 	Size int64 `json:"size"`
 }
 
-// mendLogs gives every partition under dir a summary that fits its files. It takes the log for one without transactions.
+// mendLogs writes a summary that matches its files for every partition under dir. It assumes that there are no transactions.
 func mendLogs(dir string) error {
 	if info, err := os.Stat(filepath.Join(dir, "pids.log")); err == nil && info.Size() > 0 {
-		return nil // there are producers with transactions: kfake has to read what became of them
+		return nil // producers use transactions: kfake must read their outcomes itself
 	}
 	segments, err := listSegments(dir)
 	if err != nil {
@@ -54,7 +54,7 @@ func mendLogs(dir string) error {
 	return nil
 }
 
-// mendLog does so for the files of one partition, by rising offset.
+// mendLog does so for the files of one partition, in ascending order of offsets.
 func mendLog(files []segment) error {
 	path := filepath.Join(filepath.Dir(files[0].path), "snapshot.json")
 	var old snapshot
@@ -96,7 +96,7 @@ func (s *snapshot) fits(files []segment) bool {
 	return true
 }
 
-// cutTail takes off what follows the last whole batch of s, and returns the offset behind that batch and its epoch.
+// cutTail truncates s after its last complete batch, and returns the offset after that batch and its epoch.
 func cutTail(s *segment) (end int64, epoch int32, err error) {
 	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
 	if err != nil {
@@ -128,8 +128,8 @@ func cutTail(s *segment) (end int64, epoch int32, err error) {
 
 var errTorn = errors.New("torn batch")
 
-// nextBatch reads one batch into buf, in Kafka's format version 2 (org.apache.kafka.common.record.DefaultRecordBatch):
-// base offset, length of what follows, epoch, magic, CRC-32C at byte 17 of what follows it.
+// nextBatch reads one batch into buf, in version 2 of Kafka's format (org.apache.kafka.common.record.DefaultRecordBatch): base
+// offset, length of the rest, epoch, magic, then at byte 17 the CRC-32C of everything after it.
 func nextBatch(in io.Reader, buf []byte) ([]byte, error) {
 	const head, least, most = 12, 61, 1 << 30
 	buf = append(buf[:0], make([]byte, head)...)
@@ -140,7 +140,7 @@ func nextBatch(in io.Reader, buf []byte) ([]byte, error) {
 	if size < least || size > most {
 		return nil, errTorn
 	}
-	body, err := io.ReadAll(io.LimitReader(in, size-head)) // grows with what is there, not with what the length says
+	body, err := io.ReadAll(io.LimitReader(in, size-head)) // memory grows with the actual bytes, not with the announced length
 	buf = append(buf, body...)
 	if err != nil {
 		return nil, err

@@ -12,11 +12,11 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/wire"
 )
 
-// writeTime is how long a client may take for a piece of an answer; one that stops reading would hold a connection.
+// writeTime is how long a client may take to read a piece of an answer. A client that stops reading would block a connection.
 const writeTime = time.Minute
 
-// answer writes a statement's result. Its headers go out with the first bytes, so that an error before them has its
-// own status; an error after them ends the body with ClickHouse's mark of an exception.
+// answer writes the result of a statement. The headers are sent with the first bytes, so that an earlier error gets its own status.
+// A later error ends the body with ClickHouse's exception marker.
 type answer struct {
 	w        http.ResponseWriter
 	req      *request
@@ -26,7 +26,7 @@ type answer struct {
 	out      io.WriteCloser // nil until the first bytes
 }
 
-// Write sends a piece of the result: whole blocks, if the format has any.
+// Write sends a piece of the result. In formats with blocks, a piece is a whole number of blocks.
 func (a *answer) Write(piece []byte) (int, error) {
 	if len(piece) == 0 {
 		return 0, nil
@@ -69,7 +69,7 @@ func (a *answer) headers() {
 	h.Set("X-ClickHouse-Summary", summary(a.progress, time.Since(a.begin)))
 }
 
-// end completes the body, or answers with an empty one.
+// end completes the body, or sends an empty one.
 func (a *answer) end() error {
 	if a.out != nil {
 		return a.out.Close()
@@ -79,8 +79,8 @@ func (a *answer) end() error {
 	return nil
 }
 
-// fail answers with err and returns the status. In the middle of a body it breaks the connection after the exception, so
-// that no client takes the rows before it for all.
+// fail answers with err and returns the status. If the body has begun, it breaks the connection after the exception, so that no
+// client takes the rows so far for the complete result.
 func (a *answer) fail(err error) int {
 	if a.out == nil {
 		return fail(a.w, err)

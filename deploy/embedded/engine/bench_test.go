@@ -56,7 +56,7 @@ func benchBlock(b *testing.B, rows int) []byte {
 	return buf.Buf
 }
 
-// BenchmarkInsert compares an INSERT over HTTP with the same one without the interface.
+// BenchmarkInsert compares an INSERT over HTTP with the same INSERT directly into the library.
 func BenchmarkInsert(b *testing.B) {
 	const rows = 250_000
 	c := start(b)
@@ -98,7 +98,7 @@ func BenchmarkInsert(b *testing.B) {
 	}
 }
 
-// BenchmarkSelectOne is the least that a query costs, with the client that the services use.
+// BenchmarkSelectOne measures the minimal cost of a query with the client that the services use.
 func BenchmarkSelectOne(b *testing.B) {
 	conn := connect(b, start(b), clickhouse.CompressionNone)
 	for b.Loop() {

@@ -25,7 +25,7 @@ func connect(t testing.TB, c *client, method clickhouse.CompressionMethod) click
 	return conn
 }
 
-// row has a field of each sort of column.
+// row has a field for each kind of column.
 type row struct {
 	ID     uint64            `ch:"id"`
 	Low    string            `ch:"low"`

@@ -1,11 +1,11 @@
 // Package engine runs ClickHouse inside this process, behind ClickHouse's own HTTP interface.
 //
-// It promises to clients what a ClickHouse server does: an INSERT that was answered with 200 is stored (and synced, where
-// its table says so), rows sent in one INSERT become one part, a repeated insert_deduplication_token stores nothing
-// twice, errors carry ClickHouse's codes. It differs where it must: one statement a request, no sessions, no way to
-// files or other hosts, one user ("default").
+// It promises to clients what a ClickHouse server promises: after an INSERT was answered 200 its rows are stored (and synced, if the
+// table says so); the rows of one INSERT become one part; an INSERT with a repeated insert_deduplication_token stores nothing;
+// errors have ClickHouse's codes. Unlike a server, it takes one statement a request, has no sessions, does not reach files or other
+// hosts, and has one user ("default").
 //
-// A process holds one engine, and a data folder belongs to one process.
+// A process has one engine, and a data folder belongs to one process.
 package engine
 
 import (
@@ -22,38 +22,38 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// drainTime is how long requests under way may go on once Run's context has ended; then they are cancelled.
+// drainTime is how long running requests may continue after Run's context has ended; then they are cancelled.
 const drainTime = 10 * time.Second
 
-// Config says where an engine listens and keeps its data. Addr, DataDir and Password are required.
+// Config says where the engine listens and stores its data. Addr, DataDir and Password are required.
 type Config struct {
 	Addr        string        // host:port; port 0 takes a free one
-	DataDir     string        // made if absent, mode 0700
+	DataDir     string        // created if it is missing, with mode 0700
 	Password    string        // of the user "default"
 	LibPath     string        // libchdb.so; LibPath() if empty
-	Connections int           // reads of tables that may run at a time, 3 if 0; inserts and small reads have their own places
-	QueueWait   time.Duration // how long a statement may wait for its turn, 5 s if 0; then it is refused with 503
-	MaxMemory   uint64        // bytes for the whole engine, half of the machine if 0; one query gets half of it
-	Reserve     int64         // inserts and merges are refused (code 243) while the disk has less free; 5 % of it, at most 2 GB, if 0
+	Connections int           // reads of tables that may run at a time, 3 if 0; inserts and small reads have connections of their own
+	QueueWait   time.Duration // how long a statement may wait for a connection, 5 s if 0; then it is refused with 503
+	MaxMemory   uint64        // bytes for the whole engine, half of the machine's memory if 0; one query may use half of it
+	Reserve     int64         // bytes; inserts and merges are refused (code 243) while the disk has less free; if 0, 5 % of the disk, at most 2 GB
 	Log         *slog.Logger
 	Registerer  prometheus.Registerer
 }
 
-// Engine is a running ClickHouse. Run serves it; Close gives up one that is not run.
+// Engine is a running ClickHouse. Run serves it; Close ends an engine that does not run.
 type Engine struct {
 	conf     Config
-	folder   *folder
+	folder   *dataFolder
 	pool     *pool
 	listener net.Listener
 	server   *http.Server
 	log      *slog.Logger
 	metrics  *metrics
-	bodies   chan struct{} // a token for each INSERT whose data are in memory
+	bodies   chan struct{} // holds a token for each INSERT whose data is in memory
 	closing  sync.Once
 }
 
-// Open loads the library, opens the data folder and listens. The error is ErrLocked if another process holds the
-// folder, and ErrLibrary if the library is absent.
+// Open loads the library, opens the data folder and listens. The error is ErrLocked if another process holds the folder, and
+// ErrLibrary if the library is missing.
 func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (c *Config) complete() error {
 	return errors.Join(faults...)
 }
 
-// Ready says that inserts are refused because the disk is full, or nil.
+// Ready is an error while inserts are refused because the disk is full.
 func (e *Engine) Ready(context.Context) error { return e.folder.ready() }
 
 // Addr returns the host:port that the engine is bound to.
@@ -122,7 +122,7 @@ func (e *Engine) DSN(database string) string {
 	return dsn.String()
 }
 
-// Run serves until ctx ends, lets requests under way end, and closes the engine.
+// Run serves until ctx ends, waits for running requests, and closes the engine.
 func (e *Engine) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- e.server.Serve(e.listener) }()
@@ -133,7 +133,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
 		if e.server.Shutdown(drain) != nil {
-			e.log.Warn("engine cancels what is still running", "after", drainTime)
+			e.log.Warn("engine cancels running statements", "after", drainTime)
 			_ = e.server.Close()
 		}
 		err = <-served
@@ -144,7 +144,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	return errors.Join(err, e.Close())
 }
 
-// Close stops the engine and lets go of the data folder. Run does it by itself.
+// Close stops the engine and unlocks the data folder. Run calls it.
 func (e *Engine) Close() error {
 	var err error
 	e.closing.Do(func() {

@@ -91,7 +91,7 @@ func TestKilledEngineLosesNoInsert(t *testing.T) {
 		t.Logf("round %d: open after %v", round, time.Since(begin))
 		c.want(http.StatusOK, strings.Replace(table, "TABLE t", "TABLE IF NOT EXISTS t", 1), nil)
 		c.query("SELECT count(), uniqExact(id) FROM t", fmt.Sprintf("%d\t%d", stored, stored))
-		// The last insert is sent again, as a client whose answer was lost would.
+		// The last insert is sent again, as by a client that lost the answer.
 		if stored > 0 {
 			c.want(http.StatusOK, "INSERT INTO t (id, text) FORMAT Native", native(t, stored-100, 100), "insert_deduplication_token", fmt.Sprint(stored-100))
 		}
@@ -106,7 +106,7 @@ func TestKilledEngineLosesNoInsert(t *testing.T) {
 	}
 }
 
-// TestFullDiskIsRefused holds that nothing is written to a disk that has less free than the reserve: an insert whose writes
+// TestFullDiskIsRefused checks that nothing is written to a disk with less free space than the reserve: an insert whose writes
 // failed would be answered with success.
 func TestFullDiskIsRefused(t *testing.T) {
 	folder := t.TempDir()
@@ -129,7 +129,7 @@ func TestFullDiskIsRefused(t *testing.T) {
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 
-	// What a full disk left of a mutation is nothing, and must not keep the engine from opening.
+	// A full disk leaves an empty mutation file, which must not prevent the engine from opening.
 	tables, err := filepath.Glob(filepath.Join(folder, "clickhouse", "store", "*", "*"))
 	if err != nil || len(tables) == 0 {
 		t.Fatalf("folders of tables: %v, %v", tables, err)
@@ -154,8 +154,8 @@ func TestInsertsTakeNothingFromStandardInput(t *testing.T) {
 	c.query("SELECT id, text FROM t", "1\tfrom the statement")
 }
 
-func TestReadyTellsOfAFullDisk(t *testing.T) {
-	f := folder{path: t.TempDir(), reserve: 1}
+func TestReadyReportsAFullDisk(t *testing.T) {
+	f := dataFolder{path: t.TempDir(), reserve: 1}
 	if err := f.ready(); err != nil {
 		t.Errorf("ready() = %v with a byte in reserve, want nil", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
 )
 
-// ClickHouse's numbers of errors that the interface raises by itself.
+// ClickHouse's codes of the errors that the interface itself returns.
 const (
 	codeCannotRead     = 23
 	codeBadArguments   = 36
@@ -39,13 +39,13 @@ var codeNames = map[int]string{
 
 var errBusy = fault(codeTooManyQueries, "Too many simultaneous queries")
 
-// fault is an exception of the interface itself.
+// fault is an error of the interface itself.
 func fault(code int, format string, args ...any) *libchdb.Error {
 	return &libchdb.Error{Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), codeNames[code])}
 }
 
-// statuses are the HTTP statuses of ClickHouse's errors where they are not 500
-// (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp), and 503 where waiting helps.
+// statuses are the HTTP statuses of ClickHouse's errors if they are not 500 (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp), and 503
+// if a retry may help.
 var statuses = func() map[int]int {
 	m := map[int]int{
 		codePassword: http.StatusUnauthorized, 192: http.StatusForbidden, 193: http.StatusForbidden, 291: http.StatusForbidden,
@@ -62,7 +62,7 @@ var statuses = func() map[int]int {
 	return m
 }()
 
-// fail answers with an error in ClickHouse's form: the code in a header, its text in the body.
+// fail answers with an error as ClickHouse does: the code in a header, the text in the body.
 func fail(w http.ResponseWriter, err error) int {
 	var ch *libchdb.Error
 	switch {

@@ -17,10 +17,10 @@ fail() {
 	say "$*"
 	cat >&2 <<EOF
 
-Without it standalone and the tests that use ClickHouse do not start. On a machine without a network, copy libchdb.so
-(from npm package $package $version, or from another machine's .cache/chdb/$platform) here and set
+standalone and the tests with ClickHouse need this library. On a machine without a network, copy libchdb.so from the npm
+package $package $version, or from .cache/chdb/$platform of another machine, to this machine and set
   CHDB_LIB_PATH=/path/to/libchdb.so
-or put it at $target
+or copy it to $target
 EOF
 	exit 1
 }
@@ -54,7 +54,7 @@ fi
 
 case "$platform" in
 linux-x64-gnu | linux-arm64-gnu | darwin-x64 | darwin-arm64) ;;
-*) fail "there is no library for $platform (there are: Linux and macOS, x64 and arm64)" ;;
+*) fail "there is no library for $platform; supported are Linux and macOS on x64 and arm64" ;;
 esac
 if [ $os = linux ] && ldd --version 2>&1 | grep -qi musl; then
 	fail "this Linux uses musl; the library needs glibc (Debian, Ubuntu, Fedora, …)"
@@ -89,11 +89,11 @@ else
 		fail "npm knows no package $package $version"
 fi
 (cd "$work" && npm ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
-	fail "npm could not fetch $package $version, or its bytes do not have the recorded hash"
+	fail "npm could not fetch $package $version, or the package does not have the recorded hash"
 library=$work/node_modules/$package/libchdb.so
 [ -s "$library" ] || library=${library%.so}.dylib
-[ -s "$library" ] || fail "$package $version holds no libchdb.so"
+[ -s "$library" ] || fail "$package $version has no libchdb.so"
 mkdir -p "$folder"
 mv "$library" "$target"
 cp "$work/package-lock.json" "$folder/package-lock.json"
-say "is at ${target#"$root"/}"
+say "stored at ${target#"$root"/}"

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -9,20 +8,21 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"github.com/activitylog/activitylog/deploy/embedded/folder"
 )
 
 // ErrLocked means that another process, or another engine of this one, holds the data folder.
-var ErrLocked = errors.New("data folder is in use")
+var ErrLocked = folder.ErrLocked
 
-// folder is a data folder that this process holds: the lock, the engine's settings and its data.
-type folder struct {
+// dataFolder is a data folder that this process holds: the lock, the engine's settings and its data.
+type dataFolder struct {
 	path    string
 	lock    *os.File
 	reserve int64 // bytes of the disk that stay free
 }
 
-func openFolder(c Config) (*folder, error) {
+func openFolder(c Config) (*dataFolder, error) {
 	path, err := filepath.Abs(c.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("engine: data folder: %w", err)
@@ -30,16 +30,17 @@ func openFolder(c Config) (*folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("engine: make the data folder: %w", err)
 	}
-	f := &folder{path: path, reserve: c.Reserve}
-	if err := f.hold(); err != nil {
-		return nil, err
+	lock, err := folder.Lock(path, "engine.lock")
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
 	}
+	f := &dataFolder{path: path, lock: lock, reserve: c.Reserve}
 	if f.reserve == 0 {
-		_, total, err := f.space()
+		_, total, err := folder.Space(path)
 		if err != nil {
-			return nil, errors.Join(err, f.close())
+			return nil, errors.Join(fmt.Errorf("engine: %w", err), f.close())
 		}
-		f.reserve = min(total/20, 2e9)
+		f.reserve = folder.DefaultReserve(total)
 	}
 	if err := errors.Join(f.mend(c.Log), f.writeSettings(c.MaxMemory)); err != nil {
 		return nil, errors.Join(err, f.close())
@@ -47,49 +48,22 @@ func openFolder(c Config) (*folder, error) {
 	return f, nil
 }
 
-// hold takes the folder's lock, which the kernel lets go of however this process ends.
-func (f *folder) hold() error {
-	name := filepath.Join(f.path, "engine.lock")
-	lock, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+func (f *dataFolder) close() error { return f.lock.Close() }
+
+// ready is an error while the disk has less free than the reserve.
+func (f *dataFolder) ready() error {
+	free, total, err := folder.Space(f.path)
+	if err == nil {
+		err = folder.CheckReserve(free, total, f.reserve)
+	}
 	if err != nil {
-		return fmt.Errorf("engine: open the lock: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(name)
-		return errors.Join(fmt.Errorf("engine: %w: %s is held by process %s", ErrLocked, f.path, bytes.TrimSpace(holder)), lock.Close())
-	}
-	f.lock = lock
-	if err := lock.Truncate(0); err != nil {
-		return errors.Join(fmt.Errorf("engine: write the lock: %w", err), lock.Close())
-	}
-	if _, err := fmt.Fprintln(lock, os.Getpid()); err != nil {
-		return errors.Join(fmt.Errorf("engine: write the lock: %w", err), lock.Close())
+		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
 }
 
-func (f *folder) close() error { return f.lock.Close() }
-
-// space is what the folder's disk has free and in all, in bytes.
-func (f *folder) space() (free, total int64, err error) {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(f.path, &s); err != nil {
-		return 0, 0, fmt.Errorf("engine: ask for free space: %w", err)
-	}
-	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize), nil
-}
-
-// ready says that the disk has less free than the reserve.
-func (f *folder) ready() error {
-	free, _, err := f.space()
-	if err == nil && free < f.reserve {
-		err = fmt.Errorf("engine: disk is full: %d MB free, %d MB are kept in reserve", free/1e6, f.reserve/1e6)
-	}
-	return err
-}
-
-// mend takes away mutations that a full disk has left without a word: ClickHouse does not open a table that has one.
-func (f *folder) mend(log *slog.Logger) error {
+// mend removes the empty mutation files that a full disk has left: ClickHouse does not open a table with such a file.
+func (f *dataFolder) mend(log *slog.Logger) error {
 	names, err := filepath.Glob(filepath.Join(f.path, "clickhouse", "store", "*", "*", "mutation_*.txt"))
 	if err != nil {
 		return fmt.Errorf("engine: list mutations: %w", err)
@@ -102,7 +76,7 @@ func (f *folder) mend(log *slog.Logger) error {
 		if info.Size() > 0 {
 			continue
 		}
-		log.Warn("engine forgets a mutation that was never written", "file", name)
+		log.Warn("engine removed an empty mutation file", "file", name)
 		if err := os.Remove(name); err != nil {
 			return fmt.Errorf("engine: remove an empty mutation: %w", err)
 		}
@@ -110,20 +84,20 @@ func (f *folder) mend(log *slog.Logger) error {
 	return nil
 }
 
-// arguments are the options of the engine's first connection.
-func (f *folder) arguments() []string {
+// arguments are the command line of the engine's first connection.
+func (f *dataFolder) arguments() []string {
 	return []string{"--path=" + filepath.Join(f.path, "clickhouse"), "--config-file=" + f.file("engine.xml")}
 }
 
-func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
+func (f *dataFolder) file(name string) string { return filepath.Join(f.path, name) }
 
-// The reserve, which statements are refused for as well, is more than a courtesy: libchdb goes on after a write that failed
-// because the disk was full, and answers an INSERT with success whose part is files of no bytes. So nothing may begin, merges
-// included, that might not fit.
+// The reserve, for which statements are refused as well, is necessary: libchdb continues after a write that failed because the disk
+// was full, and answers an INSERT with success although its part consists of empty files. So nothing may begin, merges included,
+// that might not fit.
 //
-// The grants are the wall behind the statement check: the engine's user cannot reach files, other hosts, users or
-// dictionaries, whatever the text of a statement says. The profiler is off because it lives on signals. Parts below 32 MB are
-// merged soon, so they get LZ4; the others ZSTD.
+// The grants are a second protection behind the statement check: the engine's user cannot reach files, other hosts, users or
+// dictionaries, whatever a statement says. The profiler is off because it uses signals. Parts below 32 MB are merged soon, so they
+// get LZ4; larger parts get ZSTD.
 const (
 	serverSettings = `<clickhouse>
   <users_config>%s</users_config>
@@ -154,7 +128,7 @@ const (
 `
 )
 
-func (f *folder) writeSettings(maxMemory uint64) error {
+func (f *dataFolder) writeSettings(maxMemory uint64) error {
 	server, user := "<max_server_memory_usage_to_ram_ratio>0.5</max_server_memory_usage_to_ram_ratio>", ""
 	if maxMemory > 0 {
 		server = fmt.Sprintf("<max_server_memory_usage>%d</max_server_memory_usage>", maxMemory)

@@ -23,7 +23,7 @@ func (e *Engine) handler() http.Handler {
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "Ok.\n") }
 
-// serve answers one statement.
+// serve executes one statement.
 func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	e.metrics.inFlight.Inc()
@@ -91,7 +91,7 @@ func (e *Engine) run(ctx context.Context, req *request, a *answer) error {
 	})
 }
 
-// wrote answers a statement that changes data.
+// wrote answers a statement that has changed data.
 func (e *Engine) wrote(a *answer, text []byte, p libchdb.Progress, err error) error {
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (e *Engine) wrote(a *answer, text []byte, p libchdb.Progress, err error) er
 	return err
 }
 
-// authenticate takes the user and password from where ClickHouse does: its headers, Basic, or the URL.
+// authenticate reads user and password where ClickHouse does: from its headers, from Basic authentication, or from the URL.
 func (e *Engine) authenticate(r *http.Request) error {
 	user, password, given := r.BasicAuth()
 	if u := r.Header.Get("X-ClickHouse-User"); u != "" {

@@ -76,7 +76,7 @@ func TestFaults(t *testing.T) {
 		{"SELECT 1 SETTINGS max_nope = 1", 404, "115", "(UNKNOWN_SETTING)"},
 		{"SELECT 1 SETTINGS log_comment = 'x'", 403, "497", "log_comment"},
 		{"INSERT INTO nowhere FORMAT CSV 1", 404, "60", "(UNKNOWN_TABLE)"},
-		// The wall behind the statement check: the engine's user may not do these.
+		// The second protection behind the statement check: the engine's user has no grant for these.
 		{"SELECT * FROM `/etc/passwd`", 404, "60", "(UNKNOWN_TABLE)"},
 		{"SELECT * FROM '/etc/passwd'", 404, "60", "(UNKNOWN_TABLE)"},
 		{"SELECT * FROM default.`/etc/passwd`", 403, "497", "READ ON FILE"},
@@ -103,9 +103,9 @@ func TestParameters(t *testing.T) {
 	c.query("SELECT {a:String}, {b:UInt8} + 1, {c:Array(String)}", `it\'s`+"\t4\t['x','y\\'z']", "param_a", `it's`, "param_b", "3", "param_c", `['x','y\'z']`)
 	c.query("SELECT {a:String}", `\'; DROP TABLE t; --`, "param_a", "'; DROP TABLE t; --")
 	c.query("SELECT count() FROM system.{t:Identifier}", "1", "param_t", "one")
-	// ClickHouse reads values in their escaped form.
+	// ClickHouse reads escaped values.
 	c.query("SELECT length({a:String})", "3", "param_a", `a\tb`)
-	// Nothing of it is left for the next query, on whatever connection.
+	// The next query does not see it, on any connection.
 	for range 10 {
 		if got := c.do(http.MethodPost, "SELECT {a:String}", nil); got.status != http.StatusBadRequest {
 			t.Fatalf("got %d %s, want 400", got.status, got.body)
@@ -246,7 +246,7 @@ func TestQueueIsBounded(t *testing.T) {
 	if d := time.Since(begin); d > 2*time.Second {
 		t.Errorf("refused after %v, want the queue's deadline", d)
 	}
-	// Neither inserts nor small reads wait behind them.
+	// Neither inserts nor small reads wait for them.
 	c.want(http.StatusOK, "INSERT INTO t (id, text) FORMAT Native", native(t, 0, 10))
 	c.query("SELECT 1", "1")
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
 )
 
-// maxBody bounds a body on the wire and, for an INSERT, its data once decompressed.
+// maxBody limits a body as sent and, for an INSERT, also its decompressed data.
 const maxBody = 1 << 30
 
-// bodiesInMemory is how many INSERTs may be received or wait for their turn at a time.
+// bodiesInMemory is how many INSERTs may be received or wait for a connection at a time.
 const bodiesInMemory = 8
 
 // oneBlock keeps the rows of an INSERT together, so that they become one part of each table partition and one entry of
@@ -19,9 +19,9 @@ const bodiesInMemory = 8
 const oneBlock = "async_insert = 0, input_format_parallel_parsing = 0, max_insert_block_size = 1048449, min_insert_block_size_rows = 1048449, " +
 	"min_insert_block_size_bytes = 1073741824"
 
-// insert stores the data that came with an INSERT. They go through a file, never through the statement's text: inline
-// binary data once stored 2,570 of 20,000 rows without an error. An INSERT that has begun is not given up when its client
-// goes away: the client will ask again, with the same token.
+// insert stores the data of an INSERT. The data goes through a file, never through the text of the statement: inline binary data
+// once stored 2,570 of 20,000 rows without an error. An INSERT that has begun continues if its client disconnects: the client will
+// send it again with the same token.
 func (e *Engine) insert(ctx context.Context, req *request, a *answer) error {
 	if err := e.takeBody(ctx); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (e *Engine) insert(ctx context.Context, req *request, a *answer) error {
 	})
 }
 
-// takeBody waits for room for another INSERT's data in memory.
+// takeBody waits until the data of another INSERT may be in memory.
 func (e *Engine) takeBody(ctx context.Context) error {
 	timer := time.NewTimer(e.conf.QueueWait)
 	defer timer.Stop()

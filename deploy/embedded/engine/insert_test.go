@@ -30,7 +30,7 @@ func encode(t testing.TB, rows int, in chproto.Input) []byte {
 	if err := block.EncodeRawBlock(&b, 0, in); err != nil {
 		t.Fatal(err)
 	}
-	// A block of revision 0 is the rows and columns alone: ch-go writes them without block information.
+	// A block of revision 0 has only rows and columns: ch-go writes it without block information.
 	return b.Buf
 }
 

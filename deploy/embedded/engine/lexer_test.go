@@ -9,8 +9,8 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/statement"
 )
 
-// TestStatementsReadAsTheEngineReadsThem mixes what could hide the end of a statement. Whatever is taken for one
-// statement must not be several to the engine.
+// TestStatementsReadAsTheEngineReadsThem combines tokens that could hide the end of a statement. A text that is accepted as one
+// statement must be one statement to the engine.
 func TestStatementsReadAsTheEngineReadsThem(t *testing.T) {
 	pieces := []string{
 		"SELECT ", "1", ";", "; SELECT 2", "'", "\"", "`", "\\", "--", "\n", "/*", "*/", "#", "# ", "#!", "x", "b'", "X'", "''", "\\'", "$$", "$a$", "$", "\u2018",

@@ -8,11 +8,11 @@ import (
 	"runtime"
 )
 
-// ErrLibrary means that the engine's library is not to be found.
+// ErrLibrary means that the engine's library was not found.
 var ErrLibrary = errors.New("engine library not found")
 
-// LibPath finds libchdb: CHDB_LIB_PATH, else lib/libchdb.so or libchdb.so next to the binary, else the cache folder
-// that fetch.sh fills, in the working folder or one above it.
+// LibPath finds libchdb: the path in CHDB_LIB_PATH, else lib/libchdb.so or libchdb.so next to the binary, else the cache folder that
+// fetch.sh fills, in the working folder or a folder above it.
 func LibPath() (string, error) {
 	if path := os.Getenv("CHDB_LIB_PATH"); path != "" {
 		if _, err := os.Stat(path); err != nil {
@@ -41,7 +41,7 @@ func candidates() []string {
 	return list
 }
 
-// cached lists the places of the cache in folder and those above it.
+// cached lists the paths of the cache in folder and in all folders above it.
 func cached(folder string) []string {
 	var list []string
 	for {
@@ -54,7 +54,7 @@ func cached(folder string) []string {
 	}
 }
 
-// platform is the end of the npm package's name: linux-x64-gnu, linux-arm64-gnu, darwin-x64, darwin-arm64.
+// platform is the suffix of the npm package's name: linux-x64-gnu, linux-arm64-gnu, darwin-x64, darwin-arm64.
 func platform() string {
 	arch := map[string]string{"amd64": "x64"}[runtime.GOARCH]
 	if arch == "" {

@@ -26,12 +26,12 @@ import (
 
 const password = "p'w?&"
 
-// child is set in a process that TestMain turns into an engine of its own, which tests can kill. With again it opens
-// and closes that folder and another one first.
+// child is set in a process that TestMain turns into a separate engine, which tests can kill. With again, the process first opens
+// and closes that folder and another one.
 const (
 	child   = "ENGINE_TEST_FOLDER"
 	again   = "ENGINE_TEST_AGAIN"
-	reserve = "ENGINE_TEST_RESERVE" // bytes of the disk that the child leaves free
+	reserve = "ENGINE_TEST_RESERVE" // bytes of disk space that the child keeps free
 )
 
 func TestMain(m *testing.M) {
@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// rowsOnInput gives the tests' process a standard input on which something waits that looks like rows.
+// rowsOnInput gives the tests' process a standard input with text that looks like rows.
 func rowsOnInput() error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -67,7 +67,7 @@ func rowsOnInput() error {
 }
 
 func runChild(folder, other string) int {
-	// Whoever started the child holds its standard input, which the engine leaves; when that closes, or on SIGINT, it ends.
+	// The child ends on SIGINT, or when its parent closes the pipe on its original standard input.
 	held, err := unix.Dup(0)
 	if err != nil {
 		fmt.Println("error:", err)
@@ -104,7 +104,7 @@ func runChild(folder, other string) int {
 	return 0
 }
 
-// startChild runs an engine in another process and returns its first line: its address, or why it did not start.
+// startChild runs an engine in another process and returns its first line: its address, or the error.
 func startChild(t *testing.T, folder string, env ...string) (cmd *exec.Cmd, line string) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0], "-test.run=^$")
@@ -136,7 +136,7 @@ func startChild(t *testing.T, folder string, env ...string) (cmd *exec.Cmd, line
 	return cmd, strings.TrimSpace(line)
 }
 
-// shared is the engine of this process, which has only one.
+// shared is the only engine of this process.
 var shared struct {
 	sync.Once
 	engine *Engine
@@ -144,7 +144,7 @@ var shared struct {
 	err    error
 }
 
-// start returns the process's engine, with a fresh database.
+// start returns the process's engine with a new database.
 func start(t testing.TB) *client {
 	t.Helper()
 	shared.Do(func() {
@@ -193,10 +193,10 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
-	broken bool // before its end
+	broken bool // the body broke off
 }
 
-// do sends a statement with a body and URL parameters, name and value by turns.
+// do sends a statement with a body and URL parameters, as alternating names and values.
 func (c *client) do(method, text string, body []byte, params ...string) reply {
 	c.t.Helper()
 	q := url.Values{"query": {text}, "database": {c.database}}
@@ -226,7 +226,7 @@ func (c *client) send(ctx context.Context, method string, q url.Values, body []b
 	return reply{status: res.StatusCode, header: res.Header, body: string(b), broken: err != nil}
 }
 
-// want sends a statement, which must be answered with status, and returns the body without its last line break.
+// want sends a statement, expects the status, and returns the body without its last line break.
 func (c *client) want(status int, text string, body []byte, params ...string) string {
 	c.t.Helper()
 	got := c.do(http.MethodPost, text, body, params...)

@@ -11,19 +11,19 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/statement"
 )
 
-// lightPlaces and writePlaces are places beside those of heavy reads, so that these never keep an insert waiting.
+// lightConns and writeConns are connections beside those for heavy reads, so that an insert never waits for a read.
 const (
-	lightPlaces = 2
-	writePlaces = 2
+	lightConns = 2
+	writeConns = 2
 )
 
-// session is a connection of the pool and the database it is in.
+// session is a connection of the pool with its current database.
 type session struct {
 	*libchdb.Conn
 	database string
 }
 
-// use goes to a database. Nothing else of a connection outlives its query.
+// use changes the database. Nothing else of a connection outlives a query.
 func (s *session) use(database string) error {
 	if database == s.database {
 		return nil
@@ -36,7 +36,7 @@ func (s *session) use(database string) error {
 	return nil
 }
 
-// pool holds all connections of the engine, opened at start and never later, by what they are for.
+// pool has all connections of the engine, by purpose. They are opened at start and never later.
 type pool struct {
 	heavy, light, write chan *session
 	killer              *session
@@ -45,15 +45,15 @@ type pool struct {
 	all                 []*session
 }
 
-func openPool(c Config, f *folder) (*pool, error) {
+func openPool(c Config, f *dataFolder) (*pool, error) {
 	if err := libchdb.Load(c.LibPath); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	p := &pool{
-		heavy: make(chan *session, c.Connections), light: make(chan *session, lightPlaces), write: make(chan *session, writePlaces),
+		heavy: make(chan *session, c.Connections), light: make(chan *session, lightConns), write: make(chan *session, writeConns),
 		wait: c.QueueWait,
 	}
-	for range 1 + c.Connections + lightPlaces + writePlaces {
+	for range 1 + c.Connections + lightConns + writeConns {
 		conn, err := libchdb.Connect(f.arguments()...)
 		if err != nil {
 			closeAll(p.all)
@@ -72,7 +72,7 @@ func openPool(c Config, f *folder) (*pool, error) {
 	return p, nil
 }
 
-// close waits for what is running, for a connection must not be closed under a query, and closes all.
+// close waits for running queries, because a connection must not be closed during a query, and closes all connections.
 func (p *pool) close() {
 	for _, lane := range []chan *session{p.heavy, p.light, p.write} {
 		for range cap(lane) {
@@ -98,8 +98,7 @@ func (p *pool) lane(k statement.Kind) chan *session {
 	return p.write
 }
 
-// do runs f on a connection for statements of this kind, in the database. It is refused with errBusy when none comes
-// free in time.
+// do runs f on a connection for statements of this kind, in the database. The error is errBusy if no connection becomes free in time.
 func (p *pool) do(ctx context.Context, k statement.Kind, database string, f func(*session) error) error {
 	lane := p.lane(k)
 	timer := time.NewTimer(p.wait)
@@ -118,7 +117,7 @@ func (p *pool) do(ctx context.Context, k statement.Kind, database string, f func
 	}
 }
 
-// killable runs f, whose query carries this log_comment, and kills the query once ctx ends. It returns after f does.
+// killable runs f, whose query has this log_comment, and kills the query when ctx ends. It returns after f.
 func (p *pool) killable(ctx context.Context, comment string, f func() error) error {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -135,7 +134,7 @@ func (p *pool) killable(ctx context.Context, comment string, f func() error) err
 	return err
 }
 
-// kill asks again until the query is gone, for it may not have begun when first asked.
+// kill repeats until the query has ended, because the query may not have begun at the first attempt.
 func (p *pool) kill(comment string, done <-chan struct{}) {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()

@@ -13,15 +13,15 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
 )
 
-// inPieces are the formats whose documents can be sent one after another as one document. All others have something
-// before the first row or after the last.
+// inPieces are the formats in which several documents, joined, are one document. All others have text before the first row or after
+// the last.
 var inPieces = []string{
 	"CSV", "JSONCompactEachRow", "JSONEachRow", "JSONLines", "JSONStringsEachRow", "LineAsString", "NDJSON", "Native", "Null", "RawBLOB",
 	"RowBinary", "TSV", "TSVRaw", "TabSeparated", "TabSeparatedRaw",
 }
 
-// heldBack are the bytes of a document that wait for its end or for more, because the engine ends a document properly also
-// when its query fails: a short one must not go out with status 200.
+// heldBack is how many bytes of a document are buffered before the first are sent. The engine completes a document also if its query
+// fails; a short one must not be sent with status 200.
 const heldBack = 64 << 10
 
 // read sends the rows of a query in constant memory.
@@ -50,7 +50,7 @@ func read(ctx context.Context, s *session, req *request, a *answer) error {
 	return ctx.Err()
 }
 
-// readDocument lets the engine write the whole document into a pipe, for its streams would write one a piece.
+// readDocument lets the engine write the whole document into a pipe, because its streams would write a document for each piece.
 func readDocument(s *session, req *request, a *answer) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -62,7 +62,7 @@ func readDocument(s *session, req *request, a *answer) error {
 	begin := bufio.NewWriterSize(a, heldBack)
 	wg.Go(func() {
 		_, sent = io.Copy(begin, r)
-		_, _ = io.Copy(io.Discard, r) // the engine must not wait for a client that is gone
+		_, _ = io.Copy(io.Discard, r) // the engine must not block on a client that has disconnected
 	})
 	q := libchdb.Query{SQL: req.stmt.Into(libchdb.Descriptor(w), req.format, req.settings), Params: req.params}
 	_, _, err = s.Exec(q)

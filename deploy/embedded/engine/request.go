@@ -19,16 +19,16 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/wire"
 )
 
-// maxText is the length of a statement that ClickHouse takes (max_query_size), without an INSERT's data.
+// maxText is the longest statement that ClickHouse accepts (max_query_size), without the data of an INSERT.
 const maxText = 256 << 10
 
-// request is a statement with all that a client may say beside it, as ClickHouse's HTTP interface has it:
+// request is a statement with everything that a client may send with it over ClickHouse's HTTP interface:
 // https://clickhouse.com/docs/interfaces/http
 type request struct {
 	stmt     *statement.Statement
 	body     io.Reader // an INSERT's data
 	id       string
-	comment  string // by which the engine finds the query again
+	comment  string // by which the engine finds the running query
 	database string
 	format   string
 	settings string
@@ -57,7 +57,7 @@ var (
 	counter     atomic.Uint64
 )
 
-// readRequest takes a request apart and refuses what the interface does not offer.
+// readRequest parses a request and refuses what the interface does not support.
 func readRequest(r *http.Request) (*request, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -80,7 +80,7 @@ func readRequest(r *http.Request) (*request, error) {
 	return req, nil
 }
 
-// readText finds the statement in the URL or at the beginning of the body.
+// readText reads the statement from the URL or from the beginning of the body.
 func (req *request) readText(r *http.Request, q url.Values) error {
 	body, err := wire.Decode(r.Body, r.Header.Get("Content-Encoding"))
 	switch {
@@ -105,7 +105,7 @@ func (req *request) readText(r *http.Request, q url.Values) error {
 	return req.parse(text, body)
 }
 
-// parse reads the statement; what its text does not hold of an INSERT's data is in rest.
+// parse reads the statement. For an INSERT, rest has the data after the text.
 func (req *request) parse(text string, rest io.Reader) (err error) {
 	if strings.TrimSpace(text) == "" {
 		return fault(codeSyntax, "Empty query")
@@ -157,7 +157,7 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 	return nil
 }
 
-// readonly returns the setting that keeps a request from writing; a GET never writes. A statement cannot undo it.
+// readonly is the setting that forbids a request to write. A GET never writes. A statement cannot change the setting.
 func (req *request) readonly(method, value string) ([]string, error) {
 	for _, name := range req.stmt.Settings {
 		switch {
@@ -179,7 +179,7 @@ func (req *request) readonly(method, value string) ([]string, error) {
 	return []string{"readonly = " + quote(value)}, nil
 }
 
-// answerEncoding reads what the client can take.
+// answerEncoding reads which encodings the client accepts.
 func answerEncoding(r *http.Request, q url.Values) wire.Encoding {
 	revision, _ := strconv.Atoi(q.Get("client_protocol_version"))
 	enc := wire.Encoding{Revision: revision}
@@ -199,7 +199,7 @@ func answerEncoding(r *http.Request, q url.Values) wire.Encoding {
 	return enc
 }
 
-// query is what the engine runs, for all but an INSERT with data.
+// query is the query for the engine, for all statements but an INSERT with data.
 func (req *request) query() libchdb.Query {
 	return libchdb.Query{SQL: req.stmt.With(req.settings), Format: req.format, Params: req.params}
 }

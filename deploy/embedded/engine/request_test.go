@@ -86,7 +86,7 @@ func FuzzRequest(f *testing.F) {
 			}
 			return
 		}
-		// Whatever the parameters hold, they stay values of settings.
+		// Whatever parameters contain, they remain values of settings.
 		again, err := statement.Parse("SELECT 1 FROM t SETTINGS " + req.settings)
 		if err != nil {
 			t.Fatalf("%q: settings %q: %v", query, req.settings, err)

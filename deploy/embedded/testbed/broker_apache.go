@@ -15,7 +15,7 @@ var (
 	topics   atomic.Int64
 )
 
-// server is the node of this test process, which all its tests use one after the other, behind a relay of the test.
+// server is the node of this test process. Its tests use it one after the other, each behind a relay of its own.
 type server struct {
 	topic string
 	node  *node
@@ -52,7 +52,7 @@ func (s *server) stop() error {
 	return s.node.kill()
 }
 
-// release is the end of the test; the node goes on for the next.
+// release ends the test; the node keeps running for the next.
 func (s *server) release() error {
 	if s.relay == nil {
 		return nil

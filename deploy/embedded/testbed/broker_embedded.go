@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/broker"
 )
 
-// server is an embedded broker of the test's own.
+// server is an embedded broker for one test.
 type server struct {
 	topic   string
 	cfg     broker.Config
@@ -44,7 +44,7 @@ func (s *server) stop() error {
 	return running.Close()
 }
 
-// release is the end of the test.
+// release ends the test.
 func (s *server) release() error { return s.stop() }
 
 func (s *server) disconnect() { s.running.Disconnect() }

@@ -14,7 +14,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/engine"
 )
 
-// enginePassword is that of the test process's engine, which listens on loopback only.
+// enginePassword is the password of the test process's engine, which listens only on loopback.
 const enginePassword = "pw"
 
 var (
@@ -22,8 +22,8 @@ var (
 	databases  atomic.Int64
 )
 
-// ClickHouse returns the DSN (http://default:pw@127.0.0.1:port/db) of a fresh database on the engine of this test
-// process. The engine starts with the first call and lives as long as the process, for a process has only one.
+// ClickHouse returns the DSN (http://default:pw@127.0.0.1:port/db) of a new database on the engine of this test process. The engine
+// starts with the first call and runs until the process ends, because a process has only one engine.
 func ClickHouse(t testing.TB) (dsn string) {
 	t.Helper()
 	e, err := openEngine()

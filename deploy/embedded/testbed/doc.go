@@ -1,3 +1,3 @@
-// Package testbed gives tests a real Kafka broker and a real ClickHouse engine, on disk and on free ports of this machine,
-// that end with the test. Nothing but tests imports it.
+// Package testbed gives tests a real Kafka broker and a real ClickHouse engine, on disk and on free ports of this machine. They end
+// with the test. Only tests import it.
 package testbed

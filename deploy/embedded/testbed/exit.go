@@ -2,5 +2,5 @@
 
 package testbed
 
-// leaveQuietly has nothing to do: without the race detector a Go program ends without libc's exit handlers.
+// leaveQuietly does nothing: without the race detector a Go program ends without libc's exit handlers.
 func leaveQuietly() error { return nil }

@@ -9,10 +9,10 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// leaveQuietly makes the end of this process skip libc's exit handlers. A binary with the race detector ends through
-// exit(3), which runs the destructors of the engine's library under its running threads: a segmentation fault after the
-// last test. Handlers run in the opposite order of their registration and the library adds its own as it goes, so the one
-// that was registered last counts. on_exit hands it the exit code (glibc, stdlib.h).
+// leaveQuietly makes this process skip libc's exit handlers when it ends. A binary with the race detector ends through exit(3), which
+// runs the destructors of the engine's library while its threads run: a segmentation fault after the last test. Handlers run in
+// reverse order of registration, and the library registers more while it runs, so the last registration wins. on_exit passes the exit
+// code to the handler (glibc, stdlib.h).
 func leaveQuietly() error {
 	libc, err := purego.Dlopen("libc.so.6", purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {

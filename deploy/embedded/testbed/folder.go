@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// removeAfter removes a folder once this process is gone, however it goes: a test binary has no hook for its end. A process
-// whose number stands in the folder's file pid is ended before. The remover has a session of its own, so that it outlives the
-// others when a terminal's processes are ended together.
+// removeAfter removes a folder after this process has ended, in whatever way: a test binary has no hook for its end. If the folder
+// has a file pid, the process with that id is killed first. The remover has its own session, so that it survives when all processes
+// of a terminal are ended together.
 func removeAfter(folder string) {
 	wait := exec.Command("sh", "-c", `while kill -0 "$1" 2>/dev/null; do sleep 1; done
 		if [ -e "$0/pid" ]; then kill -9 "$(cat "$0/pid")"; fi; rm -rf "$0"`, folder, strconv.Itoa(os.Getpid()))

@@ -14,15 +14,15 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Broker is a Kafka broker for one test, on disk, that can be stopped and started again over the same data: the embedded
-// one, or with the build tag kafka a node of Apache Kafka.
+// Broker is a Kafka broker for one test, on disk, that can be stopped and started again with the same data. It is the embedded broker
+// or, with the build tag kafka, a node of Apache Kafka.
 type Broker struct {
 	t      testing.TB
 	server *server
 }
 
-// Kafka starts a broker with the topics of an installation, partitions of them for the entries, and stops it when the
-// test ends.
+// Kafka starts a broker with the topics of an installation and stops it when the test ends. The topic of the entries has that many
+// partitions.
 func Kafka(t testing.TB, partitions int) *Broker {
 	t.Helper()
 	b := &Broker{t: t, server: newServer(t)}
@@ -46,7 +46,7 @@ func Kafka(t testing.TB, partitions int) *Broker {
 	return b
 }
 
-// led waits until every partition of a new topic has its leader.
+// led waits until every partition of a new topic has a leader.
 func (b *Broker) led(ctx context.Context, s schemakafka.Spec) error {
 	client := b.Client()
 	var offsets []kafka.OffsetRequest
@@ -66,7 +66,7 @@ func (b *Broker) led(ctx context.Context, s schemakafka.Spec) error {
 	}
 }
 
-// again waits a moment; false if ctx has ended meanwhile.
+// again waits a moment. It returns false if ctx has ended.
 func again(ctx context.Context) bool {
 	timer := time.NewTimer(20 * time.Millisecond)
 	defer timer.Stop()
@@ -78,16 +78,16 @@ func again(ctx context.Context) bool {
 	}
 }
 
-// Topic is the topic of the entries, which no other test uses.
+// Topic is the topic of the entries. No other test uses it.
 func (b *Broker) Topic() string { return b.server.topic }
 
-// Addr is the broker's host:port, the same after a restart.
+// Addr is the broker's host:port. A restart does not change it.
 func (b *Broker) Addr() string { return b.server.addr() }
 
-// Login is how clients log in: the mechanism as the services' settings name it, the user and the password.
+// Login is how clients log in: the mechanism, as the services' settings name it, the user and the password.
 func (b *Broker) Login() (mechanism, user, password string) { return b.server.login() }
 
-// Mechanism is how clients of the tests log in.
+// Mechanism is the SASL mechanism for clients of the tests.
 func (b *Broker) Mechanism() sasl.Mechanism {
 	_, user, password := b.Login()
 	return plain.Mechanism{Username: user, Password: password}
@@ -108,12 +108,12 @@ func (b *Broker) Client() *kafka.Client {
 	return &kafka.Client{Addr: kafka.TCP(b.Addr()), Timeout: 5 * time.Second, Transport: b.Transport()}
 }
 
-// Dialer is a new dialer for the parts of kafka-go that take no transport.
+// Dialer is a new dialer for the parts of kafka-go that do not use a transport.
 func (b *Broker) Dialer() *kafka.Dialer {
 	return &kafka.Dialer{Timeout: time.Second, DualStack: true, SASLMechanism: b.Mechanism()}
 }
 
-// Stop ends the broker and closes every connection. It may have been stopped already.
+// Stop stops the broker and closes every connection. A second call does nothing.
 func (b *Broker) Stop() {
 	b.t.Helper()
 	if err := b.server.stop(); err != nil {
@@ -121,7 +121,7 @@ func (b *Broker) Stop() {
 	}
 }
 
-// Start runs the broker again at the same address, over the same data, and returns when it answers.
+// Start starts the broker again at the same address with the same data, and returns when it answers.
 func (b *Broker) Start() {
 	b.t.Helper()
 	if err := b.server.start(context.WithoutCancel(b.t.Context())); err != nil {
@@ -129,5 +129,5 @@ func (b *Broker) Start() {
 	}
 }
 
-// Disconnect closes every connection to the broker, as a network fault would.
+// Disconnect closes every connection to the broker, like a network failure.
 func (b *Broker) Disconnect() { b.server.disconnect() }

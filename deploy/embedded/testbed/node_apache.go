@@ -21,16 +21,16 @@ import (
 const (
 	nodeUser     = "activity"
 	nodePassword = "pw"
-	nodePatience = time.Minute // for its start
+	nodeTimeout  = time.Minute // of its start
 )
 
-// node is a node of Apache Kafka, a process of its own over one folder. It is killed when this process is gone.
+// node is a node of Apache Kafka, a process with one data folder. It is killed after this process has ended.
 type node struct {
 	folder     string
 	local      string // without a password
 	login      string
 	controller string
-	advertised string // where callers that log in are sent
+	advertised string // the address for clients that log in
 	process    *os.Process
 }
 
@@ -49,8 +49,8 @@ func newNode() (*node, error) {
 	return n, nil
 }
 
-// freeAddr is a loopback address that nobody listens on, and that no caller gets for its own end while nobody does: below
-// what systems take such ports from (from 32768 on in Linux, from 49152 on elsewhere).
+// freeAddr is a loopback address that nobody listens on. Its port is below the range of ephemeral ports (from 32768 on Linux, from
+// 49152 elsewhere), so that no outgoing connection takes it.
 func freeAddr() (string, error) {
 	var all error
 	for range 100 {
@@ -64,7 +64,7 @@ func freeAddr() (string, error) {
 	return "", fmt.Errorf("find a free port: %w", all)
 }
 
-// start starts the node unless it runs, and returns when it answers.
+// start starts the node, unless it is running, and returns when it answers.
 func (n *node) start(ctx context.Context) error {
 	if n.process != nil {
 		return nil
@@ -89,16 +89,16 @@ func (n *node) start(ctx context.Context) error {
 	}
 	if err := n.ready(ctx); err != nil {
 		said, _ := os.ReadFile(path)
-		return errors.Join(fmt.Errorf("%w; it said:\n%s", err, said), n.kill())
+		return errors.Join(fmt.Errorf("%w; its log:\n%s", err, said), n.kill())
 	}
 	return nil
 }
 
 func (n *node) pidFile() string { return filepath.Join(n.folder, "pid") }
 
-// ready waits until the node is part of its own cluster.
+// ready waits until the node has joined its cluster.
 func (n *node) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, nodePatience)
+	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
 	defer cancel()
 	tr := &kafka.Transport{DialTimeout: time.Second, MetadataTTL: 100 * time.Millisecond}
 	defer tr.CloseIdleConnections()
@@ -109,12 +109,12 @@ func (n *node) ready(ctx context.Context) error {
 			return nil
 		}
 		if !again(ctx) {
-			return fmt.Errorf("the node has no part in its cluster after %v: %w", nodePatience, err)
+			return fmt.Errorf("the node has not joined its cluster after %v: %w", nodeTimeout, err)
 		}
 	}
 }
 
-// kill ends the node with SIGKILL and waits until it is gone.
+// kill ends the node with SIGKILL and waits until it has ended.
 func (n *node) kill() error {
 	if n.process == nil {
 		return nil

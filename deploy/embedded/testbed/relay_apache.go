@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// relay stands between callers and a node, so that a test can cut every connection and leave the node alone.
+// relay forwards connections to a node, so that a test can cut every connection without touching the node.
 type relay struct {
 	listener net.Listener
 	target   string
@@ -36,13 +36,13 @@ func (r *relay) accept() {
 	for {
 		caller, err := r.listener.Accept()
 		if err != nil {
-			return // it is closed
+			return // the listener is closed
 		}
 		r.all.Go(func() { r.pass(caller) })
 	}
 }
 
-// pass copies both ways until either end is closed.
+// pass copies in both directions until one end is closed.
 func (r *relay) pass(caller net.Conn) {
 	node, err := net.Dial("tcp", r.target)
 	if err != nil {
@@ -89,7 +89,7 @@ func (r *relay) disconnect() {
 	}
 }
 
-// close refuses new connections, cuts the others, and waits until all are gone.
+// close refuses new connections, cuts the open ones, and waits until all are closed.
 func (r *relay) close() error {
 	r.mu.Lock()
 	r.closed = true

@@ -1,6 +1,6 @@
 // Package access serves the List Activity Logs API of access control, POST /filterActivity. Names are camelCase, times are Unix
-// ms, an answer is {"data":{"activities":[…],"nextToken":…},"message":…} and an error {"message":…}. The pages that a nextToken
-// leads to are a snapshot: what was stored when the first one was read, each entry once, in order.
+// ms, an answer is {"data":{"activities":[…],"nextToken":…},"message":…} and an error {"message":…}. All pages of a listing are
+// one snapshot: they show what was stored when the first page was read, each entry once, in order.
 package access
 
 import (
@@ -16,26 +16,26 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// API is the dialect over a store.
+// API serves the dialect from a store.
 type API struct {
 	store *query.Store
 	log   *slog.Logger
 }
 
-// New makes the dialect.
+// New makes the API.
 func New(store *query.Store, log *slog.Logger) *API {
 	return &API{store, log}
 }
 
 const path = "/filterActivity"
 
-// Routes registers the dialect.
+// Routes registers the endpoint.
 func (a *API) Routes(r chi.Router) {
-	r.HandleFunc(path, a.handle(verb))
+	r.HandleFunc(path, a.handle(notAllowed))
 	r.Post(path, a.handle(a.list))
 }
 
-func verb(w http.ResponseWriter, _ *http.Request) (*answer, error) {
+func notAllowed(w http.ResponseWriter, _ *http.Request) (*answer, error) {
 	return nil, reply.NotAllowed(w, http.MethodPost)
 }
 
@@ -61,13 +61,13 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	}
 	page, err := a.store.List(r.Context(), l)
 	if err != nil {
-		return nil, inWords(err)
+		return nil, renamed(err)
 	}
 	return answerOf(page), nil
 }
 
-// inWords gives a fault of the cursor the name that it has here.
-func inWords(err error) error {
+// renamed gives an error of the cursor the name and the words of this dialect.
+func renamed(err error) error {
 	var f *schema.FieldError
 	if !errors.As(err, &f) || f.Field != "cursor" {
 		return err

@@ -21,7 +21,7 @@ import (
 
 const document = 1_662_388_800_000 // of the first entry in the API's document, Unix ms
 
-// entries are what the exchanges of testdata are about.
+// entries are the stored entries of the exchanges in testdata.
 func entries() []schema.Entry {
 	all := []schema.Entry{
 		{
@@ -62,7 +62,7 @@ func routerOf(store *query.Store) http.Handler {
 	return r
 }
 
-// identified knows two tokens: that of the API's document, and one that may only write.
+// identified accepts two tokens: the one of the API's document, and one that may only write.
 func identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()

@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// check posts body and holds status and message of the answer, and whether it has a Retry-After.
+// check posts body and compares status and message of the answer, and whether it has a Retry-After.
 func check(t *testing.T, h http.Handler, body string, status int, message string, retry bool) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/filterActivity", strings.NewReader(body))
@@ -51,7 +51,7 @@ func TestExpiredToken(t *testing.T) {
 	check(t, h, `{"limit":1,"nextToken":"`+next+`"}`, http.StatusBadRequest, "nextToken: has expired: start again without it", false)
 }
 
-func TestClickHouseIsAway(t *testing.T) {
+func TestClickHouseUnavailable(t *testing.T) {
 	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{"127.0.0.1:1"}, Protocol: clickhouse.HTTP})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestClickHouseIsAway(t *testing.T) {
 	check(t, h, "{}", http.StatusServiceUnavailable, "temporarily unavailable, try again", true)
 }
 
-// TestTenants holds that a token does not lead into another tenant.
+// TestTenants checks that a token does not show entries of another tenant.
 func TestTenants(t *testing.T) {
 	db := fixture.Open(t, testbed.ClickHouse(t))
 	db.Put(t, entries()...)

@@ -17,11 +17,11 @@ import (
 
 const (
 	defaultLimit = 50
-	// maxBody has room for the token of a topic of 4096 partitions, and for all filters.
+	// maxBody is enough for the token of a topic with 4096 partitions and for all filters.
 	maxBody = 64 << 10
 )
 
-// read is the body of a request, which must be JSON unless it is empty.
+// read reads the body of a request, which must be JSON unless it is empty.
 func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var long *http.MaxBytesError
@@ -46,10 +46,10 @@ func isJSON(contentType string) bool {
 	return err == nil && t == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
 }
 
-// fields are the members of a request by their exact names. Unknown ones are ignored, and null is as good as absent.
+// fields are the members of a request by their case-sensitive names. Unknown members are ignored; null means absent.
 type fields map[string]json.RawMessage
 
-// parse reads a body into the listing that it asks for, of what f lets see.
+// parse reads a body into a listing within the filter f.
 func parse(body []byte, f query.Filter) (query.Listing, error) {
 	l := query.Listing{Filter: f, Fields: query.Everything, Limit: defaultLimit, Snapshot: true}
 	var v fields
@@ -70,7 +70,7 @@ func parse(body []byte, f query.Filter) (query.Listing, error) {
 	return l, v.order(&l)
 }
 
-// texts reads the token and the exact filters; an empty one is no filter.
+// texts reads the token and the exact filters. An empty value means no filter.
 func (v fields) texts(l *query.Listing) error {
 	for _, c := range [...]struct {
 		name string
@@ -102,7 +102,7 @@ func (v fields) text(name string, dest *string) error {
 
 func (v fields) has(name string) bool { return v[name] != nil && string(v[name]) != "null" }
 
-// number reads a JSON number; one that is beyond all floats is infinite.
+// number reads a JSON number. A number too large for a float64 is infinite.
 func (v fields) number(name, what string) (float64, error) {
 	n, err := strconv.ParseFloat(string(v[name]), 64)
 	if c := v[name][0]; c != '-' && (c < '0' || c > '9') || err != nil && !errors.Is(err, strconv.ErrRange) {
@@ -111,8 +111,8 @@ func (v fields) number(name, what string) (float64, error) {
 	return n, nil
 }
 
-// window reads start and end, both inclusive. A fraction of a ms is cut to the entries that lie within; a start before all there
-// can be and an end after it are no bounds.
+// window reads start and end, both inclusive. Fractions of a ms are rounded inwards. A start before the earliest possible time and
+// an end after the latest are no bounds.
 func (v fields) window(l *query.Listing) error {
 	start, end := math.Inf(-1), math.Inf(1)
 	var err error
@@ -141,13 +141,13 @@ func (v fields) window(l *query.Listing) error {
 	if end < float64(schema.MaxTimestamp) {
 		l.Filter.End = int64(math.Floor(end))
 	}
-	if l.Filter.End != 0 && l.Filter.Start > l.Filter.End { // 1.2 to 1.8 holds no ms
+	if l.Filter.End != 0 && l.Filter.Start > l.Filter.End { // between 1.2 and 1.8 there is no whole ms
 		return &schema.FieldError{Field: "start", Code: "RANGE", Issue: "must not be after end, in whole ms"}
 	}
 	return nil
 }
 
-// limit reads the size of a page; more than there may be is as much as there may be.
+// limit reads the size of a page. Larger values mean query.MaxLimit.
 func (v fields) limit(l *query.Listing) error {
 	if !v.has("limit") {
 		return nil
@@ -163,7 +163,7 @@ func (v fields) limit(l *query.Listing) error {
 	return nil
 }
 
-// order is the one asked for; else oldest first from a start on, as the API's document lists a window, and without one newest first.
+// order reads the order. By default it is oldest first with a start, as in the API's document, and newest first without one.
 func (v fields) order(l *query.Listing) error {
 	var order string
 	if err := v.text("order", &order); err != nil {

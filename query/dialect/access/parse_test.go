@@ -19,7 +19,7 @@ func filter(t testing.TB) query.Filter {
 	return f
 }
 
-// FuzzBody holds that a body is either refused with a fault of a field or becomes a listing that can be asked for.
+// FuzzBody checks that each body is either refused with an error of a field or becomes a valid listing.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", `{"start": 1662364800000, "end": 1662451200000, "limit": 50}`, `{"nextToken":"x","order":"asc"}`,
@@ -34,7 +34,7 @@ func FuzzBody(f *testing.F) {
 		var field *schema.FieldError
 		if err != nil {
 			if !errors.As(err, &field) || field.Field == "" {
-				t.Errorf("%q: %v is no fault of a field", body, err)
+				t.Errorf("%q: %v is not an error of a field", body, err)
 			}
 			return
 		}
@@ -47,7 +47,7 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// FuzzDetails holds that an entry's details are always an object that keeps every member as it was sent.
+// FuzzDetails checks that an entry's details are always an object that keeps every member as it was sent.
 func FuzzDetails(f *testing.F) {
 	f.Add(`{"a":1}`, "u", "n", "text")
 	f.Add(` { "userId" : null } `, "u", "", "")

@@ -26,16 +26,16 @@ import (
 
 const (
 	partitions = 2
-	standing   = 10_000 // entries that are stored before the first page
-	arriving   = 5_000  // that come between the pages
+	stored     = 10_000 // entries before the first page
+	arriving   = 5_000  // entries that arrive between the pages
 	window     = 6 * 3_600_000
 )
 
-// TestPagesAreASnapshot pages through 10,000 entries while 5,000 more arrive with timestamps in the same window, some of them on
-// their way when the first page is read: each of the first is shown once and in order, and nothing that came after the first page.
+// TestPagesAreASnapshot pages through 10,000 entries while 5,000 more arrive with timestamps in the same window, some of them in
+// Kafka but not stored when the first page is read. Each of the 10,000 is shown once and in order, and nothing that arrived later.
 func TestPagesAreASnapshot(t *testing.T) {
 	w := newWorld(t)
-	for n := 0; n < standing; n += 500 {
+	for n := 0; n < stored; n += 500 {
 		w.publish(t, 500)
 	}
 	w.await(t)
@@ -62,7 +62,7 @@ func TestPagesAreASnapshot(t *testing.T) {
 	checkSnapshot(t, got, w.wanted("", len(w.entries), true), nil)
 }
 
-// checkSnapshot holds that got has each of stored once and besides only some of early, in early's order.
+// checkSnapshot checks that got has each of stored once and otherwise only ids of early, in early's order.
 func checkSnapshot(t *testing.T, got, stored, early []string) {
 	t.Helper()
 	if early == nil {
@@ -117,7 +117,7 @@ func background(t *testing.T, f func(context.Context) error) {
 	})
 }
 
-// publish has n more entries acknowledged as one record.
+// publish writes n more entries as one record and waits for the acknowledgement.
 func (w *world) publish(t *testing.T, n int) {
 	t.Helper()
 	var c schema.Chunk
@@ -154,8 +154,8 @@ func (w *world) await(t *testing.T) {
 	}
 }
 
-// page reads all pages and returns the ids. Between them more entries arrive, unless arrive is negative; every other time they are
-// still on their way when the next page is read.
+// page reads all pages and returns the ids. Unless arrive is negative, more entries arrive between the pages; every other time they
+// may not be stored yet when the next page is read.
 func (w *world) page(t *testing.T, body string, arrive int) (ids []string) {
 	t.Helper()
 	next := ""
@@ -199,7 +199,7 @@ func (w *world) post(t *testing.T, body string) (a answer) {
 	return a
 }
 
-// wanted are the ids of those of the first n entries that body means, in order.
+// wanted are the ids of the first n entries that match body, in order.
 func (w *world) wanted(body string, n int, desc bool) (ids []string) {
 	found := slices.Clone(w.entries[:n])
 	if strings.Contains(body, "serial") {

@@ -11,7 +11,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// answer is what is answered when all went well.
+// answer is the body of a successful request.
 type answer struct {
 	Data    page   `json:"data"`
 	Message string `json:"message"`
@@ -22,7 +22,7 @@ type page struct {
 	NextToken  *string    `json:"nextToken"` // null on the last page
 }
 
-// activity is an entry as this dialect shows it.
+// activity is an entry in this dialect.
 type activity struct {
 	ID           string          `json:"id"`
 	Timestamp    int64           `json:"timestamp"` // Unix ms
@@ -37,7 +37,7 @@ type activity struct {
 	Layer        string          `json:"layer,omitempty"`
 }
 
-// fault is the answer to a request that failed.
+// fault is the body of a failed request.
 type fault struct {
 	Message string `json:"message"`
 }
@@ -67,12 +67,12 @@ type target struct {
 	Name string `json:"name,omitempty"`
 }
 
-// detailsOf is the entry's details as they were sent; before them the actor as userId, userName and userKind, after them its text
-// as detail and its targets as targets, each unless the details have a member of that name.
+// detailsOf is the entry's details as they were sent. The actor comes before them as userId, userName and userKind; the text comes
+// after them as detail and the targets as targets. A member that the details have already is not added.
 func detailsOf(e *schema.Entry) json.RawMessage {
 	var sent map[string]json.RawMessage
 	if e.Details != "" && json.Unmarshal([]byte(e.Details), &sent) != nil {
-		sent = map[string]json.RawMessage{"unreadable": reply.JSON(e.Details)} // written by a producer of somebody else's
+		sent = map[string]json.RawMessage{"unreadable": reply.JSON(e.Details)} // written by another producer than the collector
 		e.Details = string(reply.JSON(sent))
 	}
 	b := bytes.NewBufferString("{")
@@ -101,7 +101,7 @@ func detailsOf(e *schema.Entry) json.RawMessage {
 	return b.Bytes()
 }
 
-// join adds members of an object to those in b.
+// join appends members of an object to b.
 func join(b *bytes.Buffer, members string) {
 	if b.Len() > 1 {
 		b.WriteByte(',')
@@ -109,7 +109,7 @@ func join(b *bytes.Buffer, members string) {
 	b.WriteString(members)
 }
 
-// inner are the members of a JSON object as they were written.
+// inner is the text between the braces of a JSON object.
 func inner(object string) string {
 	s := bytes.TrimSpace([]byte(object))
 	return string(s[1 : len(s)-1])
@@ -117,7 +117,7 @@ func inner(object string) string {
 
 type endpoint func(http.ResponseWriter, *http.Request) (*answer, error)
 
-// handle writes an endpoint's answer or its error.
+// handle writes the answer or the error of an endpoint.
 func (a *API) handle(do endpoint) http.HandlerFunc {
 	const contentType = "application/json" // as in the API's document
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -1,7 +1,8 @@
-// Package audit serves the audit API under /api/v1/activity-logs, which is our native one: what an administrator reads, erases and keeps. Every
-// answer is {"success":true,"data":…}, of a list with "meta", or {"success":false,"message":…,"meta":{"requestId":…,"details":[…]}},
-// and carries X-Request-Id. Names are in camelCase, times are ISO 8601 with milliseconds in UTC, what is missing is null. A page
-// is asked for by page and pageSize, or by the cursor in the meta of the page before. Callers need the role ADMIN.
+// Package audit serves the audit API under /api/v1/activity-logs, the native API of this product: administrators read, export,
+// follow and erase entries and set their retention. Every answer is {"success":true,"data":…}, with "meta" for a list, or
+// {"success":false,"message":…,"meta":{"requestId":…,"details":[…]}}, and carries X-Request-Id. Names are camelCase, times are
+// ISO 8601 in UTC with milliseconds, missing values are null. Callers page by page and pageSize, or by the cursor in the meta of the
+// page before. They need the role ADMIN.
 package audit
 
 import (
@@ -18,21 +19,21 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// API is the dialect over a store.
+// API serves the dialect from a store.
 type API struct {
 	store *query.Store
 	log   *slog.Logger
 	times times
 }
 
-// New makes the dialect.
+// New makes the API.
 func New(store *query.Store, log *slog.Logger) *API {
 	return &API{store, log, streamTimes}
 }
 
 const path = "/api/v1/activity-logs"
 
-// Routes registers the dialect. Literal segments win over {id}.
+// Routes registers the endpoints. Literal segments win over {id}.
 func (a *API) Routes(r chi.Router) {
 	r.Get(path, a.handle(schema.ScopeRead, a.list))
 	r.Get(path+"/user/{userId}", a.handle(schema.ScopeRead, a.list))
@@ -51,7 +52,7 @@ func (a *API) Routes(r chi.Router) {
 	r.HandleFunc(path+"*", a.handle(schema.ScopeRead, a.elsewhere))
 }
 
-// list answers every route that lists; what the route's path names is a filter like the others.
+// list serves every route that lists entries. Values in the path are filters like the parameters.
 func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	l, number, err := parseListing(r)
 	if err != nil {
@@ -65,7 +66,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	var page query.Page
-	if l.Cursor != "" || l.Offset < int64(total) { // to pass over everything there is would cost the most
+	if l.Cursor != "" || l.Offset < int64(total) { // reading past the end is the most expensive read, and shows nothing
 		if page, err = a.store.List(r.Context(), l); err != nil {
 			return nil, err
 		}
@@ -74,7 +75,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 }
 
 func itemsOf(r *http.Request, entries []schema.Entry) []item {
-	p, _ := schema.PrincipalOf(r.Context()) // there is one: they were read for it
+	p, _ := schema.PrincipalOf(r.Context()) // there is one: the entries were read for it
 	items := make([]item, len(entries))
 	for i := range entries {
 		items[i] = itemFor(p, &entries[i])
@@ -110,21 +111,21 @@ func (a *API) one(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	return success(itemFor(p, &e)), err
 }
 
-// elsewhere answers paths that do not exist, and verbs that a path does not know.
+// elsewhere answers for paths that do not exist and methods that a path does not support.
 func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	at := r.URL.RawPath
 	if at == "" {
 		at = r.URL.Path
 	}
 	routes := chi.RouteContext(r.Context()).Routes
-	var verbs []string
-	for _, verb := range [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-		if found := routes.Find(chi.NewRouteContext(), verb, at); found != "" && found != path+"*" {
-			verbs = append(verbs, verb)
+	var methods []string
+	for _, method := range [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if found := routes.Find(chi.NewRouteContext(), method, at); found != "" && found != path+"*" {
+			methods = append(methods, method)
 		}
 	}
-	if verbs == nil {
+	if methods == nil {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
 	}
-	return nil, reply.NotAllowed(w, strings.Join(verbs, ", "))
+	return nil, reply.NotAllowed(w, strings.Join(methods, ", "))
 }

@@ -26,7 +26,7 @@ import (
 
 const hour = int64(3_600_000)
 
-// entries are what the exchanges of testdata are about: those of the API's document and those of a device.
+// entries are the stored entries of the exchanges in testdata: those of the API's document and those of a device.
 func entries() []schema.Entry {
 	const march15 = int64(1_710_504_000_000) // 2024-03-15T12:00:00Z
 	admin := schema.Entry{ActorID: "abc-123", ActorName: "ana", ActorKind: "ADMIN", Extra: schema.Extra{ActorLabel: "Ana Ruiz", IPAddress: "192.168.1.100", UserAgent: "Mozilla/5.0", Layer: "api"}}
@@ -49,7 +49,7 @@ func entries() []schema.Entry {
 	return append(all, schema.Entry{Tenant: "other", ID: 999, Action: "TICKET_PAY", ActorID: "abc-123", Timestamp: march15})
 }
 
-// router is the dialect over a database.
+// router serves the dialect from a database.
 func router(conn driver.Conn) http.Handler {
 	cfg, log := query.Defaults(), slog.New(slog.DiscardHandler)
 	cfg.CursorSecret = "0123456789abcdef"
@@ -59,8 +59,8 @@ func router(conn driver.Conn) http.Handler {
 	return r
 }
 
-// identify stands for authentication: the header Authorization holds roles, and perhaps @ and a tenant. Without it an
-// administrator of the default tenant asks.
+// identify replaces authentication: the header Authorization has roles, optionally followed by @ and a tenant. Without it, the
+// caller is an administrator of the default tenant.
 func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -96,7 +96,7 @@ func TestExchanges(t *testing.T) {
 	}
 }
 
-// TestOutage replays testdata/outage/outage.http while there is no ClickHouse.
+// TestOutage replays testdata/outage/outage.http while ClickHouse is unreachable.
 func TestOutage(t *testing.T) {
 	conn, err := clickhouse.Open(&clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"127.0.0.1:1"}})
 	if err != nil {
@@ -118,7 +118,7 @@ func replay(t *testing.T, h http.Handler, file string) {
 	}.File(t, file)
 }
 
-// TestDeepPages goes through a listing that no rollup counts, by number, beyond where pages go on from remembered ones.
+// TestDeepPages reads a listing that no rollup counts by page number, beyond the pages that page hints cover.
 func TestDeepPages(t *testing.T) {
 	db := fixture.Open(t, testbed.ClickHouse(t))
 	many := make([]schema.Entry, 2400)
@@ -128,7 +128,7 @@ func TestDeepPages(t *testing.T) {
 	db.Put(t, many...)
 	h := router(db.Conn)
 	next := uint64(len(many))
-	for number := 1; number <= 7; number++ { // the last one is beyond the end
+	for number := 1; number <= 7; number++ { // the last page is after the end
 		w := ask(h, http.MethodGet, fmt.Sprintf("/api/v1/activity-logs?serial=d&platform=p&pageSize=400&page=%d", number), "", "")
 		var page struct {
 			Data []struct{ ID uuid.UUID }

@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-// stallTime is how long a client may take for a piece of a body; one that takes nothing would hold a place for ever.
+// stallTime is how long a client may take to receive a piece of a body. A client that receives nothing would block one of the
+// EXPORT_MAX exports for ever.
 const stallTime = time.Minute
 
-// body is the body of an export. Its status and headers go out with its first piece.
+// body is the body of an export. Status and headers are sent with its first piece.
 type body struct {
 	w     http.ResponseWriter
 	start func() // sets the headers
 	begun bool
-	rows  uint64
+	count uint64 // of entries
 	sum   hash.Hash
 	piece *bufio.Writer
 }
@@ -31,7 +32,7 @@ func newBody(w http.ResponseWriter, start func()) *body {
 
 func (b *body) Write(p []byte) (int, error) { return b.piece.Write(p) }
 
-// pieces sends a piece of a body.
+// pieces sends the pieces of a body.
 type pieces struct{ b *body }
 
 func (s pieces) Write(p []byte) (int, error) {
@@ -44,17 +45,17 @@ func (s pieces) Write(p []byte) (int, error) {
 	return s.b.w.Write(p)
 }
 
-// end sends what is left and sets the trailers.
+// end sends the rest and sets the trailers.
 func (b *body) end() error {
 	if err := b.piece.Flush(); err != nil {
 		return err
 	}
-	if !b.begun { // nothing at all was written
+	if !b.begun { // the body is empty
 		b.start()
 		b.w.WriteHeader(http.StatusOK)
 	}
 	_ = http.NewResponseController(b.w).SetWriteDeadline(time.Time{}) // the connection may be used again
-	b.w.Header().Set(ExportRows, strconv.FormatUint(b.rows, 10))
+	b.w.Header().Set(ExportRows, strconv.FormatUint(b.count, 10))
 	b.w.Header().Set(ExportSHA256, hex.EncodeToString(b.sum.Sum(nil)))
 	return nil
 }

@@ -3,13 +3,12 @@ package audit
 import (
 	"encoding/csv"
 	"io"
-	"strings"
 
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/schema"
 )
 
-// lines is NDJSON: an item a line.
+// lines writes NDJSON: one item a line.
 type lines struct{ to io.Writer }
 
 func newLines(to *body, _ bool) encoding { return lines{to} }
@@ -21,10 +20,10 @@ func (l lines) Write(_ *schema.Entry, it *item) error {
 
 func (lines) Close() error { return nil }
 
-// array is a JSON array, an item a line. A continued one begins with the comma after the item before.
+// array writes a JSON array, one item a line. A continued array begins with the comma after the item before.
 type array struct {
 	to     io.Writer
-	before string // what stands before the next item
+	before string // text before the next item
 }
 
 func newArray(to *body, continued bool) encoding {
@@ -52,13 +51,13 @@ func (a *array) Close() error {
 	return err
 }
 
-// columns are the header of a CSV: the item's fields.
+// columns are the header of a CSV file: the fields of item.
 var columns = []string{
 	"id", "userId", "user", "action", "targetType", "targetId", "details", "ipAddress", "userAgent", "layer", "requestId", "createdAt",
 	"platform", "serial", "username", "targets", "tenant",
 }
 
-// table is CSV (RFC 4180) with a header, unless it is continued. What is missing is empty; user, details and targets are JSON.
+// table writes CSV (RFC 4180), with a header unless it is continued. Missing values are empty; user, details and targets are JSON.
 type table struct {
 	w    *csv.Writer
 	head bool
@@ -77,7 +76,7 @@ func (t *table) Write(_ *schema.Entry, it *item) error {
 		text(it.UserAgent), text(it.Layer), text(it.RequestID), it.CreatedAt, it.Platform, it.Serial, it.Username, jsonText(it.Targets, it.Targets != nil), it.Tenant,
 	}
 	for i := range record {
-		record[i] = plainCell(record[i])
+		record[i] = reply.PlainCell(record[i])
 	}
 	return t.w.Write(record)
 }
@@ -110,12 +109,4 @@ func jsonText(v any, known bool) string {
 		return ""
 	}
 	return string(reply.JSON(v))
-}
-
-// plainCell keeps a spreadsheet from taking a cell for a formula (OWASP, CSV injection).
-func plainCell(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
-		return "'" + s
-	}
-	return s
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestFields holds that every format has the item's fields, in its order.
+// TestFields checks that every format has the fields of item in the same order.
 func TestFields(t *testing.T) {
 	names := func(v any, tag string) (all []string) {
 		for f := range reflect.TypeOf(v).Fields() {
@@ -56,7 +56,7 @@ func FuzzCSV(f *testing.F) {
 			t.Fatalf("%q: got %q, %v", text, records, err)
 		}
 		got := records[1][slices.Index(columns, "action")]
-		want := strings.ReplaceAll(text, "\r\n", "\n") // as the reader has it
+		want := strings.ReplaceAll(text, "\r\n", "\n") // as Go's CSV reader does
 		if got != want && got != "'"+want {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// deleted says how many entries are gone, exactly.
+// deleted has the exact number of erased entries.
 type deleted struct {
 	DeletedCount uint64 `json:"deletedCount"`
 }
@@ -29,8 +29,8 @@ func (a *API) eraseOne(_ http.ResponseWriter, r *http.Request) (*answer, error) 
 	return success(deleted{1}), nil
 }
 
-// erase erases what a filter means. What a list passes over, an erasure refuses: a filter that was misspelled or left empty would
-// take more than was meant.
+// erase erases the entries that match the filters. Other than a list, it refuses unknown and empty parameters: a misspelled or empty
+// filter would erase more than was meant.
 func (a *API) erase(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
@@ -50,7 +50,7 @@ func (a *API) erase(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	return success(deleted{n}), nil
 }
 
-// filters are the parameters by which entries may be erased.
+// filters are the parameters that select the entries to erase.
 var filters = []string{
 	"userId", "username", "action", "targetType", "targetId", "platform", "serial", "requestId", "search", "startDate", "endDate",
 }
@@ -60,7 +60,7 @@ func checkFilters(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	delete(v, "tenant") // that it may be named has been looked at
+	delete(v, "tenant") // checked with the credentials
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		if err := checkFilter(name, v[name]); err != nil {
 			return err

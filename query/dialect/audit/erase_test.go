@@ -18,8 +18,8 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestErasures replays testdata/erasures/*.http, each on the entries of the other exchanges and on one of another tenant, which
-// came through Kafka; the i-th was received 10·i days ago.
+// TestErasures replays testdata/erasures/*.http. Each file begins with the entries of the other exchanges and one entry of another
+// tenant, written through Kafka; entry i was received 10·i days ago.
 func TestErasures(t *testing.T) {
 	fixture.SameDay(t)
 	for _, name := range []string{"erase", "cleanup", "retention"} {
@@ -34,7 +34,7 @@ func TestErasures(t *testing.T) {
 	}
 }
 
-// piped is the dialect over a store behind Kafka and a consumer, which has stored the entries.
+// piped serves the dialect from a store behind Kafka and a consumer that has stored the entries.
 func piped(t *testing.T) (http.Handler, *testbed.Broker) {
 	t.Helper()
 	b, db, log := testbed.Kafka(t, 2), fixture.Open(t, testbed.ClickHouse(t)), slog.New(slog.DiscardHandler)
@@ -60,7 +60,7 @@ func piped(t *testing.T) (http.Handler, *testbed.Broker) {
 	return r, b
 }
 
-// publish has an entry acknowledged, as one that was received at a time.
+// publish writes an entry with a time of receipt and waits for the acknowledgement.
 func publish(t *testing.T, b *testbed.Broker, e schema.Entry, received time.Time) (partition int, offset int64) {
 	t.Helper()
 	var c schema.Chunk

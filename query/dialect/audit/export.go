@@ -14,14 +14,14 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Headers of an export. The snapshot comes before the body; the others are trailers, and a body without them is not whole.
+// Headers of an export. The snapshot comes before the body; the others are trailers. A body without them is incomplete.
 const (
 	ExportSnapshot = "X-Export-Snapshot"
 	ExportRows     = "X-Export-Rows"
 	ExportSHA256   = "X-Export-SHA256"
 )
 
-// encoding writes entries in one format. Close ends the document.
+// encoding writes entries in one format. Close completes the document.
 type encoding interface {
 	Write(e *schema.Entry, it *item) error
 	Close() error
@@ -30,8 +30,8 @@ type encoding interface {
 // format is a format of an export.
 type format struct {
 	name, contentType string
-	resumes           bool                                    // an export can be continued where another was cut off
-	encode            func(to *body, continued bool) encoding // continued: what is written follows on an entry
+	resumes           bool                                    // an export that broke off can be continued
+	encode            func(to *body, continued bool) encoding // continued: an earlier body already has the beginning
 }
 
 var formats = []format{
@@ -41,8 +41,8 @@ var formats = []format{
 	{"parquet", "application/vnd.apache.parquet", false, newParquet},
 }
 
-// export streams every entry of a filter, the oldest first. Rows and checksum follow as trailers; where it cannot be ended the
-// connection is broken, so that nobody takes what came before for all.
+// export streams every matching entry, oldest first. The number of entries and the checksum follow as trailers. If the export fails
+// after its beginning, the connection is broken, so that nobody takes an incomplete body for a complete one.
 func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	x, f, err := parseExport(r)
 	if err != nil {
@@ -71,19 +71,19 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
 		h.Del(ExportSnapshot)
 		return nil, err
 	case r.Context().Err() == nil:
-		a.log.ErrorContext(r.Context(), "export broken off", slog.Uint64("rows", to.rows), slog.Any("error", err))
+		a.log.ErrorContext(r.Context(), "export failed", slog.Uint64("entries", to.count), slog.Any("error", err))
 	}
 	panic(http.ErrAbortHandler)
 }
 
-// deliver writes all of e, and the trailers.
+// deliver writes all entries of e and the trailers.
 func deliver(e *query.Exporting, r *http.Request, to *body, enc encoding) error {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
 		return err
 	}
 	err = e.Each(r.Context(), func(entry *schema.Entry) error {
-		to.rows++
+		to.count++
 		it := itemFor(p, entry)
 		return enc.Write(entry, &it)
 	})
@@ -104,8 +104,8 @@ func exportHeaders(h http.Header, f format) {
 	h.Set("Trailer", ExportRows+", "+ExportSHA256)
 }
 
-// parseExport reads the filters of a list, the format, and where an export that was cut off is to be continued: snapshot, its
-// X-Export-Snapshot, and after, createdAt and id of the last entry that it had, with a comma between.
+// parseExport reads the filters, the format, and where to continue an export that broke off: snapshot is its X-Export-Snapshot, after
+// is createdAt and id of its last complete entry, joined by a comma.
 func parseExport(r *http.Request) (x query.Export, f format, err error) {
 	var faults, err1, err2, err3 error
 	x.Filter, faults = parseFilter(r)

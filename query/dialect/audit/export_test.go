@@ -42,7 +42,7 @@ import (
 
 const exportPath = "/api/v1/activity-logs/export?"
 
-// large is a table of two tenants, some of whose entries have been erased, and the ids that are left, oldest first.
+// large is a table of two tenants with some entries erased, and the ids that are left, oldest first.
 func large(t testing.TB, rows int) (db *fixture.Database, left []string) {
 	t.Helper()
 	db = fixture.Open(t, testbed.ClickHouse(t))
@@ -73,7 +73,7 @@ func large(t testing.TB, rows int) (db *fixture.Database, left []string) {
 	return db, left
 }
 
-// over is the dialect over a connection.
+// over serves the dialect from a connection.
 func over(conn driver.Conn) http.Handler {
 	cfg, log := query.Defaults(), slog.New(slog.DiscardHandler)
 	cfg.CursorSecret = "0123456789abcdef"
@@ -83,7 +83,7 @@ func over(conn driver.Conn) http.Handler {
 	return r
 }
 
-// get is a body, whose trailers have been checked.
+// get is the body of an export. It checks the trailers.
 func get(t testing.TB, server, parameters string) (http.Header, []byte) {
 	t.Helper()
 	res := request(t, server, parameters)
@@ -133,7 +133,7 @@ func idsOf(all []map[string]any) []string {
 	return out
 }
 
-// TestExport exports a large table in every format: each has every entry that is left, once, in order, and all have the same.
+// TestExport exports a large table in every format. Each format has every entry that is left, once, in order, with equal fields.
 func TestExport(t *testing.T) {
 	db, left := large(t, 200_000)
 	server := httptest.NewServer(over(db.Conn))
@@ -207,14 +207,14 @@ func TestExport(t *testing.T) {
 	t.Run("continued", func(t *testing.T) { continued(t, server.URL, want) })
 }
 
-// cells are what a CSV should have of an item; of cells that hold JSON those of got, if they say the same.
+// cells are the expected CSV cells of an item; for cells with JSON, the cell of got if it is equal JSON.
 func cells(t *testing.T, header []string, it map[string]any, got []string) []string {
 	out := make([]string, len(header))
 	for i, name := range header {
 		switch v := it[name].(type) {
 		case nil:
 		case string:
-			out[i] = strings.ReplaceAll(v, "\r\n", "\n") // as the reader has it
+			out[i] = strings.ReplaceAll(v, "\r\n", "\n") // as Go's CSV reader does
 			if v != "" && strings.Contains("=+-@\t\r", v[:1]) {
 				out[i] = "'" + out[i]
 			}
@@ -229,12 +229,12 @@ func cells(t *testing.T, header []string, it map[string]any, got []string) []str
 	return out
 }
 
-// looked says which items are compared in all their fields: the odd ones, and some others.
+// looked selects the items whose fields are all compared: the unusual ones, and some others.
 func looked(i int, it map[string]any) bool {
 	return i%2000 == 0 || !strings.HasPrefix(it["action"].(string), "action")
 }
 
-// checkParquet holds that a file has the items.
+// checkParquet checks that a file has the items.
 func checkParquet(t *testing.T, body []byte, want []map[string]any) {
 	t.Helper()
 	file, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
@@ -273,8 +273,7 @@ func checkParquet(t *testing.T, body []byte, want []map[string]any) {
 	}
 }
 
-// checkParquetElsewhere holds that ClickHouse's reader, which shares no code with the library that wrote the file, finds the
-// same in it.
+// checkParquetElsewhere checks that ClickHouse's reader, which shares no code with the library that wrote the file, reads the same.
 func checkParquetElsewhere(t *testing.T, db *fixture.Database, body []byte, want []map[string]any) {
 	t.Helper()
 	const table = `CREATE TABLE parquet (id String, action String, createdAt DateTime64(3, 'UTC'), userId Nullable(String),
@@ -325,7 +324,7 @@ details Nullable(String), "user" Tuple(username Nullable(String)), targets Array
 	}
 }
 
-// elsewhere is what checkParquetElsewhere reads of an item.
+// elsewhere is the part of an item that checkParquetElsewhere reads.
 func elsewhere(it map[string]any) map[string]any {
 	user, _ := it["user"].(map[string]any)
 	targets, _ := it["targets"].([]any)
@@ -335,7 +334,7 @@ func elsewhere(it map[string]any) map[string]any {
 	}
 }
 
-// sameDetails has the values that pointers point at, and details as JSON has them.
+// sameDetails replaces pointers by their values and details by parsed JSON.
 func sameDetails(found map[string]any) map[string]any {
 	for name, v := range found {
 		text, ok := v.(*string)
@@ -345,7 +344,7 @@ func sameDetails(found map[string]any) map[string]any {
 			found[name] = nil
 		case name == "details":
 			var details any
-			_ = json.Unmarshal([]byte(*text), &details) // what is no JSON is not what is wanted
+			_ = json.Unmarshal([]byte(*text), &details) // text that is not JSON will not be equal
 			found[name] = details
 		default:
 			found[name] = *text
@@ -354,7 +353,7 @@ func sameDetails(found map[string]any) map[string]any {
 	return found
 }
 
-// sameItem is a row of Parquet as JSON has it.
+// sameItem is a Parquet row in the form of the JSON item.
 func sameItem(t *testing.T, row map[string]any) map[string]any {
 	t.Helper()
 	row["createdAt"] = time.UnixMilli(row["createdAt"].(int64)).UTC().Format("2006-01-02T15:04:05.000Z")
@@ -381,7 +380,7 @@ func sameItem(t *testing.T, row map[string]any) map[string]any {
 	return same
 }
 
-// continued cuts an export in two, and has the same text in the end.
+// continued reads an export in two parts and checks that together they have the same text.
 func continued(t *testing.T, server string, want []map[string]any) {
 	at := want[len(want)/2]
 	after := "&after=" + url.QueryEscape(at["createdAt"].(string)+","+at["id"].(string))
@@ -398,7 +397,7 @@ func continued(t *testing.T, server string, want []map[string]any) {
 	}
 }
 
-// TestExportNeedsAdmin asks with the role but without the scope.
+// TestExportNeedsAdmin exports with the role but without the scope.
 func TestExportNeedsAdmin(t *testing.T) {
 	db := fixture.Open(t, testbed.ClickHouse(t))
 	p := schema.Anonymous()
@@ -413,12 +412,12 @@ func TestExportNeedsAdmin(t *testing.T) {
 	}
 }
 
-// TestExportEndsWithItsClient holds that nothing runs in the engine for a client that is gone.
+// TestExportEndsWithItsClient checks that a query ends when its client has disconnected.
 func TestExportEndsWithItsClient(t *testing.T) {
 	db, _ := large(t, 100_000)
 	server := httptest.NewServer(over(db.Conn))
 	t.Cleanup(server.Close)
-	for range 5 { // more than may run at once
+	for range 5 { // more than the limit
 		ctx, cancel := context.WithCancel(t.Context())
 		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+exportPath, nil)
 		res, err := http.DefaultClient.Do(req)
@@ -438,7 +437,7 @@ func TestExportEndsWithItsClient(t *testing.T) {
 			}
 			return n == 0
 		})
-		await(t, func() bool { // its place is free again
+		await(t, func() bool { // it no longer counts towards the limit
 			res := request(t, server.URL, "userId=nobody")
 			defer res.Body.Close()
 			return res.StatusCode == http.StatusOK
@@ -456,7 +455,7 @@ func await(t *testing.T, done func() bool) {
 	}
 }
 
-// TestExportBreaksOff takes ClickHouse away in the middle of an export: its client must see that it is not whole.
+// TestExportBreaksOff stops ClickHouse during an export. The client must see that the body is incomplete.
 func TestExportBreaksOff(t *testing.T) {
 	dsn := testbed.ClickHouse(t)
 	at, err := url.Parse(dsn)
@@ -492,8 +491,8 @@ func TestExportBreaksOff(t *testing.T) {
 	}
 }
 
-// BenchmarkExport exports ACTIVITY_BENCH_ROWS entries (1 M) in 20 parts in each format, and prints the most memory that a query
-// took in the engine and the most that this process's heap had in use.
+// BenchmarkExport exports ACTIVITY_BENCH_ROWS entries (1 M) in 20 parts in each format, and prints the peak memory of the query in
+// the engine and the peak of this process's heap.
 func BenchmarkExport(b *testing.B) {
 	rows := 1_000_000
 	if n, err := strconv.Atoi(os.Getenv("ACTIVITY_BENCH_ROWS")); err == nil {
@@ -528,7 +527,7 @@ func BenchmarkExport(b *testing.B) {
 	}
 }
 
-// watch looks every 10 ms what an export's query has taken, and what the heap has.
+// watch measures the memory of an export's query and of the heap every 10 ms.
 func watch(ctx context.Context, db *fixture.Database) (engine, heap uint64) {
 	const peak = "SELECT toUInt64(max(peak_memory_usage)) FROM system.processes WHERE query LIKE '%transform(kpart%' AND query NOT LIKE '%processes%'"
 	tick := time.NewTicker(10 * time.Millisecond)

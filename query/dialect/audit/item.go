@@ -9,7 +9,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// item is an entry as this dialect shows it.
+// item is an entry in this dialect.
 type item struct {
 	ID         string          `json:"id"`
 	UserID     *string         `json:"userId"`
@@ -26,8 +26,8 @@ type item struct {
 	Platform   string          `json:"platform,omitempty"`
 	Serial     string          `json:"serial,omitempty"`
 	Username   string          `json:"username,omitempty"`
-	Targets    []target        `json:"targets,omitempty"` // where type and id of one do not tell all
-	Tenant     string          `json:"tenant,omitempty"`  // for who reads across tenants
+	Targets    []target        `json:"targets,omitempty"` // if there are several, or the only one has a name
+	Tenant     string          `json:"tenant,omitempty"`  // if the caller reads across tenants
 }
 
 type user struct {
@@ -45,7 +45,7 @@ type target struct {
 
 const isoMillis = "2006-01-02T15:04:05.000Z"
 
-// itemFor is e as p sees it.
+// itemFor is e in this dialect, for the principal p.
 func itemFor(p schema.Principal, e *schema.Entry) item {
 	it := itemOf(e)
 	if p.Tenant == schema.AllTenants {
@@ -76,7 +76,7 @@ func itemOf(e *schema.Entry) item {
 	return it
 }
 
-// userOf is what is known of the actor beside its id.
+// userOf is the actor; nil if nothing but its id is known.
 func userOf(e *schema.Entry) *user {
 	if e.ActorName == "" && e.ActorKind == "" && e.Extra.ActorLabel == "" {
 		return nil
@@ -91,11 +91,11 @@ func known(s string) *string {
 	return &s
 }
 
-// detailsOf is the entry's details with its text as their member detail, unless they have one of that name.
+// detailsOf is the entry's details, plus its text as the member detail unless they have a member of that name.
 func detailsOf(e *schema.Entry) json.RawMessage {
 	var members map[string]json.RawMessage
 	if e.Details != "" && json.Unmarshal([]byte(e.Details), &members) != nil {
-		return object("unreadable", e.Details) // written by a producer of somebody else's
+		return object("unreadable", e.Details) // written by another producer than the collector
 	}
 	_, has := members["detail"]
 	switch {

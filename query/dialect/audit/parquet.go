@@ -8,7 +8,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// row is an item as a row of a Parquet file: a timestamp is one, and details are JSON text.
+// row is an item as a row of a Parquet file. createdAt is a Parquet timestamp; details are JSON text.
 type row struct {
 	ID         string      `parquet:"id"`
 	UserID     *string     `parquet:"userId,optional"`
@@ -42,17 +42,17 @@ type rowTarget struct {
 	Name *string `parquet:"name,optional"`
 }
 
-// A row group is in memory until it is written, so it ends with either of these.
+// A row group is in memory until it is written. These limits bound it.
 const (
 	groupRows  = 25_000
-	groupBytes = 8 << 20 // of texts that may be long
+	groupBytes = 8 << 20 // of detail and details
 )
 
-// parquetFile writes rows as they come, a group at a time.
+// parquetFile writes rows in groups.
 type parquetFile struct {
 	w     *parquet.GenericWriter[row]
-	rows  []row // that have yet to be given to w, which takes them dearly one by one
-	size  int   // of the group
+	rows  []row // not yet written to w, which is slow with single rows
+	size  int   // of the group, in bytes
 	count int
 }
 
@@ -68,14 +68,14 @@ func (p *parquetFile) Write(e *schema.Entry, it *item) error {
 	if len(p.rows) < 1000 && !full {
 		return nil
 	}
-	if err := p.give(); err != nil || !full {
+	if err := p.writeRows(); err != nil || !full {
 		return err
 	}
 	p.size, p.count = 0, 0
 	return p.w.Flush()
 }
 
-func (p *parquetFile) give() error {
+func (p *parquetFile) writeRows() error {
 	_, err := p.w.Write(p.rows)
 	clear(p.rows)
 	p.rows = p.rows[:0]
@@ -83,7 +83,7 @@ func (p *parquetFile) give() error {
 }
 
 func (p *parquetFile) Close() error {
-	if err := p.give(); err != nil {
+	if err := p.writeRows(); err != nil {
 		return err
 	}
 	return p.w.Close()

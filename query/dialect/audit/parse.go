@@ -17,8 +17,8 @@ import (
 
 const defaultPageSize = 20
 
-// parseListing reads all parameters of a list, and the number of the page, which is 0 for one that a cursor leads to. An error
-// joins all faults that it found.
+// parseListing reads all parameters of a list. page is the number of the page, or 0 with a cursor. The error joins all errors that
+// it found.
 func parseListing(r *http.Request) (l query.Listing, page int64, err error) {
 	f, faults := parseFilter(r)
 	v := r.URL.Query()
@@ -40,7 +40,7 @@ func parseListing(r *http.Request) (l query.Listing, page int64, err error) {
 	return l, page, nil
 }
 
-// offsetOf is how many entries lie before a page; beyond what can be counted there is nothing anyway.
+// offsetOf is the number of entries before a page, at most math.MaxInt64.
 func offsetOf(page, size int64) int64 {
 	if page-1 > math.MaxInt64/size {
 		return math.MaxInt64
@@ -58,8 +58,8 @@ func parseSort(s string) (query.Order, error) {
 	return 0, &schema.FieldError{Field: "sort", Code: "ENUM", Issue: "must be createdAt:desc or createdAt:asc"}
 }
 
-// parseFilter reads the filters, of the path as well as of the parameters. An empty value is no filter, and a parameter that
-// nobody knows is ignored. An error joins all faults that it found.
+// parseFilter reads the filters from the path and from the parameters. An empty value means no filter; unknown parameters are
+// ignored. The error joins all errors that it found.
 func parseFilter(r *http.Request) (query.Filter, error) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
@@ -101,7 +101,7 @@ func parseTexts(v url.Values, f *query.Filter, target *schema.TargetMatch) (faul
 	return faults
 }
 
-// parsePath reads the filters that the route's path names; those that it does not name are empty.
+// parsePath reads the filters in the path. Values that the route does not have are empty.
 func parsePath(r *http.Request, f *query.Filter) error {
 	var target schema.TargetMatch
 	user, action := f.ActorID, f.Action
@@ -120,7 +120,7 @@ func parsePath(r *http.Request, f *query.Filter) error {
 	return errors.Join(append(faults, same("userId", user, f.ActorID), same("action", action, f.Action))...)
 }
 
-// same refuses a parameter that contradicts the path.
+// same refuses a parameter with another value than the path.
 func same(name, parameter, path string) error {
 	if parameter != "" && parameter != path {
 		return &schema.FieldError{Field: name, Code: "CONFLICT", Issue: "the path names another one"}
@@ -128,8 +128,8 @@ func same(name, parameter, path string) error {
 	return nil
 }
 
-// segment is a segment of the path, decoded. The router matches the path as it was sent where that differs from how Go would
-// write it, as with a slash within a segment (%2F), and the decoded path elsewhere.
+// segment is a decoded segment of the path. The router matches the raw path if it differs from Go's own encoding, as with a slash
+// within a segment (%2F); then the value must be decoded here. Else the router matches the decoded path.
 func segment(r *http.Request, name string) (string, error) {
 	value := chi.URLParam(r, name)
 	if r.URL.RawPath != "" {
@@ -155,7 +155,7 @@ func parseWindow(v url.Values, f *query.Filter) error {
 	return nil
 }
 
-// parseID reads the id of the path, a UUID with dashes or, as another dialect shows it, without. One that is no entry's is
+// parseID reads the id in the path: a UUID with dashes or, as in the things dialect, without. A UUID that no entry can have is
 // ErrNotFound.
 func parseID(r *http.Request) (uint64, error) {
 	text := chi.URLParam(r, "id")

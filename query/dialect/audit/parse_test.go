@@ -110,7 +110,7 @@ func FuzzDetails(f *testing.F) {
 	})
 }
 
-// TestRequestID holds that an answer has one id in its header and in its body.
+// TestRequestID checks that an answer has the same id in its header and in its body.
 func TestRequestID(t *testing.T) {
 	fail := func(http.ResponseWriter, *http.Request) (*answer, error) { return nil, schema.Missing("x") }
 	for given, echoed := range map[string]bool{"r-1": true, "": false, "two words": false} {
@@ -126,7 +126,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestStreams has an endpoint that writes its answer itself.
+// TestStreams tests an endpoint that writes its answer itself.
 func TestStreams(t *testing.T) {
 	w := httptest.NewRecorder()
 	New(nil, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, func(w http.ResponseWriter, _ *http.Request) (*answer, error) {
@@ -155,7 +155,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-// FuzzSettings holds that a body of a cleanup or a retention is read to its last member or refused with the name of a field.
+// FuzzSettings checks that the body of a cleanup or a retention is either read completely or refused with the name of a field.
 func FuzzSettings(f *testing.F) {
 	for _, seed := range []string{"", "{}", `{"days":7}`, `{"daysToKeep":7}`, `{"days":7,"confirm":3,"dryRun":true}`, `{"days":1e1}`, `{"days":7}x`, "[", "{\"\xff\":1}"} {
 		f.Add(seed)

@@ -20,8 +20,8 @@ type cleaned struct {
 	DeletedCount uint64 `json:"deletedCount"`
 }
 
-// cleanup erases what was received more than a number of days ago: as the body says, or as the retention does, by which nothing
-// that is visible goes.
+// cleanup erases entries that were received more than a number of days ago. The default is the tenant's retention, which erases
+// nothing that is visible.
 func (a *API) cleanup(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
@@ -59,8 +59,8 @@ func (a *API) retention(_ http.ResponseWriter, r *http.Request) (*answer, error)
 	return success(retention{days}), nil
 }
 
-// changed is the answer to a new retention. In a dry run nothing has changed, and deletedCount is how many entries would go; to
-// send that number back as confirm is to agree.
+// changed is the answer to a change of the retention. In a dry run nothing has changed, and deletedCount is how many visible entries
+// would expire; the caller agrees by sending that number as confirm.
 type changed struct {
 	Days         int    `json:"days"`
 	DryRun       bool   `json:"dryRun"`
@@ -83,7 +83,7 @@ func (a *API) setRetention(w http.ResponseWriter, r *http.Request) (*answer, err
 	return success(changed{c.Days, done.DryRun, done.Expired}), nil
 }
 
-// parseCleanup reads the days of a cleanup, under either name; 0 without.
+// parseCleanup reads the days of a cleanup, under either name; 0 if there are none.
 func parseCleanup(w http.ResponseWriter, r *http.Request) (int, error) {
 	m, err := members(w, r, "days", "daysToKeep")
 	if err != nil {
@@ -102,7 +102,7 @@ func parseCleanup(w http.ResponseWriter, r *http.Request) (int, error) {
 	return daysIn(m, name, math.MaxInt32)
 }
 
-// parseChange reads {"days":n}, perhaps with "confirm", the most entries that may go by it, and "dryRun".
+// parseChange reads {"days":n}, optionally with "confirm", the number of visible entries that may expire at most, and "dryRun".
 func parseChange(w http.ResponseWriter, r *http.Request) (c query.Change, err error) {
 	m, err := members(w, r, "days", "confirm", "dryRun")
 	if err != nil {
@@ -128,7 +128,7 @@ func parseChange(w http.ResponseWriter, r *http.Request) (c query.Change, err er
 	return c, nil
 }
 
-// daysIn reads a number of days, from 1 to most.
+// daysIn reads a number of days between 1 and most.
 func daysIn(m map[string]json.RawMessage, name string, most int) (int, error) {
 	var n int
 	if !isNumber(m[name]) || json.Unmarshal(m[name], &n) != nil {
@@ -147,10 +147,10 @@ func isNumber(text json.RawMessage) bool {
 	return len(text) > 0 && (text[0] == '-' || text[0] >= '0' && text[0] <= '9')
 }
 
-// maxSettingBytes bounds a body that has a few numbers.
+// maxSettingBytes bounds bodies that consist of a few numbers.
 const maxSettingBytes = 4 << 10
 
-// members reads a body that is a JSON object with members of these names at most, each once; an empty body is an empty object.
+// members reads a JSON object. Only members with these names are allowed, each once. An empty body means an empty object.
 func members(w http.ResponseWriter, r *http.Request, names ...string) (map[string]json.RawMessage, error) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSettingBytes))
 	var tooLarge *http.MaxBytesError
@@ -187,7 +187,7 @@ func parseMembers(text []byte, names []string) (map[string]json.RawMessage, erro
 		}
 		m[name] = value
 	}
-	if _, err := dec.Token(); err != nil { // the object's end
+	if _, err := dec.Token(); err != nil { // the end of the object
 		return nil, noObject
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {

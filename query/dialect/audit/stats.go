@@ -10,9 +10,9 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// statistics are counts of entries. Total is always the sum of the groups' counts and other, which is what the values have that
-// are not among the top. An entry without a value is in no group and not in the total; by targetType, one with targets of
-// several types is in each of them.
+// statistics are counts of entries. Total is always the sum of the groups' counts and Other, which counts the values that are not
+// among the top. An entry without a value is not counted. By targetType, an entry with targets of several types is counted under
+// each type.
 type statistics struct {
 	GroupBy  *string `json:"groupBy"`
 	Interval *string `json:"interval"`
@@ -22,8 +22,8 @@ type statistics struct {
 }
 
 type group struct {
-	Bucket string  `json:"bucket,omitempty"` // when it begins; where there is an interval
-	Value  *string `json:"value,omitempty"`  // where there is a groupBy
+	Bucket string  `json:"bucket,omitempty"` // beginning of the hour or day; if there is an interval
+	Value  *string `json:"value,omitempty"`  // if there is a groupBy
 	Count  uint64  `json:"count"`
 }
 

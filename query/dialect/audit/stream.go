@@ -12,20 +12,20 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// times are those of a stream.
+// times are the time limits of a stream.
 type times struct {
-	heartbeat time.Duration // between two signs of life
-	slow      time.Duration // a client that takes longer for what is sent at once is cut
+	heartbeat time.Duration // longest time without a message to the client
+	slow      time.Duration // a client that needs longer for one message is disconnected
 }
 
 var streamTimes = times{heartbeat: 15 * time.Second, slow: 10 * time.Second}
 
-// retryAfter is when a client whose stream has ended should come again.
+// retryAfter is when a client should reconnect after its stream has ended.
 const retryAfter = 2 * time.Second
 
-// stream follows a filter's entries as they are stored, as server-sent events (https://html.spec.whatwg.org/#server-sent-events):
-// "entry" with an item, whose id leads on behind it, also at another service. It ends with "end", whose data says why: the service
-// stops, the client is too slow, or something failed; the same id leads on from there.
+// stream sends matching entries as they are stored, as server-sent events (https://html.spec.whatwg.org/#server-sent-events).
+// The event "entry" carries an item; its id continues the stream after it, at any service. The event "end" says why the stream ends:
+// the service shuts down, the client is too slow, or something failed. The last id continues the stream after that, too.
 func (a *API) stream(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	f, err := parseFilter(r)
 	if err != nil {
@@ -48,20 +48,20 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	h.Set("X-Accel-Buffering", "no") // nginx would buffer events
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil, nil
 	}
 	e := events{w: bufio.NewWriter(w), control: http.NewResponseController(w)}
 	if err := e.begin(t.Mark()); err == nil {
-		a.tell(r, t, p, e)
+		a.follow(r, t, p, e)
 	}
 	return nil, nil
 }
 
-// parseMark reads where to go on: the header Last-Event-ID of a client that comes again, or a parameter; nil: with what is stored
-// from now on.
+// parseMark reads where to continue: the header Last-Event-ID of a client that reconnects, or the parameter lastEventId. nil means
+// with what is stored from now on.
 func parseMark(r *http.Request) (*query.Mark, error) {
 	name, text := "Last-Event-ID", r.Header.Get("Last-Event-ID")
 	if text == "" {
@@ -77,8 +77,8 @@ func parseMark(r *http.Request) (*query.Mark, error) {
 	return &m, nil
 }
 
-// tell sends entries until the client goes or is cut, or the service stops.
-func (a *API) tell(r *http.Request, t *query.Tailing, p schema.Principal, e events) {
+// follow sends entries until the client disconnects or is too slow, or the service shuts down.
+func (a *API) follow(r *http.Request, t *query.Tailing, p schema.Principal, e events) {
 	ctx, cancel := drained(r)
 	defer cancel()
 	for {
@@ -90,7 +90,7 @@ func (a *API) tell(r *http.Request, t *query.Tailing, p schema.Principal, e even
 			_ = e.end("the service stops")
 			return
 		case err != nil:
-			a.log.ErrorContext(ctx, "stream broken off", slog.Any("error", err))
+			a.log.ErrorContext(ctx, "stream failed", slog.Any("error", err))
 			_ = e.end("failed")
 			return
 		}
@@ -111,19 +111,19 @@ type events struct {
 	control *http.ResponseController
 }
 
-// begin says where a client that comes again before the first entry should go on.
+// begin sends the id from which a client continues if it reconnects before the first entry.
 func (e events) begin(at query.Mark) error {
 	fmt.Fprintf(e.w, "retry: %d\nid: %s\n\n", retryAfter.Milliseconds(), at)
 	return e.flush()
 }
 
-// send sends entries, or where there are none a comment and how far the stream has come.
+// send sends entries or, if there are none, a comment and the id that the stream has reached.
 func (e events) send(found []query.Followed, p schema.Principal, at query.Mark) error {
 	if len(found) == 0 {
 		fmt.Fprintf(e.w, ": %s\nid: %s\n\n", time.Now().UTC().Format(isoMillis), at)
 	}
 	for i := range found {
-		e.patience()
+		e.extendDeadline()
 		fmt.Fprintf(e.w, "id: %s\nevent: entry\ndata: %s\n\n", found[i].Mark, reply.JSON(itemFor(p, &found[i].Entry)))
 	}
 	return e.flush()
@@ -135,14 +135,14 @@ func (e events) end(why string) error {
 }
 
 func (e events) flush() error {
-	e.patience()
+	e.extendDeadline()
 	if err := e.w.Flush(); err != nil {
 		return err
 	}
 	return e.control.Flush()
 }
 
-// patience gives the client some more time to take what is written.
-func (e events) patience() {
+// extendDeadline gives the client more time to receive what is written.
+func (e events) extendDeadline() {
 	_ = e.control.SetWriteDeadline(time.Now().Add(stallTime)) // a recorder in a test has none
 }

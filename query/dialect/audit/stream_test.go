@@ -24,13 +24,13 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// tailed is a service whose streams are to be read.
+// tailed is a service with streams.
 type tailed struct {
 	url string
 	db  *fixture.Database
 }
 
-// serveTails starts a service over a database, or over one of its own; its streams end when drain is closed.
+// serveTails starts a service over db, or over a new database if db is nil. Its streams end when drain is closed.
 func serveTails(t *testing.T, db *fixture.Database, limits times, drain <-chan struct{}) tailed {
 	t.Helper()
 	if db == nil {
@@ -38,8 +38,8 @@ func serveTails(t *testing.T, db *fixture.Database, limits times, drain <-chan s
 	}
 	cfg := query.Defaults()
 	cfg.Tails = 3
-	away := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // streams ask nothing of it
-	store := query.New(cfg, db.Conn, away, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	unreachable := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // streams do not use it
+	store := query.New(cfg, db.Conn, unreachable, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = store.Run(ctx) }()
@@ -61,8 +61,8 @@ type reader struct {
 	t       *testing.T
 	res     *http.Response
 	lines   *bufio.Scanner
-	id      string // of the last event that had one
-	comment bool   // there was one
+	id      string // the last id
+	comment bool   // a comment was read
 	cancel  context.CancelFunc
 }
 
@@ -87,7 +87,7 @@ func (r *reader) close() {
 	_ = r.res.Body.Close()
 }
 
-// block reads up to an empty line: an event, or what has no data. ok is false at the end of the stream.
+// block reads up to an empty line: an event, or a comment and an id. ok is false at the end of the stream.
 func (r *reader) block() (event, data string, ok bool) {
 	for r.lines.Scan() {
 		name, value, _ := strings.Cut(r.lines.Text(), ": ")
@@ -167,7 +167,7 @@ func TestStream(t *testing.T) {
 			t.Errorf("filtered: got %s, want %s", got, want)
 		}
 	}
-	// It goes on at another service, which is given the id as a parameter.
+	// Another service continues the stream; it gets the id as a parameter.
 	other := serveTails(t, s.db, streamTimes, drain).open(t, "?lastEventId="+r.id, "")
 	for _, want := range []string{"a4", "a5"} {
 		if got := other.entry(); got != want {
@@ -194,7 +194,7 @@ func TestStreamHeartbeat(t *testing.T) {
 }
 
 func TestStreamCutsTheSlow(t *testing.T) {
-	s := serveTails(t, nil, times{time.Minute, 0}, nil) // nobody is fast enough
+	s := serveTails(t, nil, times{time.Minute, 0}, nil) // every client is too slow
 	r := s.open(t, "", "")
 	r.block()
 	put(t, s.db, 1)

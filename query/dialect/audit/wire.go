@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// answer is what an endpoint answers when it is done.
+// answer is the body of a successful request.
 type answer struct {
 	Success bool  `json:"success"`
 	Data    any   `json:"data"`
@@ -19,9 +19,9 @@ type answer struct {
 
 func success(data any) *answer { return &answer{Success: true, Data: data} }
 
-// meta says where in a listing a page lies.
+// meta describes a page of a listing.
 type meta struct {
-	Page        *int64  `json:"page"` // null for a page that a cursor led to
+	Page        *int64  `json:"page"` // null with a cursor
 	PageSize    int     `json:"pageSize"`
 	Total       uint64  `json:"total"`
 	TotalItems  uint64  `json:"totalItems"`
@@ -46,7 +46,7 @@ type counted struct {
 	Count uint64 `json:"count"`
 }
 
-// refusal is what is answered when an endpoint has failed.
+// refusal is the body of a failed request.
 type refusal struct {
 	Success bool        `json:"success"`
 	Message string      `json:"message"`
@@ -58,17 +58,18 @@ type refusalMeta struct {
 	Details   []detail `json:"details"`
 }
 
-// detail is one fault of a request.
+// detail is one error of a request.
 type detail struct {
 	Field string `json:"field"`
 	Code  string `json:"code"`
 	Issue string `json:"issue"`
 }
 
-// endpoint does the work of a route. Its answer is nil when it has written it itself, as a stream is.
+// endpoint serves a route. It returns nil if it has written the answer itself, as a stream.
 type endpoint func(http.ResponseWriter, *http.Request) (*answer, error)
 
-// handle lets those pass who are administrators with the scope, and puts the endpoint's answer, or its error, into the envelope.
+// handle refuses callers that are no administrators or lack the scope, and writes the answer or the error of the endpoint in the
+// envelope.
 func (a *API) handle(needs schema.Scope, do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := api.RequestID(r.Header)
@@ -87,7 +88,7 @@ func (a *API) handle(needs schema.Scope, do endpoint) http.HandlerFunc {
 	}
 }
 
-// role is the one that the API's document asks for.
+// role is required by the API's document.
 const role = "ADMIN"
 
 func allowed(r *http.Request, needs schema.Scope) error {
@@ -107,10 +108,10 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, id string, err erro
 	send(w, status, refusal{Message: messageOf(err, details), Meta: refusalMeta{RequestID: id, Details: details}})
 }
 
-// detailsIn are the faults of fields that err wraps or joins.
+// detailsIn are the errors of fields that err wraps or joins.
 func detailsIn(err error) []detail {
 	all := []detail{}
-	switch e := err.(type) { //nolint:errorlint // each level is looked at by itself
+	switch e := err.(type) { //nolint:errorlint // each level is inspected by itself
 	case *schema.FieldError:
 		return []detail{{e.Field, e.Code, e.Issue}}
 	case interface{ Unwrap() []error }:
@@ -123,7 +124,7 @@ func detailsIn(err error) []detail {
 	return all
 }
 
-// messageOf is what a person is told: of all that is wrong, not only of the first.
+// messageOf is the message for people. It names everything that is wrong, not only the first error.
 func messageOf(err error, details []detail) string {
 	if len(details) == 0 {
 		return reply.Message(err)

@@ -25,7 +25,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestFleetWritesAreReadHere sends an entry to the fleet dialect's door and reads it here, at once, on a router that both share.
+// TestFleetWritesAreReadHere writes an entry through the fleet dialect and reads it here at once, on one router for both.
 func TestFleetWritesAreReadHere(t *testing.T) {
 	h := standalone(t, time.Minute)
 	const text = `{"platform":"tiktok","serial":"d/1","action_type":"post","action_detail":"Published video","username":"user123","timestamp":1707725000,"details":{"likes":7}}`
@@ -59,7 +59,7 @@ func TestFleetWritesAreReadHere(t *testing.T) {
 	}
 }
 
-// TestWholeEntries writes all that an entry can hold, and reads it back.
+// TestWholeEntries writes an entry with all fields and reads it back.
 func TestWholeEntries(t *testing.T) {
 	h := standalone(t, time.Minute)
 	const text = `{"action":"TICKET_PAY","timestamp":"2024-03-15T10:00:00.123Z","userId":"abc-123","user":{"username":"ana","name":"Ana Ruiz","kind":"business"},` +
@@ -108,7 +108,7 @@ func TestLateWrite(t *testing.T) {
 	}
 }
 
-// standalone is everything between a write through the fleet dialect and a read; a read waits for a write for as long as wait.
+// standalone is everything between a write through the fleet dialect and a read. A read waits for a write for up to wait.
 func standalone(t *testing.T, wait time.Duration) http.Handler {
 	t.Helper()
 	b, db, log := testbed.Kafka(t, 2), fixture.Open(t, testbed.ClickHouse(t)), slog.New(slog.DiscardHandler)

@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestDeletes replays testdata/deletes/*.http on entries that came through Kafka and that nobody waited for.
+// TestDeletes replays testdata/deletes/*.http on entries from Kafka that may not be stored yet.
 func TestDeletes(t *testing.T) {
 	b, db, log := testbed.Kafka(t, 2), fixture.Open(t, testbed.ClickHouse(t)), slog.New(slog.DiscardHandler)
 	client := b.Client()
@@ -50,7 +50,7 @@ func background(t *testing.T, f func(context.Context) error) {
 	})
 }
 
-// publish has entries with the ids from first on acknowledged as one record.
+// publish writes entries with the ids from first on as one record and waits for the acknowledgement.
 func publish(t *testing.T, b *testbed.Broker, first uint64, entries []schema.Entry) {
 	t.Helper()
 	var c schema.Chunk

@@ -1,5 +1,5 @@
-// Package fleet serves the Activity Log API of device fleets under /api/v1/activity_log: its reads and deletes. Every answer
-// is {"code":…,"message":…,"data":…}, code 0 and message "success" when done. Times are Unix seconds; a page is asked for by
+// Package fleet serves the reads and deletes of the Activity Log API of device fleets, under /api/v1/activity_log. Every answer
+// is {"code":…,"message":…,"data":…}; on success the code is 0 and the message "success". Times are Unix seconds. Callers page by
 // limit and offset, or by the cursor in the header X-Next-Cursor of the page before.
 package fleet
 
@@ -18,26 +18,26 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Config says how the dialect answers.
+// Config is the configuration of the dialect.
 type Config struct {
-	Always200 bool // send HTTP 200 with every answer, for clients that expect it; the code in the body stays
+	Always200 bool // answer every request with HTTP 200, for clients that expect it; the code in the body is unchanged
 }
 
-// API is the dialect over a store.
+// API serves the dialect from a store.
 type API struct {
 	store *query.Store
 	cfg   Config
 	log   *slog.Logger
 }
 
-// New makes the dialect.
+// New makes the API.
 func New(store *query.Store, cfg Config, log *slog.Logger) *API {
 	return &API{store, cfg, log}
 }
 
 const path = "/api/v1/activity_log"
 
-// Routes registers the dialect. What else lies under /api/v1 is answered here as well, in the same envelope.
+// Routes registers the endpoints. It also answers unknown paths under /api/v1, in the same envelope.
 func (a *API) Routes(r chi.Router) {
 	r.Get(path, a.handle(a.list))
 	r.Get(path+"/count", a.handle(a.count))
@@ -46,7 +46,7 @@ func (a *API) Routes(r chi.Router) {
 	r.HandleFunc("/api/v1/*", a.handle(a.elsewhere))
 }
 
-// NextCursor is the header that carries the cursor of the page after; the last page has none.
+// NextCursor is the header with the cursor of the next page. The last page has none.
 const NextCursor = "X-Next-Cursor"
 
 func (a *API) list(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -112,23 +112,23 @@ func (a *API) deleteAll(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return deletedAll{true, "All activity logs deleted"}, nil
 }
 
-// elsewhere answers paths that do not exist, and verbs that a path does not know.
+// elsewhere answers for paths that do not exist and methods that a path does not support.
 func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (any, error) {
 	rest, below := strings.CutPrefix(r.URL.Path, path)
-	verbs := ""
+	methods := ""
 	switch {
 	case !below:
 	case rest == "":
-		verbs = "GET, POST"
+		methods = "GET, POST"
 	case rest == "/count":
-		verbs = "GET"
+		methods = "GET"
 	case rest == "/all", strings.LastIndexByte(rest, '/') == 0 && isID(rest[1:]):
-		verbs = "DELETE"
+		methods = "DELETE"
 	}
-	if verbs == "" {
+	if methods == "" {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
 	}
-	return nil, reply.NotAllowed(w, verbs)
+	return nil, reply.NotAllowed(w, methods)
 }
 
 func isID(s string) bool {

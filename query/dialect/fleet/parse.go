@@ -35,7 +35,7 @@ func parseListing(r *http.Request) (query.Listing, error) {
 	return l, nil
 }
 
-// parseFilter reads the filters. An empty value is no filter, and a parameter that nobody knows is ignored.
+// parseFilter reads the filters. An empty value means no filter; unknown parameters are ignored.
 func parseFilter(r *http.Request) (query.Filter, error) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
@@ -68,8 +68,8 @@ func parseFilter(r *http.Request) (query.Filter, error) {
 	return f, err
 }
 
-// parseWindow reads start and end. Both are inclusive; an end in seconds includes all of its second, because a timestamp is
-// shown in whole seconds.
+// parseWindow reads start and end, both inclusive. An end in seconds includes the whole second, because answers show timestamps in
+// whole seconds.
 func parseWindow(v url.Values, f *query.Filter) error {
 	var err error
 	if f.Start, err = parseTime("start", v.Get("start"), 0); err != nil {
@@ -84,10 +84,10 @@ func parseWindow(v url.Values, f *query.Filter) error {
 	return nil
 }
 
-// minMillis is where a number of Unix seconds begins to be read as milliseconds: 1e11 s is the year 5138.
+// minMillis is the least number that is read as Unix milliseconds and not as seconds: 1e11 s would be the year 5138.
 const minMillis = 100_000_000_000
 
-// parseTime reads Unix seconds, or milliseconds, as Unix ms; within is added to whole seconds. Empty is 0.
+// parseTime reads Unix seconds or milliseconds as Unix ms; within is added to a time in seconds. An empty text is 0.
 func parseTime(name, s string, within int64) (int64, error) {
 	if s == "" {
 		return 0, nil

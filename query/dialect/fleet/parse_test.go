@@ -34,7 +34,7 @@ func TestParseListing(t *testing.T) {
 	}
 }
 
-func TestNobody(t *testing.T) {
+func TestUnauthenticated(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	if _, err := parseListing(r); !errors.Is(err, schema.ErrUnauthenticated) {
 		t.Errorf("got %v, want unauthenticated", err)

@@ -7,14 +7,14 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// envelope is every answer, in the key order of the API's document.
+// envelope is the body of every answer, with keys in the order of the API's document.
 type envelope struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
 	Data    any    `json:"data"`
 }
 
-// item is an entry as this dialect shows it.
+// item is an entry in this dialect.
 type item struct {
 	ID           uint64 `json:"id"`
 	Platform     string `json:"platform"`
@@ -52,7 +52,7 @@ func itemOf(e *schema.Entry) item {
 
 type endpoint func(http.ResponseWriter, *http.Request) (any, error)
 
-// handle puts an endpoint's answer, or its error, into the envelope.
+// handle writes the answer or the error of an endpoint in the envelope.
 func (a *API) handle(do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		data, err := do(w, r)

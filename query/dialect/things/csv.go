@@ -3,9 +3,11 @@ package things
 import (
 	"net/url"
 	"strings"
+
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 )
 
-// csvPage has a row for each action log and nothing of the totals, as the framework's CSV has. Lines end as RFC 4180 says.
+// csvPage has a line for each action log and no totals, as ServiceStack's CSV does. Lines end with CRLF (RFC 4180).
 func csvPage(p *page, _ *url.URL) []byte {
 	b := csvHeader(nil, (&view{}).members())
 	for i := range p.logs {
@@ -55,12 +57,9 @@ func csvRow(b []byte, o object) []byte {
 	return append(b, '\r', '\n')
 }
 
-// csvCell writes one cell. What a spreadsheet would take for a formula gets an apostrophe in front
-// (https://owasp.org/www-community/attacks/CSV_Injection).
+// csvCell writes one cell; quoted asks for quotes also where RFC 4180 needs none.
 func csvCell(b []byte, s string, quoted bool) []byte {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
-		s = "'" + s
-	}
+	s = reply.PlainCell(s)
 	if !quoted && !strings.ContainsAny(s, "\",\r\n") {
 		return append(b, s...)
 	}
@@ -69,7 +68,7 @@ func csvCell(b []byte, s string, quoted bool) []byte {
 	return append(b, '"')
 }
 
-// pascal is a camelCase name as XML and CSV have it.
+// pascal is a camelCase name in PascalCase, which XML and CSV use.
 func pascal(name string) string {
 	if name == "" {
 		return ""

@@ -9,12 +9,12 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// fault is what is wrong with one parameter.
+// fault says what is wrong with one parameter.
 type fault struct{ code, field, message string }
 
 type faults []fault
 
-// refusal is a request that the framework of this API would not have handed on.
+// refusal is the error of a request that ServiceStack itself would have refused.
 type refusal struct {
 	code, message string
 	errors        faults
@@ -23,14 +23,14 @@ type refusal struct {
 func (r *refusal) Error() string { return r.message }
 func (r *refusal) Unwrap() error { return schema.ErrInvalid }
 
-// errRole is a caller without one of the roles.
+// errRole means that the caller has none of the roles.
 var errRole = &schema.Refusal{Kind: schema.ErrForbidden, Issue: "needs one of the roles " + strings.Join(roles, ", ")}
 
-// refusalOf is what a caller is told of err.
+// refusalOf is err in the words of this dialect.
 func refusalOf(err error) *refusal {
-	var told *refusal
-	if errors.As(err, &told) {
-		return told
+	var own *refusal
+	if errors.As(err, &own) {
+		return own
 	}
 	var f *schema.FieldError
 	if errors.As(err, &f) {
@@ -47,7 +47,7 @@ func refusalOf(err error) *refusal {
 	return &refusal{code: strings.ReplaceAll(http.StatusText(status), " ", ""), message: reply.Message(err)}
 }
 
-// object is the response's status. What the framework would tell of the stack is told to nobody.
+// object is the response status. ServiceStack can add a stack trace to it; this dialect never does.
 func (r *refusal) object() object {
 	all := list{of: "ResponseError"}
 	for _, f := range r.errors {

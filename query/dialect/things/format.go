@@ -11,29 +11,29 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 )
 
-// format is a form that an answer can take.
+// format is a format of answers.
 type format struct {
-	name        string // as suffix and ?format= have it
+	name        string // as suffix of the path and in ?format=
 	contentType string
-	accept      []string // media types that ask for it
+	accept      []string // media types in Accept that select it
 	page        func(p *page, u *url.URL) []byte
 	refusal     func(r *refusal, u *url.URL) []byte
 }
 
-// formats in the order in which Accept is searched for them, whatever its q-values say.
+// formats in the order of preference if Accept names several; q-values are ignored.
 var formats = []format{
 	{"html", "text/html; charset=utf-8", []string{"text/html", "application/xhtml+xml"}, htmlPage, htmlRefusal},
-	{"json", "application/json; charset=utf-8", []string{"application/json"}, written((*page).object, appendJSON), told(appendJSON)},
+	{"json", "application/json; charset=utf-8", []string{"application/json"}, pageIn(appendJSON), refusalIn(appendJSON)},
 	{"xml", "application/xml; charset=utf-8", []string{"application/xml", "text/xml"}, xmlPage, xmlRefusal},
-	{"jsv", "text/jsv", []string{"text/jsv", "application/jsv"}, written((*page).object, appendJSV), told(appendJSV)},
+	{"jsv", "text/jsv", []string{"text/jsv", "application/jsv"}, pageIn(appendJSV), refusalIn(appendJSV)},
 	{"csv", "text/csv; charset=utf-8", []string{"text/csv"}, csvPage, csvRefusal},
 }
 
-func written(of func(*page) object, write func([]byte, any) []byte) func(*page, *url.URL) []byte {
-	return func(p *page, _ *url.URL) []byte { return write(nil, of(p)) }
+func pageIn(write func([]byte, any) []byte) func(*page, *url.URL) []byte {
+	return func(p *page, _ *url.URL) []byte { return write(nil, p.object()) }
 }
 
-func told(write func([]byte, any) []byte) func(*refusal, *url.URL) []byte {
+func refusalIn(write func([]byte, any) []byte) func(*refusal, *url.URL) []byte {
 	return func(r *refusal, _ *url.URL) []byte { return write(nil, r.object()) }
 }
 
@@ -44,8 +44,8 @@ func suffixes() (all []string) {
 	return all
 }
 
-// formatOf is the format that a request asks for: by the suffix of its path, else by ?format=, else by Accept. What is not known
-// is JSON; a caller is never told 406.
+// formatOf is the format that a request selects: by the suffix of its path, else by ?format=, else by Accept. An unknown format means
+// JSON; no request is answered 406.
 func formatOf(r *http.Request) format {
 	named := ""
 	if _, suffix, ok := strings.Cut(r.URL.Path, "."); ok {
@@ -79,7 +79,7 @@ func acceptedBy(h http.Header) map[string]bool {
 
 type endpoint func(http.ResponseWriter, *http.Request) (*page, error)
 
-// handle writes an endpoint's answer, or its error, in the format that is asked for.
+// handle writes the answer or the error of an endpoint in the selected format.
 func (a *API) handle(do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f := formatOf(r)
@@ -100,7 +100,7 @@ func (a *API) handle(do endpoint) http.HandlerFunc {
 	}
 }
 
-// extra are headers that go with a page in a format.
+// extra are additional headers of pages, by format.
 var extra = map[string]http.Header{
 	"csv": {"Content-Disposition": {`attachment; filename="GetActionLogs.csv"`}},
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// FuzzForms holds that each form of an answer is well-formed, whatever its texts hold.
-func FuzzForms(f *testing.F) {
+// FuzzFormats checks that answers are well-formed in each format, whatever their texts contain.
+func FuzzFormats(f *testing.F) {
 	f.Add("post", "<script>alert(1)</script>", "=1+1")
 	f.Add(`","`, "]]>\x00\xff", "\t-1\r\n")
 	f.Add("", "'", "@x")
@@ -62,7 +62,7 @@ func checkCSV(t *testing.T, text []byte, v view) {
 			t.Errorf("CSV: the cell %q is a formula", cell)
 		}
 	}
-	// The reader makes \n of \r\n within a cell.
+	// Go's CSV reader turns \r\n within a cell into \n.
 	if want := strings.ReplaceAll(v.information, "\r\n", "\n"); strings.TrimPrefix(rows[1][9], "'") != strings.TrimPrefix(want, "'") {
 		t.Errorf("CSV: got %q, want %q", rows[1][9], want)
 	}
@@ -73,7 +73,7 @@ var (
 	tags = []string{"html", "head", "meta", "title", "style", "body", "h1", "p", "strong", "ul", "li", "nav", "a", "div", "table", "thead", "tbody", "tr", "th", "td"}
 )
 
-// checkHTML holds that a page has no element but those of the template, and the style that the policy lets pass.
+// checkHTML checks that a page has only the elements of the template, and the style that its policy allows.
 func checkHTML(t *testing.T, text []byte) {
 	t.Helper()
 	for _, m := range tag.FindAllStringSubmatch(string(text), -1) {
@@ -90,7 +90,7 @@ func checkHTML(t *testing.T, text []byte) {
 	}
 }
 
-// FuzzParameters holds that a query is either refused in a way that can be told, or becomes a listing that can be asked for.
+// FuzzParameters checks that each query is either refused with an error of this dialect or becomes a valid listing.
 func FuzzParameters(f *testing.F) {
 	for _, seed := range []string{
 		"", "Page=1&ItemsPerPage=10", "page=2&ITEMSPERPAGE=5000&UserId=1&Action=3", "Page=x&ItemsPerPage=-1", "%zz", "Page=1&ItemsPerPage=1&From=/Date(1)/&To=2024-01-01",
@@ -110,8 +110,8 @@ func FuzzParameters(f *testing.F) {
 		}
 		a, err := parse(r, all)
 		if err != nil {
-			if told := refusalOf(err); api.Status(err)/100 != 4 || told.code == "" || len(told.errors) == 0 || told.errors[0].field == "" {
-				t.Errorf("%q: %v is told as %+v", raw, err, told)
+			if answered := refusalOf(err); api.Status(err)/100 != 4 || answered.code == "" || len(answered.errors) == 0 || answered.errors[0].field == "" {
+				t.Errorf("%q: %v is answered as %+v", raw, err, answered)
 			}
 			return
 		}
@@ -125,7 +125,7 @@ func FuzzParameters(f *testing.F) {
 	})
 }
 
-// TestFormat has the order of choice: suffix, format, Accept.
+// TestFormat tests the order of precedence: suffix, format, Accept.
 func TestFormat(t *testing.T) {
 	for _, c := range []struct{ target, accept, want string }{
 		{"/actionlogs", "", "json"},

@@ -20,7 +20,7 @@ var style string
 
 var pages = template.Must(template.New("page").Parse(source))
 
-// policy lets the page load nothing and run nothing: it is text and the one style that it brings.
+// policy is the Content-Security-Policy of the page: it loads and runs nothing but its own style sheet.
 var policy = "default-src 'none'; style-src 'sha256-" + styleHash() + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func styleHash() string {
@@ -28,14 +28,14 @@ func styleHash() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// shown is what the page shows: a table, or what is wrong.
+// shown is the data of the page: a table, or an error.
 type shown struct {
 	Style         template.CSS
 	Head          []string
 	Rows          [][]string
 	Total, Page   uint64
 	Pages         uint64
-	Turns, Others []link
+	Pager, Others []link
 	Refusal       *problem
 }
 
@@ -54,7 +54,7 @@ func htmlPage(p *page, u *url.URL) []byte {
 	for i := range p.logs {
 		s.Rows = append(s.Rows, cells(&p.logs[i]))
 	}
-	s.turns(u)
+	s.pager(u)
 	for _, format := range [...]string{"json", "jsv", "xml", "csv"} {
 		s.Others = append(s.Others, link{strings.ToUpper(format), path + "." + format + "?" + with(u, "", "").Encode()})
 	}
@@ -75,11 +75,11 @@ func cells(v *view) (row []string) {
 	return row
 }
 
-// turns are the links to other pages.
-func (s *shown) turns(u *url.URL) {
-	add := func(text string, page uint64, is bool) {
-		if is {
-			s.Turns = append(s.Turns, link{text, u.Path + "?" + with(u, "Page", strconv.FormatUint(page, 10)).Encode()})
+// pager adds the links to other pages.
+func (s *shown) pager(u *url.URL) {
+	add := func(text string, page uint64, exists bool) {
+		if exists {
+			s.Pager = append(s.Pager, link{text, u.Path + "?" + with(u, "Page", strconv.FormatUint(page, 10)).Encode()})
 		}
 	}
 	add("First", 1, s.Page > 1)
@@ -88,7 +88,7 @@ func (s *shown) turns(u *url.URL) {
 	add("Last", s.Pages, s.Pages > 0 && s.Page != s.Pages)
 }
 
-// with are u's parameters with another value of one; the format is said by the path or stays what it is.
+// with are u's parameters with a new value for one of them. With an empty name, they are the parameters without format.
 func with(u *url.URL, name, value string) url.Values {
 	all := url.Values{}
 	for k, v := range u.Query() {
@@ -110,13 +110,13 @@ func htmlRefusal(r *refusal, u *url.URL) []byte {
 	}
 	first := with(u, "Page", "1")
 	first.Set("ItemsPerPage", "50")
-	s.Turns = []link{{"First page", u.Path + "?" + first.Encode()}}
+	s.Pager = []link{{"First page", u.Path + "?" + first.Encode()}}
 	return s.render()
 }
 
 func (s shown) render() []byte {
-	s.Style = template.CSS(style) //nolint:gosec // it is ours
+	s.Style = template.CSS(style) //nolint:gosec // a constant of this package
 	var b bytes.Buffer
-	_ = pages.Execute(&b, s) // it fails only for a page that is wrong in itself, which a test would show
+	_ = pages.Execute(&b, s) // it fails only if the template is wrong, which a test would find
 	return b.Bytes()
 }

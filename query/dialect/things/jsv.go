@@ -7,8 +7,7 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 )
 
-// appendJSV writes v as JSV, ServiceStack's text format: {name:value,…} for an object and a map, [a,b] for a list, without white
-// space.
+// appendJSV writes v in JSV, ServiceStack's text format: {name:value,…} for objects and maps, [a,b] for lists, no white space.
 func appendJSV(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case object:
@@ -30,7 +29,7 @@ func appendJSV(b []byte, v any) []byte {
 	}
 }
 
-// appendJSVText quotes a text only if it holds what means something in JSV, or nothing; quotes within are doubled.
+// appendJSVText quotes a text if it is empty or has a character with a meaning in JSV. Quotes inside are doubled.
 func appendJSVText(b []byte, s string) []byte {
 	if s != "" && !strings.ContainsAny(s, "\":,{}[]\r\n") {
 		return append(b, s...)
@@ -46,7 +45,7 @@ func appendJSON(b []byte, v any) []byte {
 	case object:
 		for i, m := range v {
 			b = append(b, between(i, '{'))
-			b = append(strconv.AppendQuote(b, m.name), ':') // the names are ours, of letters
+			b = append(strconv.AppendQuote(b, m.name), ':') // names are constants of letters
 			b = appendJSON(b, m.value)
 		}
 		return append(b, '}')
@@ -72,7 +71,7 @@ func appendList(b []byte, l list, write func([]byte, any) []byte) []byte {
 	return append(b, ']')
 }
 
-// between is what goes before the item i: what opens, or a comma.
+// between is the byte before the item i: the opening bracket, or a comma.
 func between(i int, opens byte) byte {
 	if i == 0 {
 		return opens

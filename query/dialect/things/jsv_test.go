@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestTextJSV has every case of quoting.
+// TestTextJSV tests every case of quoting.
 func TestTextJSV(t *testing.T) {
 	for text, want := range map[string]string{
 		"":              `""`,
@@ -35,7 +35,7 @@ func TestTextJSV(t *testing.T) {
 	}
 }
 
-// example is the answer of the API's document, laid out by its formatter.
+// example is the answer in the API's document, with the white space of its formatter.
 const example = `{
 	data:
 	[
@@ -72,7 +72,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// reader reads JSV back: the least that tells whether what was written can be read in one way only.
+// reader is a minimal reader of JSV that checks that the output has only one reading.
 type reader struct{ rest string }
 
 var errJSV = errors.New("not JSV")
@@ -85,7 +85,7 @@ func (r *reader) eat(c byte) bool {
 	return true
 }
 
-// value reads one value up to what ends it: a map as its keys and values in turn, a list, or a text.
+// value reads one value: a map as alternating keys and values, a list, or a text.
 func (r *reader) value() (any, error) {
 	switch {
 	case r.eat('{'):
@@ -145,7 +145,7 @@ func (r *reader) quoted() (string, error) {
 	}
 }
 
-// FuzzJSV holds that what is written is read back the same, whatever the texts hold.
+// FuzzJSV checks that the reader returns what was written, whatever the texts contain.
 func FuzzJSV(f *testing.F) {
 	f.Add("post", "a,b", `"`, int64(0))
 	f.Add("", "{a:[b]}", "x\r\ny", int64(-1))

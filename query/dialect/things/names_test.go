@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestNames has requests that openapi.yaml cannot describe, each beside one that asks for the same: names of parameters tell no
-// large letters from small ones, unknown ones and empty values are ignored, and of a name the first value counts.
+// TestNames has requests that openapi.yaml cannot describe, each with an equivalent request that it can: parameter names are
+// case-insensitive, unknown parameters and empty values are ignored, and the first value of a name wins.
 func TestNames(t *testing.T) {
 	h, _ := newRouter(t, true)
 	const first = "/actionlogs?Page=1&ItemsPerPage=1"

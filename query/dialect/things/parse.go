@@ -14,10 +14,10 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// business is the kind of actor that BusinessUserId means; UserId means every other.
+// business is the kind of actor that BusinessUserId selects; UserId selects all others.
 const business = "business"
 
-// Types of targets as the other dialects write them. They are compared as they were written.
+// Types of targets, as other dialects write them. They are compared case-sensitively.
 const (
 	typeThing        = "THING"
 	typeUser         = "USER"
@@ -26,44 +26,44 @@ const (
 	typeTaskList     = "TASK_LIST"
 )
 
-// asked is what a request asks for.
+// asked is a parsed request.
 type asked struct {
 	filter      query.Filter
-	page, items int64  // both from 1 on; page up to 2^31-1
-	action      *int64 // the code of one
-	nobody      bool   // of an actor that cannot be
+	page, items int64  // both 1 or more; page up to 2^31-1
+	action      *int64 // its code
+	nobody      bool   // no actor can match
 }
 
 func (a asked) listing() query.Listing {
 	return query.Listing{Filter: a.filter, Fields: query.Everything, Limit: int(a.items), Offset: (a.page - 1) * a.items}
 }
 
-// values are the parameters by their names in small letters, without those that are empty. Of one name the first counts.
+// values are the parameters that are not empty, by their names in lower case. The first of a name wins.
 type values map[string]string
 
 func valuesOf(r *http.Request) (values, error) {
 	all, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil { // what cannot be read might have been a filter
+	if err != nil { // an unreadable query might contain a filter
 		return nil, &schema.FieldError{Field: "query", Code: "SYNTAX", Issue: "cannot be read as name=value pairs"}
 	}
 	v := values{}
 	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
 		name, _, _ := strings.Cut(pair, "=")
-		name, _ = url.QueryUnescape(name) // it could be read above
-		small := strings.ToLower(name)
+		name, _ = url.QueryUnescape(name) // ParseQuery has checked it
+		lower := strings.ToLower(name)
 		for _, value := range all[name] {
-			if _, has := v[small]; !has && value != "" {
-				v[small] = value
+			if _, has := v[lower]; !has && value != "" {
+				v[lower] = value
 			}
 		}
 	}
 	return v, nil
 }
 
-// get is the value of the parameter as the API's document writes its name.
+// get is the value of a parameter; name is written as in the API's document.
 func (v values) get(name string) string { return v[strings.ToLower(name)] }
 
-// parse reads a request for what f lets see. All that is wrong with it is told at once, unless a value cannot be bound at all.
+// parse reads a request within the filter f. As in ServiceStack, a value of the wrong type is reported before other errors.
 func parse(r *http.Request, f query.Filter) (asked, error) {
 	a := asked{filter: f}
 	v, err := valuesOf(r)
@@ -83,8 +83,8 @@ func parse(r *http.Request, f query.Filter) (asked, error) {
 	return a, v.window(&a.filter)
 }
 
-// numbers binds the integers: Page and ItemsPerPage of 32 bits, as the framework has them; ids of 64, as other dialects may write
-// such.
+// numbers reads the integers: Page and ItemsPerPage have 32 bits, as in ServiceStack; ids have 64 bits, because other dialects may
+// write such ids.
 func (v values) numbers(a *asked) error {
 	var user, businessUser, targetUser, targetBusinessUser, action *int64
 	var wrong faults
@@ -136,11 +136,11 @@ func (a *asked) actor(user, businessUser *int64) {
 func (a *asked) target(t schema.TargetMatch, id *int64) {
 	if id != nil {
 		t.ID = strconv.FormatInt(*id, 10)
-		a.filter.Want(t) // there is room: a request has five of them at most
+		a.filter.Want(t) // it fits: a request has at most five targets
 	}
 }
 
-// check says what is wrong with the page that is asked for.
+// check validates Page and ItemsPerPage.
 func (a *asked) check() error {
 	var wrong faults
 	for _, c := range [...]struct {
@@ -160,7 +160,7 @@ func (a *asked) check() error {
 	return &refusal{wrong[0].code, wrong[0].message, wrong}
 }
 
-// things reads the targets whose ids are text.
+// things reads the targets with ids that are text.
 func (v values) things(a *asked) error {
 	for _, c := range [...]struct {
 		name string
@@ -196,10 +196,10 @@ func (v values) window(f *query.Filter) (err error) {
 	return nil
 }
 
-// wcfDate is a time as Microsoft's JSON writes it. Its offset says where the clock stood and changes nothing.
+// wcfDate is a time in Microsoft's JSON format. Its offset names the local time zone and does not change the time.
 var wcfDate = regexp.MustCompile(`^\\?/Date\((-?\d+)([+-]\d{4})?\)\\?/$`)
 
-// parseTime reads Unix ms, /Date(ms)/, or a time of ISO 8601, as Unix ms; 0 is no bound.
+// parseTime reads Unix ms, /Date(ms)/ or a time of ISO 8601 as Unix ms; 0 means no bound.
 func parseTime(name, text string, edge request.Edge) (int64, error) {
 	text = strings.TrimSpace(text)
 	number := text
@@ -210,7 +210,7 @@ func parseTime(name, text string, edge request.Edge) (int64, error) {
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return request.ISOTime(name, text, edge)
 	}
-	switch { // a number that no int64 holds is the nearest one
+	switch { // ParseInt returns the nearest int64 for a number out of range
 	case edge == request.Start && ms < schema.MinTimestamp:
 		return 0, nil
 	case edge == request.End && ms > schema.MaxTimestamp:

@@ -1,7 +1,7 @@
-// Package things serves the action logs API of a things platform, GET /actionlogs, as the ServiceStack service did that it stands in
-// for: the names of parameters tell no large letters from small ones and unknown ones are ignored, times are Unix ms, a page is
-// asked for by Page and ItemsPerPage, and an answer is JSON, JSV, XML, CSV or a web page, whichever the suffix of the path, ?format=
-// or the header Accept say. An error is {"responseStatus":{…}} in the same format.
+// Package things serves the action logs API of a things platform, GET /actionlogs, and answers like the ServiceStack service that
+// it replaces. Parameter names are case-insensitive and unknown parameters are ignored. Times are Unix ms. Callers page by Page and
+// ItemsPerPage. Answers are JSON, JSV, XML, CSV or a web page, selected by the suffix of the path, ?format= or the header Accept.
+// An error is {"responseStatus":{…}} in the same format.
 package things
 
 import (
@@ -17,23 +17,23 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// API is the dialect over a store.
+// API serves the dialect from a store.
 type API struct {
 	store *query.Store
 	log   *slog.Logger
 }
 
-// New makes the dialect.
+// New makes the API.
 func New(store *query.Store, log *slog.Logger) *API {
 	return &API{store, log}
 }
 
 const path = "/actionlogs"
 
-// Routes registers the dialect: the path, and with the suffix of each format.
+// Routes registers the path, without and with the suffix of each format.
 func (a *API) Routes(r chi.Router) {
 	for _, suffix := range append([]string{""}, suffixes()...) {
-		r.HandleFunc(path+suffix, a.handle(verb))
+		r.HandleFunc(path+suffix, a.handle(notAllowed))
 		r.Get(path+suffix, a.handle(a.list))
 		r.Head(path+suffix, a.handle(a.list))
 	}
@@ -44,14 +44,14 @@ func unknown(http.ResponseWriter, *http.Request) (*page, error) {
 	return nil, fmt.Errorf("%w: no such format", schema.ErrNotFound)
 }
 
-func verb(w http.ResponseWriter, _ *http.Request) (*page, error) {
+func notAllowed(w http.ResponseWriter, _ *http.Request) (*page, error) {
 	return nil, reply.NotAllowed(w, "GET, HEAD")
 }
 
-// roles of which a caller needs one.
+// A caller needs one of these roles.
 var roles = []string{"Admin", "TenantAdmin", "AccessAdmin"}
 
-// page is what there is to show.
+// page is a page of action logs.
 type page struct {
 	asked asked
 	logs  []view
@@ -80,7 +80,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*page, error) {
 	return a.page(r, ask)
 }
 
-// page reads what is asked for.
+// page reads the page that ask describes.
 func (a *API) page(r *http.Request, ask asked) (*page, error) {
 	done := &page{asked: ask}
 	possible, err := a.resolve(r, &ask)
@@ -105,8 +105,8 @@ func (a *API) page(r *http.Request, ask asked) (*page, error) {
 	return done, nil
 }
 
-// resolve puts the name of the action that is asked for by its code into the filter; false if nothing can match. An actor is a
-// user or a business user, never both.
+// resolve replaces the code of an action by its name in the filter. It returns false if nothing can match: the code is unknown, or
+// the actor would have to be both a user and a business user.
 func (a *API) resolve(r *http.Request, ask *asked) (possible bool, err error) {
 	if ask.nobody || ask.action == nil {
 		return !ask.nobody, nil

@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
-// entries are what the exchanges of testdata are about: one that the fleet dialect wrote, and those of a things platform.
+// entries are the stored entries of the exchanges in testdata: one from the fleet dialect, and those of a things platform.
 func entries() []schema.Entry {
 	const at = 1_707_725_000_000
 	all := []schema.Entry{
@@ -49,7 +49,7 @@ func entries() []schema.Entry {
 	return append(all, schema.Entry{Tenant: "1e5bd9c3-b5cb-4121-935f-d621d1d54a21", ID: 999, Action: "secret", ActorID: "42", Timestamp: at})
 }
 
-// newRouter makes the dialect over a ClickHouse with entries in it and a Kafka.
+// newRouter serves the dialect from a ClickHouse with entries and a Kafka.
 func newRouter(t *testing.T, fill bool) (http.Handler, *testbed.Broker) {
 	t.Helper()
 	b, db := testbed.Kafka(t, 1), fixture.Open(t, testbed.ClickHouse(t))
@@ -65,7 +65,7 @@ func newRouter(t *testing.T, fill bool) (http.Handler, *testbed.Broker) {
 	return r, b
 }
 
-// identified knows bearers by the name that they send; without one everybody is an administrator.
+// identified replaces authentication: the bearer token names the caller. Without one, the caller is an administrator.
 func identified(next http.Handler) http.Handler {
 	read := []schema.Scope{schema.ScopeRead}
 	known := map[string]schema.Principal{

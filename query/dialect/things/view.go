@@ -7,7 +7,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// An answer is made of these, which every format writes in its own way.
+// Answers consist of these types, which each format writes in its own way.
 type (
 	object []member // in the order of the API's document
 	member struct {
@@ -15,18 +15,18 @@ type (
 		value any    // string, int64, uint64, object, list, choice
 	}
 	list struct {
-		of    string // what each is called, in PascalCase
+		of    string // name of an item, in PascalCase
 		items []any
 	}
-	choice struct { // a map of one key
+	choice struct { // a map with one key
 		code int64
 		name string
 	}
 )
 
-// view is an entry as this dialect shows it: an ActionLogView.
+// view is an entry in this dialect: an ActionLogView.
 type view struct {
-	id           string // of 32 hex digits
+	id           string // 32 hex digits
 	timestamp    int64  // Unix ms
 	initiator    string
 	action       choice
@@ -52,7 +52,7 @@ func viewOf(e *schema.Entry, codes map[string]int64) view {
 	return v
 }
 
-// targetOf is the name, or else the id, of e's first target of one of the types; empty if it has none.
+// targetOf is the name, or else the id, of e's first target with one of the types; empty if there is none.
 func targetOf(e *schema.Entry, types ...string) string {
 	for _, t := range e.Targets {
 		if slices.Contains(types, t.Type) {
@@ -71,7 +71,7 @@ func firstOf(values ...string) string {
 	return ""
 }
 
-// members are all of v's. An empty text stands for null.
+// members are all members of v. An empty text means null.
 func (v *view) members() object {
 	return object{
 		{"id", v.id},
@@ -87,7 +87,7 @@ func (v *view) members() object {
 	}
 }
 
-// shown leaves out what is null.
+// shown is o without members that are null.
 func (o object) shown() object {
 	out := make(object, 0, len(o))
 	for _, m := range o {

@@ -18,8 +18,8 @@ func xmlRefusal(r *refusal, _ *url.URL) []byte {
 	return appendXML([]byte(xmlHead), "ErrorResponse", r.object())
 }
 
-// appendXML writes v as an element with that name. The names of elements are PascalCase, a time is one of ISO 8601 as XML's
-// schema has them, and a map holds an Item with Key and Value for each of its keys.
+// appendXML writes v as an element of that name. Element names are PascalCase, times are xs:dateTime of XML Schema, and a map has an
+// Item with Key and Value for each key.
 func appendXML(b []byte, name string, v any) []byte {
 	b = append(append(append(b, '<'), name...), '>')
 	switch v := v.(type) {
@@ -38,7 +38,7 @@ func appendXML(b []byte, name string, v any) []byte {
 		b = appendXML(b, "Item", object{{"key", strconv.FormatInt(v.code, 10)}, {"value", v.name}})
 	case string:
 		var text bytes.Buffer
-		_ = xml.EscapeText(&text, []byte(v)) // a buffer takes all
+		_ = xml.EscapeText(&text, []byte(v)) // writing to a buffer cannot fail
 		b = append(b, text.Bytes()...)
 	default:
 		b = appendNumber(b, v)

@@ -118,7 +118,7 @@ type AccessActivity struct {
 	// ActivityType Examples: LOGIN
 	ActivityType string `json:"activityType"`
 
-	// Details What was sent, with userId, userName, userKind, detail (text) and targets (type, id, name) unless it has members of these names.
+	// Details The details as they were sent, plus userId, userName, userKind, detail (text) and targets (type, id, name), except where the sent details have a member of that name.
 	Details map[string]interface{} `json:"details"`
 
 	// Id Examples: act-123
@@ -142,27 +142,27 @@ type AccessError struct {
 	Message string `json:"message"`
 }
 
-// AccessFilter Unknown members are ignored, and null is as good as absent.
+// AccessFilter All members are optional. Unknown members are ignored; null means absent.
 type AccessFilter struct {
 	ActivityType *string `json:"activityType,omitempty"`
 
-	// End Unix ms; inclusive.
+	// End Latest time, inclusive: Unix ms.
 	//
 	// Examples: 1662451200000
 	End *float32 `json:"end,omitempty"`
 
-	// Limit Above 1000 it is 1000.
+	// Limit Entries a page. Values above 1000 mean 1000.
 	Limit *int `json:"limit,omitempty"`
 
-	// NextToken That of the page before. Only limit may differ from its request.
+	// NextToken The nextToken of the page before. Send the same members as for that page; only limit may differ.
 	NextToken *string `json:"nextToken,omitempty"`
 
-	// Order By default asc with a start and desc without one.
+	// Order asc is oldest first. The default is asc with a start and desc without one.
 	Order    interface{} `json:"order,omitempty"`
 	Platform *string     `json:"platform,omitempty"`
 	Serial   *string     `json:"serial,omitempty"`
 
-	// Start Unix ms; inclusive.
+	// Start Earliest time, inclusive: Unix ms.
 	//
 	// Examples: 1662364800000
 	Start  *float32 `json:"start,omitempty"`
@@ -174,7 +174,7 @@ type AccessPage struct {
 	Data struct {
 		Activities []AccessActivity `json:"activities"`
 
-		// NextToken For the next page; null on the last one.
+		// NextToken Send it to get the next page. Null on the last page.
 		NextToken *string `json:"nextToken"`
 	} `json:"data"`
 	Message interface{} `json:"message"`
@@ -234,16 +234,16 @@ type AuditDeleted struct {
 	Success interface{} `json:"success"`
 }
 
-// AuditEntry A target stands in targetType, targetId and targetName, or in targets. Of userId and user.id, and of username and user.username, both may be given if they are the same.
+// AuditEntry Give a target as targetType, targetId and targetName, or as a list in targets. userId and user.id, and username and user.username, may both be given if they are equal. Unknown members are refused.
 type AuditEntry struct {
 	// Action Examples: TICKET_PAY
 	Action string  `json:"action"`
 	Detail *string `json:"detail,omitempty"`
 
-	// Details Kept byte for byte.
+	// Details Stored byte for byte.
 	Details *map[string]interface{} `json:"details,omitempty"`
 
-	// EventId A repeat with the same event id stores nothing twice.
+	// EventId A repeat with the same event id is not stored again.
 	EventId   *string `json:"eventId,omitempty"`
 	IpAddress *string `json:"ipAddress,omitempty"`
 
@@ -251,7 +251,7 @@ type AuditEntry struct {
 	Layer    *string `json:"layer,omitempty"`
 	Platform *string `json:"platform,omitempty"`
 
-	// RequestId Of the request that the entry is about.
+	// RequestId Id of the request that the entry is about.
 	RequestId *string `json:"requestId,omitempty"`
 
 	// Serial The device's serial number.
@@ -267,7 +267,7 @@ type AuditEntry struct {
 		Type string  `json:"type"`
 	} `json:"targets,omitempty"`
 
-	// Timestamp Unix milliseconds, or ISO 8601, UTC unless it has an offset; when missing, the time of receipt.
+	// Timestamp Unix milliseconds, or ISO 8601, in UTC without an offset. Without it, the time of receipt.
 	Timestamp *AuditEntry_Timestamp `json:"timestamp,omitempty"`
 	User      *struct {
 		Id *string `json:"id,omitempty"`
@@ -288,7 +288,7 @@ type AuditEntryTimestamp0 = int
 // AuditEntryTimestamp1 Examples: 2026-02-12T08:03:20.000Z
 type AuditEntryTimestamp1 = string
 
-// AuditEntry_Timestamp Unix milliseconds, or ISO 8601, UTC unless it has an offset; when missing, the time of receipt.
+// AuditEntry_Timestamp Unix milliseconds, or ISO 8601, in UTC without an offset. Without it, the time of receipt.
 type AuditEntry_Timestamp struct {
 	union json.RawMessage
 }
@@ -301,7 +301,7 @@ type AuditError struct {
 			Code  string `json:"code"`
 			Field string `json:"field"`
 
-			// Index Of the item, where no item of a batch was accepted.
+			// Index Index of the entry, if no entry of a batch was accepted.
 			Index *int   `json:"index,omitempty"`
 			Issue string `json:"issue"`
 		} `json:"details"`
@@ -314,13 +314,13 @@ type AuditError struct {
 type AuditItem struct {
 	Action string `json:"action"`
 
-	// CreatedAt When it happened, UTC, with milliseconds.
+	// CreatedAt When it happened: UTC, with milliseconds.
 	CreatedAt time.Time `json:"createdAt"`
 
-	// Details With the text of the entry as its member detail.
+	// Details The details as they were sent, plus the text of the entry as the member detail.
 	Details *map[string]interface{} `json:"details"`
 
-	// Id Holds the number that other dialects show, and is ordered as they are.
+	// Id Contains the number that the fleet and access APIs show, and sorts in the same order.
 	Id        openapi_types.UUID `json:"id"`
 	IpAddress *Known             `json:"ipAddress"`
 	Layer     *Known             `json:"layer"`
@@ -329,20 +329,20 @@ type AuditItem struct {
 	Serial    *string            `json:"serial,omitempty"`
 	TargetId  *Known             `json:"targetId"`
 
-	// TargetType Of the first target; DEVICE where a device is all there is.
+	// TargetType Type of the first target, or DEVICE if the entry has only a device.
 	TargetType *Known `json:"targetType"`
 
-	// Targets Where there are several targets, or the one has a name.
+	// Targets All targets, if there are several or the only one has a name.
 	Targets *[]struct {
 		Id   string `json:"id"`
 		Name *Known `json:"name"`
 		Type string `json:"type"`
 	} `json:"targets,omitempty"`
 
-	// Tenant For who reads across tenants.
+	// Tenant The tenant of the entry, if the caller reads across tenants.
 	Tenant *string `json:"tenant,omitempty"`
 
-	// User What is known of the actor beside its id.
+	// User The actor. Null if only its id is known, or nothing.
 	User *struct {
 		Id   *Known `json:"id"`
 		Name *Known `json:"name"`
@@ -370,7 +370,7 @@ type AuditMeta struct {
 	HasPrevPage bool   `json:"hasPrevPage"`
 	NextCursor  *Known `json:"nextCursor"`
 
-	// Page Null where a cursor led to the page.
+	// Page Null if the page was requested by cursor.
 	Page       *int `json:"page"`
 	PageSize   int  `json:"pageSize"`
 	Total      int  `json:"total"`
@@ -404,16 +404,16 @@ type AuditStats struct {
 	Data struct {
 		GroupBy *Known `json:"groupBy"`
 		Groups  []struct {
-			// Bucket When the hour or the day begins, if there is an interval.
+			// Bucket Beginning of the hour or day, if there is an interval.
 			Bucket *time.Time `json:"bucket,omitempty"`
 			Count  int        `json:"count"`
 
-			// Value If there is a groupBy.
+			// Value The value of groupBy, if there is one.
 			Value *string `json:"value,omitempty"`
 		} `json:"groups"`
 		Interval *Known `json:"interval"`
 
-		// Other What the values have that are not among the top.
+		// Other Entries whose values are not among the top.
 		Other int `json:"other"`
 		Total int `json:"total"`
 	} `json:"data"`
@@ -427,7 +427,7 @@ type FleetBatch struct {
 	Message interface{}  `json:"message"`
 }
 
-// FleetCode The HTTP status, and 01.
+// FleetCode The HTTP status followed by 01.
 type FleetCode int
 
 // FleetCount defines model for FleetCount.
@@ -479,10 +479,10 @@ type FleetEntry struct {
 	// ActionType Examples: post
 	ActionType string `json:"action_type"`
 
-	// Details Kept byte for byte.
+	// Details Stored byte for byte.
 	Details *map[string]interface{} `json:"details,omitempty"`
 
-	// EventId A repeat with the same event id stores nothing twice.
+	// EventId A repeat with the same event id is not stored again.
 	EventId *string `json:"event_id,omitempty"`
 
 	// Platform Examples: tiktok
@@ -491,7 +491,7 @@ type FleetEntry struct {
 	// Serial Examples: device_serial_123
 	Serial *string `json:"serial,omitempty"`
 
-	// Timestamp Unix seconds, or milliseconds from 100000000000 on; when missing, the time of receipt.
+	// Timestamp Unix seconds, or Unix milliseconds from 100000000000 on. Without it, the time of receipt.
 	//
 	// Examples: 1707725000
 	Timestamp *int `json:"timestamp,omitempty"`
@@ -503,10 +503,10 @@ type FleetEntry struct {
 
 // FleetError defines model for FleetError.
 type FleetError struct {
-	// Code The HTTP status, and 01.
+	// Code The HTTP status followed by 01.
 	Code FleetCode `json:"code"`
 
-	// Data Of a batch of which nothing was accepted, what is wrong with each entry.
+	// Data If no entry of a batch was accepted, what is wrong with each of them; else null.
 	Data    *FleetReceipt `json:"data"`
 	Message string        `json:"message"`
 }
@@ -537,7 +537,7 @@ type FleetList struct {
 type FleetReceipt struct {
 	Accepted int `json:"accepted"`
 	Errors   []struct {
-		// Code The HTTP status, and 01.
+		// Code The HTTP status followed by 01.
 		Code    FleetCode `json:"code"`
 		Index   int       `json:"index"`
 		Message string    `json:"message"`
@@ -579,7 +579,7 @@ type ThingsError struct {
 // ThingsPage defines model for ThingsPage.
 type ThingsPage struct {
 	Data []struct {
-		// Action The action's name by its code.
+		// Action One member: the name of the action by its code.
 		//
 		// Examples: {"12":"post"}
 		Action               map[string]string `json:"action"`
@@ -748,55 +748,55 @@ type ThingsUnknown = ThingsError
 
 // ThingsListParams defines parameters for ThingsList.
 type ThingsListParams struct {
-	// Format Counts more than Accept; what is not known is JSON.
+	// Format Wins over Accept. An unknown format means JSON.
 	Format *ThingsListParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 
-	// Page From 1 on.
+	// Page Number of the page; the first is 1.
 	Page ThingsPageNumber `form:"Page" json:"Page"`
 
-	// ItemsPerPage Above 1000 it is 1000.
+	// ItemsPerPage Entries a page. Values above 1000 mean 1000.
 	ItemsPerPage ThingsItemsPerPage `form:"ItemsPerPage" json:"ItemsPerPage"`
 
-	// UserId The actor, whose kind is not business.
+	// UserId Id of an actor whose kind is not business.
 	UserId *ThingsUserId `form:"UserId,omitempty" json:"UserId,omitempty"`
 
-	// BusinessUserId The actor, whose kind is business. With UserId it matches nothing.
+	// BusinessUserId Id of an actor whose kind is business. Together with UserId it matches nothing.
 	BusinessUserId *ThingsBusinessUserId `form:"BusinessUserId,omitempty" json:"BusinessUserId,omitempty"`
 
-	// Action The code of an action; one that is not known matches nothing.
+	// Action Code of an action. An unknown code matches nothing.
 	Action *ThingsAction `form:"Action,omitempty" json:"Action,omitempty"`
 
-	// TargetThingId The device, or a target of the type DEVICE or THING.
+	// TargetThingId Id of the device, or of a target of the type DEVICE or THING.
 	TargetThingId *ThingsTargetThingId `form:"TargetThingId,omitempty" json:"TargetThingId,omitempty"`
 
-	// TargetUserId A target of the type USER.
+	// TargetUserId Id of a target of the type USER.
 	TargetUserId *ThingsTargetUserId `form:"TargetUserId,omitempty" json:"TargetUserId,omitempty"`
 
-	// TargetBusinessUserId A target of the type BUSINESS_USER.
+	// TargetBusinessUserId Id of a target of the type BUSINESS_USER.
 	TargetBusinessUserId *ThingsTargetBusinessUserId `form:"TargetBusinessUserId,omitempty" json:"TargetBusinessUserId,omitempty"`
 
-	// TargetTaskId A target of the type TASK.
+	// TargetTaskId Id of a target of the type TASK.
 	TargetTaskId *ThingsTargetTaskId `form:"TargetTaskId,omitempty" json:"TargetTaskId,omitempty"`
 
-	// TargetTaskListId A target of the type TASK_LIST.
+	// TargetTaskListId Id of a target of the type TASK_LIST.
 	TargetTaskListId *ThingsTargetTaskListId `form:"TargetTaskListId,omitempty" json:"TargetTaskListId,omitempty"`
 
-	// From ISO 8601, a date, Unix ms or /Date(ms)/; inclusive.
+	// From Earliest time, inclusive: ISO 8601, a date, Unix ms or /Date(ms)/.
 	From *ThingsFrom `form:"From,omitempty" json:"From,omitempty"`
 
-	// To As From; a date is its last ms.
+	// To Latest time, inclusive: as From. A date alone includes the whole day.
 	To *ThingsTo `form:"To,omitempty" json:"To,omitempty"`
 
-	// Version Ignored, as is v.
+	// Version Ignored, like v.
 	Version *ThingsVersion `form:"Version,omitempty" json:"Version,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -805,55 +805,55 @@ type ThingsListParamsFormat string
 
 // ThingsListAsParams defines parameters for ThingsListAs.
 type ThingsListAsParams struct {
-	// Format The suffix counts.
+	// Format Ignored: the suffix decides.
 	Format *string `form:"format,omitempty" json:"format,omitempty"`
 
-	// Page From 1 on.
+	// Page Number of the page; the first is 1.
 	Page ThingsPageNumber `form:"Page" json:"Page"`
 
-	// ItemsPerPage Above 1000 it is 1000.
+	// ItemsPerPage Entries a page. Values above 1000 mean 1000.
 	ItemsPerPage ThingsItemsPerPage `form:"ItemsPerPage" json:"ItemsPerPage"`
 
-	// UserId The actor, whose kind is not business.
+	// UserId Id of an actor whose kind is not business.
 	UserId *ThingsUserId `form:"UserId,omitempty" json:"UserId,omitempty"`
 
-	// BusinessUserId The actor, whose kind is business. With UserId it matches nothing.
+	// BusinessUserId Id of an actor whose kind is business. Together with UserId it matches nothing.
 	BusinessUserId *ThingsBusinessUserId `form:"BusinessUserId,omitempty" json:"BusinessUserId,omitempty"`
 
-	// Action The code of an action; one that is not known matches nothing.
+	// Action Code of an action. An unknown code matches nothing.
 	Action *ThingsAction `form:"Action,omitempty" json:"Action,omitempty"`
 
-	// TargetThingId The device, or a target of the type DEVICE or THING.
+	// TargetThingId Id of the device, or of a target of the type DEVICE or THING.
 	TargetThingId *ThingsTargetThingId `form:"TargetThingId,omitempty" json:"TargetThingId,omitempty"`
 
-	// TargetUserId A target of the type USER.
+	// TargetUserId Id of a target of the type USER.
 	TargetUserId *ThingsTargetUserId `form:"TargetUserId,omitempty" json:"TargetUserId,omitempty"`
 
-	// TargetBusinessUserId A target of the type BUSINESS_USER.
+	// TargetBusinessUserId Id of a target of the type BUSINESS_USER.
 	TargetBusinessUserId *ThingsTargetBusinessUserId `form:"TargetBusinessUserId,omitempty" json:"TargetBusinessUserId,omitempty"`
 
-	// TargetTaskId A target of the type TASK.
+	// TargetTaskId Id of a target of the type TASK.
 	TargetTaskId *ThingsTargetTaskId `form:"TargetTaskId,omitempty" json:"TargetTaskId,omitempty"`
 
-	// TargetTaskListId A target of the type TASK_LIST.
+	// TargetTaskListId Id of a target of the type TASK_LIST.
 	TargetTaskListId *ThingsTargetTaskListId `form:"TargetTaskListId,omitempty" json:"TargetTaskListId,omitempty"`
 
-	// From ISO 8601, a date, Unix ms or /Date(ms)/; inclusive.
+	// From Earliest time, inclusive: ISO 8601, a date, Unix ms or /Date(ms)/.
 	From *ThingsFrom `form:"From,omitempty" json:"From,omitempty"`
 
-	// To As From; a date is its last ms.
+	// To Latest time, inclusive: as From. A date alone includes the whole day.
 	To *ThingsTo `form:"To,omitempty" json:"To,omitempty"`
 
-	// Version Ignored, as is v.
+	// Version Ignored, like v.
 	Version *ThingsVersion `form:"Version,omitempty" json:"Version,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -866,28 +866,32 @@ type AuditEraseParams struct {
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 	Action *Action `form:"action,omitempty" json:"action,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
@@ -897,42 +901,46 @@ type AuditListParams struct {
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 	Action *Action `form:"action,omitempty" json:"action,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Above 1000 it is 1000.
+	// PageSize Entries a page. Values above 1000 mean 1000.
 	PageSize *PageSize            `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditListParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Cursor The nextCursor of the page before, in the place of page.
+	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -941,10 +949,10 @@ type AuditListParamsSort string
 
 // AuditWriteParams defines parameters for AuditWrite.
 type AuditWriteParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// IdempotencyKey A repeat with the same key stores nothing twice.
+	// IdempotencyKey A repeat with the same key is not stored again.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -955,42 +963,46 @@ type AuditActionParams struct {
 	// UserId The actor's id.
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Above 1000 it is 1000.
+	// PageSize Entries a page. Values above 1000 mean 1000.
 	PageSize *PageSize              `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditActionParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Cursor The nextCursor of the page before, in the place of page.
+	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -1002,7 +1014,7 @@ type AuditWriteBatchJSONBody = []AuditEntry
 
 // AuditWriteBatchParams defines parameters for AuditWriteBatch.
 type AuditWriteBatchParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
@@ -1010,13 +1022,13 @@ type AuditWriteBatchParams struct {
 type AuditCleanupJSONBody struct {
 	Days *int `json:"days,omitempty"`
 
-	// DaysToKeep Another name of days.
+	// DaysToKeep The same as days; send one of them.
 	DaysToKeep *int `json:"daysToKeep,omitempty"`
 }
 
 // AuditCleanupParams defines parameters for AuditCleanup.
 type AuditCleanupParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
@@ -1026,79 +1038,88 @@ type AuditCountParams struct {
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 	Action *Action `form:"action,omitempty" json:"action,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
 // AuditExportParams defines parameters for AuditExport.
 type AuditExportParams struct {
+	// Format Format of the body.
 	Format *AuditExportParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 
-	// Snapshot X-Export-Snapshot of an export that was cut off and is to be continued.
+	// Snapshot To continue an export that broke off: its X-Export-Snapshot.
 	Snapshot *string `form:"snapshot,omitempty" json:"snapshot,omitempty"`
 
-	// After createdAt and id of the last entry that it had, with a comma between: the body goes on behind it.
+	// After To continue an export that broke off: createdAt and id of the last complete entry, joined by a comma. The body begins with the entry after it. Parquet cannot be continued.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 
 	// UserId The actor's id.
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 	Action *Action `form:"action,omitempty" json:"action,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -1107,13 +1128,13 @@ type AuditExportParamsFormat string
 
 // AuditRetentionParams defines parameters for AuditRetention.
 type AuditRetentionParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
 // AuditSetRetentionJSONBody defines parameters for AuditSetRetention.
 type AuditSetRetentionJSONBody struct {
-	// Confirm The most entries that may go by it.
+	// Confirm The number of visible entries that may expire at most.
 	Confirm *int `json:"confirm,omitempty"`
 	Days    int  `json:"days"`
 
@@ -1123,53 +1144,57 @@ type AuditSetRetentionJSONBody struct {
 
 // AuditSetRetentionParams defines parameters for AuditSetRetention.
 type AuditSetRetentionParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
 // AuditStatsParams defines parameters for AuditStats.
 type AuditStatsParams struct {
-	// GroupBy What to tell entries apart by; without it they are counted together.
+	// GroupBy The value to group by. Without it, all entries form one group.
 	GroupBy *AuditStatsParamsGroupBy `form:"groupBy,omitempty" json:"groupBy,omitempty"`
 
-	// Interval Count each group for each hour or day in UTC.
+	// Interval Count each group for each hour or day, in UTC.
 	Interval *AuditStatsParamsInterval `form:"interval,omitempty" json:"interval,omitempty"`
 
-	// Top The groups with the most entries; more than 1000 are 1000.
+	// Top How many values to show, those with the most entries. Values above 1000 mean 1000.
 	Top *int `form:"top,omitempty" json:"top,omitempty"`
 
 	// UserId The actor's id.
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 	Action *Action `form:"action,omitempty" json:"action,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -1181,38 +1206,42 @@ type AuditStatsParamsInterval string
 
 // AuditStreamParams defines parameters for AuditStream.
 type AuditStreamParams struct {
-	// LastEventId As the header.
+	// LastEventId The same as the header Last-Event-ID.
 	LastEventId *string `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
 	// UserId The actor's id.
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 	Action *Action `form:"action,omitempty" json:"action,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// LastEventID The id of the last event of a stream that this one continues; without it the stream begins with what is stored from now on.
+	// LastEventID Continue after the event with this id. Without it, the stream begins with what is stored from now on.
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
@@ -1222,42 +1251,46 @@ type AuditTargetParams struct {
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 	Action *Action `form:"action,omitempty" json:"action,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Above 1000 it is 1000.
+	// PageSize Entries a page. Values above 1000 mean 1000.
 	PageSize *PageSize              `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditTargetParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Cursor The nextCursor of the page before, in the place of page.
+	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -1270,42 +1303,46 @@ type AuditUserParams struct {
 	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
 	Action *Action `form:"action,omitempty" json:"action,omitempty"`
 
-	// TargetType DEVICE means the device of an entry, too.
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
 	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
 
-	// TargetId Of any type where there is no targetType, which no index has.
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
 	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
-	Serial    *Serial    `form:"serial,omitempty" json:"serial,omitempty"`
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate ISO 8601, inclusive, to the millisecond; in UTC without an offset; a date alone is its beginning.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate As startDate; a date alone is all of its day.
+	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Above 1000 it is 1000.
+	// PageSize Entries a page. Values above 1000 mean 1000.
 	PageSize *PageSize            `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditUserParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Cursor The nextCursor of the page before, in the place of page.
+	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -1314,55 +1351,62 @@ type AuditUserParamsSort string
 
 // AuditEraseOneParams defines parameters for AuditEraseOne.
 type AuditEraseOneParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
 // AuditGetParams defines parameters for AuditGet.
 type AuditGetParams struct {
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
 // FleetListParams defines parameters for FleetList.
 type FleetListParams struct {
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
 	Serial     *Serial     `form:"serial,omitempty" json:"serial,omitempty"`
 	ActionType *ActionType `form:"action_type,omitempty" json:"action_type,omitempty"`
-	Username   *Username   `form:"username,omitempty" json:"username,omitempty"`
 
-	// Start Unix seconds, or milliseconds from 100000000000 on; inclusive.
+	// Username The actor's name, or its id if it has no name.
+	Username *Username `form:"username,omitempty" json:"username,omitempty"`
+
+	// Start Earliest time, inclusive: Unix seconds, or Unix milliseconds from 100000000000 on.
 	Start *Start `form:"start,omitempty" json:"start,omitempty"`
 
-	// End As start; inclusive.
+	// End Latest time, inclusive: as start. A value in seconds includes the whole second.
 	End *End `form:"end,omitempty" json:"end,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// Limit Above 1000 it is 1000.
-	Limit  *int                  `form:"limit,omitempty" json:"limit,omitempty"`
-	Offset *int                  `form:"offset,omitempty" json:"offset,omitempty"`
-	Order  *FleetListParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+	// Limit Entries a page. Values above 1000 mean 1000.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The X-Next-Cursor of the page before
+	// Offset Entries to skip.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Order desc is newest first.
+	Order *FleetListParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Cursor The X-Next-Cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -1376,10 +1420,10 @@ type FleetWriteJSONBody struct {
 
 // FleetWriteParams defines parameters for FleetWrite.
 type FleetWriteParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// IdempotencyKey A repeat with the same key stores nothing twice. For a single entry.
+	// IdempotencyKey For a single entry: a repeat with the same key is not stored again.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1393,53 +1437,56 @@ type FleetWrite200JSONResponseBody struct {
 
 // FleetDeleteAllParams defines parameters for FleetDeleteAll.
 type FleetDeleteAllParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
 // FleetCountParams defines parameters for FleetCount.
 type FleetCountParams struct {
+	// Platform Exact match, as for every filter but search.
 	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
 
 	// Serial The device's serial number.
 	Serial     *Serial     `form:"serial,omitempty" json:"serial,omitempty"`
 	ActionType *ActionType `form:"action_type,omitempty" json:"action_type,omitempty"`
-	Username   *Username   `form:"username,omitempty" json:"username,omitempty"`
 
-	// Start Unix seconds, or milliseconds from 100000000000 on; inclusive.
+	// Username The actor's name, or its id if it has no name.
+	Username *Username `form:"username,omitempty" json:"username,omitempty"`
+
+	// Start Earliest time, inclusive: Unix seconds, or Unix milliseconds from 100000000000 on.
 	Start *Start `form:"start,omitempty" json:"start,omitempty"`
 
-	// End As start; inclusive.
+	// End Latest time, inclusive: as start. A value in seconds includes the whole second.
 	End *End `form:"end,omitempty" json:"end,omitempty"`
 
-	// Search Every word must be a whole word of the text, or the string the request id.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
 // FleetDeleteParams defines parameters for FleetDelete.
 type FleetDeleteParams struct {
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
 // AccessListParams defines parameters for AccessList.
 type AccessListParams struct {
-	// Position The X-Activity-Position of a write that must be seen.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
-	// Tenant For the administrator of all tenants: whose entries; of anybody else, their own.
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// XActivityPosition As the parameter position.
+	// XActivityPosition The same as the parameter position.
 	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
 }
 
@@ -1898,19 +1945,19 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// ThingsList A page of action logs, newest first, in the format that Accept asks for.
+	// ThingsList List action logs, newest first, in the format of the parameter format or the header Accept.
 	//
 	// Corresponds with GET /actionlogs (the `ThingsList` operationId).
 	ThingsList(ctx context.Context, params *ThingsListParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ThingsListAs A page of action logs, newest first, in the format that the suffix names.
+	// ThingsListAs List action logs, newest first, in the format of the suffix.
 	//
 	// Corresponds with GET /actionlogs.{suffix} (the `ThingsListAs` operationId).
 	ThingsListAs(ctx context.Context, suffix ThingsListAsParamsSuffix, params *ThingsListAsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditErase Erase the entries that all filters mean. At least one is required, and none may be empty.
+	// AuditErase Erase the entries that match all filters. At least one filter is required.
 	//
-	// Covers every entry that was acknowledged before, also those that are not stored yet, and nothing later. An erasure that took something is an entry of its own, of the action activity.erase. Other parameters are refused.
+	// Erases every matching entry that was acknowledged before the request, also those that are not stored yet, and none that came later. If anything was erased, an entry with the action activity.erase records it. An empty filter and a parameter that is not a filter are refused. A retry after 504 counts only entries that were still left.
 	//
 	// Corresponds with DELETE /api/v1/activity-logs (the `AuditErase` operationId).
 	AuditErase(ctx context.Context, params *AuditEraseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1934,96 +1981,96 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/activity-logs (the `AuditWrite` operationId).
 	AuditWrite(ctx context.Context, params *AuditWriteParams, body AuditWriteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditAction Entries of an action.
+	// AuditAction List the entries of an action, newest first.
 	//
 	// Corresponds with GET /api/v1/activity-logs/action/{action} (the `AuditAction` operationId).
 	AuditAction(ctx context.Context, action string, params *AuditActionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditWriteBatchWithBody Store a JSON array of entries, or a line of JSON for each entry.
+	// AuditWriteBatchWithBody Store a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// The good items are kept, the others are named by their index. Where none is good the answer is an error whose details name the fault of each. Bodies may be compressed with gzip or zstd.
+	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/activity-logs/batch (the `AuditWriteBatch` operationId).
 	AuditWriteBatchWithBody(ctx context.Context, params *AuditWriteBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditWriteBatch Store a JSON array of entries, or a line of JSON for each entry.
+	// AuditWriteBatch Store a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// The good items are kept, the others are named by their index. Where none is good the answer is an error whose details name the fault of each. Bodies may be compressed with gzip or zstd.
+	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/activity-logs/batch (the `AuditWriteBatch` operationId).
 	AuditWriteBatch(ctx context.Context, params *AuditWriteBatchParams, body AuditWriteBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditCleanupWithBody Erase what was received more than a number of whole days ago, in UTC.
+	// AuditCleanupWithBody Erase entries that were received more than a number of whole UTC days ago.
 	//
-	// Without a number, more than the retention ago, by which nothing goes that is visible.
+	// Without a number of days, the tenant's retention is used; no visible entry is older than that.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/activity-logs/cleanup (the `AuditCleanup` operationId).
 	AuditCleanupWithBody(ctx context.Context, params *AuditCleanupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditCleanup Erase what was received more than a number of whole days ago, in UTC.
+	// AuditCleanup Erase entries that were received more than a number of whole UTC days ago.
 	//
-	// Without a number, more than the retention ago, by which nothing goes that is visible.
+	// Without a number of days, the tenant's retention is used; no visible entry is older than that.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/activity-logs/cleanup (the `AuditCleanup` operationId).
 	AuditCleanup(ctx context.Context, params *AuditCleanupParams, body AuditCleanupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditCount Count entries, exactly.
+	// AuditCount Count entries exactly.
 	//
 	// Corresponds with GET /api/v1/activity-logs/count (the `AuditCount` operationId).
 	AuditCount(ctx context.Context, params *AuditCountParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditExport Every entry of a filter, the oldest first, as they are stored when it begins. Needs the scope admin.
+	// AuditExport Export every matching entry that was stored when the export began, oldest first. Needs the scope admin.
 	//
 	// Corresponds with GET /api/v1/activity-logs/export (the `AuditExport` operationId).
 	AuditExport(ctx context.Context, params *AuditExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditRetention For how many days after the day of its receipt, in UTC, an entry is visible.
+	// AuditRetention Show for how many UTC days after the day of its receipt an entry is visible.
 	//
 	// Corresponds with GET /api/v1/activity-logs/retention (the `AuditRetention` operationId).
 	AuditRetention(ctx context.Context, params *AuditRetentionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditSetRetentionWithBody Set for how many days entries are visible.
+	// AuditSetRetentionWithBody Set for how many UTC days after the day of its receipt an entry is visible.
 	//
-	// Takes effect at once. A shorter one by which visible entries go is a dry run that says how many they are, unless that number, or a greater one, is sent as confirm. What has gone does not come back with a longer one.
+	// Takes effect at once. If a shorter retention would hide visible entries, the request is a dry run that counts them, unless confirm is that number or a greater one. A longer retention does not bring expired entries back.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/v1/activity-logs/retention (the `AuditSetRetention` operationId).
 	AuditSetRetentionWithBody(ctx context.Context, params *AuditSetRetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditSetRetention Set for how many days entries are visible.
+	// AuditSetRetention Set for how many UTC days after the day of its receipt an entry is visible.
 	//
-	// Takes effect at once. A shorter one by which visible entries go is a dry run that says how many they are, unless that number, or a greater one, is sent as confirm. What has gone does not come back with a longer one.
+	// Takes effect at once. If a shorter retention would hide visible entries, the request is a dry run that counts them, unless confirm is that number or a greater one. A longer retention does not bring expired entries back.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/activity-logs/retention (the `AuditSetRetention` operationId).
 	AuditSetRetention(ctx context.Context, params *AuditSetRetentionParams, body AuditSetRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditStats Count entries by value and by time, exactly.
+	// AuditStats Count entries by value and by time exactly.
 	//
 	// Corresponds with GET /api/v1/activity-logs/stats (the `AuditStats` operationId).
 	AuditStats(ctx context.Context, params *AuditStatsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditStream Follow the entries of a filter as they are stored.
+	// AuditStream Follow matching entries as they are stored, as server-sent events.
 	//
 	// Corresponds with GET /api/v1/activity-logs/stream (the `AuditStream` operationId).
 	AuditStream(ctx context.Context, params *AuditStreamParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditTarget What was done to a target; with targetType and targetId as parameters, to another one as well.
+	// AuditTarget List what was done to a target, newest first. With the parameters targetType and targetId, entries must have a second target as well.
 	//
 	// Corresponds with GET /api/v1/activity-logs/target/{targetType}/{targetId} (the `AuditTarget` operationId).
 	AuditTarget(ctx context.Context, targetType string, targetId string, params *AuditTargetParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditUser What a user did.
+	// AuditUser List what a user did, newest first.
 	//
 	// Corresponds with GET /api/v1/activity-logs/user/{userId} (the `AuditUser` operationId).
 	AuditUser(ctx context.Context, userId string, params *AuditUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2033,7 +2080,7 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/activity-logs/{id} (the `AuditEraseOne` operationId).
 	AuditEraseOne(ctx context.Context, id openapi_types.UUID, params *AuditEraseOneParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditGet One entry.
+	// AuditGet Show one entry.
 	//
 	// Corresponds with GET /api/v1/activity-logs/{id} (the `AuditGet` operationId).
 	AuditGet(ctx context.Context, id openapi_types.UUID, params *AuditGetParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2043,18 +2090,18 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/activity_log (the `FleetList` operationId).
 	FleetList(ctx context.Context, params *FleetListParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// FleetWriteWithBody Store one entry, a JSON array of entries, or a line of JSON for each entry.
+	// FleetWriteWithBody Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// The good items of a batch are kept, the others are named by their index. Bodies may be compressed with gzip or zstd.
+	// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/activity_log (the `FleetWrite` operationId).
 	FleetWriteWithBody(ctx context.Context, params *FleetWriteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// FleetWrite Store one entry, a JSON array of entries, or a line of JSON for each entry.
+	// FleetWrite Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// The good items of a batch are kept, the others are named by their index. Bodies may be compressed with gzip or zstd.
+	// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2066,35 +2113,35 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/activity_log/all (the `FleetDeleteAll` operationId).
 	FleetDeleteAll(ctx context.Context, params *FleetDeleteAllParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// FleetCount Count entries, exactly.
+	// FleetCount Count entries exactly.
 	//
 	// Corresponds with GET /api/v1/activity_log/count (the `FleetCount` operationId).
 	FleetCount(ctx context.Context, params *FleetCountParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// FleetDelete Delete one entry, wherever it is.
+	// FleetDelete Delete one entry, also one that is not stored yet.
 	//
 	// Corresponds with DELETE /api/v1/activity_log/{id} (the `FleetDelete` operationId).
 	FleetDelete(ctx context.Context, id ID, params *FleetDeleteParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AccessListWithBody A page of entries; oldest first from a start on, newest first without one.
+	// AccessListWithBody List entries, oldest first with a start, newest first without one.
 	//
-	// The pages that nextToken leads to show what was stored when the first one was read, each entry once and in order.
+	// All pages of a listing show what was stored when its first page was read: each entry once, in order, whatever arrives meanwhile.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /filterActivity (the `AccessList` operationId).
 	AccessListWithBody(ctx context.Context, params *AccessListParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AccessList A page of entries; oldest first from a start on, newest first without one.
+	// AccessList List entries, oldest first with a start, newest first without one.
 	//
-	// The pages that nextToken leads to show what was stored when the first one was read, each entry once and in order.
+	// All pages of a listing show what was stored when its first page was read: each entry once, in order, whatever arrives meanwhile.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /filterActivity (the `AccessList` operationId).
 	AccessList(ctx context.Context, params *AccessListParams, body AccessListJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Live Whether the process answers.
+	// Live Report that the process answers.
 	//
 	// Corresponds with GET /livez (the `Live` operationId).
 	Live(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2109,18 +2156,18 @@ type ClientInterface interface {
 	// Corresponds with GET /openapi.json (the `Openapi` operationId).
 	Openapi(ctx context.Context, params *OpenapiParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Ready Whether everything that the service needs is there, and if not, what is away.
+	// Ready Report whether every dependency of the service is available, and if not, which one is unavailable and why.
 	//
 	// Corresponds with GET /readyz (the `Ready` operationId).
 	Ready(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Version What is running.
+	// Version Show the version of the service.
 	//
 	// Corresponds with GET /version (the `Version` operationId).
 	Version(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// ThingsList A page of action logs, newest first, in the format that Accept asks for.
+// ThingsList List action logs, newest first, in the format of the parameter format or the header Accept.
 //
 // Corresponds with GET /actionlogs (the `ThingsList` operationId).
 func (c *Client) ThingsList(ctx context.Context, params *ThingsListParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2135,7 +2182,7 @@ func (c *Client) ThingsList(ctx context.Context, params *ThingsListParams, reqEd
 	return c.Client.Do(req)
 }
 
-// ThingsListAs A page of action logs, newest first, in the format that the suffix names.
+// ThingsListAs List action logs, newest first, in the format of the suffix.
 //
 // Corresponds with GET /actionlogs.{suffix} (the `ThingsListAs` operationId).
 func (c *Client) ThingsListAs(ctx context.Context, suffix ThingsListAsParamsSuffix, params *ThingsListAsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2150,9 +2197,9 @@ func (c *Client) ThingsListAs(ctx context.Context, suffix ThingsListAsParamsSuff
 	return c.Client.Do(req)
 }
 
-// AuditErase Erase the entries that all filters mean. At least one is required, and none may be empty.
+// AuditErase Erase the entries that match all filters. At least one filter is required.
 //
-// Covers every entry that was acknowledged before, also those that are not stored yet, and nothing later. An erasure that took something is an entry of its own, of the action activity.erase. Other parameters are refused.
+// Erases every matching entry that was acknowledged before the request, also those that are not stored yet, and none that came later. If anything was erased, an entry with the action activity.erase records it. An empty filter and a parameter that is not a filter are refused. A retry after 504 counts only entries that were still left.
 //
 // Corresponds with DELETE /api/v1/activity-logs (the `AuditErase` operationId).
 func (c *Client) AuditErase(ctx context.Context, params *AuditEraseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2216,7 +2263,7 @@ func (c *Client) AuditWrite(ctx context.Context, params *AuditWriteParams, body 
 	return c.Client.Do(req)
 }
 
-// AuditAction Entries of an action.
+// AuditAction List the entries of an action, newest first.
 //
 // Corresponds with GET /api/v1/activity-logs/action/{action} (the `AuditAction` operationId).
 func (c *Client) AuditAction(ctx context.Context, action string, params *AuditActionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2231,9 +2278,9 @@ func (c *Client) AuditAction(ctx context.Context, action string, params *AuditAc
 	return c.Client.Do(req)
 }
 
-// AuditWriteBatchWithBody Store a JSON array of entries, or a line of JSON for each entry.
+// AuditWriteBatchWithBody Store a JSON array of entries, or NDJSON with one entry a line.
 //
-// The good items are kept, the others are named by their index. Where none is good the answer is an error whose details name the fault of each. Bodies may be compressed with gzip or zstd.
+// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2250,9 +2297,9 @@ func (c *Client) AuditWriteBatchWithBody(ctx context.Context, params *AuditWrite
 	return c.Client.Do(req)
 }
 
-// AuditWriteBatch Store a JSON array of entries, or a line of JSON for each entry.
+// AuditWriteBatch Store a JSON array of entries, or NDJSON with one entry a line.
 //
-// The good items are kept, the others are named by their index. Where none is good the answer is an error whose details name the fault of each. Bodies may be compressed with gzip or zstd.
+// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2269,9 +2316,9 @@ func (c *Client) AuditWriteBatch(ctx context.Context, params *AuditWriteBatchPar
 	return c.Client.Do(req)
 }
 
-// AuditCleanupWithBody Erase what was received more than a number of whole days ago, in UTC.
+// AuditCleanupWithBody Erase entries that were received more than a number of whole UTC days ago.
 //
-// Without a number, more than the retention ago, by which nothing goes that is visible.
+// Without a number of days, the tenant's retention is used; no visible entry is older than that.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2288,9 +2335,9 @@ func (c *Client) AuditCleanupWithBody(ctx context.Context, params *AuditCleanupP
 	return c.Client.Do(req)
 }
 
-// AuditCleanup Erase what was received more than a number of whole days ago, in UTC.
+// AuditCleanup Erase entries that were received more than a number of whole UTC days ago.
 //
-// Without a number, more than the retention ago, by which nothing goes that is visible.
+// Without a number of days, the tenant's retention is used; no visible entry is older than that.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2307,7 +2354,7 @@ func (c *Client) AuditCleanup(ctx context.Context, params *AuditCleanupParams, b
 	return c.Client.Do(req)
 }
 
-// AuditCount Count entries, exactly.
+// AuditCount Count entries exactly.
 //
 // Corresponds with GET /api/v1/activity-logs/count (the `AuditCount` operationId).
 func (c *Client) AuditCount(ctx context.Context, params *AuditCountParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2322,7 +2369,7 @@ func (c *Client) AuditCount(ctx context.Context, params *AuditCountParams, reqEd
 	return c.Client.Do(req)
 }
 
-// AuditExport Every entry of a filter, the oldest first, as they are stored when it begins. Needs the scope admin.
+// AuditExport Export every matching entry that was stored when the export began, oldest first. Needs the scope admin.
 //
 // Corresponds with GET /api/v1/activity-logs/export (the `AuditExport` operationId).
 func (c *Client) AuditExport(ctx context.Context, params *AuditExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2337,7 +2384,7 @@ func (c *Client) AuditExport(ctx context.Context, params *AuditExportParams, req
 	return c.Client.Do(req)
 }
 
-// AuditRetention For how many days after the day of its receipt, in UTC, an entry is visible.
+// AuditRetention Show for how many UTC days after the day of its receipt an entry is visible.
 //
 // Corresponds with GET /api/v1/activity-logs/retention (the `AuditRetention` operationId).
 func (c *Client) AuditRetention(ctx context.Context, params *AuditRetentionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2352,9 +2399,9 @@ func (c *Client) AuditRetention(ctx context.Context, params *AuditRetentionParam
 	return c.Client.Do(req)
 }
 
-// AuditSetRetentionWithBody Set for how many days entries are visible.
+// AuditSetRetentionWithBody Set for how many UTC days after the day of its receipt an entry is visible.
 //
-// Takes effect at once. A shorter one by which visible entries go is a dry run that says how many they are, unless that number, or a greater one, is sent as confirm. What has gone does not come back with a longer one.
+// Takes effect at once. If a shorter retention would hide visible entries, the request is a dry run that counts them, unless confirm is that number or a greater one. A longer retention does not bring expired entries back.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2371,9 +2418,9 @@ func (c *Client) AuditSetRetentionWithBody(ctx context.Context, params *AuditSet
 	return c.Client.Do(req)
 }
 
-// AuditSetRetention Set for how many days entries are visible.
+// AuditSetRetention Set for how many UTC days after the day of its receipt an entry is visible.
 //
-// Takes effect at once. A shorter one by which visible entries go is a dry run that says how many they are, unless that number, or a greater one, is sent as confirm. What has gone does not come back with a longer one.
+// Takes effect at once. If a shorter retention would hide visible entries, the request is a dry run that counts them, unless confirm is that number or a greater one. A longer retention does not bring expired entries back.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2390,7 +2437,7 @@ func (c *Client) AuditSetRetention(ctx context.Context, params *AuditSetRetentio
 	return c.Client.Do(req)
 }
 
-// AuditStats Count entries by value and by time, exactly.
+// AuditStats Count entries by value and by time exactly.
 //
 // Corresponds with GET /api/v1/activity-logs/stats (the `AuditStats` operationId).
 func (c *Client) AuditStats(ctx context.Context, params *AuditStatsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2405,7 +2452,7 @@ func (c *Client) AuditStats(ctx context.Context, params *AuditStatsParams, reqEd
 	return c.Client.Do(req)
 }
 
-// AuditStream Follow the entries of a filter as they are stored.
+// AuditStream Follow matching entries as they are stored, as server-sent events.
 //
 // Corresponds with GET /api/v1/activity-logs/stream (the `AuditStream` operationId).
 func (c *Client) AuditStream(ctx context.Context, params *AuditStreamParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2420,7 +2467,7 @@ func (c *Client) AuditStream(ctx context.Context, params *AuditStreamParams, req
 	return c.Client.Do(req)
 }
 
-// AuditTarget What was done to a target; with targetType and targetId as parameters, to another one as well.
+// AuditTarget List what was done to a target, newest first. With the parameters targetType and targetId, entries must have a second target as well.
 //
 // Corresponds with GET /api/v1/activity-logs/target/{targetType}/{targetId} (the `AuditTarget` operationId).
 func (c *Client) AuditTarget(ctx context.Context, targetType string, targetId string, params *AuditTargetParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2435,7 +2482,7 @@ func (c *Client) AuditTarget(ctx context.Context, targetType string, targetId st
 	return c.Client.Do(req)
 }
 
-// AuditUser What a user did.
+// AuditUser List what a user did, newest first.
 //
 // Corresponds with GET /api/v1/activity-logs/user/{userId} (the `AuditUser` operationId).
 func (c *Client) AuditUser(ctx context.Context, userId string, params *AuditUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2465,7 +2512,7 @@ func (c *Client) AuditEraseOne(ctx context.Context, id openapi_types.UUID, param
 	return c.Client.Do(req)
 }
 
-// AuditGet One entry.
+// AuditGet Show one entry.
 //
 // Corresponds with GET /api/v1/activity-logs/{id} (the `AuditGet` operationId).
 func (c *Client) AuditGet(ctx context.Context, id openapi_types.UUID, params *AuditGetParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2495,9 +2542,9 @@ func (c *Client) FleetList(ctx context.Context, params *FleetListParams, reqEdit
 	return c.Client.Do(req)
 }
 
-// FleetWriteWithBody Store one entry, a JSON array of entries, or a line of JSON for each entry.
+// FleetWriteWithBody Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 //
-// The good items of a batch are kept, the others are named by their index. Bodies may be compressed with gzip or zstd.
+// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2514,9 +2561,9 @@ func (c *Client) FleetWriteWithBody(ctx context.Context, params *FleetWriteParam
 	return c.Client.Do(req)
 }
 
-// FleetWrite Store one entry, a JSON array of entries, or a line of JSON for each entry.
+// FleetWrite Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 //
-// The good items of a batch are kept, the others are named by their index. Bodies may be compressed with gzip or zstd.
+// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2548,7 +2595,7 @@ func (c *Client) FleetDeleteAll(ctx context.Context, params *FleetDeleteAllParam
 	return c.Client.Do(req)
 }
 
-// FleetCount Count entries, exactly.
+// FleetCount Count entries exactly.
 //
 // Corresponds with GET /api/v1/activity_log/count (the `FleetCount` operationId).
 func (c *Client) FleetCount(ctx context.Context, params *FleetCountParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2563,7 +2610,7 @@ func (c *Client) FleetCount(ctx context.Context, params *FleetCountParams, reqEd
 	return c.Client.Do(req)
 }
 
-// FleetDelete Delete one entry, wherever it is.
+// FleetDelete Delete one entry, also one that is not stored yet.
 //
 // Corresponds with DELETE /api/v1/activity_log/{id} (the `FleetDelete` operationId).
 func (c *Client) FleetDelete(ctx context.Context, id ID, params *FleetDeleteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2578,9 +2625,9 @@ func (c *Client) FleetDelete(ctx context.Context, id ID, params *FleetDeletePara
 	return c.Client.Do(req)
 }
 
-// AccessListWithBody A page of entries; oldest first from a start on, newest first without one.
+// AccessListWithBody List entries, oldest first with a start, newest first without one.
 //
-// The pages that nextToken leads to show what was stored when the first one was read, each entry once and in order.
+// All pages of a listing show what was stored when its first page was read: each entry once, in order, whatever arrives meanwhile.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2597,9 +2644,9 @@ func (c *Client) AccessListWithBody(ctx context.Context, params *AccessListParam
 	return c.Client.Do(req)
 }
 
-// AccessList A page of entries; oldest first from a start on, newest first without one.
+// AccessList List entries, oldest first with a start, newest first without one.
 //
-// The pages that nextToken leads to show what was stored when the first one was read, each entry once and in order.
+// All pages of a listing show what was stored when its first page was read: each entry once, in order, whatever arrives meanwhile.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2616,7 +2663,7 @@ func (c *Client) AccessList(ctx context.Context, params *AccessListParams, body 
 	return c.Client.Do(req)
 }
 
-// Live Whether the process answers.
+// Live Report that the process answers.
 //
 // Corresponds with GET /livez (the `Live` operationId).
 func (c *Client) Live(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2661,7 +2708,7 @@ func (c *Client) Openapi(ctx context.Context, params *OpenapiParams, reqEditors 
 	return c.Client.Do(req)
 }
 
-// Ready Whether everything that the service needs is there, and if not, what is away.
+// Ready Report whether every dependency of the service is available, and if not, which one is unavailable and why.
 //
 // Corresponds with GET /readyz (the `Ready` operationId).
 func (c *Client) Ready(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2676,7 +2723,7 @@ func (c *Client) Ready(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 	return c.Client.Do(req)
 }
 
-// Version What is running.
+// Version Show the version of the service.
 //
 // Corresponds with GET /version (the `Version` operationId).
 func (c *Client) Version(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -1,5 +1,5 @@
-// Package contract holds exchanges of HTTP against openapi.yaml, for tests. It promises that an answer which passes has a status,
-// headers and a body that the document describes, and that a request which was granted is one that it describes.
+// Package contract checks HTTP exchanges against openapi.yaml, for tests. If an exchange passes, the document describes the status,
+// the headers and the body of the answer, and, if the request succeeded, the request as well.
 package contract
 
 import (
@@ -26,13 +26,13 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// Document is openapi.yaml.
+// Document is openapi.yaml, parsed.
 type Document struct {
 	spec  *openapi3.T
 	paths []*path // the one with the most literal text first
 }
 
-// Load is the document, which must be a valid one.
+// Load parses and validates the document, once.
 var Load = sync.OnceValues(func() (*Document, error) {
 	spec, err := openapi3.NewLoader().LoadFromData(schema.OpenAPI)
 	if err != nil {
@@ -44,7 +44,7 @@ var Load = sync.OnceValues(func() (*Document, error) {
 	return &Document{spec, pathsOf(spec)}, nil
 })
 
-// Exchange is a request and the answer that it got.
+// Exchange is a request and its answer.
 type Exchange struct {
 	Method, Target string // of the request line
 	Header         http.Header
@@ -55,7 +55,7 @@ type Exchange struct {
 	Answer       []byte
 }
 
-// Hold fails the test if an exchange is not as the document has it.
+// Hold fails the test if the exchange does not match the document.
 func Hold(t testing.TB, e Exchange) {
 	t.Helper()
 	d, err := Load()
@@ -63,11 +63,11 @@ func Hold(t testing.TB, e Exchange) {
 		t.Fatal(err)
 	}
 	if err := d.Check(e); err != nil {
-		t.Errorf("not as openapi.yaml has it: %v", err)
+		t.Errorf("does not match openapi.yaml: %v", err)
 	}
 }
 
-// Check says what is wrong with an exchange.
+// Check returns an error if the exchange does not match the document.
 func (d *Document) Check(e Exchange) error {
 	r, err := http.NewRequestWithContext(context.Background(), e.Method, "http://127.0.0.1"+e.Target, bytes.NewReader(e.Body))
 	if err != nil {
@@ -77,7 +77,7 @@ func (d *Document) Check(e Exchange) error {
 	e.Status = statusOf(e)
 	route, params := d.find(r)
 	if route == nil || route.Operation.Responses.Status(e.Status) == nil && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed) {
-		return d.elsewhere(r.URL.Path, e) // the operation is nobody's, or another service's
+		return d.elsewhere(r.URL.Path, e) // no service has this operation, or only another one
 	}
 	in := &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: params, Route: route,
@@ -94,7 +94,7 @@ func (d *Document) Check(e Exchange) error {
 	return nil
 }
 
-// statusOf is the status that an answer would have without FLEET_ALWAYS_200.
+// statusOf is the status that the answer would have without FLEET_ALWAYS_200.
 func statusOf(e Exchange) int {
 	var envelope struct {
 		Code int `json:"code"`
@@ -105,10 +105,10 @@ func statusOf(e Exchange) int {
 	return e.Status
 }
 
-// unknown is how exchanges call a parameter that is not in the document, and that is passed over.
+// unknown is the name that exchanges use for a parameter that is not in the document and must be ignored.
 const unknown = "unknown"
 
-// granted says what is wrong with a request that was granted.
+// granted checks a request that succeeded.
 func granted(in *openapi3filter.RequestValidationInput, e Exchange) error {
 	known := in.Route.Operation.Parameters
 	for name := range in.Request.URL.Query() {
@@ -122,7 +122,7 @@ func granted(in *openapi3filter.RequestValidationInput, e Exchange) error {
 			return fmt.Errorf("a body of %q is not in the document", e.Header.Get("Content-Type"))
 		}
 	}
-	if err := openapi3filter.ValidateRequest(in.Request.Context(), in); !errors.Is(err, strconv.ErrRange) { // an integer beyond those of Go
+	if err := openapi3filter.ValidateRequest(in.Request.Context(), in); !errors.Is(err, strconv.ErrRange) { // an integer too large for Go's int64
 		return err
 	}
 	return nil
@@ -138,7 +138,7 @@ func rejected(answer []byte) bool {
 	return json.Unmarshal(answer, &a) == nil && a.Data.Rejected > 0
 }
 
-// contentType is that of a request; without one it is JSON.
+// contentType is the content type of a request, JSON by default.
 func contentType(h http.Header) string {
 	if t := h.Get("Content-Type"); t != "" {
 		return t
@@ -151,7 +151,7 @@ func isJSON(h http.Header) bool {
 	return err == nil && t == "application/json"
 }
 
-// answered says what is wrong with an answer.
+// answered checks an answer.
 func answered(in *openapi3filter.RequestValidationInput, e Exchange) error {
 	out := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: in, Status: e.Status, Header: e.AnswerHeader, Body: io.NopCloser(bytes.NewReader(e.Answer)),
@@ -170,10 +170,10 @@ func answered(in *openapi3filter.RequestValidationInput, e Exchange) error {
 	return nil
 }
 
-// continued reports whether an answer is the rest of an export that was cut off: by itself it is no JSON.
+// continued reports whether an answer is the rest of an export that broke off: alone, it is not valid JSON.
 func continued(r *http.Request) bool { return r.URL.Query().Has("after") }
 
-// ours are the headers that an answer may have only where the document says so.
+// ours are the headers that an answer may have only if the document lists them.
 var ours = []string{
 	"Allow", "Retry-After", "WWW-Authenticate", "Content-Disposition", "Vary", "Etag", schema.PositionHeader, api.RequestIDHeader, "X-Next-Cursor",
 }
@@ -188,7 +188,7 @@ func declared(response *openapi3.Response, h http.Header) error {
 	return nil
 }
 
-// other checks a body that is not JSON: its type, and of lines of JSON each line.
+// other checks a body that is not JSON: its content type and, for NDJSON, each line.
 func other(response *openapi3.Response, e Exchange) error {
 	if len(response.Content) == 0 && len(e.Answer) == 0 {
 		return nil
@@ -217,16 +217,17 @@ func visit(s *openapi3.Schema, text []byte) error {
 	return s.VisitJSON(v, openapi3.EnableJSONSchema2020(), openapi3.VisitAsResponse(), openapi3.MultiErrors())
 }
 
-// refusals are what a path or a verb that is not in the document gets, by the beginning of the path; where several fit, one of them.
+// refusals map the beginning of a path to the dialect that answers for a path or a method that is not in the document. If several
+// match, any of them may answer.
 var refusals = []struct{ prefix, dialect string }{
 	{"/api/v1/activity-logs", "Audit"}, {"/api/", "Fleet"}, {"/filterActivity", "Access"}, {"/actionlogs", "Things"},
 }
 
-// elsewhere says what is wrong with the answer to a request that is not in the document.
+// elsewhere checks the answer to a request that is not in the document.
 func (d *Document) elsewhere(path string, e Exchange) error {
 	kind := "Elsewhere"
 	switch e.Status {
-	case http.StatusServiceUnavailable: // whoever may have it is away
+	case http.StatusServiceUnavailable: // the service that may have it is unavailable
 		kind = "Retry"
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
 	default:

@@ -15,9 +15,9 @@ import (
 	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
-var update = flag.Bool("update", false, "write openapi.json anew")
+var update = flag.Bool("update", false, "rewrite openapi.json")
 
-// The document as JSON, which services serve, is that as YAML, which people write.
+// openapi.json, which services serve, and openapi.yaml, which people edit, are the same document.
 func TestJSON(t *testing.T) {
 	want, err := contract.JSON(schema.OpenAPI)
 	if err != nil {
@@ -39,20 +39,20 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(through, asJSON); diff != "" {
-		t.Fatalf("as JSON it is another document (-YAML +JSON):\n%s", diff)
+		t.Fatalf("the two documents differ (-YAML +JSON):\n%s", diff)
 	}
 	if bytes.Equal(want, schema.OpenAPIJSON) {
 		return
 	}
 	if !*update {
-		t.Fatal("openapi.json is not openapi.yaml; write it anew with: go generate ./schema")
+		t.Fatal("openapi.json is out of date; regenerate it: go generate ./schema")
 	}
 	if err := os.WriteFile("../../openapi.json", want, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// What is not as the document has it fails.
+// Check finds each kind of deviation from the document.
 func TestCheck(t *testing.T) {
 	d, err := contract.Load()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// JSON is a YAML document as JSON: members in their order, and on one line what is on one there.
+// JSON converts a YAML document to JSON. Members keep their order; what is in flow style stays on one line.
 func JSON(text []byte) ([]byte, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -23,12 +23,12 @@ func JSON(text []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// write appends a node. Its members stand on lines of their own, depth+1 spaces in, unless it is in flow style.
+// write appends a node. Unless it is in flow style, each member is on a line of its own, indented by depth+1 spaces.
 func write(b *bytes.Buffer, n *yaml.Node, depth int) error {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return list(b, n, depth, "{}", 2, func(at, depth int) error {
-			fmt.Fprintf(b, "%q: ", n.Content[at].Value) // names of members are plain ASCII
+			fmt.Fprintf(b, "%q: ", n.Content[at].Value) // member names are plain ASCII
 			return write(b, n.Content[at+1], depth)
 		})
 	case yaml.SequenceNode:

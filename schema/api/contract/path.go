@@ -45,7 +45,7 @@ func pathsOf(spec *openapi3.T) []*path {
 	return all
 }
 
-// find is the operation that a request is for, nil where the document has none, and the path's parameters. A HEAD is a GET.
+// find is the operation of a request and its path parameters; nil if the document has no such operation. HEAD counts as GET.
 func (d *Document) find(r *http.Request) (*routers.Route, map[string]string) {
 	verb := r.Method
 	if verb == http.MethodHead {
@@ -70,15 +70,15 @@ func (d *Document) find(r *http.Request) (*routers.Route, map[string]string) {
 	return nil, nil
 }
 
-// Operation is a verb and a path of the document.
+// Operation is a method and a path of the document.
 type Operation struct {
 	Method, Path string
-	Literal      []string // Path with each value of the parameters that have few
+	Literal      []string // Path, once for each value of the parameters that are enums
 	Tags         []string
 	Statuses     []string
 }
 
-// Operations are all of the document, in its order of paths.
+// Operations are all operations of the document, sorted by path and method.
 func (d *Document) Operations() []Operation {
 	var all []Operation
 	for template, item := range d.spec.Paths.Map() {
@@ -112,7 +112,7 @@ func literal(template string, op *openapi3.Operation) []string {
 	return all
 }
 
-// Find is the operation that a request is for; false where the document has none.
+// Find is the operation of a request; false if the document has none.
 func (d *Document) Find(r *http.Request) (Operation, bool) {
 	route, _ := d.find(r)
 	if route == nil {

@@ -1,7 +1,7 @@
-// Package exchange replays exchanges of HTTP that are kept in files, for tests of dialects. A file holds exchanges apart by
-// lines "###": lines of comment that begin with "#", the request line, its headers, an empty line, perhaps the request's body and
-// an empty line, the status, headers that matter, an empty line and the body. What no two runs have in common stands there as
-// {{name}}, and later requests of the file may use it. Each exchange has to be one that openapi.yaml describes.
+// Package exchange replays HTTP exchanges from files, for tests of dialects. Lines "###" separate the exchanges of a file. An
+// exchange has comment lines that begin with "#", the request line, headers, an empty line, optionally the request's body and an
+// empty line, then the status, the headers that matter, an empty line and the body. A value that differs in each run is written as
+// {{name}}; later requests of the file may use it. Each exchange must match openapi.yaml.
 package exchange
 
 import (
@@ -20,19 +20,19 @@ import (
 	"github.com/activitylog/activitylog/schema/api/contract"
 )
 
-var update = flag.Bool("update", false, "write into the files anew what tests compare with them")
+var update = flag.Bool("update", false, "rewrite the files that tests compare with")
 
-// Update reports whether tests shall write their files anew. The flag is one for all of a test's packages.
+// Update reports whether tests rewrite their files. All packages of a test share the flag.
 func Update() bool { return *update }
 
-// Replay says how exchanges are replayed.
+// Replay configures how exchanges are replayed.
 type Replay struct {
 	Handler http.Handler
-	Headers []string                  // of an answer that are shown where they are set, in this order
-	Varies  map[string]*regexp.Regexp // by name: what finds a value that differs, as its first group
+	Headers []string                  // of answers that files show if they are set, in this order
+	Varies  map[string]*regexp.Regexp // by name; the first group matches the value that differs
 }
 
-// File replays the exchanges of a file. With the flag -update it writes the answers into the file.
+// File replays the exchanges of a file and compares the answers. With the flag -update it writes them into the file.
 func (p Replay) File(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -58,7 +58,7 @@ func (p Replay) File(t *testing.T, file string) {
 
 var variable = regexp.MustCompile(`\{\{(\w+)\}\}`)
 
-// answer performs the request of an exchange and returns the exchange with the answer that it got.
+// answer performs the request of an exchange and returns the exchange with the answer.
 func (p Replay) answer(t *testing.T, exchange string, known map[string]string) string {
 	t.Helper()
 	request, r, body := requestOf(t, exchange, known)
@@ -79,7 +79,7 @@ func (p Replay) answer(t *testing.T, exchange string, known map[string]string) s
 
 var status = regexp.MustCompile(`^\d{3}(\n|$)`)
 
-// requestOf makes the request of an exchange, with its body; text is what it is made of.
+// requestOf builds the request of an exchange; text is its source.
 func requestOf(t *testing.T, exchange string, known map[string]string) (text string, r *http.Request, body string) {
 	t.Helper()
 	text, rest, _ := strings.Cut(exchange, "\n\n")
@@ -94,7 +94,7 @@ func requestOf(t *testing.T, exchange string, known map[string]string) (text str
 	filled := func(s string) string {
 		return variable.ReplaceAllStringFunc(s, func(v string) string {
 			if _, ok := known[v]; !ok {
-				t.Errorf("nothing before has answered with %s", v)
+				t.Errorf("no earlier answer of the file has %s", v)
 			}
 			return known[v]
 		})
@@ -109,7 +109,7 @@ func requestOf(t *testing.T, exchange string, known map[string]string) (text str
 	return text, r, body
 }
 
-// named puts names in the place of what varies, and remembers the values.
+// named replaces each value that differs by its name, and remembers the value.
 func (p Replay) named(text string, known map[string]string) string {
 	for name, varies := range p.Varies {
 		at := varies.FindStringSubmatchIndex(text)

@@ -1,8 +1,6 @@
 package decode
 
 import (
-	"time"
-
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -166,17 +164,8 @@ func (d *auditDecoder) timestamp() error {
 
 const auditTime = "must be an integer of Unix milliseconds, or a text such as 2026-02-12T08:03:20.000Z"
 
-// isoForms are the ISO 8601 layouts that a timestamp may have besides RFC 3339: without seconds, offset or time. Without an
-// offset it is UTC. Go accepts a fraction of a second in each of them.
-var isoForms = [...]string{
-	"2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", time.DateOnly,
-}
-
 func (d *auditDecoder) date(value string) {
-	at, err := time.Parse(time.RFC3339, value)
-	for i := 0; err != nil && i < len(isoForms); i++ {
-		at, err = time.Parse(isoForms[i], value)
-	}
+	at, _, err := schema.ParseISO8601(value)
 	if err != nil {
 		d.blame("timestamp", "SYNTAX", auditTime)
 		return

@@ -18,6 +18,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
+	"github.com/activitylog/activitylog/schema"
 )
 
 // A block stays one block, and so one part a table partition, only if the server neither splits nor queues it. Rows of any
@@ -52,7 +53,7 @@ func Open(opts *clickhouse.Options) *Sink {
 	s := &Sink{
 		base: url.URL{Scheme: "http", Host: opts.Addr[0], Path: "/" + strings.TrimPrefix(opts.HttpUrlPath, "/")},
 		user: opts.Auth.Username, password: opts.Auth.Password, headers: opts.HttpHeaders,
-		compress: !isLoopback(host),
+		compress: !schema.IsLoopback(host),
 	}
 	if opts.TLS != nil {
 		s.base.Scheme = "https"
@@ -66,11 +67,6 @@ func Open(opts *clickhouse.Options) *Sink {
 		DisableCompression: true, WriteBufferSize: 64 << 10,
 	}}
 	return s
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Close ends idle connections.

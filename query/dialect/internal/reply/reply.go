@@ -1,5 +1,5 @@
-// Package reply is what every dialect does with an answer and with an error, whatever its envelope: the status, the headers that
-// go with an error, what of it a caller is told, and what of it is logged.
+// Package reply is what all dialects do with answers and errors, whatever their envelopes: the status, the headers of an error, the
+// message for the caller, and what is logged.
 package reply
 
 import (
@@ -16,16 +16,16 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// ErrMethod is a verb that the path does not know.
+// ErrMethod means that the path does not support the method.
 var ErrMethod = errors.New("method not allowed")
 
-// NotAllowed is ErrMethod; it tells the caller in the header Allow which verbs the path knows.
-func NotAllowed(w http.ResponseWriter, verbs string) error {
-	w.Header().Set("Allow", verbs)
+// NotAllowed returns ErrMethod and sets the header Allow to the methods that the path supports.
+func NotAllowed(w http.ResponseWriter, methods string) error {
+	w.Header().Set("Allow", methods)
 	return ErrMethod
 }
 
-// Fail sets the headers that go with err, logs it if it is an internal one, and returns its status.
+// Fail sets the headers that belong to err, logs err if it is internal, and returns its status.
 func Fail(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) (status int) {
 	status = Status(err)
 	if status == http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
@@ -46,7 +46,7 @@ func Status(err error) int {
 	return api.Status(err)
 }
 
-// messages are what a caller is told where an error's own text is not meant for it.
+// messages are the texts for errors whose own text is not meant for callers.
 var messages = map[int]string{
 	http.StatusUnauthorized:         "credentials are missing or wrong",
 	http.StatusForbidden:            "not allowed",
@@ -59,7 +59,8 @@ var messages = map[int]string{
 	http.StatusGatewayTimeout:       "not done in time; the outcome is open, and the request may be repeated",
 }
 
-// Message is what a caller is told of err: which field is wrong and how, why it may not ask, or what the status means.
+// Message is the text of err for the caller: what is wrong with which field, why the credentials are refused, or else what the
+// status means.
 func Message(err error) string {
 	var f *schema.FieldError
 	if errors.As(err, &f) {
@@ -76,8 +77,8 @@ func Message(err error) string {
 	return http.StatusText(status)
 }
 
-// JSON is v as JSON that leaves <, > and & as they are. v must be of types that always marshal; one that does not, as an empty
-// json.RawMessage, is a fault of ours, and an answer without a body would hide it.
+// JSON marshals v without escaping <, > and &. v must be of types that always marshal. It panics otherwise, as for an empty
+// json.RawMessage: that is a bug, which an answer without a body would hide.
 func JSON(v any) []byte {
 	var b bytes.Buffer
 	text := json.NewEncoder(&b)
@@ -88,7 +89,7 @@ func JSON(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// Send writes an answer. A caller that has gone is no error of ours.
+// Send writes an answer. It ignores write errors: the caller has gone.
 func Send(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")

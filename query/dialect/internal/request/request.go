@@ -1,5 +1,5 @@
-// Package request reads what the requests of several dialects have in common: parameters, sizes of pages, times, and the
-// position of a write that a read has to see. A fault is a *schema.FieldError with the name that the dialect gave.
+// Package request reads what the requests of several dialects share: parameters, page sizes, times, and the position of a write that
+// a read must see. Errors are *schema.FieldErrors with the parameter's name in the dialect.
 package request
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Values are r's parameters. What cannot be read is refused: it might have been a filter.
+// Values are r's parameters. An unreadable query is refused, because it might contain a filter.
 func Values(r *http.Request) (url.Values, error) {
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -24,7 +24,7 @@ func Values(r *http.Request) (url.Values, error) {
 	return v, nil
 }
 
-// Await makes a read wait for the position that its caller named in a header or as a parameter, so that it sees its own write.
+// Await waits until the position that the caller sent, in a header or as a parameter, is stored, so that the read shows that write.
 func Await(r *http.Request, store *query.Store) error {
 	text := r.Header.Get(schema.PositionHeader)
 	if text == "" {
@@ -37,7 +37,7 @@ func Await(r *http.Request, store *query.Store) error {
 	return store.Await(r.Context(), p)
 }
 
-// Limit reads the size of a page, otherwise when there is none; more than there may be is as much as there may be.
+// Limit reads the size of a page; otherwise is the default. Larger values mean query.MaxLimit.
 func Limit(name, text string, otherwise int) (int, error) {
 	if text == "" {
 		return otherwise, nil
@@ -52,7 +52,7 @@ func Limit(name, text string, otherwise int) (int, error) {
 	return min(n, query.MaxLimit), atLeast(name, int64(n), 1)
 }
 
-// Whole reads an integer of least or more, otherwise when there is none.
+// Whole reads an integer of least or more; otherwise is the default.
 func Whole(name, text string, least, otherwise int64) (int64, error) {
 	if text == "" {
 		return otherwise, nil
@@ -71,21 +71,18 @@ func atLeast(name string, n, least int64) error {
 	return nil
 }
 
-// Edge says which bound of a window a time is. Both are inclusive.
+// Edge says which bound of a time window a value is. Both bounds are inclusive.
 type Edge uint8
 
-// The bounds of a window.
+// The bounds of a time window.
 const (
 	Start Edge = iota
 	End
 )
 
-// layouts of ISO 8601. Each may have a fraction of the second; without an offset a time is in UTC.
-var layouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04"}
-
-// ISOTime reads a time of ISO 8601 as Unix ms, what is below a ms cut off. A date alone is its first ms as a Start and its last
-// as an End. A Start before all there can be is 0, which is no bound, and an End after all there can be is the last ms that there
-// can be; empty is 0.
+// ISOTime reads a time of ISO 8601 (schema.ParseISO8601) as Unix ms, rounded down. A date alone is its first ms as a Start and its
+// last ms as an End. A Start before schema.MinTimestamp is 0, which means no bound; an End after schema.MaxTimestamp is
+// schema.MaxTimestamp. An empty text is 0.
 func ISOTime(name, text string, edge Edge) (int64, error) {
 	if text == "" {
 		return 0, nil
@@ -105,19 +102,12 @@ func ISOTime(name, text string, edge Edge) (int64, error) {
 }
 
 func parseISO(text string, edge Edge) (time.Time, error) {
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		if edge == End {
-			day = day.AddDate(0, 0, 1).Add(-time.Millisecond)
-		}
-		return day, nil
-	}
 	if before, after, ok := strings.Cut(text, " "); ok && strings.Contains(before, "T") {
-		text = before + "+" + after // a plus that was sent without being escaped
+		text = before + "+" + after // a plus in a URL that was not escaped arrives as a space
 	}
-	for _, layout := range layouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
+	t, dateOnly, err := schema.ParseISO8601(text)
+	if dateOnly && edge == End {
+		t = t.AddDate(0, 0, 1).Add(-time.Millisecond)
 	}
-	return time.Time{}, errors.New("no layout fits")
+	return t, err
 }

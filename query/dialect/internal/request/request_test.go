@@ -21,6 +21,7 @@ func TestISOTime(t *testing.T) {
 		{"2024-03-15T14:30:00+02:30", noon, noon},
 		{"2024-03-15T14:30:00 02:30", noon, noon}, // a plus that was not escaped
 		{"2024-03-15T10:00:00-0200", noon, noon},
+		{"2024-03-15T14:00:00+02", noon, noon},
 		{"2024-03-15T12:00:00", noon, noon},
 		{"2024-03-15T12:00", noon, noon},
 		{"2024-03-15T12:00Z", noon, noon},

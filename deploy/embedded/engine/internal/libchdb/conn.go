@@ -25,14 +25,14 @@ type Progress struct {
 	ReadRows, ReadBytes, WrittenRows, WrittenBytes uint64
 }
 
-// Conn is one session of the engine. It runs one query at a time; callers see to that.
+// Conn is a session of the engine. Callers must run one query at a time.
 type Conn struct {
 	lib    *library
 	handle *uintptr
 }
 
-// Connect opens a session of the engine whose data and server options args name ("--path=…"). The first one of the
-// process starts the engine and takes its options; the others join it.
+// Connect opens a session of the engine with server options such as "--path=…". The first session of the process starts the engine
+// with its options; the others join it.
 func Connect(args ...string) (*Conn, error) {
 	loading.Lock()
 	defer loading.Unlock()
@@ -49,7 +49,7 @@ func Connect(args ...string) (*Conn, error) {
 	return &Conn{lib: loaded, handle: handle}, nil
 }
 
-// Close ends the session; with the last one the engine stops.
+// Close ends the session. The engine stops with the last session.
 func (c *Conn) Close() {
 	loading.Lock()
 	defer loading.Unlock()
@@ -57,7 +57,7 @@ func (c *Conn) Close() {
 	signals.restore()
 }
 
-// Exec runs a statement to its end and returns its whole answer.
+// Exec runs a statement and returns its complete answer.
 func (c *Conn) Exec(q Query) ([]byte, Progress, error) {
 	r := c.start(q, c.lib.query, c.lib.queryParams)
 	defer c.lib.destroy(r)
@@ -77,7 +77,7 @@ func (c *Conn) Stream(q Query) (*Stream, error) {
 	return &Stream{conn: c, result: r}, nil
 }
 
-// Stream is an answer under way. Close ends it, also in the middle.
+// Stream is an answer that is being read. Close ends it at any point.
 type Stream struct {
 	conn   *Conn
 	result uintptr
@@ -86,7 +86,7 @@ type Stream struct {
 	once   sync.Once
 }
 
-// Next returns the next piece of the answer, which always is a whole block of the format, or io.EOF.
+// Next returns the next piece of the answer, always a complete block of the format, or io.EOF.
 func (s *Stream) Next() ([]byte, error) {
 	if s.done {
 		return nil, io.EOF
@@ -113,10 +113,10 @@ func (s *Stream) Next() ([]byte, error) {
 	return bytes.Clone(b), nil
 }
 
-// Progress counts what was read so far.
+// Progress counts what the query has read so far.
 func (s *Stream) Progress() Progress { return s.total }
 
-// Close gives up what has not been read.
+// Close cancels the rest of the answer.
 func (s *Stream) Close() {
 	s.once.Do(func() {
 		if !s.done {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// codeUnknown is ClickHouse's UNKNOWN_EXCEPTION, for errors that carry no code.
+// codeUnknown is ClickHouse's UNKNOWN_EXCEPTION, for errors without a code.
 const codeUnknown = 1002
 
 // Error is a ClickHouse exception: "Code: 60. DB::Exception: … (UNKNOWN_TABLE)".

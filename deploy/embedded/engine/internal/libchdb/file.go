@@ -5,13 +5,13 @@ import (
 	"os"
 )
 
-// File holds data under a name that the engine can open: in memory on Linux, in a temporary file elsewhere.
+// File is data with a name that the engine can open: in memory on Linux, a temporary file elsewhere.
 type File struct {
 	*os.File
 	temporary bool
 }
 
-// Path is the file's name for the engine.
+// Path is the name under which the engine opens the file.
 func (f *File) Path() string {
 	if f.temporary {
 		return f.Name()
@@ -19,7 +19,7 @@ func (f *File) Path() string {
 	return Descriptor(f.File)
 }
 
-// Discard closes the file, and removes it if it has a place on disk.
+// Discard closes the file, and removes it if it is on disk.
 func (f *File) Discard() {
 	_ = f.Close()
 	if f.temporary {

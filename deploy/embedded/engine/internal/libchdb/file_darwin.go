@@ -10,7 +10,7 @@ const (
 	descriptorPath = "/dev/fd/%d"
 )
 
-// NewFile makes an empty file in folder.
+// NewFile creates an empty file in folder.
 func NewFile(folder string) (*File, error) {
 	f, err := os.CreateTemp(folder, "insert-*")
 	if err != nil {

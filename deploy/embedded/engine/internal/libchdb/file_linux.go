@@ -12,7 +12,7 @@ const (
 	descriptorPath = "/proc/self/fd/%d"
 )
 
-// NewFile makes an empty file; folder is not used here.
+// NewFile creates an empty file in memory; it does not use the folder.
 func NewFile(string) (*File, error) {
 	fd, err := unix.MemfdCreate("insert", unix.MFD_CLOEXEC)
 	if err != nil {

@@ -1,11 +1,11 @@
 // Package libchdb binds libchdb, ClickHouse as a shared library, without cgo.
 //
-// It promises four things its C interface does not: the process's signal actions survive every connect (the library
-// resets SIGSEGV and its like to the default, after which a recovered nil dereference would end the process), no data
-// is ever spliced into a statement's text or taken from standard input, which is empty once the library is loaded, and what one
-// query sets is gone before the next one on its connection.
+// It promises four things that the C interface does not. The process's signal actions survive every connect: the library resets
+// SIGSEGV and similar signals to the default, after which a recovered nil dereference would end the process. No data is ever
+// inserted into the text of a statement. No data is read from standard input, which is empty once the library is loaded. Settings of
+// one query do not affect the next query on its connection.
 //
-// A process holds one engine with one data folder. Connections are opened at start and kept.
+// A process has one engine with one data folder. Connections are opened at start and kept.
 package libchdb
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// ErrRefused means that the library would not open the data folder, usually because another process has it open.
+// ErrRefused means that the library did not open the data folder, usually because another process has it open.
 var ErrRefused = errors.New("engine library refused to open the data folder")
 
-// library holds the C functions of libchdb. Their shapes are those of chdb.h 26.5.
+// library has the C functions of libchdb, with the signatures of chdb.h 26.5.
 type library struct {
 	connect     func(argc int32, argv unsafe.Pointer) *uintptr
 	closeConn   func(conn *uintptr)
@@ -49,7 +49,7 @@ var (
 	signals *signalActions
 )
 
-// Load maps the library at path into the process, once; later calls return at once, whatever their path.
+// Load loads the library at path into the process, once. Later calls do nothing, whatever their path.
 func Load(path string) error {
 	loading.Lock()
 	defer loading.Unlock()
@@ -78,7 +78,7 @@ func Load(path string) error {
 	return nil
 }
 
-// bind resolves every function first, so that a library of another version is an error and not a panic.
+// bind resolves every function first, so that a library of another version is an error instead of a panic.
 func bind(handle uintptr) (*library, error) {
 	lib := &library{}
 	for name, fn := range map[string]any{

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guarded are the signals that libchdb takes for itself on every connect, and SIGURG, by which Go preempts goroutines.
+// guarded are the signals whose actions libchdb replaces on every connect, and SIGURG, with which Go preempts goroutines.
 var guarded = []syscall.Signal{
 	syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGBUS, syscall.SIGSEGV, syscall.SIGSYS,
 	syscall.SIGPIPE, syscall.SIGURG,
 }
 
-// useUTC makes UTC the engine's time zone, which it takes from C's environment alone. Go's is left as it was.
+// useUTC sets the engine's time zone to UTC. The engine reads it only from C's environment; Go's environment is unchanged.
 func useUTC() error {
 	libc, err := purego.Dlopen(libcName, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {
@@ -31,21 +31,21 @@ func useUTC() error {
 	return nil
 }
 
-// leaveInput gives the process an empty standard input: libchdb would take what waits there for the rows of an INSERT … VALUES
-// that has its own, as clickhouse-local does, and makes it non-blocking for whoever else has it open.
+// leaveInput replaces the process's standard input by an empty one. Like clickhouse-local, libchdb would read rows from it even for
+// an INSERT … VALUES with rows of its own, and it makes it non-blocking for all other processes that have it open.
 func leaveInput() error {
 	empty, err := os.Open(os.DevNull)
 	if err != nil {
-		return fmt.Errorf("leave standard input: %w", err)
+		return fmt.Errorf("replace standard input: %w", err)
 	}
 	defer func() { _ = empty.Close() }()
 	if err := unix.Dup2(int(empty.Fd()), int(os.Stdin.Fd())); err != nil {
-		return fmt.Errorf("leave standard input: %w", err)
+		return fmt.Errorf("replace standard input: %w", err)
 	}
 	return nil
 }
 
-// signalActions are the process's own answers to the guarded signals, as libc knows them.
+// signalActions are the process's actions for the guarded signals, as libc stores them.
 type signalActions struct {
 	sigaction func(sig int32, set, old unsafe.Pointer) int32
 	saved     [][256]byte // struct sigaction is 152 bytes on Linux and 16 on macOS

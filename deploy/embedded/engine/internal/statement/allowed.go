@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// outside are functions, table functions and disks that reach files, processes or the network. The engine's user has
-// no grant for most of them; the scalar file() knows no grants, and two walls are better than one.
+// outside are functions, table functions and disks that reach files, processes or the network. The engine's user has no grant for
+// most of them, but the scalar function file() ignores grants, and two protections are better than one.
 var outside = []string{
 	"addresstoline", "addresstolinewithinlines", "addresstosymbol", "arrowstream", "azureblobstorage", "azureblobstoragecluster",
 	"catboostevaluate", "cluster", "clusterallreplicas", "cosn", "deltalake", "deltalakeazure", "deltalakeazurecluster",
@@ -31,7 +31,7 @@ var engines = []string{
 	"summingmergetree", "tinylog", "versionedcollapsingmergetree",
 }
 
-// created are the things that clients may create.
+// created are the kinds of objects that clients may create.
 var created = []string{"DATABASE", "MATERIALIZED", "TABLE", "VIEW"}
 
 // system are the SYSTEM statements that clients may send.
@@ -39,7 +39,7 @@ var system = []string{
 	"DROP MARK", "DROP QUERY", "DROP UNCOMPRESSED", "FLUSH LOGS", "START MERGES", "START TTL", "STOP MERGES", "STOP TTL",
 }
 
-// check refuses what clients may not say.
+// check refuses what clients may not execute.
 func (sc *scan) check() error {
 	first := sc.first()
 	kind, ok := kinds[sc.upper(first)]
@@ -62,7 +62,7 @@ func (sc *scan) check() error {
 			return forbid("SYSTEM %s", what)
 		}
 	case "DROP", "KILL", "TRUNCATE":
-		// They wait for ever in the embedded engine.
+		// With SYNC they never return in the embedded engine.
 		if sc.upper(len(sc.tokens)-1) == "SYNC" {
 			return forbid("%s … SYNC", sc.upper(0))
 		}

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// ErrForbidden means that the statement is understood and not allowed to clients.
+// ErrForbidden means that the statement is understood but not allowed.
 var ErrForbidden = errors.New("not allowed")
 
-// Kind is what a statement does, as far as its treatment differs.
+// Kind is a class of statements that are executed in the same way.
 type Kind uint8
 
 const (
 	// Read statements return rows and change nothing.
 	Read Kind = iota + 1
-	// Light statements are reads of no table: they need no place among the heavy ones.
+	// Light statements read no table: they do not need a connection for heavy reads.
 	Light
-	// Insert statements carry their rows with them, in a format.
+	// Insert statements carry their rows, in a format.
 	Insert
 	// Write statements change data or tables: INSERT … SELECT, DELETE, ALTER and their like.
 	Write
@@ -33,26 +33,26 @@ var kinds = map[string]Kind{
 	"SET": Session, "USE": Session,
 }
 
-// Statement is one statement, taken apart where settings and data belong.
+// Statement is a statement, split where settings and data are added.
 type Statement struct {
 	Kind Kind
 	// Settings are the names of the settings that the text sets.
 	Settings []string
-	// Format names the format of an Insert's data, or of a read's answer if its text says so.
+	// Format is the format of an Insert's data, or of a read's answer if the text names it.
 	Format string
 	// Data are the bytes of an Insert that came after its text.
 	Data string
 
 	head, settings, tail string
 	plain, plainTail     string // head and tail without the FORMAT of the answer
-	fixed                bool   // takes no more settings
+	fixed                bool   // accepts no more settings
 }
 
 // Reads tells whether the statement changes nothing.
 func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light || s.Kind == Session }
 
-// With returns the text with more settings, "name = value, …", which win over its own. A SYSTEM statement takes none,
-// and a CREATE … AS would make them part of the view.
+// With returns the text with more settings, "name = value, …", which override its own. It adds none to a SYSTEM statement, which
+// accepts none, and to a CREATE … AS, which would make them part of the view.
 func (s *Statement) With(settings string) string {
 	all := s.join(settings)
 	if s.fixed {
@@ -82,8 +82,8 @@ func (s *Statement) join(settings string) string {
 	return s.settings + ", " + settings
 }
 
-// Parse reads text, which is one statement; a single ";" may follow it. After the FORMAT or VALUES of an INSERT
-// everything is data.
+// Parse parses text, which is one statement, optionally followed by one ";". After the FORMAT or VALUES of an INSERT, everything is
+// data.
 func Parse(text string) (*Statement, error) {
 	sc := &scan{lexer: lexer{text: text}}
 	if err := sc.all(); err != nil {
@@ -108,14 +108,14 @@ func Parse(text string) (*Statement, error) {
 	return s, nil
 }
 
-// trimmed takes off what ClickHouse takes off before an INSERT's data: blanks, and one line break.
+// trimmed removes what ClickHouse removes before the data of an INSERT: blanks, and one line break.
 func trimmed(data string) string {
 	data = strings.TrimLeft(data, " \t\f")
 	data = strings.TrimPrefix(data, "\r")
 	return strings.TrimPrefix(data, "\n")
 }
 
-// kind looks at the first word, and at what decides between two of a kind.
+// kind is decided by the first word and, where that is ambiguous, by other words.
 func (sc *scan) kind() Kind {
 	kind := kinds[sc.upper(sc.first())]
 	switch {
@@ -127,7 +127,7 @@ func (sc *scan) kind() Kind {
 	return kind
 }
 
-// format returns the name after the FORMAT that ends a statement or begins an INSERT's data, and where the two words lie.
+// format returns the name after the FORMAT that ends a statement or begins the data of an INSERT, and the position of both words.
 func (sc *scan) format() (name string, from, to int) {
 	if sc.values {
 		return "Values", sc.stop, sc.stop
@@ -142,7 +142,7 @@ func (sc *scan) format() (name string, from, to int) {
 	return "", sc.stop, sc.stop
 }
 
-// cut returns text[start:end] without text[from:to], which lies inside or outside of it.
+// cut returns text[start:end] without text[from:to], which may be outside of it.
 func cut(text string, start, end, from, to int) string {
 	if from < start || to > end {
 		return text[start:end]
@@ -150,10 +150,10 @@ func cut(text string, start, end, from, to int) string {
 	return text[start:from] + text[to:end]
 }
 
-// span is where a statement's own settings lie, and where the text before their SETTINGS ends.
+// span is the position of a statement's own settings, and the end of the text before their SETTINGS.
 type span struct{ before, start, end int }
 
-// settings collects the names of all settings in s and returns where those of the whole statement lie.
+// settings adds the names of all settings to s and returns the position of the settings of the whole statement.
 func (sc *scan) settings(s *Statement) (span, error) {
 	own := span{sc.stop, sc.stop, sc.stop}
 	found := false

@@ -1,7 +1,7 @@
-// Package statement reads just enough of ClickHouse's SQL to tell what a statement does before the engine sees it.
+// Package statement parses enough of ClickHouse's SQL to know what a statement does before the engine executes it.
 //
-// It promises to refuse what it does not understand: more than one statement, an unknown kind of statement, a way out
-// to files, networks or the session, and any byte sequence on which its reading and the engine's could differ.
+// It promises to refuse what it does not understand: more than one statement, an unknown kind of statement, access to files,
+// networks or the session, and every byte sequence that the engine might read differently.
 package statement
 
 import (
@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// ErrSyntax means that the text cannot be read safely; the error says where and why.
+// ErrSyntax means that the text cannot be parsed safely; the error says where and why.
 var ErrSyntax = errors.New("syntax error")
 
 type tokenKind uint8
@@ -26,11 +26,11 @@ const (
 type token struct {
 	kind       tokenKind
 	start, end int // bytes of the text
-	depth      int // of the parentheses around it
+	depth      int // number of parentheses around it
 }
 
-// lexer follows ClickHouse's own (src/Parsers/Lexer.cpp). Where that one knows more than is needed here (heredocs,
-// typographic quotes, exotic spaces) this one refuses.
+// lexer follows ClickHouse's lexer (src/Parsers/Lexer.cpp). It refuses what ClickHouse supports but nobody needs here: heredocs,
+// typographic quotes and unusual spaces.
 type lexer struct {
 	text string
 	pos  int
@@ -66,7 +66,7 @@ func (l *lexer) next() (token, error) {
 	return token{kind: kind, start: start, end: l.pos}, err
 }
 
-// skipBlanks passes over spaces and comments.
+// skipBlanks skips spaces and comments.
 func (l *lexer) skipBlanks() error {
 	for l.pos < len(l.text) {
 		rest := l.text[l.pos:]
@@ -92,10 +92,10 @@ func (l *lexer) skipBlanks() error {
 	return nil
 }
 
-// quotedBy passes over a literal or identifier in quotes, in which a backslash or a doubled quote escapes.
+// quotedBy skips a literal or identifier in quotes. A backslash or a doubled quote escapes.
 func (l *lexer) quotedBy(quote byte) error {
 	start := l.pos
-	raw := start > 0 && quote == '\'' && isWord(l.text[start-1]) // x'…' and b'…' know no escapes
+	raw := start > 0 && quote == '\'' && isWord(l.text[start-1]) // x'…' and b'…' have no escapes
 	for l.pos++; l.pos < len(l.text); l.pos++ {
 		switch c := l.text[l.pos]; {
 		case c == '\\' && raw:

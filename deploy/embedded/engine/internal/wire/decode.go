@@ -1,5 +1,5 @@
-// Package wire translates between what clients of ClickHouse's HTTP interface send and read and what the engine does:
-// compressed bodies, compressed blocks, and the two forms of Native blocks.
+// Package wire translates between the encodings of ClickHouse's HTTP clients and those of the engine: compressed bodies, compressed
+// blocks, and the two forms of Native blocks.
 package wire
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// ErrEncoding means a Content-Encoding that is not offered.
+// ErrEncoding means that the Content-Encoding is not supported.
 var ErrEncoding = errors.New("unknown Content-Encoding")
 
-// Decode returns body without its Content-Encoding. The caller bounds what it reads.
+// Decode decodes the Content-Encoding of body. The caller must limit how much it reads.
 func Decode(body io.Reader, encoding string) (r io.Reader, err error) {
 	switch encoding {
 	case "", "identity":
@@ -42,10 +42,10 @@ func Decode(body io.Reader, encoding string) (r io.Reader, err error) {
 	return r, nil
 }
 
-// DecodeBlocks returns body without the compressed blocks of the native protocol around it.
+// DecodeBlocks decodes body from the compressed blocks of the native protocol.
 func DecodeBlocks(body io.Reader) io.Reader { return blockReader{compress.NewReader(body)} }
 
-// blockReader ends cleanly after a compressed block, where ch-go's own wraps the end of the body into an error.
+// blockReader returns io.EOF after the last compressed block, where ch-go's reader returns a wrapped error.
 type blockReader struct{ *compress.Reader }
 
 func (r blockReader) Read(p []byte) (int, error) {

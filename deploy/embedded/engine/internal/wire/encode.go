@@ -15,17 +15,17 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Encoding is how a client wants an answer's bytes.
+// Encoding is the encoding of an answer that a client asks for.
 type Encoding struct {
 	Revision int    // of the native protocol that the client speaks: above 0 Native blocks begin with block information
 	Blocks   string // "", LZ4 or ZSTD: in compressed blocks of the native protocol
 	Transfer string // "", gzip or zstd: Content-Encoding
 }
 
-// blockSize is how much is compressed at a time.
+// blockSize is how many bytes are compressed at a time.
 const blockSize = 1 << 20
 
-// NewWriter returns a writer of e's compression; closing it completes the body, and leaves w open.
+// NewWriter returns a writer with the compression of e. Closing it completes the body and leaves w open.
 func (e Encoding) NewWriter(w io.Writer) (io.WriteCloser, error) {
 	switch {
 	case e.Transfer == "gzip":

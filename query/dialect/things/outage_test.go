@@ -22,22 +22,22 @@ func get(t *testing.T, h http.Handler, method, target string) *httptest.Response
 	return w
 }
 
-// TestKafkaIsAway replays testdata/away: actions that have been shown keep their codes, a new one has to wait.
-func TestKafkaIsAway(t *testing.T) {
+// TestKafkaUnreachable replays testdata/outage: known actions keep their codes; an action without a code cannot be shown.
+func TestKafkaUnreachable(t *testing.T) {
 	h, b := newRouter(t, true)
 	const shown, unseen = "/actionlogs?Page=1&ItemsPerPage=1", "/actionlogs?Page=2&ItemsPerPage=1"
 	if w := get(t, h, http.MethodGet, shown); w.Code != http.StatusOK {
 		t.Fatalf("got %d %s", w.Code, w.Body)
 	}
 	b.Stop()
-	replay(t, h, "testdata/away/kafka.http")
+	replay(t, h, "testdata/outage/kafka.http")
 	b.Start()
 	if w := get(t, h, http.MethodGet, unseen); w.Code != http.StatusOK {
-		t.Errorf("Kafka is back: got %d %s", w.Code, w.Body)
+		t.Errorf("Kafka reachable again: got %d %s", w.Code, w.Body)
 	}
 }
 
-func TestClickHouseIsAway(t *testing.T) {
+func TestClickHouseUnreachable(t *testing.T) {
 	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{"127.0.0.1:1"}, Protocol: clickhouse.HTTP})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestClickHouseIsAway(t *testing.T) {
 	r.Use(identified)
 	log := slog.New(slog.DiscardHandler)
 	things.New(query.New(cfg, conn, nil, log, prometheus.NewRegistry()), log).Routes(r)
-	replay(t, r, "testdata/away/clickhouse.http")
+	replay(t, r, "testdata/outage/clickhouse.http")
 }
 
 func TestHead(t *testing.T) {

@@ -1,0 +1,87 @@
+// Package folder is what the embedded broker and the embedded engine have in common about their data folders: a lock that gives
+// a folder to one process, a password that is kept in the folder, and the free space of its disk with the reserve that stays free.
+package folder
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrLocked means that another process, or another user of the folder in this process, holds the lock.
+var ErrLocked = errors.New("data folder is in use")
+
+// Lock takes the lock file name in dir, which must exist, and writes this process's id into it. Closing the file gives the lock
+// back; the kernel does so when the process ends, however it ends. The error is ErrLocked and names the holder if there is one.
+func Lock(dir, name string) (*os.File, error) {
+	path := filepath.Join(dir, name)
+	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock: %w", err)
+	}
+	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		holder, _ := os.ReadFile(path)
+		err = fmt.Errorf("%w: %s is held by process %s", ErrLocked, dir, bytes.TrimSpace(holder))
+	} else if err == nil {
+		err = writeHolder(lock)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), lock.Close())
+	}
+	return lock, nil
+}
+
+func writeHolder(lock *os.File) error {
+	if err := lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(lock, os.Getpid())
+	return err
+}
+
+// Password is the password that is kept in dir. The first time it is made at random, and dir with it.
+func Password(dir string) (string, error) {
+	path := filepath.Join(dir, "password")
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) > 0 {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	made := rand.Text()
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(path, []byte(made+"\n"), 0o600)); err != nil {
+		return "", fmt.Errorf("keep password: %w", err)
+	}
+	return made, nil
+}
+
+// Space is what unprivileged processes may still write to dir's file system, and its size, in bytes.
+func Space(dir string) (free, total int64, err error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return 0, 0, fmt.Errorf("read free space of %s: %w", dir, err)
+	}
+	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize), nil
+}
+
+// DefaultReserve is how many bytes of a disk of total bytes stay free where nothing else is configured: 5 %, at most 2 GB.
+func DefaultReserve(total int64) int64 { return min(total/20, 2e9) }
+
+// CheckReserve is an error while free is less than the reserve, all in bytes. A reserve of 0 stands for DefaultReserve.
+func CheckReserve(free, total, reserve int64) error {
+	if reserve == 0 {
+		reserve = DefaultReserve(total)
+	}
+	if free < reserve {
+		return fmt.Errorf("disk is full: %d MB free, %d MB are kept in reserve", free/1e6, reserve/1e6)
+	}
+	return nil
+}
