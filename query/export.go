@@ -139,7 +139,7 @@ func (e *Exporting) walk(ctx context.Context, filter Filter) (w *walk, err error
 			return err
 		}
 		hours, err := e.reader.hours.lookUp(ctx, filter, OldestFirst)
-		w = &walk{order: OldestFirst, named: r.kind != "", hours: hours, last: len(hours) < maxHours}
+		w = &walk{order: OldestFirst, named: r.byEntity(), hours: hours, last: len(hours) < maxHours}
 		return err
 	})
 	if err == nil && len(w.hours) == 0 && !w.named {

@@ -9,6 +9,7 @@ import (
 	"github.com/activitylog/activitylog/query/db"
 	"github.com/activitylog/activitylog/query/visible"
 	"github.com/activitylog/activitylog/schema"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
 // Filter says which entries of one tenant are meant. The tenant comes from the principal alone: everything that takes a Filter
@@ -91,9 +92,9 @@ func (f Filter) counts() (table string, c *db.Clauses) {
 	c = &db.Clauses{}
 	c.OfTenant(f.tenant)
 	table = "by_kind"
-	if r.kind != "" {
+	if r.byEntity() {
 		table = "by_entity"
-		c.Add("kind = {kind:String}", "kind", r.kind)
+		c.Add("kind = {kind:String}", "kind", r.kind.String())
 		c.Add("entity = {entity:String}", "entity", r.entity)
 	}
 	c.AddIf("platform = {platform:String}", "platform", r.platform)
@@ -115,16 +116,19 @@ func (f Filter) inHours() *db.Clauses {
 
 // rollup is the part of a filter that a rollup knows, without the hours.
 type rollup struct {
-	kind, entity     string // of by_entity; kind '' is by_kind
+	kind             tables.Kind // of by_entity; 0 means by_kind
+	entity           string
 	platform, action string // of by_kind
 }
+
+func (r rollup) byEntity() bool { return r.kind != 0 }
 
 // rollup is the narrowest rollup that covers f. It is exact if it counts exactly the entries of f within whole hours.
 func (f Filter) rollup() (r rollup, exact bool) {
 	entities := []rollup{
-		{kind: "device", entity: f.Device},
-		{kind: "actor", entity: f.ActorID},
-		{kind: "name", entity: f.Username},
+		{kind: tables.KindDevice, entity: f.Device},
+		{kind: tables.KindActor, entity: f.ActorID},
+		{kind: tables.KindName, entity: f.Username},
 	}
 	exact = f.RequestID == "" && f.Search == "" && f.ActorKind == "" && f.NotActorKind == "" && f.ReceivedBefore == 0
 	for _, t := range f.Targets {
@@ -132,7 +136,7 @@ func (f Filter) rollup() (r rollup, exact bool) {
 			exact = false // an entry matches by device or by target, or by one of two types: no single rollup has both
 			continue
 		}
-		entities = append(entities, rollup{kind: "target", entity: t.Type})
+		entities = append(entities, rollup{kind: tables.KindTarget, entity: t.Type})
 		exact = exact && t.ID == ""
 	}
 	r = rollup{platform: f.Platform, action: f.Action}

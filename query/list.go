@@ -159,14 +159,14 @@ func (g *gatherer) all(ctx context.Context) ([]schema.Entry, error) {
 func (g *gatherer) walk(ctx context.Context) (*walk, error) {
 	r, _ := g.filter.rollup()
 	lookUp := g.hours.lookUp
-	if r.kind == "" && g.listing.Order == NewestFirst && g.skip == 0 {
+	if !r.byEntity() && g.listing.Order == NewestFirst && g.skip == 0 {
 		lookUp = g.hours.lookUpRecent
 	}
 	hours, err := lookUp(ctx, g.filter, g.listing.Order)
 	if err != nil {
 		return nil, err
 	}
-	w := &walk{order: g.listing.Order, named: r.kind != "", hours: hours, last: len(hours) < maxHours}
+	w := &walk{order: g.listing.Order, named: r.byEntity(), hours: hours, last: len(hours) < maxHours}
 	w.partial = len(hours) > 0 && g.cuts(hours[0])
 	return w, nil
 }

@@ -81,7 +81,7 @@ func (r *Reader) Stats(ctx context.Context, s Statistics) (out Stats, err error)
 	if q.direct, err = q.readsEntries(ctx, r.db); err != nil {
 		return Stats{}, err
 	}
-	if s.Interval != 0 && dimensions[s.By].kind == "" { // few values: one query returns them all
+	if s.Interval != 0 && !s.By.byEntity() { // few values: one query returns them all
 		all, err := q.groups(ctx, r.db, nil)
 		if err != nil || len(all) <= MaxBuckets {
 			return ranked(all, s.Top), err
@@ -143,7 +143,7 @@ const (
 // readsEntries reports whether q is faster over the entries although a rollup has its counts.
 func (q statsQuery) readsEntries(ctx context.Context, d *db.DB) (bool, error) {
 	f := q.Filter
-	if r, exact := f.rollup(); dimensions[q.By].kind == "" || !exact || r != (rollup{}) || f.Start == 0 || f.End == 0 || f.End-f.Start > directWindow {
+	if r, exact := f.rollup(); !q.By.byEntity() || !exact || r != (rollup{}) || f.Start == 0 || f.End == 0 || f.End-f.Start > directWindow {
 		return false, nil
 	}
 	n, err := count(ctx, d, f, countOf(f))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/activitylog/activitylog/query/db"
 	"github.com/activitylog/activitylog/schema"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
 // statsQuery makes the statements of a Statistics. They group rows of (hour, value, n), several of which may have the same hour
@@ -17,17 +18,32 @@ type statsQuery struct {
 	direct bool // read the entries of the window, whatever the rollups have
 }
 
-// dimensions say where the values of a dimension are: in by_entity under the kind, or else in by_kind in the column; and in an
-// entry.
-var dimensions = [...]struct{ kind, column, entry string }{
-	ByNothing:  {"", "''", "''"},
-	ByAction:   {"", "toString(action)", "toString(action)"},
-	ByPlatform: {"", "toString(platform)", "toString(platform)"},
-	ByDevice:   {"device", "", "device"},
-	ByActor:    {"actor", "", "actor_id"},
-	ByUsername: {"name", "", "if(actor_name != '', actor_name, actor_id)"},
-	ByTargetType: {"target", "", "arrayJoin(arrayDistinct(arrayConcat(" +
-		"arrayMap(t -> splitByChar('\\0', t)[1], targets), if(device != '', [{device_type:String}], []))))"},
+// dimensions say where the values of a dimension are: in by_entity under the kind, or else in by_kind in the column, which an
+// entry has too.
+var dimensions = [...]struct {
+	kind   tables.Kind // 0: the dimension is in by_kind
+	column string
+}{
+	ByNothing:    {column: "''"},
+	ByAction:     {column: "toString(action)"},
+	ByPlatform:   {column: "toString(platform)"},
+	ByDevice:     {kind: tables.KindDevice},
+	ByActor:      {kind: tables.KindActor},
+	ByUsername:   {kind: tables.KindName},
+	ByTargetType: {kind: tables.KindTarget},
+}
+
+func (d Dimension) byEntity() bool { return dimensions[d].kind != 0 }
+
+// ofEntry is an entry's value, as an expression over the columns of activity; ByTargetType has a row for each value.
+func (d Dimension) ofEntry() string {
+	switch {
+	case !d.byEntity():
+		return dimensions[d].column
+	case d == ByTargetType:
+		return "arrayJoin(arrayDistinct(arrayConcat(" + tables.KindTarget.SQL() + ", if(device != '', [{device_type:String}], []))))"
+	}
+	return dimensions[d].kind.SQL()
 }
 
 // topStatement counts each value over the whole window.
@@ -89,24 +105,23 @@ func (q statsQuery) entries(c *db.Clauses) (string, []any) {
 	if q.By == ByTargetType {
 		args = db.Merge(args, []any{clickhouse.Named("device_type", schema.DeviceTarget)})
 	}
-	return "SELECT toStartOfHour(timestamp) AS hour, " + dimensions[q.By].entry + " AS value, toInt64(count()) AS n FROM activity" +
+	return "SELECT toStartOfHour(timestamp) AS hour, " + q.By.ofEntry() + " AS value, toInt64(count()) AS n FROM activity" +
 		c.Where() + " GROUP BY hour, value", args
 }
 
 // exact reports whether one rollup has both the filter and the dimension.
 func (q statsQuery) exact() bool {
 	r, exact := q.Filter.rollup()
-	kind := dimensions[q.By].kind
 	switch {
 	case !exact || q.By == ByNothing:
 		return exact
-	case kind == "": // a column of by_kind
-		return r.kind == ""
+	case !q.By.byEntity():
+		return !r.byEntity()
 	case r == rollup{}:
 		return true
 	}
 	// The entries of a device have that device and no other; those with a target of a type may have others.
-	return r.kind == kind && q.By != ByTargetType
+	return r.kind == dimensions[q.By].kind && q.By != ByTargetType
 }
 
 // rollup are the rows by the rollup, of the hours in [first, end), Unix ms.
@@ -117,7 +132,7 @@ func (q statsQuery) rollup(first, end int64) (string, []any) {
 	d := dimensions[q.By]
 	table, c := q.Filter.counts()
 	value := d.column
-	if d.kind != "" {
+	if q.By.byEntity() {
 		value = "entity"
 		if table == "by_kind" { // a filter without conditions
 			table, c = q.entities(d.kind, "kind")
@@ -128,10 +143,10 @@ func (q statsQuery) rollup(first, end int64) (string, []any) {
 }
 
 // entities are the conditions on by_entity for all entities of a kind; name is the parameter's.
-func (q statsQuery) entities(kind, name string) (string, *db.Clauses) {
+func (q statsQuery) entities(kind tables.Kind, name string) (string, *db.Clauses) {
 	c := &db.Clauses{}
 	c.OfTenant(q.Filter.tenant)
-	c.Add("kind = {"+name+":String}", name, kind)
+	c.Add("kind = {"+name+":String}", name, kind.String())
 	c.Add("received >= {floor:Date}", "floor", q.Filter.since.Day)
 	return "by_entity", c
 }
@@ -139,13 +154,13 @@ func (q statsQuery) entities(kind, name string) (string, *db.Clauses) {
 // targets are the rollup's rows by type of target. An entry can match the device's type by its device or by a target; hours
 // with such targets are counted from entries. Usually there are none.
 func (q statsQuery) targets(first, end int64) (string, []any) {
-	table, others := q.entities("target", "kind")
+	table, others := q.entities(tables.KindTarget, "kind")
 	others.AddHours(first, end)
 	named := db.Clauses{Clauses: others.Clauses}
 	named.Conds = append(named.Conds[:len(named.Conds):len(named.Conds)], "entity = {device_type:String}")
 	mixed := "(SELECT hour FROM " + table + named.Where() + " GROUP BY hour HAVING sum(n) > 0)"
 	others.Add("entity != {device_type:String}", "device_type", schema.DeviceTarget)
-	_, devices := q.entities("device", "device_kind")
+	_, devices := q.entities(tables.KindDevice, "device_kind")
 	devices.AddHours(first, end)
 	devices.Conds = append(devices.Conds, "hour NOT IN "+mixed)
 	f := q.Filter

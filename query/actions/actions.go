@@ -41,7 +41,7 @@ const prepareEvery = time.Second
 // appends it and reads back, because another replica may have been faster. A code is no secret: it says that some tenant uses
 // the name, and the name is only used to filter the asking tenant's own entries. Codes may be used by many goroutines at once.
 type Codes struct {
-	topic    topicReader
+	topic    namesTopic
 	waitMax  time.Duration
 	requests *requests.Metrics
 	turn     chan struct{} // holds a token while nobody reads or appends
@@ -69,7 +69,7 @@ func hashOf(name string) nameHash {
 // New makes the Codes of a topic. A request waits at most waitMax.
 func New(topic string, waitMax time.Duration, client *kafka.Client, reg prometheus.Registerer) *Codes {
 	c := &Codes{
-		topic: topicReader{client, topic}, waitMax: waitMax, requests: requests.New(reg), turn: make(chan struct{}, 1),
+		topic: newNamesTopic(client, topic), waitMax: waitMax, requests: requests.New(reg), turn: make(chan struct{}, 1),
 		most: maxActions, each: maxTenantActions, keep: maxNameMemory,
 	}
 	c.turn <- struct{}{}
@@ -196,7 +196,7 @@ func (c *Codes) exclusively(ctx context.Context, do func(context.Context) error)
 
 // readNew reads what any replica has appended since the last time.
 func (c *Codes) readNew(ctx context.Context) error {
-	end, err := c.topic.end(ctx)
+	end, err := c.topic.End(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (c *Codes) readTo(ctx context.Context, end int64) error {
 	for c.next < end {
 		records, next, err := c.topic.fetch(ctx, c.next)
 		if errors.Is(err, kafka.OffsetOutOfRange) {
-			next, err = c.topic.start(ctx) // the beginning was deleted, and its codes with it
+			next, err = c.topic.First(ctx) // the beginning was deleted, and its codes with it
 		}
 		if err != nil {
 			return err

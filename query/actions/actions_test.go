@@ -116,7 +116,7 @@ func TestReplicasAgreeOnCodes(t *testing.T) {
 			t.Fatalf("replica %d has %v, another %v", i, got[i], got[0])
 		}
 	}
-	end, err := late.topic.end(t.Context())
+	end, err := late.topic.End(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

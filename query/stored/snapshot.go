@@ -10,6 +10,7 @@ import (
 
 	"github.com/activitylog/activitylog/query/db"
 	"github.com/activitylog/activitylog/schema"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
 // A snapshot is bound to offsets. A partition's entries are stored in the order of its offsets, batch by batch, and the
@@ -19,7 +20,7 @@ import (
 
 // UpTo is the last offset of each partition whose entries have been stored.
 func (p *Progress) UpTo(ctx context.Context) (schema.Position, error) {
-	const watermarks = "SELECT toUInt16(entity), max(koff_to) FROM by_entity WHERE tenant = '' AND kind = '' GROUP BY entity"
+	const watermarks = "SELECT toUInt16(entity), max(koff_to) FROM by_entity WHERE " + tables.IsWatermark + " GROUP BY entity"
 	rows, err := p.db.QueryWithoutTenant(ctx, db.Statement{Text: watermarks})
 	if err != nil {
 		return nil, fmt.Errorf("look up what is stored: %w", err)
