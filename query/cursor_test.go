@@ -68,7 +68,7 @@ func checkCursorFault(t *testing.T, name string, s sealer, l Listing, now time.T
 	}
 }
 
-// FuzzCursor holds that nothing but what was sealed is read, and that what is signed always can be.
+// FuzzCursor checks that only sealed cursors are read, and that every position is read as it was written.
 func FuzzCursor(f *testing.F) {
 	s := sealer{[]byte("secret"), time.Hour}
 	now := time.Unix(1_800_000_000, 0)

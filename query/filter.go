@@ -114,7 +114,7 @@ func (f Filter) inHours() *db.Clauses {
 	return c
 }
 
-// rollup is the part of a filter that a rollup knows, without the hours.
+// rollup is the part of a filter that a rollup has, without the hours.
 type rollup struct {
 	kind             tables.Kind // of by_entity; 0 means by_kind
 	entity           string

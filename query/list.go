@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// A rollup that knows only some conditions of a filter counts too many entries. So a listing first reads hours whose rollup
+// A rollup that has only some conditions of a filter counts too many entries. So a listing first reads hours whose rollup
 // count reaches guess × the page; if too few entries match, it reads the rest.
 const (
 	guess  = 64

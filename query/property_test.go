@@ -14,7 +14,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// model is what the store should hold of one tenant.
+// model is the entries that the tables should have.
 type model struct {
 	entries []schema.Entry
 }
@@ -128,7 +128,7 @@ func drawFilter(t *rapid.T, f Filter) Filter {
 }
 
 // TestPagesAgainstModel reads random listings page by page while entries come and go: what was there all the time is shown
-// once, in order, and nothing else than what matches is shown. Counts equal the model's. Two tenants share the tables.
+// once, in order, and only what matches is shown. Counts equal the model's. Two tenants share the tables.
 func TestPagesAgainstModel(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set("8") // a check takes 0.2 s of the engine
@@ -174,7 +174,7 @@ func checkListing(t *testing.T, rt *rapid.T, s *Reader, m *model, f Filter) {
 }
 
 // TestOffsetsAtTheEdgesOfHours has entries at the first and the last ms of each hour, and asks for every offset: whole hours
-// are passed over by their count, and not one entry more or less.
+// are skipped by their count, and not one entry more or less.
 func TestOffsetsAtTheEdgesOfHours(t *testing.T) {
 	s, tables := openReader(t)
 	m := &model{}
@@ -266,7 +266,7 @@ func checkMoving(t *testing.T, rt *rapid.T, s *Reader, tables *fixture.Database,
 			rt.Fatalf("pages show %v: %d is missing", got, id)
 		}
 	}
-	if l.Snapshot && len(got) > len(stay)+1 { // the one that went may have been on the first page
+	if l.Snapshot && len(got) > len(stay)+1 { // the erased one may have been on the first page
 		rt.Fatalf("pages show %v of a snapshot of %v", got, stay)
 	}
 	checkListing(t, rt, s, m, l.Filter)

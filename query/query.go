@@ -102,5 +102,5 @@ func (r *Reader) Await(ctx context.Context, p schema.Position) error {
 	return nil
 }
 
-// Forget makes lists look up anew in which hours entries lie: some have come or gone.
+// Forget drops the remembered hours, because entries were stored or erased.
 func (r *Reader) Forget() { r.hours.forget() }

@@ -18,11 +18,11 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 func TestStatements(t *testing.T) {
 	const floor = "2026-01-01"
-	since := visible.Retention{Gone: floor}.Since(time.UnixMilli(base))
+	since := visible.Retention{GoneBefore: floor}.Since(time.UnixMilli(base))
 	all, everybody := Filter{tenant: "acme", since: since}, Filter{tenant: schema.AllTenants, since: since}
 	set := func(change func(*Filter)) Filter {
 		f := all
@@ -55,7 +55,7 @@ func TestStatements(t *testing.T) {
 		"list-search":      page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
 		"list-all-tenants": page(everybody, Listing{}, nil, 0, span{from: base}),
 		"hours-all-tenants": hoursOf(Filter{tenant: schema.AllTenants, since: visible.Retention{
-			Gone: floor, Others: map[string]visible.Retention{"b": {Gone: "2026-02-02"}},
+			GoneBefore: floor, Others: map[string]visible.Retention{"b": {GoneBefore: "2026-02-02"}},
 		}.Since(time.UnixMilli(base))}, NewestFirst),
 		"count-all-tenants": countOf(set(func(f *Filter) { f.tenant, f.Device, f.Start = schema.AllTenants, "d", base+minute })),
 		"stats-all-tenants": statsQuery{Statistics{Filter: everybody, By: ByDevice, Top: 10}, false}.topStatement(),
@@ -119,7 +119,7 @@ func golden(t *testing.T, file string, q db.Statement) {
 
 var parameter = regexp.MustCompile(`\{(\w+):[^}]+\}`)
 
-// checkStatement holds that every table is read with the tenant's predicate, that parameters and arguments are the same set,
+// checkStatement checks that every table is read with the tenant's predicate, that parameters and arguments are the same set,
 // and that no value is in the text.
 func checkStatement(t *testing.T, q db.Statement, values ...string) {
 	t.Helper()

@@ -107,7 +107,7 @@ func (q statsQuery) byTime(ctx context.Context, d *db.DB, top Stats) (out Stats,
 		issue := fmt.Sprintf("would be more than %d groups: take a shorter window, a day, or fewer of the top", MaxBuckets)
 		return Stats{}, &schema.FieldError{Field: "interval", Code: "TOO_MANY", Issue: issue}
 	}
-	out.Total = out.Other // between the two queries entries may have come or gone
+	out.Total = out.Other // between the two queries entries may have been stored or erased
 	for _, g := range out.Groups {
 		out.Total += g.Count
 	}

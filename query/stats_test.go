@@ -16,7 +16,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// values are what a dimension has of an entry.
+// values are an entry's values of the dimension.
 func (d Dimension) values(e schema.Entry) []string {
 	name := e.ActorName
 	if name == "" {
@@ -42,7 +42,7 @@ func (d Dimension) values(e schema.Entry) []string {
 	return slices.Compact(all)
 }
 
-// stats is what Stats should answer.
+// stats is what Stats should return.
 func (m *model) stats(q Statistics) Stats {
 	counts, series := map[string]uint64{}, map[Group]uint64{}
 	for _, e := range m.entries {
@@ -90,7 +90,7 @@ func drawStatistics(t *rapid.T, f Filter) Statistics {
 		Interval: rapid.SampledFrom([]time.Duration{0, time.Hour, 24 * time.Hour}).Draw(t, "interval"),
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "filters") {
-	case 0, 1: // what the rollups know
+	case 0, 1: // what the rollups have
 		q.Filter = drawFilter(t, f)
 		q.Filter.Platform, q.Filter.Action, q.Filter.Device, q.Filter.ActorID, q.Filter.Username = "", "", "", "", ""
 	default:

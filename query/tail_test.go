@@ -22,8 +22,8 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// TestTailMissesNothing has writers write through the consumer to every partition while a tail follows that breaks off at any
-// entry, and goes on from its mark at another service: it has every entry of its tenant once, those of a partition in order.
+// TestTailMissesNothing writes through the consumer to every partition while a tail follows. The tail ends at any entry and
+// continues from its position at another service: it gets every entry of its tenant once, those of a partition in order.
 func TestTailMissesNothing(t *testing.T) {
 	p := pipeline.Start(t, 20*time.Second)
 	f, err := query.NewFilter(pipeline.Of("a"))
@@ -34,7 +34,7 @@ func TestTailMissesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mark := first.Position()
+	at := first.Position()
 	first.Close()
 
 	const rounds = 15
@@ -75,26 +75,26 @@ func TestTailMissesNothing(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after %d tails: got %d entries of %d", cut, len(got), total())
 		}
-		mark = followSome(t, p, f, mark, cut%40, got)
+		at = followSome(t, p, f, at, cut%40, got)
 	}
 	for id, n := range got {
 		if n != 1 || !want[id] {
 			t.Errorf("entry %d: %d times, its tenant's: %v", id, n, want[id])
 		}
 	}
-	// nothing comes after all
-	if followSome(t, p, f, mark, 1, got); len(got) != total() {
+	// no more entries come
+	if followSome(t, p, f, at, 1, got); len(got) != total() {
 		t.Errorf("got %d entries, want %d", len(got), total())
 	}
 }
 
-// followSome follows from mark with a store of its own, until it has had n entries or none come, and returns where it came to.
-func followSome(t *testing.T, p *pipeline.Pipeline, f query.Filter, mark stored.TailPosition, n int, got map[uint64]int) stored.TailPosition {
+// followSome follows from a position with another backend, until it has had n entries or no more come, and returns its position.
+func followSome(t *testing.T, p *pipeline.Pipeline, f query.Filter, from stored.TailPosition, n int, got map[uint64]int) stored.TailPosition {
 	cfg := backend.Defaults()
 	cfg.Stored.Topic = p.Broker.Topic()
 	s := backend.New(cfg, p.DB.Conn, p.Client, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	defer pipeline.Background(t, s.Run)()
-	at, err := stored.ParseTailPosition(mark.String())
+	at, err := stored.ParseTailPosition(from.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,11 +113,11 @@ func followSome(t *testing.T, p *pipeline.Pipeline, f query.Filter, mark stored.
 		}
 		for _, e := range found[:min(n, len(found))] {
 			got[e.ID]++
-			mark = e.Position
+			from = e.Position
 		}
 		n -= len(found)
 	}
-	return mark
+	return from
 }
 
 func openTails(t *testing.T, change func(*backend.Config)) (*backend.Backend, *fixture.Database) {
@@ -128,8 +128,8 @@ func openTails(t *testing.T, change func(*backend.Config)) (*backend.Backend, *f
 	if change != nil {
 		change(&cfg)
 	}
-	away := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // tails ask nothing of it
-	s := backend.New(cfg, db.Conn, away, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	unreachable := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // tails do not use it
+	s := backend.New(cfg, db.Conn, unreachable, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	t.Cleanup(pipeline.Background(t, s.Run))
 	return s, db
 }
@@ -140,25 +140,25 @@ func TestTailsOfLargeRecords(t *testing.T) {
 	f, _ := query.NewFilter(pipeline.Of("default"))
 	db.Fill(t, 1_707_724_800_000, 7500, 5) // 5 records of 1500 entries
 	db.Fill(t, 1_707_724_800_000, 7800, 52)
-	mark, _ := stored.ParseTailPosition("")
-	tail, err := s.OpenTail(t.Context(), f, &mark)
+	start, _ := stored.ParseTailPosition("")
+	tail, err := s.OpenTail(t.Context(), f, &start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tail.Close()
-	n, marks := 0, map[string]bool{}
+	n, positions := 0, map[string]bool{}
 	for n < 15300 {
 		found, err := tail.Next(t.Context(), 20*time.Second)
 		if err != nil || len(found) == 0 || len(found) > 1000 {
 			t.Fatalf("after %d: got %d entries, %v", n, len(found), err)
 		}
 		for _, e := range found {
-			marks[e.Position.String()] = true
+			positions[e.Position.String()] = true
 		}
 		n += len(found)
 	}
-	if n != 15300 || len(marks) != n {
-		t.Errorf("got %d entries with %d marks, want 15300 of each", n, len(marks))
+	if n != 15300 || len(positions) != n {
+		t.Errorf("got %d entries with %d positions, want 15300 of each", n, len(positions))
 	}
 	if found, err := tail.Next(t.Context(), time.Second); err != nil || len(found) != 0 {
 		t.Errorf("after all: got %d entries, %v", len(found), err)
@@ -181,7 +181,7 @@ func TestTailFilters(t *testing.T) {
 		t.Fatalf("got %v, %v, want nothing", found, err)
 	}
 	if got := tail.Position().String(); got == before {
-		t.Errorf("the mark stays at %s while others' entries are stored", got)
+		t.Errorf("the position stays at %s while others' entries are stored", got)
 	}
 	db.Put(t, schema.Entry{Tenant: "a", ID: 4, Timestamp: 1, Action: "post"}, schema.Entry{Tenant: "a", ID: 5, Timestamp: 1, Action: "post"})
 	found, err := tail.Next(t.Context(), 20*time.Second)

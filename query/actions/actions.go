@@ -170,7 +170,7 @@ func (c *Codes) full(tenant string) bool {
 	return len(c.codes) >= c.most || c.tenants[tenant] >= c.each
 }
 
-// name is the name of a code as far as it is in memory; sure if the topic cannot tell more.
+// name is the name of a code as far as it is in memory; sure if the topic has nothing more about it.
 func (c *Codes) name(code int64) (name string, ok, sure bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -201,7 +201,7 @@ func (c *Codes) readNew(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	if end < c.next { // the topic was made anew: its codes are others
+	if end < c.next { // the topic was created again: its codes are others
 		c.forget()
 	}
 	c.mu.Unlock()

@@ -42,6 +42,12 @@ func TestSecondWall(t *testing.T) {
 	}
 }
 
+func TestWallOfAllTenants(t *testing.T) {
+	if wall := tenantWall(schema.AllTenants); wall != "{}" {
+		t.Errorf("got %s, want no filter", wall)
+	}
+}
+
 func TestQueryWithoutATenant(t *testing.T) {
 	d, _ := open(t)
 	if _, err := d.Query(t.Context(), "", Statement{Text: "SELECT 1"}); api.Status(err) != 401 {
@@ -81,11 +87,11 @@ func TestQueryEndsWithItsCaller(t *testing.T) {
 	}
 }
 
-func await(t *testing.T, patience time.Duration, done func() bool) {
+func await(t *testing.T, timeout time.Duration, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
+	for deadline := time.Now().Add(timeout); !done(); {
 		if time.Now().After(deadline) {
-			t.Fatal("it did not come about")
+			t.Fatal("it did not happen in time")
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

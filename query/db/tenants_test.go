@@ -20,14 +20,14 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// world is entries of many tenants that are alike in all but their tenant, and what calls have shown of them.
+// world is entries of many tenants that differ in the tenant only, and what calls have shown of them.
 type world struct {
 	*pipeline.Pipeline
-	entries  map[uint64]schema.Entry // those that there are, of all tenants
-	all      []uint64                // every id that there ever was
+	entries  map[uint64]schema.Entry // that exist now, of all tenants
+	all      []uint64                // every id that was ever used
 	runs     int
 	calls    int
-	cursors  []cursor            // that were given out, to whom
+	cursors  []cursor            // that calls have returned, and to whom
 	begun    stored.TailPosition // before the entries of the check
 	breaches map[string]int      // foreign rows, by the call that showed them
 }
@@ -37,12 +37,12 @@ type cursor struct {
 	l      query.Listing
 }
 
-// names end in what SQL, JSON, globs and lists of tenants might trip over.
+// names are endings of tenants that SQL, JSON, globs or lists of tenants might misread.
 var names = []string{"", "'", `\'`, `") OR 1 = 1 --`, "%", "*", ",", "\u00e9", " ", "{tenant:String}"}
 
 // TestNoForeignRows has tenants list, count, get, page, make statistics, export, follow, erase and delete at random: none ever sees or touches
 // an entry of another one, while the administrator of all sees every entry with its tenant. That holds with either wall between tenants
-// taken away; with both away it is seen to fail, so that it is known to notice.
+// taken away. With both taken away the test is seen to fail, so that it is known to notice.
 func TestNoForeignRows(t *testing.T) {
 	for _, tt := range []struct {
 		name               string
@@ -63,7 +63,7 @@ func TestNoForeignRows(t *testing.T) {
 			db.TakeDown(t, tt.predicate, tt.setting)
 			w := &world{Pipeline: pipeline.Start(t, 20*time.Second), entries: map[uint64]schema.Entry{}, breaches: map[string]int{}}
 			open := tt.predicate && tt.setting
-			// Chance may spare one kind of call for a while where no wall stands.
+			// Without a wall, one kind of call may by chance show no foreign row for a while.
 			for round := 0; round == 0 || open && round < 20 && len(w.unnoticed()) > 0; round++ {
 				rapid.Check(t, func(rt *rapid.T) { w.check(t.Context(), rt, open) })
 			}
@@ -80,7 +80,7 @@ func (w *world) unnoticed() []string {
 	return slices.DeleteFunc([]string{"list", "count", "get", "stats", "export", "tail"}, func(name string) bool { return w.breaches[name] > 0 })
 }
 
-// check lets new tenants call at random. open: no wall stands, so that foreign rows are counted and nothing else is looked at.
+// check lets new tenants call at random. open: no wall stands, so that foreign rows are counted and nothing else is checked.
 func (w *world) check(ctx context.Context, rt *rapid.T, open bool) {
 	w.runs++
 	tenants := make([]string, rapid.IntRange(2, 5).Draw(rt, "tenants"))
@@ -98,7 +98,7 @@ func (w *world) check(ctx context.Context, rt *rapid.T, open bool) {
 	}
 }
 
-// begin notes where tails are to begin that are to have all entries of the check.
+// begin remembers where a tail has to begin to have all entries of the check.
 func (w *world) begin(ctx context.Context, rt *rapid.T) {
 	f, err := query.NewFilter(pipeline.Of(schema.AllTenants))
 	if err != nil {
@@ -154,7 +154,7 @@ type call struct {
 	tenant string
 }
 
-// breach is a foreign row, or a wrong answer, which is a foreign row or an own one that is missing.
+// breach reports a foreign row, or a wrong answer: a foreign row too many or an own one too few.
 func (c *call) breach(what string, details ...any) {
 	if c.open {
 		c.w.breaches[what]++
@@ -195,7 +195,7 @@ func (c *call) filter() (query.Filter, []schema.Entry) {
 // words is the text of every entry that is not an erasure's.
 const words = "some words"
 
-// one makes the call of the number, from 0 to 27.
+// one makes the call with the number n, 0 to 27.
 func (c *call) one(n int) {
 	switch {
 	case n < 7:
@@ -255,7 +255,7 @@ func (c *call) page(l query.Listing, n int) {
 	}
 }
 
-// follow goes on from a cursor, that was given to anybody.
+// follow continues from a cursor that was given to any tenant.
 func (c *call) follow() {
 	if len(c.w.cursors) == 0 {
 		return
@@ -331,7 +331,7 @@ func (c *call) export() {
 
 var errForeign = errors.New("a foreign row")
 
-// tail follows from before the check's entries on until it has had what there is.
+// tail follows from before the check's entries until it has had all of them.
 func (c *call) tail() {
 	f, seen := c.filter()
 	tail, err := c.w.Backend.OpenTail(c.ctx, f, &c.w.begun)
@@ -340,11 +340,11 @@ func (c *call) tail() {
 	}
 	defer tail.Close()
 	for got := 0; ; {
-		patience := 5 * time.Second
+		timeout := 5 * time.Second
 		if got >= len(seen) || c.tenant == schema.AllTenants || c.open {
-			patience = 20 * time.Millisecond // nothing is to come
+			timeout = 20 * time.Millisecond // no more entries are expected
 		}
-		found, err := tail.Next(c.ctx, patience)
+		found, err := tail.Next(c.ctx, timeout)
 		if err != nil {
 			c.rt.Fatal(err)
 		}
@@ -366,7 +366,7 @@ func (c *call) tail() {
 	}
 }
 
-// erase takes what was liked, and finds the entry that tells of it.
+// erase erases the likes, and finds the audit entry.
 func (c *call) erase() {
 	f, err := query.NewFilter(pipeline.Of(c.tenant))
 	if err != nil {
@@ -387,12 +387,12 @@ func (c *call) erase() {
 		c.breach("erase", got, gone)
 	}
 	if got > 0 {
-		c.told(f)
+		c.audited(f)
 	}
 }
 
-// told waits for the entry of an erasure, and takes it among the tenant's.
-func (c *call) told(f query.Filter) {
+// audited waits for the audit entry of an erasure, and adds it to the tenant's entries.
+func (c *call) audited(f query.Filter) {
 	f.Action = "activity.erase"
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		page, err := c.w.Backend.List(c.ctx, query.Listing{Filter: f, Limit: query.MaxLimit, Fields: query.Everything})
@@ -407,10 +407,10 @@ func (c *call) told(f query.Filter) {
 			}
 		}
 	}
-	c.rt.Fatalf("no entry tells %q of an erasure", c.tenant)
+	c.rt.Fatalf("%q has no audit entry of an erasure", c.tenant)
 }
 
-// anyID is an id of anybody's, perhaps of an entry that is gone.
+// anyID is an id of any tenant's, perhaps of an entry that was erased.
 func (c *call) anyID() (id uint64, e schema.Entry, there bool) {
 	id = rapid.SampledFrom(c.w.all[max(0, len(c.w.all)-60):]).Draw(c.rt, "id")
 	e, there = c.w.entries[id]
@@ -464,7 +464,7 @@ func (c *call) forbidden(err error) {
 	}
 }
 
-// Only an administrator is of all tenants.
+// Only an administrator may read all tenants.
 func TestAcrossTenants(t *testing.T) {
 	reader := schema.Principal{Tenant: schema.AllTenants, Roles: []string{"TenantAdmin"}, Scopes: schema.Scopes()}
 	if _, err := query.NewFilter(reader); !errors.Is(err, schema.ErrForbidden) {

@@ -22,7 +22,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// witness notes how many replicas each write asks for; -1 stands for all that are in sync.
+// witness records how many replicas each write asks for; -1 means all that are in sync.
 type witness struct {
 	kafka.RoundTripper
 

@@ -26,7 +26,7 @@ type erasure struct {
 	entries uint64          // visible ones, as counted when it was asked for
 	refs    []*activitypb.Ref
 	match   *activitypb.Match
-	counted bool // the consumer is to note how many entries each command takes
+	counted bool // the consumer is to store how many entries each command takes
 	at      time.Time
 }
 

@@ -47,7 +47,7 @@ func TestDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rows != 3 || entries < 3 {
-		t.Errorf("erasures noted: got %d of %d entries, want 3 of 3 or more", rows, entries)
+		t.Errorf("erasures logged: got %d of %d entries, want 3 of 3 or more", rows, entries)
 	}
 }
 
@@ -71,10 +71,10 @@ func TestDeleteAcrossOutages(t *testing.T) {
 	pipeline.Eventually(t, func() bool { return p.Backend.Await(ctx, at) == nil }, "the later entry is stored, and counted")
 	p.Broker.Stop()
 	if err := p.Backend.DeleteOne(ctx, pipeline.Of("a"), late[0]); !errors.Is(err, schema.ErrUnavailable) {
-		t.Errorf("Kafka away: got %v, want unavailable", err)
+		t.Errorf("Kafka unavailable: got %v, want unavailable", err)
 	}
 	if got := p.Shown("a"); len(got) != 1 {
-		t.Errorf("reads while Kafka is away: got %v, want the one entry besides %v", got, ids)
+		t.Errorf("reads while Kafka is unavailable: got %v, want the one entry besides %v", got, ids)
 	}
 	p.Broker.Start()
 	pipeline.Eventually(t, func() bool {
@@ -86,8 +86,8 @@ func TestDeleteAcrossOutages(t *testing.T) {
 	}
 }
 
-// TestDeletesRaceWithWriters has writers and deleters at work at once: what was acknowledged before a delete-all is gone when
-// that is answered, what was acknowledged after is there at the end, and so is what nobody deleted.
+// TestDeletesRaceWithWriters runs writers and deleters at once: what was acknowledged before a delete-all is erased when that is
+// answered; what was acknowledged after it and what nobody deleted is there at the end.
 func TestDeletesRaceWithWriters(t *testing.T) {
 	p := pipeline.Start(t, 20*time.Second)
 	ctx := t.Context()

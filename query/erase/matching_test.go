@@ -27,7 +27,7 @@ func TestEraseMatching(t *testing.T) {
 		t.Fatalf("erase a device: got %d, %v, want 7", n, err)
 	}
 	got := p.Shown("a")
-	if len(got) != 6 || got[mine[0]] { // the other five, and what tells of the erasure
+	if len(got) != 6 || got[mine[0]] { // the other five, and the audit entry
 		t.Errorf("after it: got %v", got)
 	}
 	if other := p.Shown("b"); len(other) != 4 {
@@ -35,7 +35,7 @@ func TestEraseMatching(t *testing.T) {
 	}
 	page, err := p.Backend.List(ctx, query.Listing{Filter: pipeline.Filter(t, "a", schema.Match{Action: "activity.erase"}), Limit: 10, Fields: query.Everything})
 	if err != nil || len(page.Entries) != 1 {
-		t.Fatalf("entries that tell of it: got %+v, %v, want one", page.Entries, err)
+		t.Fatalf("audit entries: got %+v, %v, want one", page.Entries, err)
 	}
 	if e := page.Entries[0]; e.ActorID != "anonymous" || !strings.Contains(e.Details, `"what":"entries with device \"d1\"","deletedCount":7,"position":"p0:1,p1:2`) || e.ID < 1<<52 {
 		t.Errorf("got %+v", e)
@@ -81,16 +81,16 @@ func TestEraseMatchingRefuses(t *testing.T) {
 	}
 	p.Broker.Stop()
 	if _, err := p.Backend.EraseMatching(t.Context(), pipeline.Of("a"), pipeline.Filter(t, "a", schema.Match{Device: "d"})); !errors.Is(err, schema.ErrUnavailable) {
-		t.Errorf("Kafka away: got %v, want unavailable", err)
+		t.Errorf("Kafka unavailable: got %v, want unavailable", err)
 	}
 }
 
-// TestErasuresShareOutWhatTheyTake has overlapping erasures, by filter and by id, race with writers while the consumer comes and
-// goes: what they say that they took, and what is left, is what was written, each entry once.
+// TestErasuresShareOutWhatTheyTake races overlapping erasures, by filter and by id, with writers while the consumer restarts: the
+// entries that they report and the entries that are left are what was written, each entry once.
 func TestErasuresShareOutWhatTheyTake(t *testing.T) {
 	p := pipeline.Start(t, 60*time.Second)
 	ctx := t.Context()
-	var written, taken, told atomic.Uint64
+	var written, taken, audited atomic.Uint64
 	var all sync.WaitGroup
 	for w := range pipeline.Partitions {
 		all.Go(func() {
@@ -100,7 +100,7 @@ func TestErasuresShareOutWhatTheyTake(t *testing.T) {
 				switch err := p.Backend.EraseOne(ctx, pipeline.Of("a"), ids[i%5]); {
 				case err == nil:
 					taken.Add(1)
-					told.Add(1)
+					audited.Add(1)
 				case !errors.Is(err, schema.ErrNotFound): // an erasure by filter may have been faster
 					t.Errorf("erase %d: %v", ids[i%5], err)
 				}
@@ -115,7 +115,7 @@ func TestErasuresShareOutWhatTheyTake(t *testing.T) {
 					t.Errorf("eraser %d: %v", w, err)
 				}
 				taken.Add(n)
-				told.Add(min(n, 1))
+				audited.Add(min(n, 1))
 			}
 		})
 	}
@@ -134,12 +134,12 @@ func TestErasuresShareOutWhatTheyTake(t *testing.T) {
 	if err := p.Backend.Await(ctx, at); err != nil {
 		t.Fatal(err)
 	}
-	left := uint64(len(p.Shown("a"))) - told.Load()
+	left := uint64(len(p.Shown("a"))) - audited.Load()
 	if got := taken.Load() + left; got != written.Load() || left < 3 {
 		t.Errorf("%d taken and %d left are %d, want the %d written", taken.Load(), left, got, written.Load())
 	}
-	if n, err := auditEntries(ctx, p); err != nil || n != told.Load() {
-		t.Errorf("%d entries tell of erasures, %v, want %d", n, err, told.Load())
+	if n, err := auditEntries(ctx, p); err != nil || n != audited.Load() {
+		t.Errorf("%d audit entries, %v, want %d", n, err, audited.Load())
 	}
 }
 

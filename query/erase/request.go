@@ -1,6 +1,6 @@
 // Package erase erases entries. It promises: an erasure that was answered is complete for every entry that was acknowledged before
 // it was asked for, wherever the entry was by then, in Kafka or in the tables, and nothing later is touched; it takes entries
-// of the caller's tenant only; and what an administrator erased is counted exactly and noted in an audit entry.
+// of the caller's tenant only; and what an administrator erased is counted exactly and written into an audit entry.
 package erase
 
 import (

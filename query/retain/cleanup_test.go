@@ -16,12 +16,12 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// hooked is a server that notes what it is told, and answers with the statuses first.
+// hooked is a webhook that remembers the notifications that it gets. It answers with the statuses first.
 type hooked struct {
 	*httptest.Server
 	mu       sync.Mutex // guards what follows
 	statuses []int
-	told     []retain.Cleaned
+	got      []retain.Cleaned
 	auth     []string
 }
 
@@ -30,11 +30,11 @@ func newHooked(t *testing.T, statuses ...int) *hooked {
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var c retain.Cleaned
 		if err := json.NewDecoder(r.Body).Decode(&c); err != nil || r.Method != http.MethodPost {
-			t.Errorf("told by %s: %v", r.Method, err)
+			t.Errorf("notified by %s: %v", r.Method, err)
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.told, h.auth = append(h.told, c), append(h.auth, r.Header.Get("Authorization"))
+		h.got, h.auth = append(h.got, c), append(h.auth, r.Header.Get("Authorization"))
 		if len(h.statuses) > 0 {
 			w.WriteHeader(h.statuses[0])
 			h.statuses = h.statuses[1:]
@@ -47,7 +47,7 @@ func newHooked(t *testing.T, statuses ...int) *hooked {
 func (h *hooked) calls() []retain.Cleaned {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.told
+	return h.got
 }
 
 func counted(t *testing.T, p *pipeline.Pipeline, tenant string) uint64 {
@@ -96,10 +96,10 @@ func TestCleanupTakesWhatTheCountDropsBy(t *testing.T) {
 	if _, err := s.Cleanup(ctx, pipeline.Of("a"), -1); !errors.Is(err, schema.ErrInvalid) {
 		t.Errorf("-1 days: got %v, want invalid", err)
 	}
-	pipeline.Eventually(t, func() bool { return len(h.calls()) == 8 }, "the webhook is told of each cleanup, of the first one twice")
+	pipeline.Eventually(t, func() bool { return len(h.calls()) == 8 }, "the webhook is notified of each cleanup, of the first one twice")
 	day := time.Now().UTC().AddDate(0, 0, -20).Format(time.DateOnly)
 	if c := h.calls()[4]; c.Tenant != "a" || c.Days != 20 || c.DeletedCount != 6 || c.Before != day || c.At.IsZero() || h.auth[4] != "Bearer s3cret" {
-		t.Errorf("the webhook was told %+v, %q", c, h.auth[4])
+		t.Errorf("the webhook got %+v, %q", c, h.auth[4])
 	}
 }
 
@@ -129,7 +129,7 @@ func TestExpiredEntriesAreErasedOnce(t *testing.T) {
 		return n
 	}
 	pipeline.Eventually(t, func() bool { return stored("a") == 3 && len(h.calls()) > 0 }, "what has expired is erased")
-	p.WriteAged("a", 0, 2, 30) // was on its way for long
+	p.WriteAged("a", 0, 2, 30) // was in Kafka for long
 	pipeline.Eventually(t, func() bool { return stored("a") == 3 }, "what has expired before it was stored is erased as well")
 	if got := p.Shown("a"); len(got) != 3 {
 		t.Errorf("a is left with %v, want three", got)
@@ -138,10 +138,10 @@ func TestExpiredEntriesAreErasedOnce(t *testing.T) {
 		t.Errorf("b is left with %v, want all ten", got)
 	}
 	if c := h.calls()[0]; c.Tenant != "a" || c.Days != 15 || c.DeletedCount != 7 {
-		t.Errorf("the webhook was told %+v", c)
+		t.Errorf("the webhook got %+v", c)
 	}
 	var first uint64
 	if err := p.DB.Conn.QueryRow(ctx, "SELECT countIf(done AND entries = 7) FROM cleanups").Scan(&first); err != nil || first != 1 {
-		t.Errorf("noted %d times, %v, want once", first, err)
+		t.Errorf("stored %d times, %v, want once", first, err)
 	}
 }

@@ -59,7 +59,7 @@ func (k *Keeper) SetRetention(ctx context.Context, p schema.Principal, c Change)
 		return done, err
 	}
 	from := r.From(k.now())
-	to := visible.Retention{Days: c.Days, Gone: from}.From(k.now())
+	to := visible.Retention{Days: c.Days, GoneBefore: from}.From(k.now())
 	if done.Expired, err = k.received(ctx, p.Tenant, from, to); err != nil {
 		return done, err
 	}

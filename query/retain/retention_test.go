@@ -213,7 +213,7 @@ func TestLongerRetentionSurvivesMerges(t *testing.T) {
 		exec("SYSTEM STOP TTL MERGES %s", table)
 	}
 	tables.Put(t, aged("a", 1, 50, 50, 51)...)
-	s.setClock(func() time.Time { return time.Now().AddDate(0, 0, -60) }) // when they had not been received yet
+	s.setClock(func() time.Time { return time.Now().AddDate(0, 0, -60) }) // before they were received
 	if got, err := s.SetRetention(ctx, adminOf("a"), Change{Days: 100}); err != nil || got != (Changed{}) {
 		t.Fatalf("got %+v, %v, want it to be changed", got, err)
 	}
@@ -280,7 +280,7 @@ func awaitMutations(t *testing.T, tables *fixture.Database) {
 func TestTablesKeepWhatSomebodyWasPromised(t *testing.T) {
 	s, tables := openReplica(t)
 	ctx := t.Context()
-	if err := tables.Conn.Exec(ctx, "INSERT INTO retention (tenant, days) VALUES ('z', 200), ('y', 300)"); err != nil { // another replica's promises
+	if err := tables.Conn.Exec(ctx, "INSERT INTO retention (tenant, days) VALUES ('z', 200), ('y', 300)"); err != nil { // set by another replica
 		t.Fatal(err)
 	}
 	if err := tables.Conn.Exec(ctx, "INSERT INTO retention (tenant, days) VALUES ('y', 20)"); err != nil {

@@ -47,7 +47,7 @@ func (w Webhook) validate() error {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil:
 		return errors.New("the cleanup webhook must be a URL of https or http, without a user")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return errors.New("the cleanup webhook must be https unless it is on this host: it carries a secret and tells of tenants")
+		return errors.New("the cleanup webhook must be https unless it is on this host: it carries a secret and the names of tenants")
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestWebhook(t *testing.T) {
 		tries   int64
 		ok      bool
 	}{
-		"told":              {[]int{200}, 1, true},
+		"accepted":          {[]int{200}, 1, true},
 		"no content":        {[]int{204}, 1, true},
 		"after faults":      {[]int{500, 429, 408, 503, 200}, 5, true},
 		"refused":           {[]int{404, 200}, 1, false},
@@ -53,7 +53,7 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
-// TestAWebhookBlocksNobody has one that never answers: what is more than the queue holds is counted as failed.
+// TestAWebhookBlocksNobody has a webhook that never answers: notifications beyond the queue count as failed.
 func TestAWebhookBlocksNobody(t *testing.T) {
 	m := newMetrics(prometheus.NewRegistry())
 	release := make(chan struct{})

@@ -62,7 +62,7 @@ func (f *Feed) followed() bool {
 	return f.tails > 0
 }
 
-// advance notes what is stored now.
+// advance sets what is stored now.
 func (f *Feed) advance(stored schema.Position) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package stored tells how far the entries of the topic are stored. It promises: who waits for a position returns when
+// Package stored says how far the entries of the topic are stored. It promises: a wait for a position ends when
 // everything up to it can be read; the end of the topic covers everything acknowledged so far; and what UpTo returns covers
-// no entry that is stored later. It tells nothing of any tenant.
+// no entry that is stored later. It shows no caller anything about another tenant.
 package stored
 
 import (

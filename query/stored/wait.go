@@ -20,8 +20,8 @@ import (
 const pollEvery = 5 * time.Millisecond
 
 // watcher wakes waiters when their positions have been stored. It asks the broker for the offsets that the consumer group
-// committed: an offset is stored when the committed one is above it. It caches no answer, because a topic that was cut and
-// written anew has old offsets that are not stored. All waiters share one request.
+// committed: an offset is stored when the committed one is above it. It caches no answer, because a topic that was truncated and
+// written again has old offsets that are not stored. All waiters share one request.
 type watcher struct {
 	topic   string
 	client  *kafka.Client

@@ -49,7 +49,7 @@ func open(t *testing.T, waitMax time.Duration) (*Progress, *testbed.Broker) {
 	return s, b
 }
 
-// commit says, as the storing group, that everything before next is stored.
+// commit commits, as the consumer group, that everything before next is stored.
 func commit(t *testing.T, b *testbed.Broker, partition int, next int64) {
 	t.Helper()
 	client := b.Client()
@@ -97,7 +97,7 @@ func TestAwait(t *testing.T) {
 	b.Start()
 	err := s.Await(t.Context(), schema.Position{0: 4})
 	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, schema.ErrUnavailable) && time.Now().Before(deadline); {
-		err = s.Await(t.Context(), schema.Position{0: 4}) // the group's coordinator may still be reading what it has
+		err = s.Await(t.Context(), schema.Position{0: 4}) // the group's coordinator may still be loading its offsets
 	}
 	if err != nil {
 		t.Errorf("Kafka reachable again: got %v, want nil", err)

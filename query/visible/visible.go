@@ -1,4 +1,4 @@
-// Package visible tells from which day on a tenant's entries are shown. It promises: what has expired is never shown again,
+// Package visible says from which day on a tenant's entries are shown. It promises: what has expired is never shown again,
 // even under a longer retention; a change is seen by this process at once and by every other one within a second.
 package visible
 
@@ -38,14 +38,14 @@ func (c Config) Validate() error {
 
 // Retention is for how long entries stay visible: a tenant's, or everybody's where it was looked up for schema.AllTenants.
 type Retention struct {
-	Days   int
-	Gone   string               // YYYY-MM-DD: what was received before it is never shown again
-	Others map[string]Retention // of tenants that have set their own; only where it was looked up for schema.AllTenants
+	Days       int
+	GoneBefore string               // YYYY-MM-DD: what was received before it is never shown again
+	Others     map[string]Retention // of tenants that have set their own; only where it was looked up for schema.AllTenants
 }
 
 // From is the first day of receipt, YYYY-MM-DD, that is visible.
 func (r Retention) From(now time.Time) string {
-	return max(now.UTC().AddDate(0, 0, -r.Days).Format(time.DateOnly), r.Gone)
+	return max(now.UTC().AddDate(0, 0, -r.Days).Format(time.DateOnly), r.GoneBefore)
 }
 
 // Since is from which days on entries are visible.
@@ -134,7 +134,7 @@ func (l *Lookup) Changed(tenant string) {
 	l.calls.Forget(schema.AllTenants)
 }
 
-// Forget makes this process look up every retention anew.
+// Forget drops what is remembered of every retention.
 func (l *Lookup) Forget() { l.known.Forget() }
 
 // Read is the retention of tenant as the table has it now.
@@ -169,13 +169,13 @@ func (l *Lookup) read(ctx context.Context, tenant string) (Retention, error) {
 			return all, fmt.Errorf("read a row: %w", err)
 		}
 		if of == "" {
-			all.Gone = gone.Format(time.DateOnly)
+			all.GoneBefore = gone.Format(time.DateOnly)
 			continue
 		}
-		all.Others[of] = Retention{Days: int(days), Gone: gone.Format(time.DateOnly)}
+		all.Others[of] = Retention{Days: int(days), GoneBefore: gone.Format(time.DateOnly)}
 	}
 	for of, own := range all.Others {
-		own.Gone = max(own.Gone, all.Gone)
+		own.GoneBefore = max(own.GoneBefore, all.GoneBefore)
 		all.Others[of] = own
 	}
 	if own, ok := all.Others[tenant]; ok {

@@ -13,8 +13,8 @@ func TestFrom(t *testing.T) {
 	}{
 		{Retention{Days: 1}, "2026-03-01"},
 		{Retention{Days: 45}, "2026-01-16"},
-		{Retention{Days: 45, Gone: "2026-01-10"}, "2026-01-16"},
-		{Retention{Days: 45, Gone: "2026-02-01"}, "2026-02-01"},
+		{Retention{Days: 45, GoneBefore: "2026-01-10"}, "2026-01-16"},
+		{Retention{Days: 45, GoneBefore: "2026-02-01"}, "2026-02-01"},
 	} {
 		if got := c.k.From(now); got != c.want {
 			t.Errorf("%+v: got %s, want %s", c.k, got, c.want)
