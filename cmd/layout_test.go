@@ -81,7 +81,7 @@ func under(path string, folders ...string) bool {
 	return false
 }
 
-// The arrows: schema <- ingest/collector, ingest/consumer, query <- query/dialect/* <- cmd/*.
+// The arrows: schema <- ingest/collector, ingest/consumer, query <- query/dialect/* <- cmd/*. Those within query are in rooms.
 var arrows = []struct {
 	from  string
 	never []string
@@ -111,7 +111,46 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// The store of query knows no dialect, and no dialect knows another; what several need is in query/dialect/internal.
+// rooms are the packages of query from the bottom up: each may import those before it. query/actions stands beside query.
+var rooms = []string{"query/db", "query/stored", "query/visible", "query", "query/erase", "query/retain", "query/backend"}
+
+func TestRoomsOfQuery(t *testing.T) {
+	for _, p := range list(t, "./query/...") {
+		at := slices.Index(rooms, strings.TrimPrefix(p.ImportPath, module))
+		switch {
+		case p.ImportPath == module+"query/actions":
+			at = slices.Index(rooms, "query")
+		case under(p.ImportPath, "query/dialect"):
+			at = slices.Index(rooms, "query/backend") // which only puts the rooms together
+		case under(p.ImportPath, "query/internal/fixture/pipeline"):
+			continue
+		}
+		for _, i := range p.Imports {
+			if room := slices.Index(rooms, strings.TrimPrefix(i, module)); room >= 0 && room >= at {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+			if i == module+"query/actions" && p.ImportPath != module+"query/backend" {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+// maxFiles bounds the files of a package, tests apart: with more, one no longer sees what it does.
+const maxFiles = 16
+
+// large are packages that have not been split yet. No other is to join them.
+var large = []string{"cmd/loadgen/chaos", "ingest/collector"}
+
+func TestPackagesAreSmall(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		if len(p.GoFiles) > maxFiles && !slices.Contains(large, strings.TrimPrefix(p.ImportPath, module)) {
+			t.Errorf("%s has %d files, want at most %d", p.ImportPath, len(p.GoFiles), maxFiles)
+		}
+	}
+}
+
+// The rooms of query know no dialect, and no dialect knows another; what several need is in query/dialect/internal.
 func TestDialectsStandAlone(t *testing.T) {
 	const dialects = "query/dialect"
 	for _, p := range list(t, "./query/...") {

@@ -23,10 +23,10 @@ func TestRetentionHidesAtOnceInEveryDialect(t *testing.T) {
 	w, log := startWhole(t), slog.New(slog.DiscardHandler)
 	r := chi.NewRouter()
 	r.Use(everybody)
-	fleet.New(w.store, fleet.Config{}, log).Routes(r)
+	fleet.New(w.store, w.store, fleet.Config{}, log).Routes(r)
 	access.New(w.store, log).Routes(r)
-	things.New(w.store, log).Routes(r)
-	audit.New(w.store, log).Routes(r)
+	things.New(w.store, w.store.Actions, log).Routes(r)
+	audit.New(audit.Store{Reads: w.store, Details: w.store, Streams: w.store, Erasures: w.store, Retentions: w.store}, log).Routes(r)
 	at := schema.Position{}
 	for i, days := range []int{0, 20} { // far from any edge, whenever midnight is
 		at.Add(0, w.aged(t, uint64(i+1), days))

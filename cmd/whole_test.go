@@ -22,7 +22,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/ingest/collector"
 	"github.com/activitylog/activitylog/ingest/consumer"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
@@ -33,7 +33,7 @@ type whole struct {
 	write  http.Handler
 	other  http.Handler // of another collector
 	broker *testbed.Broker
-	store  *query.Store
+	store  *backend.Backend
 }
 
 func startWhole(t *testing.T) *whole {
@@ -55,9 +55,9 @@ func startWhole(t *testing.T) *whole {
 
 	through := consumer.Defaults()
 	through.Topic, through.Brokers, through.ClickHouse, through.SessionTimeout = w.broker.Topic(), []string{w.broker.Addr()}, opts, 2*time.Second
-	out := query.Defaults()
-	out.Topic, out.CursorSecret, out.WaitMax = w.broker.Topic(), "0123456789abcdef", 20*time.Second
-	w.store = query.New(out, conn, client, log, prometheus.NewRegistry())
+	out := backend.Defaults()
+	out.Stored.Topic, out.Query.CursorSecret, out.Stored.WaitMax = w.broker.Topic(), "0123456789abcdef", 20*time.Second
+	w.store = backend.New(out, conn, client, log, prometheus.NewRegistry())
 	runAll(t, w.store.Run, consumer.New(through, client, log, prometheus.NewRegistry()).Run)
 	w.write, w.other = startCollector(t, w.broker, log), startCollector(t, w.broker, log)
 	return w

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/activitylog/activitylog/query/db"
 )
 
 // BenchmarkReads prints the median of each read over ACTIVITY_BENCH_ROWS entries (2 M) in 20 parts, without the cache of
@@ -19,8 +21,8 @@ func BenchmarkReads(b *testing.B) {
 	if n, err := strconv.Atoi(os.Getenv("ACTIVITY_BENCH_ROWS")); err == nil {
 		rows = n
 	}
-	s, db := openStore(b)
-	db.Fill(b, base, rows, 20)
+	s, tables := openReader(b)
+	tables.Fill(b, base, rows, 20)
 	mid := base + 15*24*hourMs
 	list := func(set func(*Listing)) func(context.Context) error {
 		l := Listing{Filter: filterOf(b, "default"), Limit: 100}
@@ -52,7 +54,7 @@ func BenchmarkReads(b *testing.B) {
 	}{
 		{"connection alone", func(ctx context.Context) error {
 			var n uint8
-			return s.one(ctx, "default", statement{text: "SELECT 1"}, &n)
+			return s.db.One(ctx, "default", db.Statement{Text: "SELECT 1"}, &n)
 		}},
 		{"list newest", list(func(*Listing) {})},
 		{"list platform", list(func(l *Listing) { l.Filter.Platform = "platform3" })},
@@ -96,6 +98,6 @@ func BenchmarkReads(b *testing.B) {
 		})
 	}
 	var parts uint64
-	_ = db.Conn.QueryRow(b.Context(), "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'activity' AND active").Scan(&parts)
+	_ = tables.Conn.QueryRow(b.Context(), "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'activity' AND active").Scan(&parts)
 	b.Logf("%d entries in %d parts", rows, parts)
 }

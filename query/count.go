@@ -6,73 +6,76 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/activitylog/activitylog/query/db"
 )
 
 // Count is exactly how many entries f means. An error is ErrInvalid naming a field, ErrUnavailable, or ErrTimeout.
-func (s *Store) Count(ctx context.Context, f Filter) (n uint64, err error) {
-	defer s.metrics.observe("count", time.Now(), &err)
+func (r *Reader) Count(ctx context.Context, f Filter) (n uint64, err error) {
+	defer r.requests.Observe("count", time.Now(), &err)
 	if err := f.Validate(); err != nil {
 		return 0, err
 	}
-	return s.countVisible(ctx, f)
+	return r.CountVisible(ctx, f)
 }
 
-func (s *Store) countVisible(ctx context.Context, f Filter) (n uint64, err error) {
-	if f, err = s.visible(ctx, f); err != nil {
+// CountVisible is Count for a filter that is valid. The metrics of requests do not include it.
+func (r *Reader) CountVisible(ctx context.Context, f Filter) (uint64, error) {
+	f, err := f.visible(ctx, r.visible)
+	if err != nil {
 		return 0, err
 	}
-	return s.count(ctx, f, countOf(f, f.floor))
+	return count(ctx, r.db, f, countOf(f))
 }
 
-// countEntries counts the entries themselves, for windows that are small.
-func (s *Store) countEntries(ctx context.Context, f Filter) (uint64, error) {
-	c := f.entries(f.floor)
-	return s.count(ctx, f, statement{"SELECT count() FROM activity" + c.Where(), c.Args})
-}
-
-func (s *Store) count(ctx context.Context, f Filter, q statement) (n uint64, err error) {
-	if err := s.one(ctx, f.tenant, q, &n); err != nil {
+// count runs a query of one number over the entries of f.
+func count(ctx context.Context, d *db.DB, f Filter, q db.Statement) (n uint64, err error) {
+	if err := d.One(ctx, f.tenant, q, &n); err != nil {
 		return 0, fmt.Errorf("count entries: %w", err)
 	}
 	return n, nil
 }
 
-// countOf counts from a rollup what it holds: whole hours. The rest, the edges of the time window or a filter that no rollup
-// knows, it counts from the entries.
-func countOf(f Filter, floor string) statement {
+// countEntries counts the entries themselves, for windows that are small.
+func countEntries(f Filter) db.Statement {
+	c := f.entries(f.since.Day)
+	return db.Statement{Text: "SELECT count() FROM activity" + c.Where(), Args: c.Args}
+}
+
+// countOf counts whole hours from a rollup, and from the entries what no rollup has: the edges of the time window, or everything
+// if no rollup covers the filter exactly.
+func countOf(f Filter) db.Statement {
 	if _, exact := f.rollup(); !exact {
-		return countWithin(f, floor)
+		c := f.inHours()
+		return db.Statement{Text: "SELECT count() FROM activity" + c.Where(), Args: c.Args}
 	}
-	first, end := hourOf(f.Start+hourMs-1), hourOf(f.End+1) // the whole hours are those in [first, end)
-	if f.End != 0 && end <= first {
-		c := f.entries(floor)
-		return statement{"SELECT count() FROM activity" + c.Where(), c.Args}
+	first, end, ok := f.wholeHours()
+	if !ok {
+		return countEntries(f)
 	}
-	table, c := f.counts(floor)
-	c.addHour("hour >= %s", "first_hour", first)
-	c.addHour("hour < %s", "end_hour", end)
-	edges, args := f.edges(first, end, floor)
-	if edges == "" {
-		return statement{"SELECT toUInt64(greatest(sum(n), 0)) FROM " + table + c.Where(), c.Args}
+	table, c := f.counts()
+	c.AddHours(first, end)
+	edges := f.outside(first, end)
+	if edges == nil {
+		return db.Statement{Text: "SELECT toUInt64(greatest(sum(n), 0)) FROM " + table + c.Where(), Args: c.Args}
 	}
-	return statement{
-		"SELECT toUInt64(greatest(sum(part), 0)) FROM (SELECT sum(n) AS part FROM " + table + c.Where() + " UNION ALL " + edges + ")",
-		merge(c.Args, args),
+	return db.Statement{
+		Text: "SELECT toUInt64(greatest(sum(part), 0)) FROM (SELECT sum(n) AS part FROM " + table + c.Where() +
+			" UNION ALL SELECT toInt64(count()) AS part FROM activity" + edges.Where() + ")",
+		Args: db.Merge(c.Args, edges.Args),
 	}
 }
 
-// edges counts the entries of f outside the whole hours [first, end); empty when the window begins and ends on the hour.
-func (f Filter) edges(first, end int64, floor string) (string, []any) {
-	c := f.outside(first, end, floor)
-	if c == nil {
-		return "", nil
-	}
-	return "SELECT toInt64(count()) AS part FROM activity" + c.Where(), c.Args
+// wholeHours are the whole hours [first, end), Unix ms, of f's window; end is 0 if it has no end. ok is false if the window
+// has no whole hour.
+func (f Filter) wholeHours() (first, end int64, ok bool) {
+	first, end = hourOf(f.Start+hourMs-1), hourOf(f.End+1)
+	return first, end, f.End == 0 || end > first
 }
 
-// outside are the conditions on the entries of f outside the whole hours [first, end); nil when there are none to be looked for.
-func (f Filter) outside(first, end int64, floor string) *clauses {
-	c := f.entries(floor)
+// outside are the conditions on the entries of f outside the whole hours [first, end); nil when there are no such times.
+func (f Filter) outside(first, end int64) *db.Clauses {
+	c := f.entries(f.since.Day)
 	early, late := f.Start != first, f.End != 0 && end != f.End+1
 	switch {
 	case early && late:
@@ -86,29 +89,4 @@ func (f Filter) outside(first, end int64, floor string) *clauses {
 		return nil
 	}
 	return c
-}
-
-// countWithin counts the entries in the hours that the rollup names.
-func countWithin(f Filter, floor string) statement {
-	table, hours := f.counts(floor)
-	hours.addHour("hour >= %s", "first_hour", hourOf(f.Start))
-	hours.addHour("hour <= %s", "last_hour", hourOf(f.End))
-	c := f.entries(floor)
-	c.Conds = append(c.Conds, within(table, hours))
-	return statement{"SELECT count() FROM activity" + c.Where(), merge(c.Args, hours.Args)}
-}
-
-// merge joins parameters; of those with one name, which have one value, the first stays.
-func merge(lists ...[]any) []any {
-	seen := map[string]bool{}
-	var out []any
-	for _, list := range lists {
-		for _, a := range list {
-			if name := nameOf(a); !seen[name] {
-				seen[name] = true
-				out = append(out, a)
-			}
-		}
-	}
-	return out
 }

@@ -2,32 +2,29 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/activitylog/activitylog/query/db"
+	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/schema"
 )
 
 // Export asks for every entry of a filter, the oldest first.
 type Export struct {
 	Filter   Filter
-	Snapshot schema.Position // which entries: those that lie at or before it; nil: those that are stored now
-	After    Place           // only what comes after it
+	Snapshot schema.Position // only entries at or before it; nil: those that are stored now
+	After    Key             // only entries that come after it
 }
 
-// Place is where an entry stands among the oldest first; the zero value stands before all of them.
-type Place struct {
-	Timestamp int64 // Unix ms
-	ID        uint64
-}
-
-// exportPages say how much an export reads at once. A page is in memory before its first entry is handed out: so a query lasts as
-// long as reading takes, however slowly the caller takes the entries, and no place in the engine is held meanwhile. It reads the
-// hours in which a page lies, because each part that is open costs the engine memory: of 1 M entries in 20 parts, a query over all
-// of them took 138 MB and the pages take 8 MB.
+// exportPages say how much an export reads at once. A page is in memory before its first entry is handed out: so a query ends
+// soon, however slowly the caller takes the entries, and holds nothing in the engine meanwhile. It reads the hours in which a
+// page lies, because each part that is open costs the engine memory: of 1 M entries in 20 parts, a query over all of them took
+// 138 MB and the pages take 8 MB.
 type exportPages struct {
 	hours int64 // entries of the hours that a query reads, by the rollup
 	rows  int   // entries of a page
@@ -36,37 +33,61 @@ type exportPages struct {
 
 var exportDefaults = exportPages{hours: 20_000, rows: 30_000, bytes: 8 << 20}
 
-// busyFor is when to try again where all places for exports are taken.
+// busyFor is when to try again while as many exports or tails run as may.
 const busyFor = 5 * time.Second
 
-// Exporting is an export under way. It holds one of a few places until it is closed.
+// exports is what all exports share.
+type exports struct {
+	running   chan struct{} // holds a token for each export that runs
+	pages     exportPages
+	exporting prometheus.Gauge
+	exported  prometheus.Counter
+}
+
+func newExports(most int, reg prometheus.Registerer) *exports {
+	f := promauto.With(reg)
+	return &exports{
+		running: make(chan struct{}, most), pages: exportDefaults,
+		exporting: f.NewGauge(prometheus.GaugeOpts{
+			Name: "activity_query_exports",
+			Help: "Exports that run now.",
+		}),
+		exported: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_query_exported_entries_total",
+			Help: "Entries that exports returned.",
+		}),
+	}
+}
+
+// Exporting is an export that runs. It counts towards the limit of exports until it is closed.
 type Exporting struct {
 	Snapshot schema.Position // to continue with
 
-	store  *Store
-	export Export
-	at     Place // of the last entry that was handed out
+	reader   *Reader
+	export   Export
+	retryFor time.Duration // how long a ClickHouse that is unavailable is waited for
+	at       Key           // of the last entry that was handed out
 }
 
 // OpenExport begins an export. Its error is ErrInvalid naming a field, or ErrUnavailable, also where too many run.
-func (s *Store) OpenExport(ctx context.Context, x Export) (e *Exporting, err error) {
+func (r *Reader) OpenExport(ctx context.Context, x Export) (e *Exporting, err error) {
 	defer func() {
 		if err != nil {
-			s.metrics.requests.WithLabelValues("export", outcome(err)).Inc()
+			r.requests.Count("export", err)
 		}
 	}()
 	if err := x.Filter.Validate(); err != nil {
 		return nil, err
 	}
 	select {
-	case s.exports <- struct{}{}:
+	case r.exports.running <- struct{}{}:
 	default:
 		return nil, &schema.RetryError{After: busyFor, Err: fmt.Errorf("%w: too many exports", schema.ErrUnavailable)}
 	}
-	s.metrics.exporting.Inc()
-	e = &Exporting{Snapshot: x.Snapshot, store: s, export: x, at: x.After}
+	r.exports.exporting.Inc()
+	e = &Exporting{Snapshot: x.Snapshot, reader: r, export: x, retryFor: r.stored.WaitMax(), at: x.After}
 	if e.Snapshot == nil {
-		if e.Snapshot, err = s.storedUpTo(ctx); err != nil {
+		if e.Snapshot, err = r.stored.UpTo(ctx); err != nil {
 			e.Close()
 			return nil, err
 		}
@@ -74,17 +95,17 @@ func (s *Store) OpenExport(ctx context.Context, x Export) (e *Exporting, err err
 	return e, nil
 }
 
-// Close gives the place back.
+// Close ends the export, so that another one may run.
 func (e *Exporting) Close() {
-	<-e.store.exports
-	e.store.metrics.exporting.Dec()
+	<-e.reader.exports.running
+	e.reader.exports.exporting.Dec()
 }
 
-// Each hands out every entry once, in order, and ends with the first error of f. What is erased meanwhile may be missing;
-// nothing else is, and nothing that was stored later is there. A ClickHouse that is away for a moment is waited for; an error
-// of its own is ErrUnavailable or ErrTimeout.
+// Each calls f with every entry once, in order, and ends with the first error of f. Entries that are erased meanwhile may be
+// missing; no other entry is, and none that was stored later is there. It waits for a ClickHouse that is unavailable for a
+// moment; an error of its own is ErrUnavailable or ErrTimeout.
 func (e *Exporting) Each(ctx context.Context, f func(*schema.Entry) error) (err error) {
-	defer e.store.metrics.observe("export", time.Now(), &err)
+	defer e.reader.requests.Observe("export", time.Now(), &err)
 	if len(e.Snapshot) == 0 {
 		return nil
 	}
@@ -108,17 +129,17 @@ func (e *Exporting) Each(ctx context.Context, f func(*schema.Entry) error) (err 
 	}
 }
 
-// walk looks up the hours in which entries lie. by_kind may lack hours of the snapshot, as it is written last: its hours only
+// walk looks up the hours in which entries lie. by_kind is written last, so it may lack hours of the snapshot: its hours only
 // say where to divide, and what lies between or beyond them is read as well.
 func (e *Exporting) walk(ctx context.Context, filter Filter) (w *walk, err error) {
 	r, _ := filter.rollup()
-	err = e.patiently(ctx, func() error {
-		filter, err := e.store.visible(ctx, filter)
+	err = e.retry(ctx, func() error {
+		filter, err := filter.visible(ctx, e.reader.visible)
 		if err != nil {
 			return err
 		}
-		hours, err := e.store.hours(ctx, filter, OldestFirst)
-		w = &walk{order: OldestFirst, named: r.kind != "", hours: hours, last: len(hours) < maxHours}
+		hours, err := e.reader.hours.lookUp(ctx, filter, OldestFirst)
+		w = &walk{order: OldestFirst, named: r.byEntity(), hours: hours, last: len(hours) < maxHours}
 		return err
 	})
 	if err == nil && len(w.hours) == 0 && !w.named {
@@ -127,16 +148,16 @@ func (e *Exporting) walk(ctx context.Context, filter Filter) (w *walk, err error
 	return w, err
 }
 
-// aim is how many entries the rollup should name for a span: more, if it counts more than the filter means.
+// aim is how many entries the rollup should count for a span: more, if it counts more than the filter means.
 func (e *Exporting) aim() int64 {
 	_, exact := e.export.Filter.rollup()
 	switch {
 	case exact:
-		return e.store.exportPages.hours
+		return e.reader.exports.pages.hours
 	case e.export.Filter.RequestID != "":
 		return beyond
 	}
-	return e.store.exportPages.hours * guess
+	return e.reader.exports.pages.hours * guess
 }
 
 // span hands out the entries of one span.
@@ -144,7 +165,7 @@ func (e *Exporting) span(ctx context.Context, sp span, f func(*schema.Entry) err
 	for {
 		var page []schema.Entry
 		var more bool
-		err := e.patiently(ctx, func() (err error) {
+		err := e.retry(ctx, func() (err error) {
 			page, more, err = e.page(ctx, sp)
 			return err
 		})
@@ -155,24 +176,24 @@ func (e *Exporting) span(ctx context.Context, sp span, f func(*schema.Entry) err
 			if err := f(&page[i]); err != nil {
 				return err
 			}
-			e.at = Place{page[i].Timestamp, page[i].ID}
+			e.at = Key{page[i].Timestamp, page[i].ID}
 		}
-		e.store.metrics.exported.Add(float64(len(page)))
+		e.reader.exports.exported.Add(float64(len(page)))
 		if !more {
 			return nil
 		}
 	}
 }
 
-// page reads the next entries of a span, and says whether there may be more.
+// page reads the next entries of a span, and reports whether there may be more.
 func (e *Exporting) page(ctx context.Context, sp span) (page []schema.Entry, more bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends a query of which enough has been read
-	f, err := e.store.visible(ctx, e.export.Filter)
+	f, err := e.export.Filter.visible(ctx, e.reader.visible)
 	if err != nil {
 		return nil, false, err
 	}
-	rows, err := e.store.query(ctx, f.tenant, e.statement(f, sp))
+	rows, err := e.reader.db.Query(ctx, f.tenant, e.statement(f, sp))
 	if err != nil {
 		return nil, false, fmt.Errorf("export entries: %w", err)
 	}
@@ -187,46 +208,45 @@ func (e *Exporting) page(ctx context.Context, sp span) (page []schema.Entry, mor
 			return nil, false, err
 		}
 		page = append(page, entry)
-		if size += len(entry.Detail) + len(entry.Details); size > e.store.exportPages.bytes {
+		if size += len(entry.Detail) + len(entry.Details); size > e.reader.exports.pages.bytes {
 			cancel()
 			return page, true, nil
 		}
 	}
-	return page, len(page) == e.store.exportPages.rows, fault(ctx, rows.Err())
+	return page, len(page) == e.reader.exports.pages.rows, db.Fault(ctx, rows.Err())
 }
 
 // statement is the query of one page.
-func (e *Exporting) statement(f Filter, sp span) statement {
+func (e *Exporting) statement(f Filter, sp span) db.Statement {
 	f.Start = max(f.Start, e.at.Timestamp)
-	c := f.entries(f.floor)
+	c := f.entries(f.since.Day)
 	sp.bound(c)
-	c.upTo(e.Snapshot)
-	if e.at != (Place{}) { // with the filter's bound this is (timestamp, id) beyond the place
+	stored.Bound(c, e.Snapshot)
+	if e.at != (Key{}) { // together with the filter's bound this means (timestamp, id) beyond the key
 		c.AddTime("(timestamp > %s OR id > {id:UInt64})", "after", e.at.Timestamp)
 		c.Args = append(c.Args, clickhouse.Named("id", e.at.ID))
 	}
-	return statement{
-		"SELECT " + f.columns(Everything) + " FROM activity" + c.Where() + fmt.Sprintf(" ORDER BY timestamp, id LIMIT %d", e.store.exportPages.rows),
-		c.Args,
+	return db.Statement{
+		Text: "SELECT " + f.columns(Everything) + " FROM activity" + c.Where() + fmt.Sprintf(" ORDER BY timestamp, id LIMIT %d", e.reader.exports.pages.rows),
+		Args: c.Args,
 	}
 }
 
-// patiently does it again while ClickHouse is away or too busy, for as long as a caller waits for anything.
-func (e *Exporting) patiently(ctx context.Context, do func() error) error {
-	enough := time.Now().Add(e.store.cfg.WaitMax)
+// retryPause is the pause between two tries to read a page.
+const retryPause = 250 * time.Millisecond
+
+// retry does it again while ClickHouse is unavailable or too busy, for as long as a caller waits for anything.
+func (e *Exporting) retry(ctx context.Context, do func() error) error {
+	deadline := time.Now().Add(e.retryFor)
 	for {
 		err := do()
-		passing := errors.Is(err, schema.ErrUnavailable) || errors.Is(err, schema.ErrTimeout)
-		if err == nil || !passing || time.Now().After(enough) {
+		if err == nil || !db.Passing(err) || time.Now().After(deadline) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fault(ctx, ctx.Err())
-		case <-time.After(pause):
+			return db.Fault(ctx, ctx.Err())
+		case <-time.After(retryPause):
 		}
 	}
 }
-
-// pause is the time between two tries to read a page.
-const pause = 250 * time.Millisecond

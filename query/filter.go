@@ -1,20 +1,24 @@
 package query
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/activitylog/activitylog/query/db"
+	"github.com/activitylog/activitylog/query/visible"
 	"github.com/activitylog/activitylog/schema"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Filter says which entries of one tenant are meant. The tenant comes from the principal alone: a Filter that NewFilter did not
-// make is refused by everything that takes one. That of an administrator of schema.AllTenants means the entries of every tenant.
+// Filter says which entries of one tenant are meant. The tenant comes from the principal alone: everything that takes a Filter
+// refuses one that NewFilter or TenantFilter did not make. That of an administrator of schema.AllTenants means the entries of
+// every tenant.
 type Filter struct {
 	tenant string
 	schema.Match
-	floor  string  // the first day of receipt, YYYY-MM-DD, that is visible; empty until Store.visible has looked it up
-	others *others // tenants with another floor, where tenant is schema.AllTenants; nil if there are none
+	since visible.Since // from which day of receipt on; empty until Filter.visible has looked it up
 }
 
 // NewFilter is the filter of everything that p may read; ErrForbidden without the scope read.
@@ -22,16 +26,20 @@ func NewFilter(p schema.Principal) (Filter, error) {
 	if err := p.Require(schema.ScopeRead); err != nil {
 		return Filter{}, err
 	}
-	return tenantFilter(p)
+	return TenantFilter(p)
 }
 
-func tenantFilter(p schema.Principal) (Filter, error) {
+// TenantFilter is the filter of every entry of p's tenant, for those who erase and need not read.
+func TenantFilter(p schema.Principal) (Filter, error) {
 	if p.Tenant == schema.AllTenants && !p.Admin() {
 		return Filter{}, fmt.Errorf("%w: reading across tenants needs an administrator", schema.ErrForbidden)
 	}
 	f := Filter{tenant: p.Tenant}
 	return f, f.check()
 }
+
+// Tenant is the tenant whose entries are meant.
+func (f Filter) Tenant() string { return f.tenant }
 
 func (f Filter) check() error {
 	if f.tenant == "" {
@@ -48,7 +56,13 @@ func (f Filter) Validate() error {
 	return f.Match.Validate()
 }
 
-// canonical is f in one string, different for every different filter; cursors are bound to it.
+// visible is f with the days of receipt that it may show.
+func (f Filter) visible(ctx context.Context, v *visible.Lookup) (_ Filter, err error) {
+	f.since, err = v.Since(ctx, f.tenant)
+	return f, err
+}
+
+// canonical is f as one string, which differs for every different filter. Cursors are bound to it.
 func (f Filter) canonical() string {
 	var b strings.Builder
 	for _, v := range [...]string{
@@ -63,26 +77,66 @@ func (f Filter) canonical() string {
 	return b.String()
 }
 
-// rollup is the part of a filter that a rollup knows, the hours apart.
+// entries are the conditions on the table activity of entries that were received on the day since, YYYY-MM-DD, or later.
+func (f Filter) entries(since string) *db.Clauses {
+	c := &db.Clauses{}
+	c.OfTenant(f.tenant)
+	c.Match(f.Match)
+	f.since.After(since).Bound(c, "received_at")
+	return c
+}
+
+// counts are the rollup that covers f and the conditions on it, without those on hours.
+func (f Filter) counts() (table string, c *db.Clauses) {
+	r, _ := f.rollup()
+	c = &db.Clauses{}
+	c.OfTenant(f.tenant)
+	table = "by_kind"
+	if r.byEntity() {
+		table = "by_entity"
+		c.Add("kind = {kind:String}", "kind", r.kind.String())
+		c.Add("entity = {entity:String}", "entity", r.entity)
+	}
+	c.AddIf("platform = {platform:String}", "platform", r.platform)
+	c.AddIf("action = {action:String}", "action", r.action)
+	f.since.Bound(c, "received")
+	return table, c
+}
+
+// inHours are the conditions on the entries of f within the hours that its rollup names.
+func (f Filter) inHours() *db.Clauses {
+	table, hours := f.counts()
+	hours.AddHour("hour >= %s", "first_hour", hourOf(f.Start))
+	hours.AddHour("hour <= %s", "last_hour", hourOf(f.End))
+	c := f.entries(f.since.Day)
+	c.Conds = append(c.Conds, "toStartOfHour(timestamp) IN (SELECT hour FROM "+table+hours.Where()+" GROUP BY hour HAVING sum(n) > 0)")
+	c.Args = db.Merge(c.Args, hours.Args)
+	return c
+}
+
+// rollup is the part of a filter that a rollup has, without the hours.
 type rollup struct {
-	kind, entity     string // of by_entity; kind '' is by_kind
+	kind             tables.Kind // of by_entity; 0 means by_kind
+	entity           string
 	platform, action string // of by_kind
 }
 
-// rollup is the narrowest rollup that covers f, and whether it counts exactly the entries of f within whole hours.
+func (r rollup) byEntity() bool { return r.kind != 0 }
+
+// rollup is the narrowest rollup that covers f. It is exact if it counts exactly the entries of f within whole hours.
 func (f Filter) rollup() (r rollup, exact bool) {
 	entities := []rollup{
-		{kind: "device", entity: f.Device},
-		{kind: "actor", entity: f.ActorID},
-		{kind: "name", entity: f.Username},
+		{kind: tables.KindDevice, entity: f.Device},
+		{kind: tables.KindActor, entity: f.ActorID},
+		{kind: tables.KindName, entity: f.Username},
 	}
 	exact = f.RequestID == "" && f.Search == "" && f.ActorKind == "" && f.NotActorKind == "" && f.ReceivedBefore == 0
 	for _, t := range f.Targets {
 		if t.Type == schema.DeviceTarget || t.Else != "" {
-			exact = false // an entry's device, or one of its targets; or of two types: no one rollup has both
+			exact = false // an entry matches by device or by target, or by one of two types: no single rollup has both
 			continue
 		}
-		entities = append(entities, rollup{kind: "target", entity: t.Type})
+		entities = append(entities, rollup{kind: tables.KindTarget, entity: t.Type})
 		exact = exact && t.ID == ""
 	}
 	r = rollup{platform: f.Platform, action: f.Action}

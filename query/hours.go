@@ -5,35 +5,52 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/activitylog/activitylog/query/db"
+	"github.com/activitylog/activitylog/query/internal/recent"
 )
 
-// maxHours bounds what one look into a rollup brings; a listing that needs older hours looks again.
+// maxHours bounds the hours that one query of a rollup returns; a listing that needs more asks again.
 const maxHours = 1000
 
-// maxNamedHours bounds the hours that a query names one by one; beyond, their range alone has to do.
+// maxNamedHours bounds the hours that a query names one by one; of more hours it names only the range.
 const maxNamedHours = 400
 
-// hour is what a rollup knows of one hour of the entries' timestamps.
+// hour is what a rollup has about one hour of timestamps.
 type hour struct {
 	at       int64 // Unix ms of its beginning
 	entries  int64
-	received time.Time // the first day that one of them was received
+	received time.Time // the first day on which one of them was received
 }
 
 // hoursOf asks the rollup that covers f in which hours entries lie.
-func hoursOf(f Filter, order Order, floor string) statement {
-	table, c := f.counts(floor)
-	c.addHour("hour >= %s", "first_hour", hourOf(f.Start))
-	c.addHour("hour <= %s", "last_hour", hourOf(f.End))
-	return statement{
-		"SELECT hour, sum(n) AS entries, min(received) FROM " + table + c.Where() +
+func hoursOf(f Filter, order Order) db.Statement {
+	table, c := f.counts()
+	c.AddHour("hour >= %s", "first_hour", hourOf(f.Start))
+	c.AddHour("hour <= %s", "last_hour", hourOf(f.End))
+	return db.Statement{
+		Text: "SELECT hour, sum(n) AS entries, min(received) FROM " + table + c.Where() +
 			" GROUP BY hour HAVING entries > 0 ORDER BY hour " + order.sql() + fmt.Sprintf(" LIMIT %d", maxHours),
-		c.Args,
+		Args: c.Args,
 	}
 }
 
-func (s *Store) hours(ctx context.Context, f Filter, order Order) ([]hour, error) {
-	rows, err := s.query(ctx, f.tenant, hoursOf(f, order, f.floor))
+// hourIndex looks up in which hours the entries of a filter lie.
+type hourIndex struct {
+	db     *db.DB
+	recent *recent.Cache[[]hour]
+}
+
+func newHourIndex(d *db.DB) *hourIndex {
+	return &hourIndex{d, recent.New[[]hour](time.Second, 1000)}
+}
+
+func (x *hourIndex) lookUp(ctx context.Context, f Filter, order Order) ([]hour, error) {
+	return x.query(ctx, f, hoursOf(f, order))
+}
+
+func (x *hourIndex) query(ctx context.Context, f Filter, q db.Statement) ([]hour, error) {
+	rows, err := x.db.Query(ctx, f.tenant, q)
 	if err != nil {
 		return nil, fmt.Errorf("look up hours: %w", err)
 	}
@@ -48,23 +65,26 @@ func (s *Store) hours(ctx context.Context, f Filter, order Order) ([]hour, error
 		h.at = at.UnixMilli()
 		hours = append(hours, h)
 	}
-	return hours, fault(ctx, rows.Err())
+	return hours, db.Fault(ctx, rows.Err())
 }
 
-// hoursLately is hours, or what it was less than a second ago. That is enough for a newest-first page by kind: its window has
-// no end towards now, and it goes on to the next hours when the first hold less than they did.
-func (s *Store) hoursLately(ctx context.Context, f Filter, order Order) ([]hour, error) {
-	name := fmt.Sprint(hoursOf(f, order, f.floor).args)
-	if hours, ok := s.lately.recall(name); ok {
+// lookUpRecent is lookUp, or its answer of less than a second ago. That is enough for a newest-first page by kind: its window
+// has no end towards now, and it reads further hours when the first ones hold fewer entries than they did.
+func (x *hourIndex) lookUpRecent(ctx context.Context, f Filter, order Order) ([]hour, error) {
+	q := hoursOf(f, order)
+	name := fmt.Sprint(q.Args)
+	if hours, ok := x.recent.Get(name); ok {
 		return slices.Clone(hours), nil
 	}
-	at := time.Now()
-	hours, err := s.hours(ctx, f, order)
+	asked := time.Now()
+	hours, err := x.query(ctx, f, q)
 	if err == nil && len(hours) > 0 {
-		s.lately.keep(name, hours, at)
+		x.recent.Put(name, hours, asked)
 	}
 	return hours, err
 }
+
+func (x *hourIndex) forget() { x.recent.Forget() }
 
 // span is a part of a listing that one query reads: a window of time, of which perhaps only some hours.
 type span struct {
@@ -73,8 +93,8 @@ type span struct {
 	received string   // the first day of receipt
 }
 
-// bound adds the window to the conditions. f's own bounds are in them already.
-func (w span) bound(c *clauses) {
+// bound adds the window to the conditions, which have the filter's own bounds already.
+func (w span) bound(c *db.Clauses) {
 	c.AddTime("timestamp >= %s", "from", w.from)
 	c.AddTime("timestamp < %s", "to", w.to)
 	if w.hours != nil {
@@ -82,18 +102,17 @@ func (w span) bound(c *clauses) {
 	}
 }
 
-// walk goes through the hours of a listing in its order, a span at a time.
+// walk goes through the hours of a listing in its order, one span at a time.
 type walk struct {
 	order   Order
 	named   bool   // the hours are few among many: name them
-	hours   []hour // still to be read
+	hours   []hour // not read yet
 	last    bool   // the rollup names no hour after these
 	edge    int64  // where the span before ended; 0 before the first
-	partial bool   // of the first hour, only a part is in the filter
+	partial bool   // only a part of the first hour is in the filter
 }
 
-// skip drops whole hours off the front while n entries, that are to be passed over, fill them. It returns how many of n
-// are still to be passed over.
+// skip drops whole hours off the front while the n entries to skip fill them. It returns how many of n are left to skip.
 func (w *walk) skip(n int64) int64 {
 	for len(w.hours) > 0 && n >= w.hours[0].entries && !w.partial {
 		n -= w.hours[0].entries
@@ -102,7 +121,7 @@ func (w *walk) skip(n int64) int64 {
 	return n
 }
 
-// drop leaves out the first n hours.
+// drop removes the first n hours.
 func (w *walk) drop(n int) {
 	end := w.hours[n-1].at
 	if w.order == OldestFirst {
@@ -112,7 +131,7 @@ func (w *walk) drop(n int) {
 }
 
 // next is the span of the first hours that hold at least aim entries together.
-func (w *walk) next(aim int64, floor string) span {
+func (w *walk) next(aim int64, since string) span {
 	n, sum := 0, int64(0)
 	for n < len(w.hours) && sum < aim {
 		if n > 0 || !w.partial {
@@ -120,8 +139,8 @@ func (w *walk) next(aim int64, floor string) span {
 		}
 		n++
 	}
-	picked, sp := w.hours[:n], span{received: floor}
-	if first := firstReceived(picked).Format(time.DateOnly); first > floor {
+	picked, sp := w.hours[:n], span{received: since}
+	if first := firstReceived(picked).Format(time.DateOnly); first > since {
 		sp.received = first
 	}
 	before := w.edge
@@ -150,7 +169,7 @@ func firstReceived(hours []hour) time.Time {
 	return first
 }
 
-// names are the hours as Unix seconds; nil where their range says the same, or where they are too many to name.
+// names are the hours as Unix seconds; nil where their range says the same, or where there are too many to name.
 func names(hours []hour) []uint32 {
 	width := hours[0].at - hours[len(hours)-1].at
 	if max(width, -width) == int64(len(hours)-1)*hourMs || len(hours) > maxNamedHours {

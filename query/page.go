@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 
+	"github.com/activitylog/activitylog/query/db"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -32,7 +33,7 @@ const (
 )
 
 // MaxLimit is the most entries that one page has.
-const MaxLimit = 1000
+const MaxLimit = db.MaxPage
 
 // Listing asks for one page of the entries that a filter means.
 type Listing struct {
@@ -40,10 +41,10 @@ type Listing struct {
 	Order  Order
 	Fields Fields
 	Limit  int    // 1 to MaxLimit
-	Offset int64  // entries to pass over; not together with a cursor
+	Offset int64  // entries to skip; not together with a cursor
 	Cursor string // Page.Next of the page before; the limit may differ, the filter and the order may not
 
-	// Snapshot has all pages show what was stored when the first one was read: of that each entry once, and nothing that was
+	// Snapshot makes all pages show what was stored when the first one was read: each of these entries once, and nothing that was
 	// stored later, whatever its timestamp. What is erased meanwhile is missing. Not together with an offset.
 	Snapshot bool
 }
@@ -51,7 +52,7 @@ type Listing struct {
 // Page is one page of a listing.
 type Page struct {
 	Entries []schema.Entry
-	Next    string // the cursor of the page after; empty on the last one
+	Next    string // the cursor of the next page; empty on the last one
 }
 
 func (l Listing) validate() error {
@@ -68,8 +69,8 @@ func (l Listing) validate() error {
 	return l.Filter.Validate()
 }
 
-// key is where a page ends.
-type key struct {
-	timestamp int64 // Unix ms
-	id        uint64
+// Key is where an entry stands in the order of a listing or an export; the zero value stands before all entries.
+type Key struct {
+	Timestamp int64 // Unix ms
+	ID        uint64
 }

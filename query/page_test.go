@@ -15,8 +15,9 @@ func FuzzFilter(f *testing.F) {
 		if a.Validate() != nil {
 			return
 		}
-		checkStatement(t, countOf(a, "2026-01-01"), platform, device)
-		checkStatement(t, hoursOf(a, NewestFirst, "2026-01-01"), platform, device)
+		a.since.Day = "2026-01-01"
+		checkStatement(t, countOf(a), platform, device)
+		checkStatement(t, hoursOf(a, NewestFirst), platform, device)
 		b := a
 		b.Platform, b.Device = device, platform
 		if (a.canonical() == b.canonical()) != (a == b) {

@@ -2,23 +2,19 @@ package query
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
-	"github.com/activitylog/activitylog/schema/api"
 )
 
-// model is what the store should hold of one tenant.
+// model is the entries that the tables should have.
 type model struct {
 	entries []schema.Entry
 }
@@ -132,34 +128,34 @@ func drawFilter(t *rapid.T, f Filter) Filter {
 }
 
 // TestPagesAgainstModel reads random listings page by page while entries come and go: what was there all the time is shown
-// once, in order, and nothing else than what matches is shown. Counts equal the model's. Two tenants share the tables.
+// once, in order, and only what matches is shown. Counts equal the model's. Two tenants share the tables.
 func TestPagesAgainstModel(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set("8") // a check takes 0.2 s of the engine
 	}
-	s, db := openStore(t)
+	s, tables := openReader(t)
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		tenants := [2]string{fmt.Sprintf("a%d", run), fmt.Sprintf("b%d", run)}
 		m := &model{}
 		for range rapid.IntRange(1, 2).Draw(rt, "batches") {
-			m.put(t, db, drawEntries(rt, tenants, len(m.entries)+1))
+			m.put(t, tables, drawEntries(rt, tenants, len(m.entries)+1))
 		}
 		for range 4 {
 			checkListing(t, rt, s, m, drawFilter(rt, filterOf(t, tenants[0])))
 		}
-		checkMoving(t, rt, s, db, m, tenants)
+		checkMoving(t, rt, s, tables, m, tenants)
 	})
 }
 
-func (m *model) put(t *testing.T, db *fixture.Database, entries []schema.Entry) {
+func (m *model) put(t *testing.T, tables *fixture.Database, entries []schema.Entry) {
 	m.entries = append(m.entries, entries...)
-	db.Put(t, entries...)
+	tables.Put(t, entries...)
 }
 
 // checkListing compares counts, pages by offset, and pages by cursor with the model.
-func checkListing(t *testing.T, rt *rapid.T, s *Store, m *model, f Filter) {
+func checkListing(t *testing.T, rt *rapid.T, s *Reader, m *model, f Filter) {
 	order := rapid.SampledFrom([]Order{NewestFirst, OldestFirst}).Draw(rt, "order")
 	want := m.matching(f, order)
 	if n, err := s.Count(t.Context(), f); err != nil || n != uint64(len(want)) {
@@ -178,16 +174,16 @@ func checkListing(t *testing.T, rt *rapid.T, s *Store, m *model, f Filter) {
 }
 
 // TestOffsetsAtTheEdgesOfHours has entries at the first and the last ms of each hour, and asks for every offset: whole hours
-// are passed over by their count, and not one entry more or less.
+// are skipped by their count, and not one entry more or less.
 func TestOffsetsAtTheEdgesOfHours(t *testing.T) {
-	s, db := openStore(t)
+	s, tables := openReader(t)
 	m := &model{}
 	for h := range int64(8) {
 		for _, ms := range []int64{0, 1, hourMs - 1} {
 			m.entries = append(m.entries, schema.Entry{Tenant: "a", ID: uint64(len(m.entries) + 1), Timestamp: base + h*hourMs + ms, Action: "x", Device: "d"})
 		}
 	}
-	db.Put(t, m.entries...)
+	tables.Put(t, m.entries...)
 	for _, order := range []Order{NewestFirst, OldestFirst} {
 		f := filterOf(t, "a")
 		if order == OldestFirst {
@@ -206,14 +202,14 @@ func TestOffsetsAtTheEdgesOfHours(t *testing.T) {
 	}
 }
 
-// TestDeepOffsets goes through a listing that no rollup counts, by offset, far enough to go on from remembered pages.
+// TestDeepOffsets goes through a listing that no rollup counts, by offset, far enough to begin at page hints.
 func TestDeepOffsets(t *testing.T) {
-	s, db := openStore(t)
+	s, tables := openReader(t)
 	entries := make([]schema.Entry, 3*deep)
 	for i := range entries {
 		entries[i] = schema.Entry{Tenant: "a", ID: uint64(i + 1), Timestamp: base + int64(i/7)*hourMs/50, Action: "x", Device: "d", Platform: fmt.Sprint(i % 2)}
 	}
-	db.Put(t, entries...)
+	tables.Put(t, entries...)
 	m := &model{entries: entries}
 	f := filterOf(t, "a")
 	f.Device, f.Platform = "d", "1"
@@ -222,7 +218,7 @@ func TestDeepOffsets(t *testing.T) {
 	var got []uint64
 	remembered := 0
 	for ; len(got) < len(want); l.Offset += int64(l.Limit) {
-		if _, ok := s.marked(l); ok {
+		if _, ok := s.hints.get(l); ok {
 			remembered++
 		}
 		page, err := s.List(t.Context(), l)
@@ -235,12 +231,12 @@ func TestDeepOffsets(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if remembered != 1 {
-		t.Errorf("%d pages went on from a remembered one, want 1", remembered)
+		t.Errorf("%d pages began at a page hint, want 1", remembered)
 	}
 }
 
 // checkMoving pages through a listing while entries are stored and erased.
-func checkMoving(t *testing.T, rt *rapid.T, s *Store, db *fixture.Database, m *model, tenants [2]string) {
+func checkMoving(t *testing.T, rt *rapid.T, s *Reader, tables *fixture.Database, m *model, tenants [2]string) {
 	l := Listing{Filter: filterOf(t, tenants[0]), Limit: 3, Snapshot: rapid.Bool().Draw(rt, "snapshot")}
 	l.Order = rapid.SampledFrom([]Order{NewestFirst, OldestFirst}).Draw(rt, "moving order")
 	stay := m.matching(l.Filter, l.Order)
@@ -248,10 +244,10 @@ func checkMoving(t *testing.T, rt *rapid.T, s *Store, db *fixture.Database, m *m
 	if err != nil {
 		rt.Fatal(err)
 	}
-	m.put(t, db, drawEntries(rt, tenants, len(m.entries)+1))
+	m.put(t, tables, drawEntries(rt, tenants, len(m.entries)+1))
 	if len(stay) > 5 {
 		gone := stay[len(stay)-2]
-		if err := db.Erase(t.Context(), fmt.Sprintf("tenant = '%s' AND id = %d", tenants[0], gone)); err != nil {
+		if err := tables.Erase(t.Context(), fmt.Sprintf("tenant = '%s' AND id = %d", tenants[0], gone)); err != nil {
 			rt.Fatal(err)
 		}
 		stay = slices.DeleteFunc(stay, func(id uint64) bool { return id == gone })
@@ -270,61 +266,8 @@ func checkMoving(t *testing.T, rt *rapid.T, s *Store, db *fixture.Database, m *m
 			rt.Fatalf("pages show %v: %d is missing", got, id)
 		}
 	}
-	if l.Snapshot && len(got) > len(stay)+1 { // the one that went may have been on the first page
+	if l.Snapshot && len(got) > len(stay)+1 { // the erased one may have been on the first page
 		rt.Fatalf("pages show %v of a snapshot of %v", got, stay)
 	}
 	checkListing(t, rt, s, m, l.Filter)
-}
-
-func TestQueryEndsWithItsCaller(t *testing.T) {
-	s, db := openStore(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	failed := make(chan error, 1)
-	const slow = "SELECT sum(sipHash64(number)) FROM numbers(100000000000)"
-	go func() { failed <- s.one(ctx, "a", statement{text: slow}, new(uint64)) }()
-	running := func() (n uint64) {
-		const count = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(number)) FROM numbers(1000%' AND query NOT LIKE '%processes%'"
-		if err := db.Conn.QueryRow(t.Context(), count).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	await(t, 5*time.Second, func() bool { return running() == 1 })
-	start := time.Now()
-	cancel()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want canceled", err)
-	}
-	await(t, 2*time.Second, func() bool { return running() == 0 })
-	if took := time.Since(start); took > 500*time.Millisecond { // 200 ms on a quiet machine
-		t.Errorf("the query lived on for %s", took)
-	}
-}
-
-func await(t *testing.T, patience time.Duration, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come about")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-func TestClickHouseFaults(t *testing.T) {
-	s, _ := openStore(t)
-	s.cfg.QueryTimeout = time.Second
-	for text, want := range map[string]error{
-		"SELECT sum(sipHash64(number)) FROM numbers(100000000000)":                  schema.ErrTimeout,
-		"SELECT uniqExact(number) FROM numbers(300000000) SETTINGS max_threads = 2": schema.ErrUnavailable,
-		"SELECT count() FROM no_such_table":                                         schema.ErrUnavailable,
-	} {
-		s.cfg.MaxMemory = 64 << 20
-		if err := s.one(t.Context(), "a", statement{text: text}, new(uint64)); !errors.Is(err, want) {
-			t.Errorf("%s: got %v, want %v", text, err, want)
-		}
-	}
-	if err := s.one(t.Context(), "a", statement{text: "SELECT nonsense("}, new(uint64)); api.Status(err) != 500 {
-		t.Errorf("a fault of ours: got %v, want an internal error", err)
-	}
 }

@@ -8,10 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/activitylog/activitylog/query/db"
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Dimension is what entries are told apart by when they are counted.
+// Dimension is the property by which entries are grouped when they are counted.
 type Dimension uint8
 
 // The dimensions that there are. An entry without a value (no platform, no device, …) is counted by ByNothing only. ByUsername
@@ -68,46 +69,52 @@ func (q Statistics) validate() error {
 }
 
 // Stats counts exactly, also right after deletes. An error is ErrInvalid naming a field, ErrUnavailable, or ErrTimeout.
-func (s *Store) Stats(ctx context.Context, q Statistics) (out Stats, err error) {
-	defer s.metrics.observe("stats", time.Now(), &err)
-	if err := q.validate(); err != nil {
+func (r *Reader) Stats(ctx context.Context, s Statistics) (out Stats, err error) {
+	defer r.requests.Observe("stats", time.Now(), &err)
+	if err := s.validate(); err != nil {
 		return Stats{}, err
 	}
-	if q.Filter, err = s.visible(ctx, q.Filter); err != nil {
+	if s.Filter, err = s.Filter.visible(ctx, r.visible); err != nil {
 		return Stats{}, err
 	}
-	t := tally{Statistics: q, floor: q.Filter.floor}
-	if t.direct, err = s.direct(ctx, t); err != nil {
+	q := statsQuery{Statistics: s}
+	if q.direct, err = q.readsEntries(ctx, r.db); err != nil {
 		return Stats{}, err
 	}
-	if q.Interval != 0 && dimensions[q.By].kind == "" { // few values: one query brings them all
-		all, err := s.groups(ctx, t, t.series(nil))
+	if s.Interval != 0 && !s.By.byEntity() { // few values: one query returns them all
+		all, err := q.groups(ctx, r.db, nil)
 		if err != nil || len(all) <= MaxBuckets {
-			return ranked(all, q.Top), err
+			return ranked(all, s.Top), err
 		}
 	}
-	if out, err = s.top(ctx, t); err != nil || q.Interval == 0 || len(out.Groups) == 0 {
+	if out, err = q.top(ctx, r.db); err != nil || s.Interval == 0 || len(out.Groups) == 0 {
 		return out, err
 	}
-	values := make([]string, len(out.Groups))
-	for i, g := range out.Groups {
+	return q.byTime(ctx, r.db, out)
+}
+
+// byTime splits the groups of top by time.
+func (q statsQuery) byTime(ctx context.Context, d *db.DB, top Stats) (out Stats, err error) {
+	values := make([]string, len(top.Groups))
+	for i, g := range top.Groups {
 		values[i] = g.Value
 	}
-	if out.Groups, err = s.groups(ctx, t, t.series(values)); err != nil {
+	out.Other = top.Other
+	if out.Groups, err = q.groups(ctx, d, values); err != nil {
 		return Stats{}, err
 	}
 	if len(out.Groups) > MaxBuckets {
 		issue := fmt.Sprintf("would be more than %d groups: take a shorter window, a day, or fewer of the top", MaxBuckets)
 		return Stats{}, &schema.FieldError{Field: "interval", Code: "TOO_MANY", Issue: issue}
 	}
-	out.Total = out.Other // between the two queries entries may have come or gone
+	out.Total = out.Other // between the two queries entries may have been stored or erased
 	for _, g := range out.Groups {
 		out.Total += g.Count
 	}
 	return out, nil
 }
 
-// ranked leaves of all groups by time those of the top values.
+// ranked keeps, of all groups by time, those of the top values.
 func ranked(all []Group, top int) (out Stats) {
 	sums := map[string]uint64{}
 	for _, g := range all {
@@ -125,27 +132,27 @@ func ranked(all []Group, top int) (out Stats) {
 	return out
 }
 
-// A rollup by entity is ordered by the entity, so it is read as a whole however short the window: the devices of a day, of 30,
-// took 177 ms from it and 23 ms from the entries (2 M). Of windows up to this long with no more entries than that, the entries
-// are the shorter way.
+// A rollup by entity is ordered by the entity, so a query reads all of it however short the window: the devices of one day out
+// of 30 took 177 ms from the rollup and 23 ms from the entries (2 M). Windows up to this length with no more entries than this
+// are counted from the entries.
 const (
 	directWindow  = 3 * 24 * hourMs
 	directEntries = 2_000_000
 )
 
-// direct says whether t is better counted from the entries although a rollup has it.
-func (s *Store) direct(ctx context.Context, t tally) (bool, error) {
-	f := t.Filter
-	if r, exact := f.rollup(); dimensions[t.By].kind == "" || !exact || r != (rollup{}) || f.Start == 0 || f.End == 0 || f.End-f.Start > directWindow {
+// readsEntries reports whether q is faster over the entries although a rollup has its counts.
+func (q statsQuery) readsEntries(ctx context.Context, d *db.DB) (bool, error) {
+	f := q.Filter
+	if r, exact := f.rollup(); !q.By.byEntity() || !exact || r != (rollup{}) || f.Start == 0 || f.End == 0 || f.End-f.Start > directWindow {
 		return false, nil
 	}
-	n, err := s.count(ctx, f, countOf(f, t.floor))
+	n, err := count(ctx, d, f, countOf(f))
 	return n <= directEntries, err
 }
 
-// top are the groups with the most entries, and what all have.
-func (s *Store) top(ctx context.Context, t tally) (out Stats, err error) {
-	rows, err := s.query(ctx, t.Filter.tenant, t.top())
+// top are the groups with the most entries, and what all groups have.
+func (q statsQuery) top(ctx context.Context, d *db.DB) (out Stats, err error) {
+	rows, err := d.Query(ctx, q.Filter.tenant, q.topStatement())
 	if err != nil {
 		return out, fmt.Errorf("count groups: %w", err)
 	}
@@ -159,12 +166,12 @@ func (s *Store) top(ctx context.Context, t tally) (out Stats, err error) {
 		out.Other += g.Count
 	}
 	out.Other = out.Total - out.Other
-	return out, fault(ctx, rows.Err())
+	return out, db.Fault(ctx, rows.Err())
 }
 
-// groups are the rows of a series.
-func (s *Store) groups(ctx context.Context, t tally, q statement) (out []Group, err error) {
-	rows, err := s.query(ctx, t.Filter.tenant, q)
+// groups are the groups of values by time; nil are all values.
+func (q statsQuery) groups(ctx context.Context, d *db.DB, values []string) (out []Group, err error) {
+	rows, err := d.Query(ctx, q.Filter.tenant, q.seriesStatement(values))
 	if err != nil {
 		return nil, fmt.Errorf("count groups by time: %w", err)
 	}
@@ -178,5 +185,5 @@ func (s *Store) groups(ctx context.Context, t tally, q statement) (out []Group, 
 		g.Bucket = at.UnixMilli()
 		out = append(out, g)
 	}
-	return out, fault(ctx, rows.Err())
+	return out, db.Fault(ctx, rows.Err())
 }

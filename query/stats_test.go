@@ -16,7 +16,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// values are what a dimension has of an entry.
+// values are an entry's values of the dimension.
 func (d Dimension) values(e schema.Entry) []string {
 	name := e.ActorName
 	if name == "" {
@@ -42,7 +42,7 @@ func (d Dimension) values(e schema.Entry) []string {
 	return slices.Compact(all)
 }
 
-// stats is what Stats should answer.
+// stats is what Stats should return.
 func (m *model) stats(q Statistics) Stats {
 	counts, series := map[string]uint64{}, map[Group]uint64{}
 	for _, e := range m.entries {
@@ -90,7 +90,7 @@ func drawStatistics(t *rapid.T, f Filter) Statistics {
 		Interval: rapid.SampledFrom([]time.Duration{0, time.Hour, 24 * time.Hour}).Draw(t, "interval"),
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "filters") {
-	case 0, 1: // what the rollups know
+	case 0, 1: // what the rollups have
 		q.Filter = drawFilter(t, f)
 		q.Filter.Platform, q.Filter.Action, q.Filter.Device, q.Filter.ActorID, q.Filter.Username = "", "", "", "", ""
 	default:
@@ -104,7 +104,7 @@ func TestStatsAgainstModel(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set("8")
 	}
-	s, db := openStore(t)
+	s, tables := openReader(t)
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
@@ -117,7 +117,7 @@ func TestStatsAgainstModel(t *testing.T) {
 				entries[i].Targets = append(entries[i].Targets, schema.Target{Type: kind, ID: fmt.Sprint(j)})
 			}
 		}
-		m.put(t, db, entries)
+		m.put(t, tables, entries)
 		check := func() {
 			q := drawStatistics(rt, filterOf(t, tenants[0]))
 			got, err := s.Stats(t.Context(), q)
@@ -132,7 +132,7 @@ func TestStatsAgainstModel(t *testing.T) {
 			check()
 		}
 		gone := rapid.SampledFrom([]string{"post", "like"}).Draw(rt, "erased")
-		if err := db.Erase(t.Context(), fmt.Sprintf("tenant = '%s' AND action = '%s'", tenants[0], gone)); err != nil {
+		if err := tables.Erase(t.Context(), fmt.Sprintf("tenant = '%s' AND action = '%s'", tenants[0], gone)); err != nil {
 			rt.Fatal(err)
 		}
 		m.entries = slices.DeleteFunc(m.entries, func(e schema.Entry) bool { return e.Tenant == tenants[0] && e.Action == gone })
@@ -144,7 +144,7 @@ func TestStatsAgainstModel(t *testing.T) {
 
 // TestStatsAndCounts holds that a group has what a count by its value has.
 func TestStatsAndCounts(t *testing.T) {
-	s, db := openStore(t)
+	s, tables := openReader(t)
 	var entries []schema.Entry
 	for i := range 200 {
 		e := schema.Entry{
@@ -154,7 +154,7 @@ func TestStatsAndCounts(t *testing.T) {
 		}
 		entries = append(entries, e)
 	}
-	db.Put(t, entries...)
+	tables.Put(t, entries...)
 	for _, narrow := range []func(*Filter){
 		func(*Filter) {},
 		func(f *Filter) { f.ActorKind = "service" },
@@ -190,7 +190,7 @@ func TestStatsAndCounts(t *testing.T) {
 }
 
 func TestStatsRefused(t *testing.T) {
-	s, db := openStore(t)
+	s, tables := openReader(t)
 	f := filterOf(t, "a")
 	for field, q := range map[string]Statistics{
 		"by":       {Filter: f, By: ByTargetType + 1, Top: 1},
@@ -206,7 +206,7 @@ func TestStatsRefused(t *testing.T) {
 		t.Errorf("without a tenant: got %v", err)
 	}
 	const many = `INSERT INTO by_kind SELECT 'a', toDateTime(3600 * (number + 1), 'UTC'), '', 'x', today(), 0, 0, 1 FROM numbers(60000)`
-	if err := db.Conn.Exec(t.Context(), many); err != nil {
+	if err := tables.Conn.Exec(t.Context(), many); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Stats(t.Context(), Statistics{Filter: f, Top: 1, Interval: time.Hour}); fieldOf(err) != "interval" {

@@ -2,103 +2,131 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/activitylog/activitylog/query/db"
+	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/schema"
 )
 
-// tailRows and tailBytes, of text, bound what a tail has in memory: it asks for more when it has handed those out. A record of a
-// collector has 512 entries at most, so that a page ends with a whole one.
+// tailRows and tailBytes, of text, bound what a tail has in memory: it reads more when it has handed those entries out. A record
+// of a collector has 512 entries at most, so that a page ends with a whole record.
 const (
 	tailRows  = 1000
 	tailBytes = 4 << 20
 )
 
-// Tailing follows the entries of a filter as they are stored: each once, by partition and offset. It holds one of a number of
-// places until it is closed.
-type Tailing struct {
-	store  *Store
-	filter Filter
-	mark   Mark
-	turn   int // the partition that was read last
+// tails is what all tails share.
+type tails struct {
+	most   int
+	calls  singleflight.Group
+	open   prometheus.Gauge
+	tailed prometheus.Counter
 }
 
-// Followed is an entry, and where to go on behind it.
+func newTails(most int, reg prometheus.Registerer) *tails {
+	f := promauto.With(reg)
+	return &tails{
+		most: most,
+		open: f.NewGauge(prometheus.GaugeOpts{
+			Name: "activity_query_tails",
+			Help: "Tails that are open now.",
+		}),
+		tailed: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_query_tailed_entries_total",
+			Help: "Entries that tails returned.",
+		}),
+	}
+}
+
+// Tailing follows the entries of a filter as they are stored: each once, by partition and offset. It counts towards the limit of
+// tails until it is closed.
+type Tailing struct {
+	reader   *Reader
+	filter   Filter
+	position stored.TailPosition
+	last     int // the partition that was read last
+}
+
+// Followed is an entry, and where to continue after it.
 type Followed struct {
 	schema.Entry
-	Mark Mark
+	Position stored.TailPosition
 }
 
-// placed is an entry as it is read for all tails that ask for the same.
-type placed struct {
+// tailRow is an entry as it is read for all tails that ask for the same.
+type tailRow struct {
 	entry  schema.Entry
 	offset int64
 	index  int
 }
 
-// tailPage is what was read of a piece.
+// tailPage is what was read of a range.
 type tailPage struct {
-	rows  []placed
+	rows  []tailRow
 	more  bool // there may be more
-	whole bool // the last offset has all its entries here
+	whole bool // the last record is complete
 }
 
-// OpenTail begins to follow, at mark or with what is stored from now on. Its error is ErrInvalid naming a field, or
-// ErrUnavailable, also where too many follow.
-func (s *Store) OpenTail(ctx context.Context, f Filter, mark *Mark) (t *Tailing, err error) {
-	defer s.metrics.observe("tail", time.Now(), &err)
+// OpenTail begins to follow, at position or with what is stored from now on. Its error is ErrInvalid naming a field, or
+// ErrUnavailable, also where too many tails are open.
+func (r *Reader) OpenTail(ctx context.Context, f Filter, position *stored.TailPosition) (t *Tailing, err error) {
+	defer r.requests.Observe("tail", time.Now(), &err)
 	if err := f.Validate(); err != nil {
 		return nil, err
 	}
-	if !s.feed.join(s.cfg.Tails) {
+	if !r.stored.Feed.Join(r.tails.most) {
 		return nil, &schema.RetryError{After: busyFor, Err: fmt.Errorf("%w: too many tails", schema.ErrUnavailable)}
 	}
-	s.metrics.tails.Inc()
-	t = &Tailing{store: s, filter: f}
-	stored, err := s.storedUpTo(ctx)
+	r.tails.open.Inc()
+	t = &Tailing{reader: r, filter: f}
+	now, err := r.stored.UpTo(ctx)
 	if err != nil {
 		t.Close()
 		return nil, err
 	}
-	if t.mark = markOf(stored); mark != nil {
-		t.mark = *mark
+	if t.position = stored.TailAt(now); position != nil {
+		t.position = *position
 	}
 	return t, nil
 }
 
-// Close gives the place back.
+// Close ends the tail, so that another one may be open.
 func (t *Tailing) Close() {
-	t.store.feed.leave()
-	t.store.metrics.tails.Dec()
+	t.reader.stored.Feed.Leave()
+	t.reader.tails.open.Dec()
 }
 
-// Mark is how far it has come, entries that the filter does not mean included.
-func (t *Tailing) Mark() Mark { return t.mark }
+// Position is how far the tail has come, entries that do not match the filter included.
+func (t *Tailing) Position() stored.TailPosition { return t.position }
 
-// Next waits for entries, for patience at most, after which there are none. A ClickHouse that is away is waited for like
-// entries that do not come; any other error ends the tail.
-func (t *Tailing) Next(ctx context.Context, patience time.Duration) ([]Followed, error) {
-	enough := time.NewTimer(patience)
+// Next waits for entries, for timeout at most, after which it returns none. It waits for a ClickHouse that is unavailable as if
+// there were no entries; any other error ends the tail.
+func (t *Tailing) Next(ctx context.Context, timeout time.Duration) ([]Followed, error) {
+	enough := time.NewTimer(timeout)
 	defer enough.Stop()
 	for {
-		stored, advanced := t.store.feed.now()
-		found, err := t.read(ctx, stored)
-		passing := errors.Is(err, schema.ErrUnavailable) || errors.Is(err, schema.ErrTimeout)
+		now, advanced := t.reader.stored.Feed.Stored()
+		found, err := t.read(ctx, now)
+		passing := db.Passing(err)
 		if len(found) > 0 || err != nil && !passing {
 			return found, err
 		}
 		var again <-chan time.Time
 		if passing {
-			again = time.After(pause)
+			again = time.After(retryPause)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fault(ctx, ctx.Err())
+			return nil, db.Fault(ctx, ctx.Err())
 		case <-enough.C:
 			return nil, nil
 		case <-again:
@@ -107,106 +135,97 @@ func (t *Tailing) Next(ctx context.Context, patience time.Duration) ([]Followed,
 	}
 }
 
-// read is the next entries up to stored, of one partition.
-func (t *Tailing) read(ctx context.Context, stored schema.Position) ([]Followed, error) {
-	for _, partition := range t.turns(stored) {
-		last := stored[partition]
-		from, index := t.mark.at(partition)
+// read is the next entries of one partition, up to now.
+func (t *Tailing) read(ctx context.Context, now schema.Position) ([]Followed, error) {
+	for _, partition := range t.order(now) {
+		last := now[partition]
+		from, index := t.position.Next(partition)
 		if from > last {
 			continue
 		}
-		page, err := t.store.tailed(ctx, t.filter, piece{partition, from, index, last})
+		page, err := t.reader.tails.read(ctx, t.reader, t.filter, tailRange{partition, from, index, last})
 		if err != nil {
 			return nil, err
 		}
 		if found := t.take(partition, last, page); len(found) > 0 {
-			t.store.metrics.tailed.Add(float64(len(found)))
+			t.reader.tails.tailed.Add(float64(len(found)))
 			return found, nil
 		}
 	}
 	return nil, nil
 }
 
-// turns are the partitions in the order in which it is their turn: that of an offset that is begun, and then the one after the
-// partition that had its turn last, so that a busy one does not keep the others waiting.
-func (t *Tailing) turns(stored schema.Position) []int {
-	all := slices.Sorted(maps.Keys(stored))
-	first := t.turn + 1
-	if t.mark.Index >= 0 {
-		first = t.mark.Partition
+// order is the order in which to read the partitions: first the one with a record that is partly read, otherwise the one after
+// the partition that was read last, so that a busy partition does not delay the others.
+func (t *Tailing) order(now schema.Position) []int {
+	all := slices.Sorted(maps.Keys(now))
+	first := t.last + 1
+	if t.position.Index >= 0 {
+		first = t.position.Partition
 	}
 	i, _ := slices.BinarySearch(all, first)
 	return slices.Concat(all[i:], all[:i])
 }
 
-// take hands out what has been read of a partition up to the offset last.
+// take returns what has been read of a partition up to the offset last, and moves the position.
 func (t *Tailing) take(partition int, last int64, page tailPage) []Followed {
 	found := make([]Followed, len(page.rows))
 	for i, r := range page.rows {
-		t.mark = t.mark.through(partition, r.offset, r.index)
-		found[i] = Followed{r.entry, t.mark}
+		t.position = t.position.Through(partition, r.offset, r.index)
+		found[i] = Followed{r.entry, t.position}
 	}
 	switch {
 	case !page.more:
-		t.mark = t.mark.all(partition, last)
+		t.position = t.position.UpTo(partition, last)
 	case page.whole:
-		t.mark = t.mark.all(partition, page.rows[len(page.rows)-1].offset)
+		t.position = t.position.UpTo(partition, page.rows[len(page.rows)-1].offset)
 	}
-	t.turn = partition
+	t.last = partition
 	if len(found) > 0 {
-		found[len(found)-1].Mark = t.mark
+		found[len(found)-1].Position = t.position
 	}
 	return found
 }
 
-// piece is a part of a partition: the offsets from to last, of from itself only what lies behind index.
-type piece struct {
+// tailRange is a part of a partition: the offsets from to last and, of the record at from, only the entries behind index.
+type tailRange struct {
 	partition int
 	from      int64
 	index     int
 	last      int64
 }
 
-// tailed reads the first entries of a piece. Tails that ask for the same at the same time share the answer.
-func (s *Store) tailed(ctx context.Context, f Filter, p piece) (tailPage, error) {
-	name := f.canonical() + fmt.Sprint(p)
-	answer := s.tailing.DoChan(name, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.QueryTimeout)
-		defer cancel()
-		f, err := s.visible(ctx, f)
+// read reads the first entries of a range. Tails that ask for the same at the same time share the answer.
+func (t *tails) read(ctx context.Context, r *Reader, f Filter, x tailRange) (tailPage, error) {
+	name := f.canonical() + fmt.Sprint(x)
+	return db.Share(ctx, r.db, &t.calls, name, func(ctx context.Context) (tailPage, error) {
+		f, err := f.visible(ctx, r.visible)
 		if err != nil {
 			return tailPage{}, err
 		}
-		return s.placed(ctx, f, f.tailOf(p, f.floor))
+		return readTail(ctx, r.db, f, f.tailOf(x))
 	})
-	select {
-	case <-ctx.Done():
-		return tailPage{}, fault(ctx, ctx.Err())
-	case a := <-answer:
-		page, _ := a.Val.(tailPage)
-		return page, a.Err
+}
+
+// tailOf is the query of a range. The bounds of koff lead to the few granules of recent entries, by its index.
+func (f Filter) tailOf(x tailRange) db.Statement {
+	c := f.entries(f.since.Day)
+	c.Add("kpart = {kpart:UInt16}", "kpart", uint16(x.partition))
+	c.Add("koff >= {first_offset:UInt64}", "first_offset", uint64(x.from))
+	c.Add("koff <= {last_offset:UInt64}", "last_offset", uint64(x.last))
+	if x.index >= 0 {
+		c.Add("(koff > {first_offset:UInt64} OR kidx > {index:UInt16})", "index", uint16(x.index))
+	}
+	return db.Statement{
+		Text: "SELECT koff, kidx, " + f.columns(Everything) + " FROM activity" + c.Where() + " ORDER BY koff, kidx LIMIT " + strconv.Itoa(tailRows),
+		Args: c.Args,
 	}
 }
 
-// tailOf is the query of a piece. The bounds of koff lead to the few granules of late, by its index.
-func (f Filter) tailOf(p piece, floor string) statement {
-	c := f.entries(floor)
-	c.Add("kpart = {kpart:UInt16}", "kpart", uint16(p.partition))
-	c.Add("koff >= {first_offset:UInt64}", "first_offset", uint64(p.from))
-	c.Add("koff <= {last_offset:UInt64}", "last_offset", uint64(p.last))
-	if p.index >= 0 {
-		c.Add("(koff > {first_offset:UInt64} OR kidx > {index:UInt16})", "index", uint16(p.index))
-	}
-	return statement{
-		"SELECT koff, kidx, " + f.columns(Everything) + " FROM activity" + c.Where() + " ORDER BY koff, kidx LIMIT " + strconv.Itoa(tailRows),
-		c.Args,
-	}
-}
-
-func (s *Store) placed(ctx context.Context, f Filter, q statement) (page tailPage, err error) {
+func readTail(ctx context.Context, d *db.DB, f Filter, q db.Statement) (page tailPage, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	rows, err := s.query(ctx, f.tenant, q)
+	rows, err := d.Query(ctx, f.tenant, q)
 	if err != nil {
 		return page, fmt.Errorf("follow entries: %w", err)
 	}
@@ -222,16 +241,16 @@ func (s *Store) placed(ctx context.Context, f Filter, q statement) (page tailPag
 		if err != nil {
 			return page, err
 		}
-		page.rows = append(page.rows, placed{entry, int64(offset), int(index)})
+		page.rows = append(page.rows, tailRow{entry, int64(offset), int(index)})
 		if size += len(entry.Detail) + len(entry.Details); size > tailBytes || len(page.rows) == tailRows {
 			cancel() // enough has been read
 			return page.cut(), nil
 		}
 	}
-	return page, fault(ctx, rows.Err())
+	return page, db.Fault(ctx, rows.Err())
 }
 
-// cut ends a page that is full with the last offset that it may have all entries of, if there is one.
+// cut ends a full page after the last record that is certainly complete, if there is one.
 func (p tailPage) cut() tailPage {
 	p.more = true
 	last := p.rows[len(p.rows)-1].offset

@@ -14,35 +14,38 @@ import (
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/internal/fixture"
+	"github.com/activitylog/activitylog/query/internal/fixture/pipeline"
+	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// TestTailMissesNothing has writers write through the consumer to every partition while a tail follows that breaks off at any
-// entry, and goes on from its mark at another service: it has every entry of its tenant once, those of a partition in order.
+// TestTailMissesNothing writes through the consumer to every partition while a tail follows. The tail ends at any entry and
+// continues from its position at another service: it gets every entry of its tenant once, those of a partition in order.
 func TestTailMissesNothing(t *testing.T) {
-	p := startPipeline(t, 20*time.Second)
-	f, err := query.NewFilter(of("a"))
+	p := pipeline.Start(t, 20*time.Second)
+	f, err := query.NewFilter(pipeline.Of("a"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := p.store.OpenTail(t.Context(), f, nil)
+	first, err := p.Backend.OpenTail(t.Context(), f, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mark := first.Mark()
+	at := first.Position()
 	first.Close()
 
 	const rounds = 15
 	want := map[uint64]bool{}
 	var mu sync.Mutex // guards want
 	var writers sync.WaitGroup
-	for partition := range partitions {
+	for partition := range pipeline.Partitions {
 		writers.Go(func() {
 			for i := range rounds {
-				ids, _ := p.write("a", partition, 1+(i*7)%23)
-				_, _ = p.write("b", partition, 3)
+				ids, _ := p.Write("a", partition, 1+(i*7)%23)
+				_, _ = p.Write("b", partition, 3)
 				mu.Lock()
 				for _, id := range ids {
 					want[id] = true
@@ -72,90 +75,90 @@ func TestTailMissesNothing(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after %d tails: got %d entries of %d", cut, len(got), total())
 		}
-		mark = p.followSome(f, mark, cut%40, got)
+		at = followSome(t, p, f, at, cut%40, got)
 	}
 	for id, n := range got {
 		if n != 1 || !want[id] {
 			t.Errorf("entry %d: %d times, its tenant's: %v", id, n, want[id])
 		}
 	}
-	// nothing comes after all
-	if p.followSome(f, mark, 1, got); len(got) != total() {
+	// no more entries come
+	if followSome(t, p, f, at, 1, got); len(got) != total() {
 		t.Errorf("got %d entries, want %d", len(got), total())
 	}
 }
 
-// followSome follows from mark with a store of its own, until it has had n entries or none come, and returns where it came to.
-func (p *pipeline) followSome(f query.Filter, mark query.Mark, n int, got map[uint64]int) query.Mark {
-	cfg := query.Defaults()
-	cfg.Topic = p.broker.Topic()
-	s := query.New(cfg, p.db.Conn, p.client, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	defer background(p.t, s.Run)()
-	at, err := query.ParseMark(mark.String())
+// followSome follows from a position with another backend, until it has had n entries or no more come, and returns its position.
+func followSome(t *testing.T, p *pipeline.Pipeline, f query.Filter, from stored.TailPosition, n int, got map[uint64]int) stored.TailPosition {
+	cfg := backend.Defaults()
+	cfg.Stored.Topic = p.Broker.Topic()
+	s := backend.New(cfg, p.DB.Conn, p.Client, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	defer pipeline.Background(t, s.Run)()
+	at, err := stored.ParseTailPosition(from.String())
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
-	tail, err := s.OpenTail(p.t.Context(), f, &at)
+	tail, err := s.OpenTail(t.Context(), f, &at)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer tail.Close()
 	for n > 0 {
-		found, err := tail.Next(p.t.Context(), time.Second)
+		found, err := tail.Next(t.Context(), time.Second)
 		if err != nil {
-			p.t.Fatal(err)
+			t.Fatal(err)
 		}
 		if len(found) == 0 {
-			return tail.Mark()
+			return tail.Position()
 		}
 		for _, e := range found[:min(n, len(found))] {
 			got[e.ID]++
-			mark = e.Mark
+			from = e.Position
 		}
 		n -= len(found)
 	}
-	return mark
+	return from
 }
 
-func openTails(t *testing.T, change func(*query.Config)) (*query.Store, *fixture.Database) {
+func openTails(t *testing.T, change func(*backend.Config)) (*backend.Backend, *fixture.Database) {
 	t.Helper()
 	db := fixture.Open(t, testbed.ClickHouse(t))
-	cfg := query.Defaults()
-	cfg.CursorSecret = "0123456789abcdef"
+	cfg := backend.Defaults()
+	cfg.Query.CursorSecret = "0123456789abcdef"
 	if change != nil {
 		change(&cfg)
 	}
-	away := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // tails ask nothing of it
-	s := query.New(cfg, db.Conn, away, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	t.Cleanup(background(t, s.Run))
+	unreachable := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // tails do not use it
+	s := backend.New(cfg, db.Conn, unreachable, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	t.Cleanup(pipeline.Background(t, s.Run))
 	return s, db
 }
 
 // TestTailsOfLargeRecords follows from the beginning through records that are larger than a page, and smaller ones.
 func TestTailsOfLargeRecords(t *testing.T) {
 	s, db := openTails(t, nil)
-	f, _ := query.NewFilter(of("default"))
+	f, _ := query.NewFilter(pipeline.Of("default"))
 	db.Fill(t, 1_707_724_800_000, 7500, 5) // 5 records of 1500 entries
 	db.Fill(t, 1_707_724_800_000, 7800, 52)
-	mark, _ := query.ParseMark("")
-	tail, err := s.OpenTail(t.Context(), f, &mark)
+	start, _ := stored.ParseTailPosition("")
+	tail, err := s.OpenTail(t.Context(), f, &start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tail.Close()
-	n, marks := 0, map[string]bool{}
+	n, positions := 0, map[string]bool{}
 	for n < 15300 {
 		found, err := tail.Next(t.Context(), 20*time.Second)
 		if err != nil || len(found) == 0 || len(found) > 1000 {
 			t.Fatalf("after %d: got %d entries, %v", n, len(found), err)
 		}
 		for _, e := range found {
-			marks[e.Mark.String()] = true
+			positions[e.Position.String()] = true
 		}
 		n += len(found)
 	}
-	if n != 15300 || len(marks) != n {
-		t.Errorf("got %d entries with %d marks, want 15300 of each", n, len(marks))
+	if n != 15300 || len(positions) != n {
+		t.Errorf("got %d entries with %d positions, want 15300 of each", n, len(positions))
 	}
 	if found, err := tail.Next(t.Context(), time.Second); err != nil || len(found) != 0 {
 		t.Errorf("after all: got %d entries, %v", len(found), err)
@@ -164,7 +167,7 @@ func TestTailsOfLargeRecords(t *testing.T) {
 
 func TestTailFilters(t *testing.T) {
 	s, db := openTails(t, nil)
-	f, _ := query.NewFilter(of("a"))
+	f, _ := query.NewFilter(pipeline.Of("a"))
 	f.Action = "post"
 	db.Put(t, schema.Entry{Tenant: "a", ID: 1, Timestamp: 1, Action: "post"})
 	tail, err := s.OpenTail(t.Context(), f, nil)
@@ -172,20 +175,20 @@ func TestTailFilters(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tail.Close()
-	before := tail.Mark().String()
+	before := tail.Position().String()
 	db.Put(t, schema.Entry{Tenant: "a", ID: 2, Timestamp: 1, Action: "like"}, schema.Entry{Tenant: "b", ID: 3, Timestamp: 1, Action: "post"})
 	if found, err := tail.Next(t.Context(), time.Second); err != nil || len(found) != 0 {
 		t.Fatalf("got %v, %v, want nothing", found, err)
 	}
-	if got := tail.Mark().String(); got == before {
-		t.Errorf("the mark stays at %s while others' entries are stored", got)
+	if got := tail.Position().String(); got == before {
+		t.Errorf("the position stays at %s while others' entries are stored", got)
 	}
 	db.Put(t, schema.Entry{Tenant: "a", ID: 4, Timestamp: 1, Action: "post"}, schema.Entry{Tenant: "a", ID: 5, Timestamp: 1, Action: "post"})
 	found, err := tail.Next(t.Context(), 20*time.Second)
 	if err != nil || len(found) != 2 || found[0].ID != 4 || found[1].ID != 5 {
 		t.Fatalf("got %v, %v, want entries 4 and 5", found, err)
 	}
-	again, err := s.OpenTail(t.Context(), f, &found[0].Mark)
+	again, err := s.OpenTail(t.Context(), f, &found[0].Position)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,8 +199,8 @@ func TestTailFilters(t *testing.T) {
 }
 
 func TestTailsAreFew(t *testing.T) {
-	s, _ := openTails(t, func(c *query.Config) { c.Tails = 2 })
-	f, _ := query.NewFilter(of("a"))
+	s, _ := openTails(t, func(c *backend.Config) { c.Query.Tails = 2 })
+	f, _ := query.NewFilter(pipeline.Of("a"))
 	var open []*query.Tailing
 	for range 2 {
 		tail, err := s.OpenTail(t.Context(), f, nil)
@@ -226,7 +229,7 @@ func TestTailsAreFew(t *testing.T) {
 // TestTailOutlivesAnOutage takes the table away for a while.
 func TestTailOutlivesAnOutage(t *testing.T) {
 	s, db := openTails(t, nil)
-	f, _ := query.NewFilter(of("a"))
+	f, _ := query.NewFilter(pipeline.Of("a"))
 	tail, err := s.OpenTail(t.Context(), f, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -246,20 +249,4 @@ func TestTailOutlivesAnOutage(t *testing.T) {
 	if found, err := tail.Next(t.Context(), 20*time.Second); err != nil || len(found) != 1 {
 		t.Fatalf("with the table again: got %v, %v, want the entry", found, err)
 	}
-}
-
-func FuzzParseMark(f *testing.F) {
-	for _, seed := range []string{"", "p0:17,p3:4", "p0:17,p3:4/3:5:12", "/0:0:0", "p1:2/", "p1:2/1:2", "p0:1/65536:0:0"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		m, err := query.ParseMark(text)
-		if err != nil {
-			return
-		}
-		again, err := query.ParseMark(m.String())
-		if err != nil || again.String() != m.String() {
-			t.Errorf("%q: %q, then %q, %v", text, m, again, err)
-		}
-	})
 }

@@ -31,11 +31,11 @@ func (g *gathering) fill() (complete bool) {
 		select {
 		case <-g.written:
 			return false
-		case next, more := <-g.p.fetch.pages:
+		case next, more := <-g.p.fetch.batches:
 			if !more {
 				return false
 			}
-			g.p.turnPage(next)
+			g.p.received(next)
 		}
 	}
 	return true

@@ -164,21 +164,10 @@ func params(named []any) map[string]string {
 	return out
 }
 
-// The rows that take entries from the rollups: the same groups that block.Kinds and block.Entities count in.
-const (
-	subtractKinds = `INSERT INTO by_kind (tenant, hour, platform, action, received, kpart, koff_to, n)
-SELECT tenant, toStartOfHour(timestamp) AS h, platform, action, toDate(received_at) AS d, kpart, 0, -toInt64(count())
-FROM activity WHERE tenant = {tenant:String} AND %s GROUP BY tenant, h, platform, action, d, kpart`
-	subtractEntities = `INSERT INTO by_entity (tenant, kind, entity, hour, received, koff_to, n)
-SELECT tenant, e.1, e.2, toStartOfHour(timestamp) AS h, toDate(received_at) AS d, 0, -toInt64(count())
-FROM activity ARRAY JOIN arrayFilter(x -> x.2 != '', arrayConcat(
-  [('device', device), ('actor', actor_id), ('name', if(actor_name != '', actor_name, actor_id))],
-  arrayDistinct(arrayMap(t -> ('target', splitByChar('\0', t)[1]), targets)))) AS e
-WHERE tenant = {tenant:String} AND %s GROUP BY tenant, e.1, e.2, h, d`
-	countErased = `INSERT INTO erased (command, at, received, entries)
+// countErased notes how many entries a command takes.
+const countErased = `INSERT INTO erased (command, at, received, entries)
 SELECT {command:UUID}, now64(3), toDate(received_at) AS d, count()
-FROM activity WHERE tenant = {tenant:String} AND %s GROUP BY d`
-)
+FROM activity WHERE %s GROUP BY d`
 
 // One block, whatever its size: a token covers a block of each table partition.
 var subtractSettings = map[string]string{
@@ -192,15 +181,20 @@ var subtractSettings = map[string]string{
 func (p *partition) subtract(ctx context.Context, c command, cond condition, token string) error {
 	own := map[string]string{"param_tenant": escape(c.Tenant)}
 	maps.Copy(own, cond.params)
-	statements := []struct{ table, query string }{{"by_entity", subtractEntities}, {"by_kind", subtractKinds}}
+	where := "tenant = {tenant:String} AND " + cond.text
+	type statement struct{ table, query string }
+	var all []statement
+	for _, r := range tables.Rollups {
+		all = append(all, statement{r.Table, r.Subtract(where)})
+	}
 	if c.Counted {
-		statements = append(statements, struct{ table, query string }{"erased", countErased})
+		all = append(all, statement{"erased", fmt.Sprintf(countErased, where)})
 		own["param_command"] = uuid.UUID(c.Id).String()
 	}
-	for _, s := range statements {
+	for _, s := range all {
 		own["insert_deduplication_token"] = token + ":" + s.table
 		err := p.persist(ctx, "subtract from "+s.table, func(ctx context.Context) error {
-			return p.sink.Exec(ctx, fmt.Sprintf(s.query, cond.text), subtractSettings, own)
+			return p.sink.Exec(ctx, s.query, subtractSettings, own)
 		})
 		if err != nil {
 			return err

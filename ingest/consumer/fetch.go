@@ -4,119 +4,74 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
+
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// page is what one fetch gave.
-type page struct {
+// fetchBatch is the records of one fetch.
+type fetchBatch struct {
 	records []record
-	end     int64 // the log's end as the broker told with it
-	err     error // the log does not hold the offset that was asked for
+	end     int64 // the offset after the partition's last record, as the broker knew it then
+	err     error // kafka.OffsetOutOfRange: the partition does not hold the offset
 }
 
-// fetcher reads one partition ahead of its consumer: at most one page lies in pages and one is on its way.
+// fetcher prefetches one partition's records: at most one fetch batch lies in batches and one is on its way.
 type fetcher struct {
-	client    *kafka.Client
-	topic     string
-	partition int
-	maxBytes  int64
-	wait      time.Duration // of the broker, for the first byte
-	trouble   func(error)   // told of every fetch that went wrong, nil when one goes well again
-	pages     chan page
+	schemakafka.Reader
+	report  func(error) // called with the error of every fetch that failed, and with nil when one succeeds
+	batches chan fetchBatch
 }
 
 // run fetches from offset on until ctx ends or the log does not hold the offset.
 func (f *fetcher) run(ctx context.Context, offset int64) {
-	defer close(f.pages)
+	defer close(f.batches)
 	retry := backoff{}
 	for ctx.Err() == nil {
-		p, next, err := f.fetch(ctx, offset)
+		batch, next, err := f.fetch(ctx, offset)
 		if errors.Is(err, kafka.OffsetOutOfRange) {
-			p = page{err: err}
+			batch = fetchBatch{err: err}
 		} else if err != nil {
 			if ctx.Err() == nil {
-				f.trouble(err)
+				f.report(err)
 			}
 			retry.wait(ctx)
 			continue
 		}
-		f.trouble(nil)
+		f.report(nil)
 		retry = backoff{}
 		offset = next
-		if len(p.records) == 0 && p.err == nil {
+		if len(batch.records) == 0 && batch.err == nil {
 			continue
 		}
 		select {
-		case f.pages <- p:
+		case f.batches <- batch:
 		case <-ctx.Done():
 		}
-		if p.err != nil {
+		if batch.err != nil {
 			return
 		}
 	}
 }
 
-// fetch gives the records from offset on, and the offset after them.
-func (f *fetcher) fetch(ctx context.Context, offset int64) (page, int64, error) {
-	res, err := f.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic: f.topic, Partition: f.partition, Offset: offset, MinBytes: 1, MaxBytes: f.maxBytes, MaxWait: f.wait,
-	})
-	if err == nil {
-		err = res.Error
-	}
+// fetch reads the records from offset on, and returns the offset after them.
+func (f *fetcher) fetch(ctx context.Context, offset int64) (batch fetchBatch, next int64, err error) {
+	next, batch.end, err = f.Fetch(ctx, offset, batch.take)
 	if err != nil {
-		return page{}, offset, fmt.Errorf("fetch partition %d from %d: %w", f.partition, offset, err)
+		return fetchBatch{}, offset, err
 	}
-	p := page{end: res.HighWatermark}
-	next, err := p.read(res.Records, offset)
-	if err != nil {
-		return page{}, offset, fmt.Errorf("read partition %d from %d: %w", f.partition, offset, err)
-	}
-	return p, next, nil
+	return batch, next, nil
 }
 
-// read takes the records that are not below offset. A broker may begin with earlier ones, as it sends whole batches, and
-// send batches without a record for us, such as a transaction's end: those are passed over, one offset at least each time.
-func (p *page) read(records kafka.RecordReader, offset int64) (next int64, err error) {
-	next = offset
-	for {
-		r, err := records.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			break
+func (f *fetchBatch) take(r *kafka.Record) error {
+	value := []byte{} // a dead letter without a value has an empty one
+	if r.Value != nil {
+		var err error
+		if value, err = kafka.ReadAll(r.Value); err != nil {
+			return fmt.Errorf("read the value: %w", err)
 		}
-		if err != nil {
-			return offset, fmt.Errorf("read a record: %w", err)
-		}
-		if err := p.take(r, offset); err != nil {
-			return offset, err
-		}
-		next = max(next, r.Offset+1)
 	}
-	if stream, ok := records.(*protocol.RecordStream); ok && next == offset && len(stream.Records) > 0 && offset < p.end {
-		next = offset + 1
-	}
-	return next, nil
-}
-
-func (p *page) take(r *kafka.Record, offset int64) error {
-	if r.Key != nil {
-		defer r.Key.Close()
-	}
-	if r.Value == nil {
-		r.Value = kafka.NewBytes([]byte{})
-	}
-	defer r.Value.Close()
-	if r.Offset < offset {
-		return nil
-	}
-	value := make([]byte, r.Value.Len())
-	if _, err := io.ReadFull(r.Value, value); err != nil {
-		return fmt.Errorf("read the value at %d: %w", r.Offset, err)
-	}
-	p.records = append(p.records, record{offset: r.Offset, at: r.Time.UnixMilli(), value: value})
+	f.records = append(f.records, record{offset: r.Offset, at: r.Time.UnixMilli(), value: value})
 	return nil
 }

@@ -113,8 +113,11 @@ func (c *Consumer) partition(number int, m member, of int) *partition {
 		limits: limits{rows: c.cfg.MaxRows, bytes: maxBytes},
 		keys:   repeat.Keys{Window: c.cfg.KeyWindow, Max: c.cfg.MaxKeys},
 		fetch: &fetcher{
-			client: c.client, topic: c.cfg.Topic, partition: number, maxBytes: int64(min(4<<20, maxBytes)), wait: 250 * time.Millisecond,
-			trouble: func(err error) { c.health.set(dependencyKafka, err) }, pages: make(chan page, 1),
+			Reader: schemakafka.Reader{
+				Client: c.client, Topic: c.cfg.Topic, Partition: number, MaxBytes: int64(min(4<<20, maxBytes)), Wait: 250 * time.Millisecond,
+			},
+			report:  func(err error) { c.health.set(dependencyKafka, err) },
+			batches: make(chan fetchBatch, 1),
 		},
 	}
 }

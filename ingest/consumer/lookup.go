@@ -9,6 +9,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
 // lookUpMarks asks how far the partition is stored and counted. What a consumer before this one still has under way may
@@ -16,7 +17,7 @@ import (
 func (p *partition) lookUpMarks(ctx context.Context) error {
 	const query = `SELECT
   (SELECT if(count() = 0, -1, toInt64(max(koff))) FROM activity WHERE kpart = ?),
-  (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_entity WHERE tenant = '' AND kind = '' AND entity = toString(?)),
+  (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_entity WHERE ` + tables.IsWatermark + ` AND entity = toString(?)),
   (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_kind WHERE kpart = ?)`
 	return p.persist(ctx, "look up what is stored", func(ctx context.Context) error {
 		var stored, counted, kinds *int64

@@ -30,7 +30,7 @@ type partition struct {
 	metric partitionMetrics
 
 	fetch   *fetcher
-	pending page // what of the last page has not been taken
+	pending fetchBatch // what of the last fetch batch has not been taken
 	next    int64
 	since   *atomic.Int64 // Unix ms of the oldest record that is not stored; 0 if there is none
 
@@ -116,7 +116,7 @@ func (p *partition) peek(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	first := *p.fetch
-	first.maxBytes, first.wait = 1, time.Millisecond
+	first.MaxBytes, first.Wait = 1, time.Millisecond
 	if found, _, err := first.fetch(ctx, max(0, p.next)); err == nil && len(found.records) > 0 {
 		p.since.Store(found.records[0].at)
 	}
@@ -151,19 +151,9 @@ func (p *partition) compare(ctx context.Context) error {
 }
 
 func (p *partition) bounds(ctx context.Context) (start, end int64, err error) {
-	err = p.reach(ctx, "look up the log's bounds", func(ctx context.Context) error {
-		res, err := p.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-			p.cfg.Topic: {kafka.FirstOffsetOf(p.number), kafka.LastOffsetOf(p.number)},
-		}})
-		if err != nil {
-			return err
-		}
-		at := res.Topics[p.cfg.Topic]
-		if len(at) != 1 {
-			return kafka.UnknownTopicOrPartition
-		}
-		start, end = at[0].FirstOffset, at[0].LastOffset
-		return at[0].Error
+	err = p.reach(ctx, "look up the log's bounds", func(ctx context.Context) (err error) {
+		start, end, err = p.fetch.Bounds(ctx)
+		return err
 	})
 	return start, end, err
 }
@@ -187,11 +177,11 @@ func (p *partition) take(stop context.Context, b *batch) (t *pace.Turn, ok bool,
 			return nil, false, p.pending.err
 		}
 		select {
-		case next, more := <-p.fetch.pages:
+		case next, more := <-p.fetch.batches:
 			if !more {
 				return nil, false, nil
 			}
-			p.turnPage(next)
+			p.received(next)
 			continue
 		default:
 		}
@@ -206,16 +196,16 @@ func (p *partition) take(stop context.Context, b *batch) (t *pace.Turn, ok bool,
 			return nil, true, nil
 		case <-w.ready:
 			return w.keep(), true, nil
-		case next, more := <-p.fetch.pages:
+		case next, more := <-p.fetch.batches:
 			if !more {
 				return nil, false, nil
 			}
-			p.turnPage(next)
+			p.received(next)
 		}
 	}
 }
 
-func (p *partition) turnPage(next page) {
+func (p *partition) received(next fetchBatch) {
 	p.pending = next
 	if next.err == nil {
 		p.metric.lag.Set(float64(next.end - p.next))

@@ -9,11 +9,12 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/access"
 	"github.com/activitylog/activitylog/query/dialect/audit"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 	"github.com/activitylog/activitylog/query/dialect/things"
+	"github.com/activitylog/activitylog/query/retain"
 )
 
 // Settings say how the query service answers.
@@ -31,12 +32,14 @@ type Settings struct {
 	WebhookToken service.Secret `name:"cleanup-webhook-secret" help:"Sent to the webhook as a bearer token." env:"CLEANUP_WEBHOOK_SECRET"`
 }
 
-func (s Settings) config(topic string) query.Config {
-	c := query.Defaults()
-	c.Topic, c.WaitMax, c.QueryTimeout, c.MaxMemory = topic, s.WaitMax, s.QueryTimeout, s.QueryMemory
-	c.RetentionDays, c.CursorSecret, c.CursorMaxAge = s.Retention, s.CursorSecret.Reveal(), s.CursorMaxAge
-	c.Exports, c.Tails, c.CleanupInterval = s.ExportMax, s.TailMax, s.CleanupEvery
-	c.Webhook = query.Webhook{URL: s.Webhook.Reveal(), Secret: s.WebhookToken.Reveal()}
+func (s Settings) config(topic string) backend.Config {
+	c := backend.Defaults()
+	c.Stored.Topic, c.Stored.WaitMax = topic, s.WaitMax
+	c.DB.QueryTimeout, c.DB.MaxMemory = s.QueryTimeout, s.QueryMemory
+	c.Visible.RetentionDays = s.Retention
+	c.Query.CursorSecret, c.Query.CursorMaxAge = s.CursorSecret.Reveal(), s.CursorMaxAge
+	c.Query.Exports, c.Query.Tails = s.ExportMax, s.TailMax
+	c.Retain.CleanupInterval, c.Retain.Webhook = s.CleanupEvery, retain.Webhook{URL: s.Webhook.Reveal(), Secret: s.WebhookToken.Reveal()}
 	return c
 }
 
@@ -54,16 +57,16 @@ type Needs struct {
 
 // Part is the service. It takes requests at once and answers them as soon as the tables are there.
 func Part(s Settings, n Needs, p *service.Process) service.Part {
-	store := query.New(s.config(n.Topic), n.Conn, n.Kafka, p.Log, p.Metrics)
+	b := backend.New(s.config(n.Topic), n.Conn, n.Kafka, p.Log, p.Metrics)
 	return service.Part{
 		Name:  "query",
-		Run:   n.Tables.After(store.Run),
-		Ready: store.Ready,
+		Run:   n.Tables.After(b.Run),
+		Ready: b.Ready,
 		Routes: func(r chi.Router) {
-			fleet.New(store, fleet.Config{Always200: n.Dialects.FleetAlways200}, p.Log).Routes(r)
-			access.New(store, p.Log).Routes(r)
-			audit.New(store, p.Log).Routes(r)
-			things.New(store, p.Log).Routes(r)
+			fleet.New(b, b, fleet.Config{Always200: n.Dialects.FleetAlways200}, p.Log).Routes(r)
+			access.New(b, p.Log).Routes(r)
+			audit.New(audit.Store{Reads: b, Details: b, Streams: b, Erasures: b, Retentions: b}, p.Log).Routes(r)
+			things.New(b, b.Actions, p.Log).Routes(r)
 		},
 	}
 }

@@ -4,6 +4,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -16,15 +17,21 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// API serves the dialect from a store.
+// Reads answers lists.
+type Reads interface {
+	Await(ctx context.Context, p schema.Position) error
+	List(ctx context.Context, l query.Listing) (query.Page, error)
+}
+
+// API is the dialect over what it reads.
 type API struct {
-	store *query.Store
+	reads Reads
 	log   *slog.Logger
 }
 
-// New makes the API.
-func New(store *query.Store, log *slog.Logger) *API {
-	return &API{store, log}
+// New makes the dialect.
+func New(reads Reads, log *slog.Logger) *API {
+	return &API{reads, log}
 }
 
 const path = "/filterActivity"
@@ -56,10 +63,10 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := request.Await(r, a.store); err != nil {
+	if err := request.Await(r, a.reads); err != nil {
 		return nil, err
 	}
-	page, err := a.store.List(r.Context(), l)
+	page, err := a.reads.List(r.Context(), l)
 	if err != nil {
 		return nil, renamed(err)
 	}

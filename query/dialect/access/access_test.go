@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/access"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
@@ -50,12 +50,12 @@ func entries() []schema.Entry {
 
 func router(t *testing.T, db *fixture.Database) http.Handler {
 	t.Helper()
-	queries := query.Defaults()
-	queries.CursorSecret = "0123456789abcdef"
-	return routerOf(query.New(queries, db.Conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
+	queries := backend.Defaults()
+	queries.Query.CursorSecret = "0123456789abcdef"
+	return routerOf(backend.New(queries, db.Conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
 }
 
-func routerOf(store *query.Store) http.Handler {
+func routerOf(store *backend.Backend) http.Handler {
 	r := chi.NewRouter()
 	r.Use(identified)
 	access.New(store, slog.New(slog.DiscardHandler)).Routes(r)

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -44,9 +44,9 @@ func TestBodyTooLarge(t *testing.T) {
 func TestExpiredToken(t *testing.T) {
 	db := fixture.Open(t, testbed.ClickHouse(t))
 	db.Put(t, entries()...)
-	cfg := query.Defaults()
-	cfg.CursorSecret, cfg.CursorMaxAge = "0123456789abcdef", time.Nanosecond
-	h := routerOf(query.New(cfg, db.Conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
+	cfg := backend.Defaults()
+	cfg.Query.CursorSecret, cfg.Query.CursorMaxAge = "0123456789abcdef", time.Nanosecond
+	h := routerOf(backend.New(cfg, db.Conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
 	next := (&world{handler: h}).post(t, `{"limit":1}`).Data.NextToken
 	check(t, h, `{"limit":1,"nextToken":"`+next+`"}`, http.StatusBadRequest, "nextToken: has expired: start again without it", false)
 }
@@ -56,9 +56,9 @@ func TestClickHouseUnavailable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := query.Defaults()
-	cfg.CursorSecret = "0123456789abcdef"
-	h := routerOf(query.New(cfg, conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
+	cfg := backend.Defaults()
+	cfg.Query.CursorSecret = "0123456789abcdef"
+	h := routerOf(backend.New(cfg, conn, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
 	check(t, h, "{}", http.StatusServiceUnavailable, "temporarily unavailable, try again", true)
 }
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/ingest/consumer"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -86,7 +86,7 @@ func checkSnapshot(t *testing.T, got, stored, early []string) {
 // world is a broker, a consumer, and the dialect over them.
 type world struct {
 	broker  *testbed.Broker
-	store   *query.Store
+	store   *backend.Backend
 	handler http.Handler
 	entries []schema.Entry // in the order of their ids, from 1 on
 	at      schema.Position
@@ -98,9 +98,9 @@ func newWorld(t *testing.T) *world {
 	cfg := consumer.Defaults()
 	cfg.Topic, cfg.Brokers, cfg.ClickHouse = b.Topic(), []string{b.Addr()}, db.Options
 	background(t, consumer.New(cfg, client, log, prometheus.NewRegistry()).Run)
-	reads := query.Defaults()
-	reads.Topic, reads.CursorSecret, reads.WaitMax = b.Topic(), "0123456789abcdef", time.Minute
-	store := query.New(reads, db.Conn, client, log, prometheus.NewRegistry())
+	reads := backend.Defaults()
+	reads.Stored.Topic, reads.Query.CursorSecret, reads.Stored.WaitMax = b.Topic(), "0123456789abcdef", time.Minute
+	store := backend.New(reads, db.Conn, client, log, prometheus.NewRegistry())
 	background(t, store.Run)
 	return &world{broker: b, store: store, handler: routerOf(store), at: schema.Position{}}
 }

@@ -6,6 +6,7 @@
 package audit
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,18 +17,61 @@ import (
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
+	"github.com/activitylog/activitylog/query/retain"
+	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/schema"
 )
 
-// API serves the dialect from a store.
+// Reads answers lists and counts.
+type Reads interface {
+	Await(ctx context.Context, p schema.Position) error
+	List(ctx context.Context, l query.Listing) (query.Page, error)
+	Count(ctx context.Context, f query.Filter) (uint64, error)
+}
+
+// Details answers for single entries and statistics.
+type Details interface {
+	Get(ctx context.Context, p schema.Principal, id uint64) (schema.Entry, error)
+	Stats(ctx context.Context, s query.Statistics) (query.Stats, error)
+}
+
+// Streams opens exports and tails.
+type Streams interface {
+	OpenExport(ctx context.Context, x query.Export) (*query.Exporting, error)
+	OpenTail(ctx context.Context, f query.Filter, position *stored.TailPosition) (*query.Tailing, error)
+}
+
+// Erasures erases entries for an administrator.
+type Erasures interface {
+	EraseOne(ctx context.Context, p schema.Principal, id uint64) error
+	EraseMatching(ctx context.Context, p schema.Principal, f query.Filter) (uint64, error)
+}
+
+// Retentions says for how long entries are kept, and cleans up.
+type Retentions interface {
+	Retention(ctx context.Context, p schema.Principal) (days int, err error)
+	SetRetention(ctx context.Context, p schema.Principal, c retain.Change) (retain.Changed, error)
+	Cleanup(ctx context.Context, p schema.Principal, days int) (uint64, error)
+}
+
+// Store is what the dialect stands on.
+type Store struct {
+	Reads
+	Details
+	Streams
+	Erasures
+	Retentions
+}
+
+// API is the dialect over a Store.
 type API struct {
-	store *query.Store
+	store Store
 	log   *slog.Logger
 	times times
 }
 
-// New makes the API.
-func New(store *query.Store, log *slog.Logger) *API {
+// New makes the dialect.
+func New(store Store, log *slog.Logger) *API {
 	return &API{store, log, streamTimes}
 }
 

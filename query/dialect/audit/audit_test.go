@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/audit"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
@@ -25,6 +25,11 @@ import (
 )
 
 const hour = int64(3_600_000)
+
+// storeOf is what the dialect stands on.
+func storeOf(b *backend.Backend) audit.Store {
+	return audit.Store{Reads: b, Details: b, Streams: b, Erasures: b, Retentions: b}
+}
 
 // entries are the stored entries of the exchanges in testdata: those of the API's document and those of a device.
 func entries() []schema.Entry {
@@ -51,11 +56,11 @@ func entries() []schema.Entry {
 
 // router serves the dialect from a database.
 func router(conn driver.Conn) http.Handler {
-	cfg, log := query.Defaults(), slog.New(slog.DiscardHandler)
-	cfg.CursorSecret = "0123456789abcdef"
+	cfg, log := backend.Defaults(), slog.New(slog.DiscardHandler)
+	cfg.Query.CursorSecret = "0123456789abcdef"
 	r := chi.NewRouter()
 	r.Use(identify)
-	audit.New(query.New(cfg, conn, nil, log, prometheus.NewRegistry()), log).Routes(r)
+	audit.New(storeOf(backend.New(cfg, conn, nil, log, prometheus.NewRegistry())), log).Routes(r)
 	return r
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/ingest/consumer"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/audit"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
@@ -42,9 +42,9 @@ func piped(t *testing.T) (http.Handler, *testbed.Broker) {
 	cfg := consumer.Defaults()
 	cfg.Topic, cfg.Brokers, cfg.ClickHouse = b.Topic(), []string{b.Addr()}, db.Options
 	background(t, consumer.New(cfg, client, log, prometheus.NewRegistry()).Run)
-	reads := query.Defaults()
-	reads.Topic, reads.WaitMax, reads.CleanupInterval = b.Topic(), 20*time.Second, time.Hour
-	store := query.New(reads, db.Conn, client, log, prometheus.NewRegistry())
+	reads := backend.Defaults()
+	reads.Stored.Topic, reads.Stored.WaitMax, reads.Retain.CleanupInterval = b.Topic(), 20*time.Second, time.Hour
+	store := backend.New(reads, db.Conn, client, log, prometheus.NewRegistry())
 	background(t, store.Run)
 	position := schema.Position{}
 	for i, e := range entries() {
@@ -56,7 +56,7 @@ func piped(t *testing.T) (http.Handler, *testbed.Broker) {
 	}
 	r := chi.NewRouter()
 	r.Use(identify)
-	audit.New(store, log).Routes(r)
+	audit.New(storeOf(store), log).Routes(r)
 	return r, b
 }
 

@@ -63,7 +63,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, nil
 	}
 	to := newBody(w, func() { exportHeaders(h, f) })
-	err = deliver(e, r, to, f.encode(to, x.After != query.Place{}))
+	err = deliver(e, r, to, f.encode(to, x.After != query.Key{}))
 	switch {
 	case err == nil:
 		return nil, nil
@@ -139,13 +139,13 @@ func parseFormat(name string) (format, error) {
 	return format{}, &schema.FieldError{Field: "format", Code: "ENUM", Issue: "must be one of " + strings.Join(all, ", ")}
 }
 
-func parseAfter(text string) (query.Place, error) {
+func parseAfter(text string) (query.Key, error) {
 	createdAt, id, _ := strings.Cut(text, ",")
 	t, err1 := time.Parse(isoMillis, createdAt)
 	u, err2 := uuid.Parse(id)
 	n, err3 := schema.IDOfUUID(u)
 	if err := errors.Join(err1, err2, err3); err != nil || schema.CheckTimestamp("after", t.UnixMilli()) != nil {
-		return query.Place{}, &schema.FieldError{Field: "after", Code: "SYNTAX", Issue: "must be createdAt and id of an entry, with a comma between"}
+		return query.Key{}, &schema.FieldError{Field: "after", Code: "SYNTAX", Issue: "must be createdAt and id of an entry, with a comma between"}
 	}
-	return query.Place{Timestamp: t.UnixMilli(), ID: n}, nil
+	return query.Key{Timestamp: t.UnixMilli(), ID: n}, nil
 }

@@ -34,7 +34,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/audit"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
@@ -75,11 +75,11 @@ func large(t testing.TB, rows int) (db *fixture.Database, left []string) {
 
 // over serves the dialect from a connection.
 func over(conn driver.Conn) http.Handler {
-	cfg, log := query.Defaults(), slog.New(slog.DiscardHandler)
-	cfg.CursorSecret = "0123456789abcdef"
+	cfg, log := backend.Defaults(), slog.New(slog.DiscardHandler)
+	cfg.Query.CursorSecret = "0123456789abcdef"
 	r := chi.NewRouter()
 	r.Use(identify)
-	audit.New(query.New(cfg, conn, nil, log, prometheus.NewRegistry()), log).Routes(r)
+	audit.New(storeOf(backend.New(cfg, conn, nil, log, prometheus.NewRegistry())), log).Routes(r)
 	return r
 }
 
@@ -402,9 +402,9 @@ func TestExportNeedsAdmin(t *testing.T) {
 	db := fixture.Open(t, testbed.ClickHouse(t))
 	p := schema.Anonymous()
 	p.Scopes = []schema.Scope{schema.ScopeRead}
-	cfg, log := query.Defaults(), slog.New(slog.DiscardHandler)
+	cfg, log := backend.Defaults(), slog.New(slog.DiscardHandler)
 	r := chi.NewRouter()
-	audit.New(query.New(cfg, db.Conn, nil, log, prometheus.NewRegistry()), log).Routes(r)
+	audit.New(storeOf(backend.New(cfg, db.Conn, nil, log, prometheus.NewRegistry())), log).Routes(r)
 	w := httptest.NewRecorder()
 	req := httptest.NewRequestWithContext(schema.WithPrincipal(t.Context(), p), http.MethodGet, exportPath, nil)
 	if r.ServeHTTP(w, req); w.Code != http.StatusForbidden {

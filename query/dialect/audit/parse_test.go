@@ -12,6 +12,7 @@ import (
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/retain"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -117,7 +118,7 @@ func TestRequestID(t *testing.T) {
 		r := requestOf("")
 		r.Header.Set(api.RequestIDHeader, given)
 		w := httptest.NewRecorder()
-		New(nil, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, fail)(w, r)
+		New(Store{}, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, fail)(w, r)
 		got := w.Header().Get(api.RequestIDHeader)
 		var body refusal
 		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || got == "" || (got == given) != echoed || body.Meta.RequestID != got {
@@ -129,7 +130,7 @@ func TestRequestID(t *testing.T) {
 // TestStreams tests an endpoint that writes its answer itself.
 func TestStreams(t *testing.T) {
 	w := httptest.NewRecorder()
-	New(nil, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, func(w http.ResponseWriter, _ *http.Request) (*answer, error) {
+	New(Store{}, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, func(w http.ResponseWriter, _ *http.Request) (*answer, error) {
 		_, err := w.Write([]byte("data: 1\n\n"))
 		return nil, err
 	})(w, requestOf(""))
@@ -148,7 +149,7 @@ func TestScopes(t *testing.T) {
 		p := schema.Principal{Tenant: "a", Roles: []string{c.role}, Scopes: []schema.Scope{schema.ScopeRead}}
 		r := requestOf("")
 		w := httptest.NewRecorder()
-		New(nil, slog.New(slog.DiscardHandler)).handle(c.scope, done)(w, r.WithContext(schema.WithPrincipal(r.Context(), p)))
+		New(Store{}, slog.New(slog.DiscardHandler)).handle(c.scope, done)(w, r.WithContext(schema.WithPrincipal(r.Context(), p)))
 		if w.Code != c.want {
 			t.Errorf("role %q, scope %s: got %d, want %d", c.role, c.scope, w.Code, c.want)
 		}
@@ -167,7 +168,7 @@ func FuzzSettings(f *testing.F) {
 			t.Errorf("cleanup %q: got %d, %v", body, days, err)
 		}
 		c, err := parseChange(httptest.NewRecorder(), of())
-		if err != nil && (api.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && (c.Days < 1 || c.Days > query.MaxRetentionDays) {
+		if err != nil && (api.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && (c.Days < 1 || c.Days > retain.MaxDays) {
 			t.Errorf("retention %q: got %+v, %v", body, c, err)
 		}
 	})

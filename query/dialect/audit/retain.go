@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/retain"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -103,7 +103,7 @@ func parseCleanup(w http.ResponseWriter, r *http.Request) (int, error) {
 }
 
 // parseChange reads {"days":n}, optionally with "confirm", the number of visible entries that may expire at most, and "dryRun".
-func parseChange(w http.ResponseWriter, r *http.Request) (c query.Change, err error) {
+func parseChange(w http.ResponseWriter, r *http.Request) (c retain.Change, err error) {
 	m, err := members(w, r, "days", "confirm", "dryRun")
 	if err != nil {
 		return c, err
@@ -111,7 +111,7 @@ func parseChange(w http.ResponseWriter, r *http.Request) (c query.Change, err er
 	if m["days"] == nil {
 		return c, schema.Missing("days")
 	}
-	if c.Days, err = daysIn(m, "days", query.MaxRetentionDays); err != nil {
+	if c.Days, err = daysIn(m, "days", retain.MaxDays); err != nil {
 		return c, err
 	}
 	if text := m["confirm"]; text != nil {

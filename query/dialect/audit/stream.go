@@ -9,6 +9,7 @@ import (
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -31,7 +32,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	mark, err := parseMark(r)
+	position, err := parsePosition(r)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := a.store.OpenTail(r.Context(), f, mark)
+	t, err := a.store.OpenTail(r.Context(), f, position)
 	if err != nil {
 		return nil, err
 	}
@@ -54,15 +55,15 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, nil
 	}
 	e := events{w: bufio.NewWriter(w), control: http.NewResponseController(w)}
-	if err := e.begin(t.Mark()); err == nil {
+	if err := e.begin(t.Position()); err == nil {
 		a.follow(r, t, p, e)
 	}
 	return nil, nil
 }
 
-// parseMark reads where to continue: the header Last-Event-ID of a client that reconnects, or the parameter lastEventId. nil means
+// parsePosition reads where to continue: the header Last-Event-ID of a client that reconnects, or the parameter lastEventId. nil means
 // with what is stored from now on.
-func parseMark(r *http.Request) (*query.Mark, error) {
+func parsePosition(r *http.Request) (*stored.TailPosition, error) {
 	name, text := "Last-Event-ID", r.Header.Get("Last-Event-ID")
 	if text == "" {
 		name, text = "lastEventId", r.URL.Query().Get("lastEventId")
@@ -70,7 +71,7 @@ func parseMark(r *http.Request) (*query.Mark, error) {
 	if text == "" {
 		return nil, nil
 	}
-	m, err := query.ParseMark(text)
+	m, err := stored.ParseTailPosition(text)
 	if err != nil {
 		return nil, &schema.FieldError{Field: name, Code: "SYNTAX", Issue: "must be the id of an event"}
 	}
@@ -95,7 +96,7 @@ func (a *API) follow(r *http.Request, t *query.Tailing, p schema.Principal, e ev
 			return
 		}
 		start := time.Now()
-		if err := e.send(found, p, t.Mark()); err != nil {
+		if err := e.send(found, p, t.Position()); err != nil {
 			return
 		}
 		if time.Since(start) > a.times.slow {
@@ -112,19 +113,19 @@ type events struct {
 }
 
 // begin sends the id from which a client continues if it reconnects before the first entry.
-func (e events) begin(at query.Mark) error {
+func (e events) begin(at stored.TailPosition) error {
 	fmt.Fprintf(e.w, "retry: %d\nid: %s\n\n", retryAfter.Milliseconds(), at)
 	return e.flush()
 }
 
 // send sends entries or, if there are none, a comment and the id that the stream has reached.
-func (e events) send(found []query.Followed, p schema.Principal, at query.Mark) error {
+func (e events) send(found []query.Followed, p schema.Principal, at stored.TailPosition) error {
 	if len(found) == 0 {
 		fmt.Fprintf(e.w, ": %s\nid: %s\n\n", time.Now().UTC().Format(isoMillis), at)
 	}
 	for i := range found {
 		e.extendDeadline()
-		fmt.Fprintf(e.w, "id: %s\nevent: entry\ndata: %s\n\n", found[i].Mark, reply.JSON(itemFor(p, &found[i].Entry)))
+		fmt.Fprintf(e.w, "id: %s\nevent: entry\ndata: %s\n\n", found[i].Position, reply.JSON(itemFor(p, &found[i].Entry)))
 	}
 	return e.flush()
 }

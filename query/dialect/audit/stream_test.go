@@ -18,7 +18,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
@@ -36,14 +36,14 @@ func serveTails(t *testing.T, db *fixture.Database, limits times, drain <-chan s
 	if db == nil {
 		db = fixture.Open(t, testbed.ClickHouse(t))
 	}
-	cfg := query.Defaults()
-	cfg.Tails = 3
-	unreachable := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // streams do not use it
-	store := query.New(cfg, db.Conn, unreachable, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	cfg := backend.Defaults()
+	cfg.Query.Tails = 3
+	away := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // streams ask nothing of it
+	store := backend.New(cfg, db.Conn, away, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = store.Run(ctx) }()
-	a := New(store, slog.New(slog.DiscardHandler))
+	a := New(Store{Reads: store, Streams: store}, slog.New(slog.DiscardHandler))
 	a.times = limits
 	r := chi.NewRouter()
 	a.Routes(r)

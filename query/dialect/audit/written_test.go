@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/ingest/collector"
 	"github.com/activitylog/activitylog/ingest/consumer"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/audit"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 	"github.com/activitylog/activitylog/query/internal/fixture"
@@ -120,9 +120,9 @@ func standalone(t *testing.T, wait time.Duration) http.Handler {
 	takes.Topic = b.Topic()
 	writes := collector.New(takes, client, log, reg)
 	background(t, writes.Run)
-	reads := query.Defaults()
-	reads.Topic, reads.WaitMax = b.Topic(), wait
-	store := query.New(reads, db.Conn, client, log, reg)
+	reads := backend.Defaults()
+	reads.Stored.Topic, reads.Stored.WaitMax = b.Topic(), wait
+	store := backend.New(reads, db.Conn, client, log, reg)
 	background(t, store.Run)
 	for deadline := time.Now().Add(time.Minute); writes.Ready(t.Context()) != nil; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -132,8 +132,8 @@ func standalone(t *testing.T, wait time.Duration) http.Handler {
 	r := chi.NewRouter()
 	r.Use(identify)
 	writes.Routes(r)
-	fleet.New(store, fleet.Config{}, log).Routes(r)
-	audit.New(store, log).Routes(r)
+	fleet.New(store, store, fleet.Config{}, log).Routes(r)
+	audit.New(storeOf(store), log).Routes(r)
 	return r
 }
 

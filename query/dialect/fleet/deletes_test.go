@@ -12,7 +12,7 @@ import (
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/ingest/consumer"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
@@ -25,14 +25,14 @@ func TestDeletes(t *testing.T) {
 	cfg := consumer.Defaults()
 	cfg.Topic, cfg.Brokers, cfg.ClickHouse = b.Topic(), []string{b.Addr()}, db.Options
 	background(t, consumer.New(cfg, client, log, prometheus.NewRegistry()).Run)
-	reads := query.Defaults()
-	reads.Topic = b.Topic()
-	store := query.New(reads, db.Conn, client, log, prometheus.NewRegistry())
+	reads := backend.Defaults()
+	reads.Stored.Topic = b.Topic()
+	store := backend.New(reads, db.Conn, client, log, prometheus.NewRegistry())
 	background(t, store.Run)
 	publish(t, b, 123, entries()[:4])
 	r := chi.NewRouter()
 	r.Use(anonymous)
-	fleet.New(store, fleet.Config{}, log).Routes(r)
+	fleet.New(store, store, fleet.Config{}, log).Routes(r)
 	replay(t, r, "testdata/deletes/deletes.http")
 	b.Stop()
 	replay(t, r, "testdata/deletes/outage.http")

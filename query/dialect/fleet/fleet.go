@@ -4,6 +4,7 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,16 +24,30 @@ type Config struct {
 	Always200 bool // answer every request with HTTP 200, for clients that expect it; the code in the body is unchanged
 }
 
-// API serves the dialect from a store.
-type API struct {
-	store *query.Store
-	cfg   Config
-	log   *slog.Logger
+// Reads answers lists and counts.
+type Reads interface {
+	Await(ctx context.Context, p schema.Position) error
+	List(ctx context.Context, l query.Listing) (query.Page, error)
+	Count(ctx context.Context, f query.Filter) (uint64, error)
 }
 
-// New makes the API.
-func New(store *query.Store, cfg Config, log *slog.Logger) *API {
-	return &API{store, cfg, log}
+// Deletes erases entries of the principal's tenant.
+type Deletes interface {
+	DeleteOne(ctx context.Context, p schema.Principal, id uint64) error
+	DeleteAll(ctx context.Context, p schema.Principal) error
+}
+
+// API is the dialect over what it reads and deletes.
+type API struct {
+	reads   Reads
+	deletes Deletes
+	cfg     Config
+	log     *slog.Logger
+}
+
+// New makes the dialect.
+func New(reads Reads, deletes Deletes, cfg Config, log *slog.Logger) *API {
+	return &API{reads, deletes, cfg, log}
 }
 
 const path = "/api/v1/activity_log"
@@ -54,10 +69,10 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := request.Await(r, a.store); err != nil {
+	if err := request.Await(r, a.reads); err != nil {
 		return nil, err
 	}
-	page, err := a.store.List(r.Context(), l)
+	page, err := a.reads.List(r.Context(), l)
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +91,10 @@ func (a *API) count(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := request.Await(r, a.store); err != nil {
+	if err := request.Await(r, a.reads); err != nil {
 		return nil, err
 	}
-	n, err := a.store.Count(r.Context(), f)
+	n, err := a.reads.Count(r.Context(), f)
 	return counted{n}, err
 }
 
@@ -95,7 +110,7 @@ func (a *API) deleteOne(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if id < 0 || id > schema.MaxID {
 		return nil, fmt.Errorf("%w: no entry has the id %d", schema.ErrNotFound, id)
 	}
-	if err := a.store.DeleteOne(r.Context(), p, uint64(id)); err != nil {
+	if err := a.deletes.DeleteOne(r.Context(), p, uint64(id)); err != nil {
 		return nil, err
 	}
 	return deletedOne{true, uint64(id)}, nil
@@ -106,7 +121,7 @@ func (a *API) deleteAll(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.store.DeleteAll(r.Context(), p); err != nil {
+	if err := a.deletes.DeleteAll(r.Context(), p); err != nil {
 		return nil, err
 	}
 	return deletedAll{true, "All activity logs deleted"}, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
@@ -43,12 +43,13 @@ func router(t *testing.T, cfg fleet.Config, fill bool) http.Handler {
 	if fill {
 		db.Put(t, entries()...)
 	}
-	queries := query.Defaults()
-	queries.CursorSecret = "0123456789abcdef"
+	queries := backend.Defaults()
+	queries.Query.CursorSecret = "0123456789abcdef"
 	log := slog.New(slog.DiscardHandler)
 	r := chi.NewRouter()
 	r.Use(anonymous)
-	fleet.New(query.New(queries, db.Conn, nil, log, prometheus.NewRegistry()), cfg, log).Routes(r)
+	b := backend.New(queries, db.Conn, nil, log, prometheus.NewRegistry())
+	fleet.New(b, b, cfg, log).Routes(r)
 	return r
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/things"
 )
 
@@ -42,12 +42,13 @@ func TestClickHouseUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := query.Defaults()
-	cfg.CursorSecret = "0123456789abcdef"
+	cfg := backend.Defaults()
+	cfg.Query.CursorSecret = "0123456789abcdef"
 	r := chi.NewRouter()
 	r.Use(identified)
 	log := slog.New(slog.DiscardHandler)
-	things.New(query.New(cfg, conn, nil, log, prometheus.NewRegistry()), log).Routes(r)
+	store := backend.New(cfg, conn, nil, log, prometheus.NewRegistry())
+	things.New(store, store.Actions, log).Routes(r)
 	replay(t, r, "testdata/outage/clickhouse.http")
 }
 

@@ -5,6 +5,7 @@
 package things
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,15 +18,29 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// API serves the dialect from a store.
-type API struct {
-	store *query.Store
-	log   *slog.Logger
+// Reads answers lists and counts.
+type Reads interface {
+	Await(ctx context.Context, p schema.Position) error
+	List(ctx context.Context, l query.Listing) (query.Page, error)
+	Count(ctx context.Context, f query.Filter) (uint64, error)
 }
 
-// New makes the API.
-func New(store *query.Store, log *slog.Logger) *API {
-	return &API{store, log}
+// Actions gives the names of actions codes.
+type Actions interface {
+	Codes(ctx context.Context, entries []schema.Entry) (map[string]int64, error)
+	Name(ctx context.Context, code int64) (name string, ok bool, err error)
+}
+
+// API is the dialect over what it reads.
+type API struct {
+	reads   Reads
+	actions Actions
+	log     *slog.Logger
+}
+
+// New makes the dialect.
+func New(reads Reads, actions Actions, log *slog.Logger) *API {
+	return &API{reads, actions, log}
 }
 
 const path = "/actionlogs"
@@ -74,7 +89,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := request.Await(r, a.store); err != nil {
+	if err := request.Await(r, a.reads); err != nil {
 		return nil, err
 	}
 	return a.page(r, ask)
@@ -88,14 +103,14 @@ func (a *API) page(r *http.Request, ask asked) (*page, error) {
 		return done, err
 	}
 	l := ask.listing()
-	if done.total, err = a.store.Count(r.Context(), l.Filter); err != nil || l.Offset >= int64(done.total) {
+	if done.total, err = a.reads.Count(r.Context(), l.Filter); err != nil || l.Offset >= int64(done.total) {
 		return done, err
 	}
-	entries, err := a.store.List(r.Context(), l)
+	entries, err := a.reads.List(r.Context(), l)
 	if err != nil {
 		return nil, err
 	}
-	codes, err := a.store.ActionCodes(r.Context(), entries.Entries)
+	codes, err := a.actions.Codes(r.Context(), entries.Entries)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +126,7 @@ func (a *API) resolve(r *http.Request, ask *asked) (possible bool, err error) {
 	if ask.nobody || ask.action == nil {
 		return !ask.nobody, nil
 	}
-	name, ok, err := a.store.ActionOf(r.Context(), *ask.action)
+	name, ok, err := a.actions.Name(r.Context(), *ask.action)
 	ask.filter.Action = name
 	return ok, err
 }

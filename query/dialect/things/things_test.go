@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
-	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/things"
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
@@ -56,12 +56,13 @@ func newRouter(t *testing.T, fill bool) (http.Handler, *testbed.Broker) {
 	if fill {
 		db.Put(t, entries()...)
 	}
-	cfg := query.Defaults()
-	cfg.Topic, cfg.CursorSecret = b.Topic(), "0123456789abcdef"
+	cfg := backend.Defaults()
+	cfg.Stored.Topic, cfg.Query.CursorSecret = b.Topic(), "0123456789abcdef"
 	log := slog.New(slog.DiscardHandler)
 	r := chi.NewRouter()
 	r.Use(identified)
-	things.New(query.New(cfg, db.Conn, b.Client(), log, prometheus.NewRegistry()), log).Routes(r)
+	store := backend.New(cfg, db.Conn, b.Client(), log, prometheus.NewRegistry())
+	things.New(store, store.Actions, log).Routes(r)
 	return r, b
 }
 

@@ -97,25 +97,26 @@ func (s *Set) Run(ctx context.Context) {
 
 // follow reads from the topic's beginning until something goes wrong; it calls well each time that a fetch went well.
 func (s *Set) follow(ctx context.Context, well func()) error {
-	offset, err := s.topic.first(ctx)
+	reader := s.topic.reader(fetchWait)
+	offset, err := reader.First(ctx)
 	if err != nil {
 		return err
 	}
 	keys := map[string]*Held{}
 	for {
-		p, err := s.topic.fetch(ctx, offset, fetchWait)
+		records, next, end, err := fetch(ctx, reader, offset)
 		if err != nil {
 			return err
 		}
 		well()
-		offset = p.next
-		if len(p.records) > 0 {
+		offset = next
+		if len(records) > 0 {
 			keys = maps.Clone(keys) // readers have the one before
-			for _, r := range p.records {
+			for _, r := range records {
 				s.apply(keys, r)
 			}
 		}
-		if offset >= p.end {
+		if offset >= end {
 			known := keys // a variable of its own: readers look through its address while keys gets another value
 			s.keys.Store(&known)
 			s.seen.SetToCurrentTime()

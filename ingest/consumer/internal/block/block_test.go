@@ -13,7 +13,10 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/activitylog/activitylog/schema/activitypb"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
+
+const hourMillis = 3600 * 1000
 
 // rows decodes b's wire form with ch-go and gives each row as text, by column name.
 func rows(t *testing.T, b Block) []map[string]string {
@@ -204,7 +207,7 @@ func TestEntitiesComeInTheOrderOfTheTable(t *testing.T) {
 					t.Fatalf("%q comes after %q", at, before)
 				}
 				before = at
-				if r["kind"] == KindDevice {
+				if r["kind"] == tables.KindDevice.String() {
 					n, _ := strconv.ParseInt(r["n"], 10, 64)
 					sums[fmt.Sprintf("%s device %s %s %s", r["tenant"], r["entity"], r["hour"], r["received"])] += n
 				}
@@ -237,7 +240,7 @@ func TestEntitiesCountAsAMapDoes(t *testing.T) {
 			want[device]++
 		}
 		for _, r := range rows(t, e.Blocks(0, 1, 1)[0]) {
-			if r["kind"] == KindDevice && r["n"] != fmt.Sprint(want[r["entity"]]) { // all in one hour
+			if r["kind"] == tables.KindDevice.String() && r["n"] != fmt.Sprint(want[r["entity"]]) { // all in one hour
 				t.Fatalf("%s: got %s, want %d", r["entity"], r["n"], want[r["entity"]])
 			}
 			delete(want, r["entity"])

@@ -6,10 +6,11 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/cespare/xxhash/v2"
+
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
 // Entities counts entries by tenant, kind, entity, hour and day of receipt, for by_entity. Reset it before its first use.
@@ -39,19 +40,12 @@ type entityHour struct {
 	n int64
 }
 
-// groupOf is the tenant's key and the kind in one number.
-func groupOf(tenant uint32, kind int) uint32 { return tenant<<3 | uint32(kind) }
+// groupOf is the tenant's key and the kind in one number. Kinds compare as their names do, by which by_entity is sorted.
+func groupOf(tenant uint32, kind tables.Kind) uint32 { return tenant<<kindBits | uint32(kind) }
 
-// Kinds in the order of their texts, by which by_entity is sorted.
-var kinds = [...]string{"", KindActor, KindDevice, KindName, KindTarget}
+func kindOf(group uint32) tables.Kind { return tables.Kind(group & (1<<kindBits - 1)) }
 
-const (
-	_ = iota // the marker's
-	ofActor
-	ofDevice
-	ofName
-	ofTarget
-)
+const kindBits = 3
 
 // Reset empties e and keeps its memory.
 func (e *Entities) Reset() {
@@ -64,26 +58,10 @@ func (e *Entities) Reset() {
 // Add counts r n times. Nothing of it is kept.
 func (e *Entities) Add(r *Row, n int64) {
 	at, tenant := whenOf(r), e.tenants.key(r.Tenant)
-	account := r.ActorName
-	if account == "" {
-		account = r.ActorId
+	var room [8]tables.Entity
+	for _, x := range tables.AppendEntities(room[:0], r.Entry) {
+		e.add(groupOf(tenant, x.Kind), x.Name, at, n)
 	}
-	for kind, entity := range [...]string{ofActor: r.ActorId, ofDevice: r.Device, ofName: account} {
-		if entity != "" {
-			e.add(groupOf(tenant, kind), entity, at, n)
-		}
-	}
-	for i, t := range r.Targets {
-		if kind, _, _ := strings.Cut(t, "\x00"); !hasType(r.Targets[:i], kind) {
-			e.add(groupOf(tenant, ofTarget), kind, at, n)
-		}
-	}
-}
-
-func hasType(targets []string, kind string) bool {
-	return slices.ContainsFunc(targets, func(t string) bool {
-		return len(t) > len(kind) && t[:len(kind)] == kind && t[len(kind)] == 0
-	})
 }
 
 // nearby bounds the past hours of an entity that are looked at for the one to count in. One that is not found among them gets a
@@ -177,13 +155,13 @@ func hashOf(group uint32, entity string) uint64 {
 func (e *Entities) Blocks(partition int, last, day int64) []Block {
 	blocks, marked := e.weeks(day)
 	own := blocks[Week(marked*dayMillis)]
-	own.add(e.tenants.key(""), "", []byte(strconv.Itoa(partition)), entityHour{when: when{day: uint16(marked)}}, uint64(last))
+	own.add(e.tenants.key(""), tables.KindWatermark, []byte(strconv.Itoa(partition)), entityHour{when: when{day: uint16(marked)}}, uint64(last))
 	e.sort()
 	for _, s := range e.order {
 		n := &e.names[s.number]
 		for _, h := range e.chain(n) {
 			if h.n != 0 {
-				blocks[Week(int64(h.day)*dayMillis)].add(n.group>>3, kinds[n.group&7], e.textOf(n), h, 0)
+				blocks[Week(int64(h.day)*dayMillis)].add(n.group>>kindBits, kindOf(n.group), e.textOf(n), h, 0)
 			}
 		}
 	}
@@ -228,7 +206,7 @@ func (e *Entities) sort() {
 	e.order = e.order[:0]
 	for i := range e.names {
 		n := &e.names[i]
-		e.order = append(e.order, sortable{prefixOf(e.textOf(n)), tenants[n.group>>3]<<3 | n.group&7, uint32(i)})
+		e.order = append(e.order, sortable{prefixOf(e.textOf(n)), groupOf(tenants[n.group>>kindBits], kindOf(n.group)), uint32(i)})
 	}
 	slices.SortFunc(e.order, func(a, b sortable) int {
 		if a.group != b.group {
@@ -285,9 +263,9 @@ func (b *entityBlock) grow(n int) {
 	b.day, b.to, b.n = make(proto.ColDate, 0, n), make(proto.ColUInt64, 0, n), make(proto.ColInt64, 0, n)
 }
 
-func (b *entityBlock) add(tenant uint32, kind string, entity []byte, h entityHour, to uint64) {
+func (b *entityBlock) add(tenant uint32, kind tables.Kind, entity []byte, h entityHour, to uint64) {
 	b.tenant.appendKey(tenant)
-	b.kind.appendKey(b.kind.key(kind))
+	b.kind.appendKey(b.kind.key(kind.String()))
 	b.entity.appendBytes(entity)
 	b.hour.Data = append(b.hour.Data, proto.DateTime(h.hour))
 	b.day = append(b.day, proto.Date(h.day))

@@ -4,20 +4,11 @@ import (
 	"slices"
 
 	"github.com/ClickHouse/ch-go/proto"
+
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-const (
-	hourMillis = 3600 * 1000
-	dayMillis  = 24 * hourMillis
-)
-
-// What by_entity counts by. An entry that has none of one is not counted there.
-const (
-	KindDevice = "device"
-	KindActor  = "actor"  // by actor id
-	KindName   = "name"   // by account name, else by actor id
-	KindTarget = "target" // by the type of a target; an entry counts once for each type that it has
-)
+const dayMillis = 24 * 3600 * 1000
 
 // Week is the Monday, in days since 1970, of the week that a moment (Unix ms) lies in: how every table is partitioned.
 func Week(ms int64) int64 {
@@ -31,7 +22,7 @@ type when struct {
 }
 
 func whenOf(r *Row) when {
-	return when{hour: uint32(r.Timestamp / hourMillis * 3600), day: uint16(r.ReceivedAt / dayMillis)}
+	return when{hour: tables.Hour(r.Timestamp), day: tables.Day(r.ReceivedAt)}
 }
 
 // Kinds counts entries by tenant, hour, platform, action and day of receipt, for by_kind. Its zero value is ready. It is a

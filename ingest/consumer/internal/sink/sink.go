@@ -19,6 +19,7 @@ import (
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
 	"github.com/activitylog/activitylog/schema"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
 // A block stays one block, and so one part a table partition, only if the server neither splits nor queues it. Rows of any
@@ -158,7 +159,8 @@ func answer(res *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("read ClickHouse's answer: %w", err)
 	}
-	code, _ := strconv.Atoi(res.Header.Get("X-ClickHouse-Exception-Code"))
+	number, _ := strconv.ParseInt(res.Header.Get("X-ClickHouse-Exception-Code"), 10, 32)
+	code := tables.Code(number)
 	if res.StatusCode == http.StatusOK && code == 0 {
 		return nil
 	}

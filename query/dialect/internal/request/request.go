@@ -3,6 +3,7 @@
 package request
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,8 +25,13 @@ func Values(r *http.Request) (url.Values, error) {
 	return v, nil
 }
 
+// Waiter waits until a position has been stored.
+type Waiter interface {
+	Await(ctx context.Context, p schema.Position) error
+}
+
 // Await waits until the position that the caller sent, in a header or as a parameter, is stored, so that the read shows that write.
-func Await(r *http.Request, store *query.Store) error {
+func Await(r *http.Request, store Waiter) error {
 	text := r.Header.Get(schema.PositionHeader)
 	if text == "" {
 		text = r.URL.Query().Get("position")

@@ -1,0 +1,277 @@
+// Package actions gives the names of actions codes, for a dialect that shows numbers. It promises: a name has the same code on
+// every replica and after every restart, and a code that was shown once is never another name's.
+package actions
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/query/internal/requests"
+	"github.com/activitylog/activitylog/query/stored"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// NoCode stands for an action that has no code because there are too many.
+const NoCode = -1
+
+// Bounds of action codes. An action's name is a caller's, so somebody may invent them by the million: beyond these bounds a name
+// gets no code and takes no memory of the replicas. The order in the topic decides, so that all replicas agree on which names
+// have one. The index of the most names takes some 20 MB.
+const (
+	maxActions       = 1 << 18
+	maxTenantActions = 1 << 14 // names that one tenant was the first to show
+	maxNameMemory    = 8 << 20 // bytes of names that are kept; others are fetched when somebody filters by their code
+	maxAppend        = 256     // names in one batch: a broker takes 1 MB
+)
+
+// prepareEvery is the pause between two tries to read the topic at the start.
+const prepareEvery = time.Second
+
+// Codes gives each action name a code: the offset of the name's first record in a topic. Whoever first has to show a name
+// appends it and reads back, because another replica may have been faster. A code is no secret: it says that some tenant uses
+// the name, and the name is only used to filter the asking tenant's own entries. Codes may be used by many goroutines at once.
+type Codes struct {
+	topic    namesTopic
+	waitMax  time.Duration
+	requests *requests.Metrics
+	turn     chan struct{} // holds a token while nobody reads or appends
+	most     int           // names with a code
+	each     int           // of them, by tenant
+	keep     int           // bytes of names
+
+	mu       sync.RWMutex // guards what follows; only the holder of turn writes
+	codes    map[nameHash]int64
+	names    map[int64]string
+	bytes    int
+	tenants  map[string]int
+	next     int64 // the first offset that has not been read
+	complete bool  // every name that has a code is in names
+}
+
+// nameHash stands for a name in memory. 16 bytes of SHA-256: nobody finds two names with one.
+type nameHash [16]byte
+
+func hashOf(name string) nameHash {
+	sum := sha256.Sum256([]byte(name))
+	return nameHash(sum[:16])
+}
+
+// New makes the Codes of a topic. A request waits at most waitMax.
+func New(topic string, waitMax time.Duration, client *kafka.Client, reg prometheus.Registerer) *Codes {
+	c := &Codes{
+		topic: newNamesTopic(client, topic), waitMax: waitMax, requests: requests.New(reg), turn: make(chan struct{}, 1),
+		most: maxActions, each: maxTenantActions, keep: maxNameMemory,
+	}
+	c.turn <- struct{}{}
+	c.forget()
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "activity_query_action_codes",
+		Help: "Action names that have a code, as far as this process has read; at most 262144.",
+	}, func() float64 { return float64(c.known()) })
+	return c
+}
+
+// Run reads the codes that there are, so that they work when Kafka becomes unavailable. It tries until that is done or ctx ends.
+func (c *Codes) Run(ctx context.Context) {
+	read := func() (struct{}, error) { return struct{}{}, c.exclusively(ctx, c.readNew) }
+	_, _ = backoff.Retry(ctx, read, backoff.WithBackOff(backoff.NewConstantBackOff(prepareEvery)), backoff.WithMaxElapsedTime(0))
+}
+
+func (c *Codes) forget() {
+	c.codes, c.names, c.tenants = map[nameHash]int64{}, map[int64]string{}, map[string]int{}
+	c.bytes, c.next, c.complete = 0, 0, true
+}
+
+// Codes are the codes of the actions of entries by name. It makes those that do not exist yet. While Kafka is unavailable the
+// known codes still work and a new name is ErrUnavailable, because a code that was shown has to stay the name's.
+func (c *Codes) Codes(ctx context.Context, entries []schema.Entry) (codes map[string]int64, err error) {
+	defer c.requests.Observe("action_codes", time.Now(), &err)
+	codes = map[string]int64{}
+	if missing := c.fill(codes, entries); len(missing) == 0 {
+		return codes, nil
+	}
+	return codes, c.exclusively(ctx, func(ctx context.Context) error {
+		if err := c.readNew(ctx); err != nil {
+			return err
+		}
+		if err := c.append(ctx, c.fill(codes, entries)); err != nil {
+			return err
+		}
+		for _, e := range c.fill(codes, entries) {
+			codes[e.Action] = NoCode
+		}
+		return nil
+	})
+}
+
+// Name is the name whose code is given, ok if there is one. While Kafka is unavailable an unknown code is ErrUnavailable.
+func (c *Codes) Name(ctx context.Context, code int64) (name string, ok bool, err error) {
+	defer c.requests.Observe("action_of", time.Now(), &err)
+	if code < 0 {
+		return "", false, nil
+	}
+	if name, ok, sure := c.name(code); sure {
+		return name, ok, nil
+	}
+	err = c.exclusively(ctx, func(ctx context.Context) error {
+		if err := c.readNew(ctx); err != nil {
+			return err
+		}
+		var sure bool
+		if name, ok, sure = c.name(code); sure {
+			return nil
+		}
+		name, ok, err = c.fetch(ctx, code)
+		return err
+	})
+	return name, ok, err
+}
+
+// known is how many names have a code.
+func (c *Codes) known() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.codes)
+}
+
+// fill puts the codes of entries' actions into codes and returns an entry of each action that has none yet.
+func (c *Codes) fill(codes map[string]int64, entries []schema.Entry) (missing []schema.Entry) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	asked := map[string]bool{}
+	for _, e := range entries {
+		if asked[e.Action] {
+			continue
+		}
+		asked[e.Action] = true
+		if _, has := codes[e.Action]; has {
+			continue
+		}
+		if code, ok := c.codes[hashOf(e.Action)]; ok {
+			codes[e.Action] = code
+		} else {
+			missing = append(missing, e)
+		}
+	}
+	return missing
+}
+
+func (c *Codes) full(tenant string) bool {
+	return len(c.codes) >= c.most || c.tenants[tenant] >= c.each
+}
+
+// name is the name of a code as far as it is in memory; sure if the topic has nothing more about it.
+func (c *Codes) name(code int64) (name string, ok, sure bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	name, ok = c.names[code]
+	return name, ok, ok || code < c.next && c.complete
+}
+
+// exclusively does what reads or appends when its turn comes, within waitMax. Its error is ErrUnavailable.
+func (c *Codes) exclusively(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.waitMax)
+	defer cancel()
+	select {
+	case <-ctx.Done():
+		return stored.Fault(ctx, ctx.Err())
+	case <-c.turn:
+	}
+	defer func() { c.turn <- struct{}{} }()
+	if err := do(ctx); err != nil {
+		return stored.Fault(ctx, fmt.Errorf("action codes: %w", err))
+	}
+	return nil
+}
+
+// readNew reads what any replica has appended since the last time.
+func (c *Codes) readNew(ctx context.Context) error {
+	end, err := c.topic.End(ctx)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if end < c.next { // the topic was created again: its codes are others
+		c.forget()
+	}
+	c.mu.Unlock()
+	return c.readTo(ctx, end)
+}
+
+func (c *Codes) readTo(ctx context.Context, end int64) error {
+	for c.next < end {
+		records, next, err := c.topic.fetch(ctx, c.next)
+		if errors.Is(err, kafka.OffsetOutOfRange) {
+			next, err = c.topic.First(ctx) // the beginning was deleted, and its codes with it
+		}
+		if err != nil {
+			return err
+		}
+		c.take(records, next)
+	}
+	return nil
+}
+
+// take gives the names of new records their codes.
+func (c *Codes) take(records []namedRecord, next int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range records {
+		h := hashOf(r.name)
+		if _, has := c.codes[h]; has || c.full(r.tenant) {
+			continue
+		}
+		c.codes[h] = r.offset
+		c.tenants[r.tenant]++
+		if c.bytes+len(r.name) > c.keep {
+			c.complete = false
+			continue
+		}
+		c.names[r.offset] = r.name
+		c.bytes += len(r.name)
+	}
+	c.next = next
+}
+
+// append adds the names of entries to the topic, unless there are too many, and reads the topic to its end.
+func (c *Codes) append(ctx context.Context, entries []schema.Entry) error {
+	entries = slices.DeleteFunc(entries, func(e schema.Entry) bool { return c.full(e.Tenant) })
+	for some := range slices.Chunk(entries, maxAppend) {
+		last, err := c.topic.append(ctx, some)
+		if err == nil {
+			err = c.readTo(ctx, last+1)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetch looks up a code whose name is not kept.
+func (c *Codes) fetch(ctx context.Context, code int64) (name string, ok bool, err error) {
+	if code >= c.next {
+		return "", false, nil
+	}
+	records, _, err := c.topic.fetch(ctx, code)
+	if err != nil || len(records) == 0 || records[0].offset != code {
+		return "", false, err
+	}
+	name = records[0].name
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if first, has := c.codes[hashOf(name)]; !has || first != code {
+		return "", false, nil
+	}
+	return name, true, nil
+}

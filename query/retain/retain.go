@@ -1,0 +1,92 @@
+// Package retain keeps entries for as long as their tenant wants, and cleans up after that. It promises: a shorter retention
+// hides entries at once and a longer one brings none back; the tables keep entries for as long as any tenant was promised; of
+// all replicas one does a cleanup; and a webhook that hangs delays nothing else.
+package retain
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/db"
+	"github.com/activitylog/activitylog/query/erase"
+	"github.com/activitylog/activitylog/query/internal/requests"
+	"github.com/activitylog/activitylog/query/visible"
+)
+
+// Config says how often to clean up, and whom to notify.
+type Config struct {
+	PatchInterval   time.Duration // the least time between two merges of what deletes left
+	CleanupInterval time.Duration // between two searches for expired entries
+	Webhook         Webhook       // notified of cleanups
+}
+
+// Defaults are the values of a Config that names none.
+func Defaults() Config {
+	return Config{PatchInterval: time.Minute, CleanupInterval: 10 * time.Minute}
+}
+
+// Validate returns everything that is wrong with c.
+func (c Config) Validate() error {
+	var all []error
+	if c.PatchInterval <= 0 {
+		all = append(all, errors.New("the patch interval must be above 0"))
+	}
+	if c.CleanupInterval <= 0 {
+		all = append(all, errors.New("the cleanup interval must be above 0"))
+	}
+	return errors.Join(append(all, c.Webhook.validate())...)
+}
+
+// Rooms are what a Keeper stands on.
+type Rooms struct {
+	DB      *db.DB
+	Visible *visible.Lookup
+	Reader  *query.Reader
+	Eraser  *erase.Eraser
+}
+
+// Keeper sets retentions and cleans up. It may be used by many goroutines at once.
+type Keeper struct {
+	db       *db.DB
+	visible  *visible.Lookup
+	reader   *query.Reader
+	eraser   *erase.Eraser
+	requests *requests.Metrics
+	tables   *tables
+	cleaner  *cleaner
+	patcher  *patcher
+	hook     *hook
+	now      func() time.Time
+}
+
+// New makes a Keeper.
+func New(cfg Config, rooms Rooms, log *slog.Logger, reg prometheus.Registerer) *Keeper {
+	m := newMetrics(reg)
+	h := newHook(cfg.Webhook, log, m)
+	t := &tables{db: rooms.DB, visible: rooms.Visible, log: log, now: time.Now}
+	return &Keeper{
+		db: rooms.DB, visible: rooms.Visible, reader: rooms.Reader, eraser: rooms.Eraser, requests: requests.New(reg),
+		tables: t, hook: h, now: time.Now,
+		cleaner: &cleaner{
+			id: uuid.New(), interval: cfg.CleanupInterval, db: rooms.DB, visible: rooms.Visible, eraser: rooms.Eraser,
+			tables: t, hook: h, log: log, metrics: m, now: time.Now,
+		},
+		patcher: &patcher{interval: cfg.PatchInterval, db: rooms.DB, log: log, applied: m.patches},
+	}
+}
+
+// Run merges in what deletes left, cleans up what has expired, and notifies the webhook. It returns when ctx ends.
+func (k *Keeper) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	all.Go(func() { k.patcher.run(ctx) })
+	all.Go(func() { k.cleaner.run(ctx) })
+	all.Go(func() { k.hook.run(ctx) })
+	all.Wait()
+}

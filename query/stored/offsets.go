@@ -1,0 +1,62 @@
+package stored
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// Ends are the offsets after the last record of each partition: everything acknowledged so far lies before them.
+func (p *Progress) Ends(ctx context.Context) (schema.Position, error) {
+	n, err := schemakafka.Partitions(ctx, p.kafka, p.cfg.Topic)
+	if err != nil {
+		return nil, Fault(ctx, err)
+	}
+	return p.offsets(ctx, n, kafka.LastOffset)
+}
+
+// offsets are those of n partitions at kafka.FirstOffset or kafka.LastOffset.
+func (p *Progress) offsets(ctx context.Context, n int, which int64) (schema.Position, error) {
+	ask := make([]kafka.OffsetRequest, n)
+	for i := range ask {
+		ask[i] = kafka.OffsetRequest{Partition: i, Timestamp: which}
+	}
+	res, err := p.kafka.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{p.cfg.Topic: ask}})
+	if err != nil {
+		return nil, Fault(ctx, fmt.Errorf("list offsets: %w", err))
+	}
+	at := schema.Position{}
+	for _, o := range res.Topics[p.cfg.Topic] {
+		if o.Error != nil {
+			return nil, Fault(ctx, fmt.Errorf("list offsets of partition %d: %w", o.Partition, o.Error))
+		}
+		at[o.Partition] = o.LastOffset
+		if which == kafka.FirstOffset {
+			at[o.Partition] = o.FirstOffset
+		}
+	}
+	if len(at) != n {
+		return nil, Fault(ctx, fmt.Errorf("list offsets: %d partitions of %d answered", len(at), n))
+	}
+	return at, nil
+}
+
+// WaitBefore waits until everything before ends has been stored. A partition without records has nothing to wait for, and
+// perhaps no committed offset.
+func (p *Progress) WaitBefore(ctx context.Context, ends schema.Position) error {
+	starts, err := p.offsets(ctx, len(ends), kafka.FirstOffset)
+	if err != nil {
+		return err
+	}
+	wanted := schema.Position{}
+	for partition, end := range ends {
+		if end > starts[partition] {
+			wanted[partition] = end - 1
+		}
+	}
+	return p.Wait(ctx, wanted)
+}

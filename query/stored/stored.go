@@ -1,0 +1,103 @@
+// Package stored says how far the entries of the topic are stored. It promises: a wait for a position ends when
+// everything up to it can be read; the end of the topic covers everything acknowledged so far; and what UpTo returns covers
+// no entry that is stored later. It shows no caller anything about another tenant.
+package stored
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/query/db"
+	"github.com/activitylog/activitylog/query/internal/requests"
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Config says which topic is watched, and for how long.
+type Config struct {
+	Topic   string        // the entries' topic
+	WaitMax time.Duration // the longest that a request waits for a position, or for its erasure
+}
+
+// Defaults are the values of a Config that names none.
+func Defaults() Config { return Config{Topic: "activity", WaitMax: 5 * time.Second} }
+
+// Validate returns everything that is wrong with c.
+func (c Config) Validate() error {
+	var all []error
+	if c.Topic == "" {
+		all = append(all, errors.New("topic is required"))
+	}
+	if c.WaitMax <= 0 {
+		all = append(all, errors.New("the longest wait must be above 0"))
+	}
+	return errors.Join(all...)
+}
+
+// Progress watches how far entries are stored. It may be used by many goroutines at once.
+type Progress struct {
+	Feed *Feed // for tails
+
+	cfg      Config
+	db       *db.DB
+	kafka    *kafka.Client
+	log      *slog.Logger
+	watcher  *watcher
+	requests *requests.Metrics
+}
+
+// New makes a Progress. Waits work while Run does.
+func New(cfg Config, d *db.DB, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Progress {
+	return &Progress{
+		Feed: newFeed(), cfg: cfg, db: d, kafka: client, log: log,
+		watcher: newWatcher(cfg.Topic, client, newMetrics(reg)), requests: requests.New(reg),
+	}
+}
+
+// Run follows the stored positions while somebody waits for one or follows. It returns when ctx ends.
+func (p *Progress) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	all.Go(func() { p.watcher.run(ctx) })
+	all.Go(func() { p.follow(ctx) })
+	all.Wait()
+}
+
+// Topic is the entries' topic.
+func (p *Progress) Topic() string { return p.cfg.Topic }
+
+// WaitMax is the longest that a request waits.
+func (p *Progress) WaitMax() time.Duration { return p.cfg.WaitMax }
+
+// Await returns when everything up to position has been stored, its own offsets included. It waits at most WaitMax: then its
+// error is ErrTimeout, or ErrUnavailable when Kafka could not say what has been stored.
+func (p *Progress) Await(ctx context.Context, position schema.Position) (err error) {
+	if len(position) == 0 {
+		return nil
+	}
+	defer p.requests.Observe("wait", time.Now(), &err)
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.WaitMax)
+	defer cancel()
+	return p.Wait(ctx, position)
+}
+
+// Wait is Await for as long as ctx allows.
+func (p *Progress) Wait(ctx context.Context, position schema.Position) error {
+	if len(position) == 0 {
+		return nil
+	}
+	return p.watcher.wait(ctx, position)
+}
+
+// Fault is the kind of an error of Kafka before anything was published.
+func Fault(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Canceled
+	}
+	return fmt.Errorf("%w: kafka: %w", schema.ErrUnavailable, err)
+}

@@ -1,0 +1,178 @@
+package stored
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// pollEvery is the pause between two requests for the committed offsets while somebody waits. A lone entry is stored some
+// 30 ms after it was acknowledged; a request costs the broker 0.1 ms.
+const pollEvery = 5 * time.Millisecond
+
+// watcher wakes waiters when their positions have been stored. It asks the broker for the offsets that the consumer group
+// committed: an offset is stored when the committed one is above it. It caches no answer, because a topic that was truncated and
+// written again has old offsets that are not stored. All waiters share one request.
+type watcher struct {
+	topic   string
+	client  *kafka.Client
+	metrics *metrics
+	wake    chan struct{} // holds one token while there may be waiters
+
+	mu      sync.Mutex // guards what follows
+	waiting map[*waiter]struct{}
+	problem error // why the last request failed
+}
+
+type waiter struct {
+	position schema.Position
+	stored   chan struct{} // closed when it is
+}
+
+func newWatcher(topic string, client *kafka.Client, m *metrics) *watcher {
+	return &watcher{topic: topic, client: client, metrics: m, wake: make(chan struct{}, 1), waiting: map[*waiter]struct{}{}}
+}
+
+func (w *watcher) wait(ctx context.Context, p schema.Position) error {
+	start := time.Now()
+	defer func() { w.metrics.waits.Observe(time.Since(start).Seconds()) }()
+	me := &waiter{p, make(chan struct{})}
+	w.add(me)
+	defer w.remove(me)
+	select {
+	case <-me.stored:
+		return nil
+	case <-ctx.Done():
+		return w.late(ctx)
+	}
+}
+
+// late is the error of a wait that ended too early.
+func (w *watcher) late(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Canceled
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.problem != nil {
+		return fmt.Errorf("%w: fetch the stored position: %w", schema.ErrUnavailable, w.problem)
+	}
+	return fmt.Errorf("%w: the position has not been stored yet", schema.ErrTimeout)
+}
+
+func (w *watcher) add(me *waiter) {
+	w.mu.Lock()
+	w.waiting[me] = struct{}{}
+	w.mu.Unlock()
+	w.metrics.waiting.Inc()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *watcher) remove(me *waiter) {
+	w.mu.Lock()
+	delete(w.waiting, me)
+	w.mu.Unlock()
+	w.metrics.waiting.Dec()
+}
+
+// run wakes waiters until ctx ends.
+func (w *watcher) run(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+		}
+		for w.poll(ctx) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}
+}
+
+// poll asks once, for the partitions that somebody waits for, and reports whether somebody still waits.
+func (w *watcher) poll(ctx context.Context) bool {
+	asked := w.waiters()
+	if len(asked) == 0 {
+		return false
+	}
+	committed, err := w.committed(ctx, partitions(asked))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.problem = err
+	for _, me := range asked {
+		if err == nil && passed(committed, me.position) {
+			if _, ok := w.waiting[me]; ok {
+				delete(w.waiting, me)
+				close(me.stored)
+			}
+		}
+	}
+	return len(w.waiting) > 0
+}
+
+// waiters are all waiters at this moment. A request that is sent after a wait began can end it; an earlier one might not see
+// what was stored in between, so that the waiter waits for the next one.
+func (w *watcher) waiters() []*waiter {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.waiting))
+}
+
+func partitions(asked []*waiter) []int {
+	all := map[int]struct{}{}
+	for _, me := range asked {
+		for p := range me.position {
+			all[p] = struct{}{}
+		}
+	}
+	return slices.Collect(maps.Keys(all))
+}
+
+func passed(committed, p schema.Position) bool {
+	for partition, offset := range p {
+		if at, ok := committed[partition]; !ok || at <= offset {
+			return false
+		}
+	}
+	return true
+}
+
+// committed are the offsets that the consumer group committed; a partition without one is missing.
+func (w *watcher) committed(ctx context.Context, partitions []int) (schema.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	res, err := w.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
+		GroupID: schemakafka.Group(w.topic), Topics: map[string][]int{w.topic: partitions},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fetch committed offsets: %w", err)
+	}
+	if res.Error != nil {
+		return nil, fmt.Errorf("fetch committed offsets: %w", res.Error)
+	}
+	at := schema.Position{}
+	for _, p := range res.Topics[w.topic] {
+		if p.Error == nil && p.CommittedOffset >= 0 {
+			at[p.Partition] = p.CommittedOffset
+		}
+	}
+	return at, nil
+}

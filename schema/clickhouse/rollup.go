@@ -1,0 +1,162 @@
+package clickhouse
+
+import (
+	"strings"
+
+	"github.com/activitylog/activitylog/schema/activitypb"
+)
+
+// This file is the one place that says what an entry counts as in the rollups. Entries are counted in Go when they are
+// stored, and in SQL when they are deleted: both are made from the table kinds, so that a delete takes away exactly what
+// storing the entry has added. cmd/loadgen/oracle has a second copy of the rule, written on its own, to check this one.
+
+// Kind is a kind of by_entity. The order of the kinds is that of their names, by which by_entity is sorted.
+type Kind uint8
+
+// The kinds. An entry that has nothing of a kind is not counted under it.
+const (
+	KindWatermark Kind = iota // no entity: rows with this kind carry a rollup watermark
+	KindActor                 // by actor id
+	KindDevice
+	KindName   // by account name, else by actor id
+	KindTarget // by the type of a target; an entry counts once for each type that it has
+	endOfKinds
+)
+
+// kinds says of each kind how it is called and what an entry has of it.
+var kinds = [endOfKinds]struct {
+	name  string
+	sql   string                         // over the columns of activity: a String, '' for nothing; of KindTarget an Array(String)
+	value func(*activitypb.Entry) string // the same in Go; of KindTarget it is targetType, for each target
+}{
+	KindActor:  {"actor", "actor_id", (*activitypb.Entry).GetActorId},
+	KindDevice: {"device", "device", (*activitypb.Entry).GetDevice},
+	KindName:   {"name", "if(actor_name != '', actor_name, actor_id)", account},
+	KindTarget: {"target", `arrayMap(t -> splitByChar('\0', t)[1], targets)`, nil},
+}
+
+func account(e *activitypb.Entry) string {
+	if e.ActorName != "" {
+		return e.ActorName
+	}
+	return e.ActorId
+}
+
+func targetType(target string) string {
+	kind, _, _ := strings.Cut(target, "\x00")
+	return kind
+}
+
+// String is the kind as the column by_entity.kind has it.
+func (k Kind) String() string { return kinds[k].name }
+
+// SQL is what an entry has of the kind, as an expression over the columns of activity: a String that is empty if the entry
+// has nothing. Of KindTarget it is an Array(String), which may have a type several times.
+func (k Kind) SQL() string { return kinds[k].sql }
+
+// Entity is one entity that an entry counts for.
+type Entity struct {
+	Kind Kind
+	Name string
+}
+
+// AppendEntities appends the entities that e counts for, each of them once, by rising kind. It is called for each entry that
+// is stored; it allocates only where to is too small.
+func AppendEntities(to []Entity, e *activitypb.Entry) []Entity {
+	for k := KindActor; k < KindTarget; k++ {
+		if name := kinds[k].value(e); name != "" {
+			to = append(to, Entity{k, name})
+		}
+	}
+	for i, t := range e.Targets {
+		if name := targetType(t); name != "" && !hasType(e.Targets[:i], name) {
+			to = append(to, Entity{KindTarget, name})
+		}
+	}
+	return to
+}
+
+func hasType(targets []string, name string) bool {
+	for _, t := range targets {
+		if len(t) > len(name) && t[:len(name)] == name && t[len(name)] == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	hourMillis = 3600 * 1000
+	dayMillis  = 24 * hourMillis
+)
+
+// Hour is the hour that an entry with the timestamp (Unix ms) is counted in, in Unix s.
+func Hour(timestamp int64) uint32 { return uint32(timestamp / hourMillis * 3600) }
+
+// Day is the day that an entry received at the moment (Unix ms) is counted in, in days since 1970.
+func Day(receivedAt int64) uint16 { return uint16(receivedAt / dayMillis) }
+
+// Rollup is a table of counts.
+type Rollup struct {
+	Table   string
+	columns string // as the SELECT gives them
+	from    string
+	key     string
+}
+
+// Rollups are both tables, in the order in which they are written.
+var Rollups = [...]Rollup{ByEntity, ByKind}
+
+// The rollups.
+var (
+	// ByEntity counts entries by tenant, kind, entity, hour and day of receipt.
+	ByEntity = Rollup{
+		Table:   "by_entity",
+		columns: "tenant, e.1 AS kind, e.2 AS entity, toStartOfHour(timestamp) AS hour, toDate(received_at) AS received",
+		from:    "activity ARRAY JOIN " + entitiesSQL() + " AS e",
+		key:     "tenant, kind, entity, hour, received",
+	}
+	// ByKind counts entries by tenant, hour, platform, action, day of receipt and Kafka partition.
+	ByKind = Rollup{
+		Table:   "by_kind",
+		columns: "tenant, toStartOfHour(timestamp) AS hour, platform, action, toDate(received_at) AS received, kpart",
+		from:    "activity",
+		key:     "tenant, hour, platform, action, received, kpart",
+	}
+)
+
+// entitiesSQL is AppendEntities in SQL: an array of (kind, entity).
+func entitiesSQL() string {
+	var single []string
+	for k := KindActor; k < KindTarget; k++ {
+		single = append(single, "('"+k.String()+"', "+k.SQL()+")")
+	}
+	types := "arrayMap(t -> ('" + KindTarget.String() + "', t), arrayDistinct(" + KindTarget.SQL() + "))"
+	return "arrayFilter(x -> x.2 != '', arrayConcat([" + strings.Join(single, ", ") + "], " + types + "))"
+}
+
+// Select counts the entries of activity that meet the condition: the columns of r's key and n, a row for each key.
+func (r Rollup) Select(where string) string { return r.count("", where) }
+
+// Add counts the entries of activity that meet the condition into r. It sets no watermark.
+func (r Rollup) Add(where string) string { return r.insert("", where) }
+
+// Subtract takes the entries of activity that meet the condition away from r. It changes no watermark.
+func (r Rollup) Subtract(where string) string { return r.insert("-", where) }
+
+func (r Rollup) count(sign, where string) string {
+	return "SELECT " + r.columns + ", " + sign + "toInt64(count()) AS n FROM " + r.from + " WHERE " + where + " GROUP BY " + r.key
+}
+
+// insert leaves koff_to at 0, the default, which no watermark is below.
+func (r Rollup) insert(sign, where string) string {
+	return "INSERT INTO " + r.Table + " (" + r.key + ", n) " + r.count(sign, where)
+}
+
+// Key is the columns that r counts by.
+func (r Rollup) Key() string { return r.key }
+
+// IsWatermark is the condition of the rows of by_entity that carry a rollup watermark: entity is a Kafka partition, and koff_to
+// the offset up to which that partition's entries are stored and counted in by_entity. It is inserted last of a batch's rows in
+// this table. Its other columns say nothing.
+const IsWatermark = "tenant = '' AND kind = ''"
