@@ -177,7 +177,11 @@ func (r *run) compareRow(row oracle.Row, e *Entries) {
 		return
 	}
 	f := &r.model.fates[row.Index]
-	if !row.Same(r.source) {
+	source := r.source
+	if f.rich {
+		source = r.rich
+	}
+	if !row.Same(source) {
 		e.Altered++
 	}
 	if f.id == row.ID || f.outcome != acknowledged {

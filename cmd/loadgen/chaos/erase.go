@@ -82,7 +82,7 @@ func (w *worker) postponed(what string, reply *client.Reply) {
 		w.violation("%s: HTTP %d %.300s", what, reply.Status, reply.Body)
 		return
 	}
-	w.retryable(reply)
+	w.retryable(reply, client.Code(reply) == 50301)
 }
 
 func (m *model) idOf(i int) uint64 {
@@ -121,13 +121,20 @@ func (w *worker) checkGone(ctx context.Context, i int, id uint64) {
 
 // list reads what is listed around entry i; false if no answer could be had.
 func (w *worker) list(ctx context.Context, i int, position string) ([]client.Item, bool) {
-	e, err := w.source.Entry(i)
+	source := w.source
+	if w.model.isRich(i) {
+		source = w.rich
+	}
+	e, err := source.Entry(i)
 	if err != nil {
 		return nil, false
 	}
 	second := strconv.FormatInt(e.Timestamp/1000, 10)
 	next := strconv.FormatInt(e.Timestamp/1000+1, 10)
-	params := url.Values{"serial": {e.Serial}, "action_type": {e.Action}, "start": {second}, "end": {next}, "limit": {"1000"}}
+	params := url.Values{"action_type": {e.Action}, "start": {second}, "end": {next}, "limit": {"1000"}}
+	if e.Serial != "" {
+		params.Set("serial", e.Serial)
+	}
 	return w.page(ctx, client.Query{Params: params, Position: position})
 }
 

@@ -23,6 +23,7 @@ type fate struct {
 	sent    moment // the first attempt
 	done    moment // the last answer
 	outcome outcome
+	rich    bool // of the rich workload
 	keyed   bool // sent with a key, perhaps several times: at most one of its rows may be there, under any of its ids
 	fuzzy   bool // keyed, and an attempt was not answered
 	erase   erasure
@@ -67,6 +68,24 @@ func (m *model) take(n int, keyed bool) (first int) {
 		m.fates = append(m.fates, fate{sent: at, keyed: keyed})
 	}
 	return first
+}
+
+// takeRich gives the next n entries of the rich workload to a writer.
+func (m *model) takeRich(n int, keyed bool) (first int) {
+	first = m.take(n, keyed)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := first; i < first+n; i++ {
+		m.fates[i].rich = true
+	}
+	return first
+}
+
+// isRich says whether entry i is of the rich workload.
+func (m *model) isRich(i int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fates[i].rich
 }
 
 // told notes the answer to an attempt at entry i.

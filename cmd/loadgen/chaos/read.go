@@ -12,10 +12,9 @@ import (
 // readOwnWrites writes one entry and reads it back at the position that it was given.
 func (w *worker) readOwnWrites(ctx context.Context) {
 	for ctx.Err() == nil {
-		i := w.model.take(1, false)
-		w.body = w.source.Append(w.body[:0], i, "")
-		req := &client.Request{Method: http.MethodPost, Path: client.Path, ContentType: "application/json", Body: w.body}
-		if w.post(req, i, 1) {
+		i, source := w.next(1, false)
+		w.body = source.Append(w.body[:0], i, "")
+		if w.post(requestOf(source, "application/json", w.body), i, 1) {
 			w.readBack(ctx, i)
 		}
 		w.pause(ctx, 50*time.Millisecond, 200*time.Millisecond)

@@ -36,7 +36,8 @@ type Config struct {
 type run struct {
 	Config
 	cluster *Cluster
-	source  *workload.Source
+	source  *workload.Source // of what is written in the fleet dialect
+	rich    *workload.Source // the same, of what is written in the audit dialect
 	model   *model
 
 	untilStruck bool // the run ends with the last fault, not after its duration
@@ -55,9 +56,10 @@ type run struct {
 }
 
 func newRun(cfg Config, cluster *Cluster) *run {
+	source := workload.New(cfg.Seed, 1_000_000, time.Now().UnixMilli())
 	return &run{
 		Config: cfg, cluster: cluster, model: newModel(), position: schema.Position{}, tally: map[string]int{},
-		source: workload.New(cfg.Seed, 1_000_000, time.Now().UnixMilli()),
+		source: source, rich: source.Rich(),
 	}
 }
 

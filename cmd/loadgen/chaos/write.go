@@ -10,23 +10,46 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
+	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
+
+// next gives w the next n entries, and the workload that they are of: the plain one or the rich one.
+func (w *worker) next(n int, keyed bool) (first int, source *workload.Source) {
+	if w.rand.IntN(2) == 0 {
+		return w.model.take(n, keyed), w.source
+	}
+	return w.model.takeRich(n, keyed), w.rich
+}
+
+// requestOf sends entries of source in the dialect that it is in.
+func requestOf(source *workload.Source, contentType string, body []byte) *client.Request {
+	req := &client.Request{Method: http.MethodPost, Path: client.Path, ContentType: contentType, Body: body}
+	if source.IsRich() {
+		req.Path = client.AuditPath
+		if contentType == lines {
+			req.Path = client.AuditBatchPath
+		}
+	}
+	return req
+}
+
+const lines = "application/x-ndjson"
 
 func (w *worker) writeBatches(ctx context.Context) {
 	for ctx.Err() == nil {
 		n := 1 + w.rand.IntN(500)
-		first := w.model.take(n, false)
-		w.body = w.source.AppendLines(w.body[:0], first, n, nil)
-		w.post(&client.Request{ContentType: "application/x-ndjson", Body: w.body}, first, n)
+		first, source := w.next(n, false)
+		w.body = source.AppendLines(w.body[:0], first, n, nil)
+		w.post(requestOf(source, lines, w.body), first, n)
 		w.pause(ctx, 20*time.Millisecond, 120*time.Millisecond)
 	}
 }
 
 func (w *worker) writeSingles(ctx context.Context) {
 	for ctx.Err() == nil {
-		first := w.model.take(1, false)
-		w.body = w.source.Append(w.body[:0], first, "")
-		w.post(&client.Request{ContentType: "application/json", Body: w.body}, first, 1)
+		first, source := w.next(1, false)
+		w.body = source.Append(w.body[:0], first, "")
+		w.post(requestOf(source, "application/json", w.body), first, 1)
 		w.pause(ctx, 5*time.Millisecond, 20*time.Millisecond)
 	}
 }
@@ -34,9 +57,9 @@ func (w *worker) writeSingles(ctx context.Context) {
 // writeKeyed repeats each entry until it is acknowledged, and sometimes once more, as a client that lost the answer would.
 func (w *worker) writeKeyed(ctx context.Context) {
 	for ctx.Err() == nil {
-		first := w.model.take(1, true)
-		body := w.source.Append(nil, first, "")
-		req := &client.Request{ContentType: "application/json", IdempotencyKey: w.key(first), Body: body}
+		first, source := w.next(1, true)
+		req := requestOf(source, "application/json", source.Append(nil, first, ""))
+		req.IdempotencyKey = w.key(first)
 		w.repeat(ctx, func() bool { return w.post(req, first, 1) })
 	}
 }
@@ -44,9 +67,8 @@ func (w *worker) writeKeyed(ctx context.Context) {
 func (w *worker) writeKeyedBatches(ctx context.Context) {
 	for ctx.Err() == nil {
 		n := 1 + w.rand.IntN(50)
-		first := w.model.take(n, true)
-		body := w.source.AppendLines(nil, first, n, w.key)
-		req := &client.Request{ContentType: "application/x-ndjson", Body: body}
+		first, source := w.next(n, true)
+		req := requestOf(source, lines, source.AppendLines(nil, first, n, w.key))
 		w.repeat(ctx, func() bool { return w.post(req, first, n) })
 	}
 }
@@ -87,7 +109,10 @@ func (w *worker) thrice(ctx context.Context, post func() bool) {
 // post sends entries and notes what was said about each; true if all were acknowledged. It is never cut off by the end of
 // the run: the fate of what has been sent is wanted.
 func (w *worker) post(req *client.Request, first, n int) bool {
-	req.Method, req.Path = http.MethodPost, client.Path
+	req.Method = http.MethodPost
+	if req.Path == "" {
+		req.Path = client.Path
+	}
 	begun := time.Now()
 	reply, err := w.write.Do(context.Background(), req)
 	w.took = time.Since(begun)
@@ -98,7 +123,7 @@ func (w *worker) post(req *client.Request, first, n int) bool {
 	case err != nil:
 		w.tell(first, n, unknown)
 		w.count("writes unanswered", 1)
-	case reply.Status == http.StatusOK:
+	case reply.Status == http.StatusOK, reply.Status == http.StatusCreated:
 		return w.accepted(reply, first, n)
 	case reply.Status == http.StatusServiceUnavailable || reply.Status == http.StatusGatewayTimeout:
 		o := refusal(reply)
@@ -107,12 +132,12 @@ func (w *worker) post(req *client.Request, first, n int) bool {
 		if o == refused {
 			w.refusals.Observe(w.took)
 		}
-		w.retryable(reply)
+		w.retryable(reply, says(req, reply, 50301))
 		sleep(context.Background(), 200*time.Millisecond)
 	case reply.Status == http.StatusInsufficientStorage && w.full:
 		w.tell(first, n, refused)
 		w.count("writes answered 507", 1)
-		if reply.RetryAfter <= 0 || client.Code(reply) != 50701 {
+		if reply.RetryAfter <= 0 || !says(req, reply, 50701) {
 			w.violation("HTTP 507 with Retry-After %v: %.300s", reply.RetryAfter, reply.Body)
 		}
 		sleep(context.Background(), 200*time.Millisecond)
@@ -162,9 +187,17 @@ func (w *worker) accepted(reply *client.Reply, first, n int) bool {
 	return got == n
 }
 
+// says whether a refusal is in the words of the dialect that was spoken, the fleet dialect's with its code.
+func says(req *client.Request, reply *client.Reply, code int) bool {
+	if req.Path != client.Path {
+		return bytes.HasPrefix(reply.Body, []byte(`{"success":false,"message":"`))
+	}
+	return client.Code(reply) == code
+}
+
 // retryable checks that a 503 or a 504 says when to come again, in the dialect's words.
-func (w *worker) retryable(reply *client.Reply) {
-	if reply.Status == http.StatusServiceUnavailable && (reply.RetryAfter <= 0 || client.Code(reply) != 50301) {
+func (w *worker) retryable(reply *client.Reply, inDialect bool) {
+	if reply.Status == http.StatusServiceUnavailable && (reply.RetryAfter <= 0 || !inDialect) {
 		w.violation("HTTP 503 with Retry-After %v: %.300s", reply.RetryAfter, reply.Body)
 	}
 	if !json.Valid(reply.Body) {

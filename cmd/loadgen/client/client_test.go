@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/activitylog/activitylog/schema"
 )
 
 func serve(t *testing.T, h http.HandlerFunc) *Conn {
@@ -97,6 +99,9 @@ func TestParseWritten(t *testing.T) {
 		{`{"code":0,"message":"success","data":{"ids":[7,"x"],"accepted":2}}`, 2, nil, 2, true},
 		{`{"code":0,"message":"success","data":{"id":123}}`, 2, nil, 0, true},
 		{`{"code":0,"data":{}}`, 1, nil, 0, true},
+		{`{"success":true,"data":{"id":"` + schema.UUID(123).String() + `"}}`, 1, []uint64{123}, 1, false},
+		{`{"success":true,"data":{"ids":["` + schema.UUID(7).String() + `",null],"accepted":1,"rejected":1,"errors":[]}}`, 2, []uint64{7, 0}, 1, false},
+		{`{"success":true,"data":{"id":"00000000-0000-4000-8000-000000000000"}}`, 1, nil, 0, true},
 		{`{"code":0,"data":{"id":0}}`, 1, nil, 0, true},
 	} {
 		got, err := ParseWritten(&Reply{Body: []byte(c.body)}, c.n, true)

@@ -9,6 +9,16 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// Where the audit dialect takes entries.
+const (
+	AuditPath      = "/api/v1/activity-logs"
+	AuditBatchPath = AuditPath + "/batch"
 )
 
 // ErrReply is an answer that breaks the dialect's contract.
@@ -21,7 +31,8 @@ type Written struct {
 	Position string
 }
 
-// ParseWritten reads the answer to a POST of n entries, single or batch. withIDs false counts them only.
+// ParseWritten reads the answer to a POST of n entries, single or batch, of the fleet or the audit dialect. withIDs false
+// counts them only.
 func ParseWritten(r *Reply, n int, withIDs bool) (Written, error) {
 	w := Written{Position: r.Position}
 	if i := bytes.Index(r.Body, []byte(`"ids":[`)); i >= 0 {
@@ -42,11 +53,11 @@ func ParseWritten(r *Reply, n int, withIDs bool) (Written, error) {
 	if i < 0 || n != 1 {
 		return w, fmt.Errorf("%w: no id in %.200s", ErrReply, r.Body)
 	}
-	id, digits := number(r.Body[i+len(`"id":`):])
+	id, digits := idOf(r.Body[i+len(`"id":`):])
 	if digits == 0 || id == 0 {
 		return w, fmt.Errorf("%w: no id in %.200s", ErrReply, r.Body)
 	}
-	w.Accepted, w.IDs = 1, []uint64{uint64(id)}
+	w.Accepted, w.IDs = 1, []uint64{id}
 	return w, nil
 }
 
@@ -61,14 +72,31 @@ func list(b []byte, n int) ([]uint64, error) {
 		case bytes.HasPrefix(b, []byte("null")):
 			ids, b = append(ids, 0), b[4:]
 		default:
-			v, digits := number(b)
+			id, digits := idOf(b)
 			if digits == 0 {
 				return ids, ErrReply
 			}
-			ids, b = append(ids, uint64(v)), b[digits:]
+			ids, b = append(ids, id), b[digits:]
 		}
 	}
 	return ids, ErrReply
+}
+
+// idOf reads an id at the beginning of b, a number or a UUID in quotes, and how long it is; 0 if there is none.
+func idOf(b []byte) (id uint64, length int) {
+	const quoted = 38
+	if len(b) < quoted || b[0] != '"' {
+		n, digits := number(b)
+		return uint64(n), digits
+	}
+	u, err := uuid.ParseBytes(b[1 : quoted-1])
+	if err == nil {
+		id, err = schema.IDOfUUID(u)
+	}
+	if err != nil {
+		return 0, 0
+	}
+	return id, quoted
 }
 
 func number(b []byte) (value, digits int) {

@@ -21,13 +21,15 @@ type Row struct {
 // Rows reads every stored entry.
 type Rows func(ctx context.Context, each func(Row) error) error
 
-const rowsSQL = `SELECT id, toUnixTimestamp64Milli(timestamp), platform, device, action, detail, actor_name, details FROM activity`
+// Targets come as type=id,type=id: the workload has neither sign in them.
+const rowsSQL = `SELECT id, toUnixTimestamp64Milli(timestamp), platform, device, action, detail, actor_name, details, actor_id, request_id,
+  arrayStringConcat(arrayMap(t -> replaceAll(t, '\0', '='), targets), ',') FROM activity`
 
 // Rows are the entries of the table.
 func (s *Server) Rows(ctx context.Context, each func(Row) error) error {
 	return s.Query(ctx, rowsSQL, func(f []string) error {
-		if len(f) != 8 {
-			return fmt.Errorf("row %q: want 8 fields", strings.Join(f, " "))
+		if len(f) != 11 {
+			return fmt.Errorf("row %q: want 11 fields", strings.Join(f, " "))
 		}
 		id, err := strconv.ParseUint(f[0], 10, 64)
 		if err != nil {
@@ -39,8 +41,20 @@ func (s *Server) Rows(ctx context.Context, each func(Row) error) error {
 		}
 		return each(Row{ID: id, Index: workload.IndexOf(f[5]), Entry: workload.Entry{
 			Timestamp: ms, Platform: f[2], Serial: f[3], Action: f[4], Detail: f[5], Username: f[6], Details: []byte(f[7]),
+			UserID: f[8], RequestID: f[9], Targets: targetsOf(f[10]),
 		}})
 	})
+}
+
+func targetsOf(text string) (targets []workload.Target) {
+	if text == "" {
+		return nil
+	}
+	for t := range strings.SplitSeq(text, ",") {
+		kind, id, _ := strings.Cut(t, "=")
+		targets = append(targets, workload.Target{Type: kind, ID: id})
+	}
+	return targets
 }
 
 // Listing reads the entries over the API, newest first, page by page.
@@ -77,6 +91,5 @@ func (r *Row) Same(s *workload.Source) bool {
 	if r.Details == nil { // as the API tells it
 		want.Details, want.Timestamp = nil, want.Timestamp/1000
 	}
-	return r.Platform == want.Platform && r.Serial == want.Serial && r.Action == want.Action && r.Detail == want.Detail &&
-		r.Username == want.Username && r.Timestamp == want.Timestamp && string(r.Details) == string(want.Details)
+	return r.Entry.Same(&want)
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Entry is what entry i says, in the words of the fleet dialect.
+// Entry is what entry i says, in the words of the fleet dialect, with what only the audit dialect can say.
 type Entry struct {
 	Platform  string          `json:"platform"`
 	Serial    string          `json:"serial"`
@@ -14,13 +14,19 @@ type Entry struct {
 	Username  string          `json:"username"`
 	Timestamp int64           `json:"timestamp"` // Unix ms
 	Details   json.RawMessage `json:"details"`
+	UserID    string          `json:"-"`
+	RequestID string          `json:"-"`
+	Targets   []Target        `json:"-"`
 }
 
 // Entry is entry i as it is sent.
 func (s *Source) Entry(i int) (Entry, error) {
 	var e Entry
-	if err := json.Unmarshal(s.Append(nil, i, ""), &e); err != nil {
+	if err := json.Unmarshal(s.appendPlain(nil, i, ""), &e); err != nil {
 		return Entry{}, fmt.Errorf("decode entry %d: %w", i, err)
+	}
+	if s.rich {
+		e = enrich(e, i)
 	}
 	return e, nil
 }

@@ -56,6 +56,8 @@ type Source struct {
 	Total int   // entries over which the 30 days are spread
 	Start int64 // Unix ms of entry 0
 
+	rich bool
+
 	text  []byte // the templates, one JSON object after another, without the closing brace
 	spots []spot // of each template
 }
@@ -121,8 +123,15 @@ func action(r *rand.Rand) int {
 	return a
 }
 
-// Append appends entry i as one JSON object. The key, unless empty, becomes its event_id.
+// Append appends entry i as one JSON object. The key, unless empty, becomes its event id.
 func (s *Source) Append(b []byte, i int, key string) []byte {
+	if s.rich {
+		return s.appendRich(b, i, key)
+	}
+	return s.appendPlain(b, i, key)
+}
+
+func (s *Source) appendPlain(b []byte, i int, key string) []byte {
 	t := s.spots[i%Templates]
 	at := len(b)
 	b = append(b, s.text[t.from:t.to]...)

@@ -67,6 +67,49 @@ func TestSeedDecidesEverything(t *testing.T) {
 	}
 }
 
+// TestRichEntriesCountInEveryWay holds what the oracle needs to tell a wrong rule of the rollups from the right one.
+func TestRichEntriesCountInEveryWay(t *testing.T) {
+	const n = 20_000
+	plain := New(42, n, end)
+	rich := plain.Rich()
+	got := map[string]int{}
+	for i := range n {
+		e, err := rich.Entry(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		types, all, device := map[string]int{}, map[Target]int{}, false
+		for _, x := range e.Targets {
+			types[x.Type]++
+			all[x]++
+			device = device || x.Type == "DEVICE" && e.Serial != ""
+		}
+		for what, is := range map[string]bool{
+			"no target": len(e.Targets) == 0, "several types": len(types) > 1, "several of one type": len(all) > len(types), "a repeated target": len(e.Targets) > len(all),
+			"a device and a target DEVICE": device, "no device": e.Serial == "", "an account id": e.UserID != "", "a request id": e.RequestID != "",
+			"an account id without a name": e.UserID != "" && e.Username == "", "a name without an account id": e.UserID == "" && e.Username != "", "no account": e.UserID == "" && e.Username == "",
+		} {
+			if is {
+				got[what]++
+			}
+		}
+		if p, err := plain.Entry(i); err != nil || p.Timestamp != e.Timestamp || p.Detail != e.Detail || len(p.Targets) > 0 {
+			t.Fatalf("entry %d: the plain one is %+v, %v, the rich one %+v", i, p, err, e)
+		}
+		if !json.Valid(rich.Append(nil, i, "key")) || IndexOf(e.Detail) != i {
+			t.Fatalf("entry %d: %s", i, rich.Append(nil, i, "key"))
+		}
+	}
+	for _, what := range []string{
+		"no target", "several types", "several of one type", "a repeated target", "a device and a target DEVICE", "no device", "an account id", "a request id",
+		"an account id without a name", "a name without an account id", "no account",
+	} {
+		if got[what] < n/30 {
+			t.Errorf("%s: %d of %d entries, want a thirtieth or more", what, got[what], n)
+		}
+	}
+}
+
 func BenchmarkAppendLines(b *testing.B) {
 	s := New(42, 1_000_000, end)
 	var body []byte
