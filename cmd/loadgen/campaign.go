@@ -101,7 +101,7 @@ func (c *chaosCmd) once(ctx context.Context, cfg chaos.Config) (*chaos.Report, e
 	if c.Standalone > 0 {
 		return chaos.Standalone(ctx, cfg, c.Standalone)
 	}
-	return chaos.Run(ctx, cfg)
+	return chaos.Play(ctx, cfg, chaos.Script{})
 }
 
 func printCampaign(out *output, all []*chaos.Report) {
@@ -110,7 +110,7 @@ func printCampaign(out *output, all []*chaos.Report) {
 	slowest, violations := 0, 0
 	for _, r := range all {
 		start := 0
-		for what, ms := range r.Tally {
+		for what, ms := range r.Counts {
 			if strings.HasPrefix(what, "slowest start of ") {
 				start = max(start, ms)
 			}

@@ -68,7 +68,7 @@ func (t *trial) figure(what, value string, args ...any) {
 
 // within notes a time that should not exceed a goal. A busy machine may exceed it: that makes a row slow, not broken.
 func (t *trial) within(what string, got, goal time.Duration) {
-	f := RowFigure{What: what, Value: round(got).String()}
+	f := RowFigure{What: what, Value: Round(got).String()}
 	if got > goal {
 		f.Missed = goal.String()
 	}
@@ -81,8 +81,8 @@ func (t *trial) fail(format string, args ...any) {
 }
 
 // play runs the load and a script against a cluster of its own, and keeps what it found as the row's.
-func (t *trial) play(ctx context.Context, cfg Config, s script) error {
-	rep, err := runScript(ctx, cfg, s)
+func (t *trial) play(ctx context.Context, cfg Config, s Script) error {
+	rep, err := Play(ctx, cfg, s)
 	if err != nil {
 		return err
 	}

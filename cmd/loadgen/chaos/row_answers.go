@@ -40,15 +40,15 @@ var badAnswers = []spell{
 func answersLost(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	cfg.Deletes = 80
-	err := t.play(ctx, cfg, script{strike: func(ctx context.Context, r *run, seed uint64) {
-		f := r.newFaults(seed)
+	err := t.play(ctx, cfg, Script{Strike: func(ctx context.Context, r *Run, seed uint64) {
+		f := r.NewInjector(seed)
 		for n := 0; ctx.Err() == nil; n++ {
 			s := badAnswers[n%len(badAnswers)]
-			r.cluster.Relays[s.link].Set(s.faults)
-			sleep(ctx, time.Duration(1+f.rand.Int64N(int64(2*time.Second))))
-			r.cluster.Relays[s.link].Set(relay.Faults{})
-			if len(r.cluster.Brokers) > 1 {
-				f.kill(ctx, f.any(r.cluster.Brokers...), time.Second)
+			r.Cluster.Relays[s.link].Set(s.faults)
+			Sleep(ctx, time.Duration(1+f.Rand.Int64N(int64(2*time.Second))))
+			r.Cluster.Relays[s.link].Set(relay.Faults{})
+			if len(r.Cluster.Brokers) > 1 {
+				f.KillAndRestart(ctx, f.Any(r.Cluster.Brokers...), time.Second)
 			}
 		}
 	}})
@@ -86,25 +86,25 @@ func engineDisturbed(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	cfg.Duration = max(cfg.Duration, time.Duration(len(badEngine))*6*time.Second)
 	lag, peak := 0.0, int64(0)
-	err := t.play(ctx, cfg, script{
-		plan: func(p *Plan) {
+	err := t.play(ctx, cfg, Script{
+		Plan: func(p *Plan) {
 			p.Env = map[string][]string{"consumer": {fmt.Sprintf("INSERT_TIMEOUT=%v", insertTimeout)}}
 		},
-		strike: func(ctx context.Context, r *run, _ uint64) {
+		Strike: func(ctx context.Context, r *Run, _ uint64) {
 			for n := 0; ctx.Err() == nil; n++ {
 				s := badEngine[n%len(badEngine)]
-				r.cluster.Relays[s.link].Set(s.faults)
-				sleep(ctx, insertTimeout+2*time.Second)
-				if v, err := r.cluster.sum(context.WithoutCancel(ctx), "activity_consumer_lag_records", Consumer1, Consumer2); err == nil {
+				r.Cluster.Relays[s.link].Set(s.faults)
+				Sleep(ctx, insertTimeout+2*time.Second)
+				if v, err := r.Cluster.Sum(context.WithoutCancel(ctx), "activity_consumer_lag_records", Consumer1, Consumer2); err == nil {
 					lag = max(lag, v)
 				}
-				r.cluster.Relays[s.link].Set(relay.Faults{})
-				sleep(ctx, time.Second)
+				r.Cluster.Relays[s.link].Set(relay.Faults{})
+				Sleep(ctx, time.Second)
 			}
 		},
-		finish: func(_ context.Context, r *run) error {
+		Finish: func(_ context.Context, r *Run) error {
 			for _, name := range []string{Consumer1, Consumer2} {
-				peak = max(peak, r.cluster.Process(name).Usage().Peak)
+				peak = max(peak, r.Cluster.Process(name).Usage().Peak)
 			}
 			return nil
 		},

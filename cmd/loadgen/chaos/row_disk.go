@@ -32,16 +32,16 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 		defer func() { err = errors.Join(err, disk.unmount()) }()
 	}
 	slowest := map[string]time.Duration{}
-	err = t.play(ctx, cfg, script{
-		plan: func(p *Plan) { p.Folders, p.Relays = folders, false },
-		strike: func(ctx context.Context, r *run, _ uint64) {
-			r.full = true
+	err = t.play(ctx, cfg, Script{
+		Plan:  func(p *Plan) { p.Folders, p.Relays = folders, false },
+		Begin: func(_ context.Context, r *Run) error { r.Full = true; return nil },
+		Strike: func(ctx context.Context, r *Run, _ uint64) {
 			for n := 0; ctx.Err() == nil || n < 3; n++ {
-				sleep(context.WithoutCancel(ctx), 3*time.Second)
+				Sleep(context.WithoutCancel(ctx), 3*time.Second)
 				members := [][]string{{Broker}, {Engine}, {Broker, Engine}}[n%3]
-				took, err := r.fillDisks(context.WithoutCancel(ctx), folders, members)
+				took, err := fillDisks(context.WithoutCancel(ctx), r, folders, members)
 				if err != nil {
-					r.violation("%v full: %v", members, err)
+					r.Violation("%v full: %v", members, err)
 				}
 				name := strings.Join(members, " and ")
 				slowest[name] = max(slowest[name], took)
@@ -51,12 +51,12 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 	if err != nil {
 		return err
 	}
-	t.figure("writes answered 507", "%d", t.rep.Report.Tally["writes answered 507"])
-	t.figure("acknowledged while the engine's disk was full", "%d", t.rep.Report.Tally["acknowledged while only the engine's disk is full"])
+	t.figure("writes answered 507", "%d", t.rep.Report.Counts["writes answered 507"])
+	t.figure("acknowledged while the engine's disk was full", "%d", t.rep.Report.Counts["acknowledged while only the engine's disk is full"])
 	for _, name := range slices.Sorted(maps.Keys(slowest)) {
-		t.figure("stored again after the space of "+name+" was back", "%v", round(slowest[name]))
+		t.figure("stored again after the space of "+name+" was back", "%v", Round(slowest[name]))
 	}
-	if t.rep.Report.Tally["writes answered 507"] == 0 {
+	if t.rep.Report.Counts["writes answered 507"] == 0 {
 		t.fail("no write was answered 507")
 	}
 	return nil
@@ -64,17 +64,17 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 
 // fillDisks takes all space from the members for some seconds, gives it back, and says how long it then took until
 // everything acknowledged was stored. None of them is started again.
-func (r *run) fillDisks(ctx context.Context, folders map[string]string, members []string) (time.Duration, error) {
-	before := r.tallied("acknowledgements")
+func fillDisks(ctx context.Context, r *Run, folders map[string]string, members []string) (time.Duration, error) {
+	before := r.Counted("acknowledgements")
 	for _, m := range members {
 		if err := fill(ctx, ballast(folders[m]), diskBytes[m]/256); err != nil {
 			return 0, err
 		}
-		r.struck("disk full: " + m)
+		r.Struck("disk full: " + m)
 	}
-	sleep(ctx, 6*time.Second)
+	Sleep(ctx, 6*time.Second)
 	if !slices.Contains(members, Broker) {
-		r.count("acknowledged while only the engine's disk is full", r.tallied("acknowledgements")-before)
+		r.Count("acknowledged while only the engine's disk is full", r.Counted("acknowledgements")-before)
 	}
 	for _, m := range members {
 		if err := os.Remove(ballast(folders[m])); err != nil {
@@ -82,30 +82,24 @@ func (r *run) fillDisks(ctx context.Context, folders map[string]string, members 
 		}
 	}
 	begun := time.Now()
-	w := r.newWorker(0)
-	defer w.close()
+	w := r.NewWorker(0)
+	defer w.Close()
 	var err error
 	for taken := false; !taken && err == nil; {
-		i := w.model.take(1, false)
-		w.body = w.source.Append(w.body[:0], i, "")
-		taken = w.post(&client.Request{ContentType: "application/json", Body: w.body}, i, 1)
-		if time.Since(begun) > drainPatience {
+		i := w.Model.Take(1, false)
+		w.Body = w.Source.Append(w.Body[:0], i, "")
+		taken = w.Post(&client.Request{ContentType: "application/json", Body: w.Body}, i, 1)
+		if time.Since(begun) > DrainTimeout {
 			err = errors.New("no write is taken although there is space")
 		}
 	}
-	err = errors.Join(err, r.drain(ctx))
+	err = errors.Join(err, r.Drain(ctx))
 	for _, m := range []string{Broker, Engine} {
-		if !r.cluster.Process(m).Running() {
+		if !r.Cluster.Process(m).Running() {
 			err = errors.Join(err, fmt.Errorf("%s ended by itself", m))
 		}
 	}
 	return time.Since(begun), err
-}
-
-func (r *run) tallied(what string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.tally[what]
 }
 
 func ballast(dir string) string { return filepath.Join(dir, "ballast") }
@@ -126,7 +120,7 @@ func fill(ctx context.Context, name string, step int64) error {
 			continue
 		}
 		if size == step {
-			sleep(ctx, fillTime/256)
+			Sleep(ctx, fillTime/256)
 		}
 	}
 	return f.Close()
