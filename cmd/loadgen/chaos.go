@@ -74,7 +74,7 @@ func (c *chaosCmd) Run(ctx context.Context, out *output) error {
 func (c *chaosCmd) several(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
 	switch {
 	case c.Matrix || len(c.Rows) > 0:
-		return c.matrix(ctx, cfg, out)
+		return c.runMatrix(ctx, cfg, out)
 	case c.Seeds > 1:
 		return c.campaign(ctx, cfg, out)
 	}

@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/load"
 )
 
@@ -19,7 +20,7 @@ type sample struct {
 
 // soak measures the limit of what is stored, and then writes at half of it for a long time.
 func soak(ctx context.Context, t *trial) error {
-	cluster, err := NewCluster(ctx, t.Dir, t.Bin, Plan{Session: t.Session, Seed: t.Seed, Nodes: t.Nodes})
+	cluster, err := chaos.NewCluster(ctx, t.Dir, t.Bin, chaos.Plan{Session: t.Session, Seed: t.Seed, Nodes: t.Nodes})
 	if err != nil {
 		return err
 	}
@@ -27,7 +28,7 @@ func soak(ctx context.Context, t *trial) error {
 	if err := cluster.Start(ctx, cluster.Names...); err != nil {
 		return err
 	}
-	r := NewRun(t.Config, cluster)
+	r := chaos.NewRun(t.Config.Config, cluster)
 	cfg := load.Config{URL: cluster.Write, Connections: 4, Batch: 1000, Duration: 15 * time.Second, Retries: 50}
 	limit, err := storedRate(ctx, r, cfg)
 	if err != nil {
@@ -59,7 +60,7 @@ func soak(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	t.figure("written in the soak", "%d entries in %v, %d not answered, p99 %v", res.Accepted, res.Elapsed.Round(time.Second), res.Unanswered, Round(res.Latency.P99))
+	t.figure("written in the soak", "%d entries in %v, %d not answered, p99 %v", res.Accepted, res.Elapsed.Round(time.Second), res.Unanswered, chaos.Round(res.Latency.P99))
 	for _, name := range cluster.Names {
 		t.flat(name, before[name], after[name])
 	}
@@ -71,7 +72,7 @@ func soak(ctx context.Context, t *trial) error {
 }
 
 // storedRate is how many entries a second reach the table when nothing holds the writers back.
-func storedRate(ctx context.Context, r *Run, cfg load.Config) (float64, error) {
+func storedRate(ctx context.Context, r *chaos.Run, cfg load.Config) (float64, error) {
 	begun := time.Now()
 	res, err := load.Run(ctx, cfg, r.Source, nil, nil)
 	if err != nil {
@@ -85,7 +86,7 @@ func storedRate(ctx context.Context, r *Run, cfg load.Config) (float64, error) {
 }
 
 // soaked waits until all of it is stored, and asks the tables whether each is there once.
-func soaked(ctx context.Context, r *Run, t *trial) error {
+func soaked(ctx context.Context, r *chaos.Run, t *trial) error {
 	if err := r.AwaitQuiet(ctx); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func soaked(ctx context.Context, r *Run, t *trial) error {
 	if err != nil {
 		return err
 	}
-	acknowledged, err := r.Cluster.Sum(ctx, `activity_collector_entries_total{result="accepted"}`, Collector)
+	acknowledged, err := r.Cluster.Sum(ctx, `activity_collector_entries_total{result="accepted"}`, chaos.Collector)
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (t *trial) flat(name string, a, b sample) {
 	}
 }
 
-func samples(ctx context.Context, r *Run) (map[string]sample, error) {
+func samples(ctx context.Context, r *chaos.Run) (map[string]sample, error) {
 	all := map[string]sample{}
 	for _, name := range r.Cluster.Names {
 		s := sample{rss: r.Cluster.Process(name).Resident(), disk: onDisk(r, name)}
@@ -143,7 +144,7 @@ func samples(ctx context.Context, r *Run) (map[string]sample, error) {
 	return all, nil
 }
 
-func parts(ctx context.Context, r *Run) (int64, error) {
+func parts(ctx context.Context, r *chaos.Run) (int64, error) {
 	n, err := r.Cluster.Store.Numbers(ctx, "SELECT count() FROM system.parts WHERE active AND database = currentDatabase()")
 	if err != nil {
 		return 0, err
@@ -152,13 +153,13 @@ func parts(ctx context.Context, r *Run) (int64, error) {
 }
 
 // onDisk is how much a member keeps.
-func onDisk(r *Run, name string) (sum int64) {
+func onDisk(r *chaos.Run, name string) (sum int64) {
 	dir := filepath.Join(r.Cluster.Dir, name)
 	switch name {
-	case Broker:
-		dir = r.Cluster.Folder(Broker, "kafka")
-	case Engine:
-		dir = r.Cluster.Folder(Engine, "clickhouse")
+	case chaos.Broker:
+		dir = r.Cluster.Folder(chaos.Broker, "kafka")
+	case chaos.Engine:
+		dir = r.Cluster.Folder(chaos.Engine, "clickhouse")
 	}
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

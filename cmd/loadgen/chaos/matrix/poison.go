@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
@@ -50,7 +51,7 @@ func poisoned(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	err = t.play(ctx, t.base(), Script{Strike: func(ctx context.Context, r *Run, seed uint64) {
+	err = t.play(ctx, t.base(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
 		f := r.NewInjector(seed)
 		l, err := openLog(ctx, r)
 		if err != nil {
@@ -73,9 +74,9 @@ func poisoned(ctx context.Context, t *trial) error {
 			}
 			r.Struck("poison")
 			r.Poison++
-			Sleep(ctx, time.Duration(f.Rand.Int64N(int64(200*time.Millisecond))))
+			chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(200*time.Millisecond))))
 			if n%20 == 19 {
-				killAndWait(ctx, f, f.Any(Consumer1, Consumer2))
+				killAndWait(ctx, f, f.Any(chaos.Consumer1, chaos.Consumer2))
 			}
 		}
 	}})

@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 )
@@ -39,8 +40,8 @@ var Rows = []Row{
 }
 
 // base is the row's load with these faults, once every half second or so.
-func (t *trial) base(kill ...string) Config {
-	cfg := t.Config
+func (t *trial) base(kill ...string) chaos.Config {
+	cfg := t.Config.Config
 	cfg.Kill, cfg.Every = kill, 800*time.Millisecond
 	cfg.Deletes, cfg.Wipes = 40, 2
 	return cfg
@@ -48,7 +49,7 @@ func (t *trial) base(kill ...string) Config {
 
 // quiet is a load without deletes and without readers, for faults that move what the group has committed: what that is
 // tells readers and deletes what has been stored.
-func (t *trial) quiet() Config {
+func (t *trial) quiet() chaos.Config {
 	cfg := t.base()
 	cfg.Deletes, cfg.Wipes, cfg.WriteOnly = 0, 0, true
 	return cfg
@@ -57,11 +58,11 @@ func (t *trial) quiet() Config {
 func consumersKilled(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	var slowest time.Duration
-	err := t.play(ctx, cfg, Script{Strike: func(ctx context.Context, r *Run, seed uint64) {
+	err := t.play(ctx, cfg, chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
 		f := r.NewInjector(seed)
 		for ctx.Err() == nil {
-			slowest = max(slowest, killAndWait(ctx, f, f.Any(Consumer1, Consumer2)))
-			Sleep(ctx, time.Duration(f.Rand.Int64N(int64(cfg.Every))))
+			slowest = max(slowest, killAndWait(ctx, f, f.Any(chaos.Consumer1, chaos.Consumer2)))
+			chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(cfg.Every))))
 		}
 	}})
 	t.within("stored again after", slowest, cfg.Session+2*time.Second)
@@ -69,7 +70,7 @@ func consumersKilled(ctx context.Context, t *trial) error {
 }
 
 // killAndWait kills a member, starts it, and says how long it took until what was acknowledged at its death was stored.
-func killAndWait(ctx context.Context, f *Injector, member string) time.Duration {
+func killAndWait(ctx context.Context, f *chaos.Injector, member string) time.Duration {
 	p := f.Cluster.Process(member)
 	if !p.Running() {
 		f.Violation("%s ended by itself; see %s", member, p.Log)
@@ -77,7 +78,7 @@ func killAndWait(ctx context.Context, f *Injector, member string) time.Duration 
 	p.Kill()
 	f.Struck("kill -9 " + member)
 	begun := time.Now()
-	Sleep(ctx, time.Duration(f.Rand.Int64N(int64(500*time.Millisecond))))
+	chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(500*time.Millisecond))))
 	if err := p.Start(); err != nil {
 		f.Violation("%v", err)
 		return 0
@@ -89,38 +90,38 @@ func killAndWait(ctx context.Context, f *Injector, member string) time.Duration 
 }
 
 func engineKilled(ctx context.Context, t *trial) error {
-	cfg := t.base(Engine)
+	cfg := t.base(chaos.Engine)
 	cfg.Every = 3 * time.Second // deletes are to be answered in between
-	err := t.play(ctx, cfg, Script{})
+	err := t.play(ctx, cfg, chaos.Script{})
 	t.slowestOf("slowest start", "slowest start of engine, ms")
 	return err
 }
 
 func brokerKilled(ctx context.Context, t *trial) error {
 	var away stats.Histogram
-	err := t.play(ctx, t.base(), Script{Strike: func(ctx context.Context, r *Run, seed uint64) {
+	err := t.play(ctx, t.base(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
 		f, w := r.NewInjector(seed), r.NewWorker(seed)
 		defer w.Close()
 		for ctx.Err() == nil {
-			Sleep(ctx, time.Duration(f.Rand.Int64N(int64(3*time.Second))))
+			chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(3*time.Second))))
 			withoutBroker(ctx, w, &away)
 		}
 	}})
 	t.slowestOf("slowest start", "slowest start of broker, ms")
-	t.within("slowest of "+strconv.FormatInt(away.Count(), 10)+" refusals while it was away", away.Max(), RefusalLimit)
+	t.within("slowest of "+strconv.FormatInt(away.Count(), 10)+" refusals while it was away", away.Max(), chaos.RefusalLimit)
 	if err == nil {
 		n := t.rep.Report.Refusals
-		t.figure("all refusals, those at the moment of its death counted", "%d, p50 %v, p99 %v", n.Count, Round(n.P50), Round(n.P99))
+		t.figure("all refusals, those at the moment of its death counted", "%d, p50 %v, p99 %v", n.Count, chaos.Round(n.P50), chaos.Round(n.P99))
 	}
 	return err
 }
 
 // withoutBroker kills the broker, writes some entries, each of which must be refused at once, and starts it again.
-func withoutBroker(ctx context.Context, w *Worker, away *stats.Histogram) {
+func withoutBroker(ctx context.Context, w *chaos.Worker, away *stats.Histogram) {
 	p := w.Cluster.Process(w.Cluster.Brokers[0])
 	p.Kill()
 	w.Struck("kill -9 " + p.Name)
-	Sleep(ctx, 200*time.Millisecond)
+	chaos.Sleep(ctx, 200*time.Millisecond)
 	for range 5 {
 		i := w.Model.Take(1, false)
 		w.Body = w.Source.Append(w.Body[:0], i, "")
@@ -148,9 +149,9 @@ func (t *trial) slowestOf(what, name string) {
 }
 
 func collectorKilled(ctx context.Context, t *trial) error {
-	cfg := t.base(Collector)
+	cfg := t.base(chaos.Collector)
 	cfg.Every = 400 * time.Millisecond
-	err := t.play(ctx, cfg, Script{})
+	err := t.play(ctx, cfg, chaos.Script{})
 	if err == nil {
 		t.figure("unanswered and stored", "%d of %d", t.rep.Report.Entries.MayStored, t.rep.Report.Entries.MayStay)
 	}
@@ -158,21 +159,21 @@ func collectorKilled(ctx context.Context, t *trial) error {
 }
 
 func standaloneKilled(ctx context.Context, t *trial) error {
-	rep, err := Standalone(ctx, t.base(), t.Kills)
+	rep, err := chaos.Standalone(ctx, t.base(), t.Kills)
 	if err != nil {
 		return err
 	}
 	t.take(rep)
-	t.within("slowest start", time.Duration(rep.Counts["slowest start of standalone, ms"])*time.Millisecond, ReopenLimit)
+	t.within("slowest start", time.Duration(rep.Counts["slowest start of standalone, ms"])*time.Millisecond, chaos.ReopenLimit)
 	t.slowestOf("slowest until everything was stored again", "slowest until everything was stored again, ms")
 	return nil
 }
 
 func consumersPaused(ctx context.Context, t *trial) error {
-	cfg := t.base(Pause)
+	cfg := t.base(chaos.Pause)
 	cfg.Every = cfg.Paused + time.Second // mostly one at a time, so that the other takes over
-	err := t.play(ctx, cfg, Script{Finish: func(ctx context.Context, r *Run) error {
-		refused, err := r.Cluster.Sum(ctx, "activity_consumer_refused_intents_total", Consumer1, Consumer2)
+	err := t.play(ctx, cfg, chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
+		refused, err := r.Cluster.Sum(ctx, "activity_consumer_refused_intents_total", chaos.Consumer1, chaos.Consumer2)
 		t.figure("commits refused", "%.0f", refused)
 		return err
 	}})
@@ -184,12 +185,12 @@ func consumersComeAndGo(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	cfg.Duration = max(cfg.Duration, 30*time.Second)
 	var slowest time.Duration
-	err := t.play(ctx, cfg, Script{
-		Plan: func(p *Plan) {
-			p.Guests, p.Env = 2, map[string][]string{Broker: {"PARTITIONS=4"}, Collector: {"PARTITIONS=4"}}
+	err := t.play(ctx, cfg, chaos.Script{
+		Plan: func(p *chaos.Plan) {
+			p.Guests, p.Env = 2, map[string][]string{chaos.Broker: {"PARTITIONS=4"}, chaos.Collector: {"PARTITIONS=4"}}
 		},
-		Strike: func(ctx context.Context, r *Run, _ uint64) {
-			all := append([]string{Consumer1, Consumer2}, r.Cluster.Guests...)
+		Strike: func(ctx context.Context, r *chaos.Run, _ uint64) {
+			all := append([]string{chaos.Consumer1, chaos.Consumer2}, r.Cluster.Guests...)
 			for n := 0; ctx.Err() == nil; n++ {
 				haveRunning(r, all, []int{1, 4, 2}[n%3])
 				begun := time.Now()
@@ -197,7 +198,7 @@ func consumersComeAndGo(ctx context.Context, t *trial) error {
 					r.Violation("%v", err)
 				}
 				slowest = max(slowest, time.Since(begun))
-				Sleep(ctx, 5*time.Second)
+				chaos.Sleep(ctx, 5*time.Second)
 			}
 			haveRunning(r, all, 2)
 		},
@@ -207,7 +208,7 @@ func consumersComeAndGo(ctx context.Context, t *trial) error {
 }
 
 // haveRunning starts or ends members until the first n run, and no other.
-func haveRunning(r *Run, members []string, n int) {
+func haveRunning(r *chaos.Run, members []string, n int) {
 	for i, name := range members {
 		p := r.Cluster.Process(name)
 		switch {
@@ -217,7 +218,7 @@ func haveRunning(r *Run, members []string, n int) {
 			}
 			r.Struck("started " + name)
 		case i >= n && p.Running():
-			if err := p.Stop(StopLimit); err != nil {
+			if err := p.Stop(chaos.StopLimit); err != nil {
 				r.Violation("SIGTERM: %v", err)
 			}
 			r.Struck("ended " + name)
@@ -226,10 +227,10 @@ func haveRunning(r *Run, members []string, n int) {
 }
 
 func deletesUnderCrashes(ctx context.Context, t *trial) error {
-	cfg := t.base(Faults...)
+	cfg := t.base(chaos.Faults...)
 	cfg.Duration, cfg.Every = 3*cfg.Duration, t.Every
 	cfg.Deletes, cfg.Wipes = 500, 15
-	err := t.play(ctx, cfg, Script{})
+	err := t.play(ctx, cfg, chaos.Script{})
 	if err == nil {
 		n := t.rep.Report.Counts
 		t.figure("deletes answered", "%d + %d of what had gone, %d delete-alls", n["deletes"], n["deletes of what had gone"], n["delete-alls"])
@@ -238,9 +239,9 @@ func deletesUnderCrashes(ctx context.Context, t *trial) error {
 }
 
 func keyedThrice(ctx context.Context, t *trial) error {
-	cfg := t.base(Collector, "consumer", Broker, Engine)
+	cfg := t.base(chaos.Collector, "consumer", chaos.Broker, chaos.Engine)
 	cfg.Thrice = true
-	err := t.play(ctx, cfg, Script{})
+	err := t.play(ctx, cfg, chaos.Script{})
 	if err == nil {
 		t.figure("keyed requests acknowledged three times", "%d", t.rep.Report.Counts["keyed requests acknowledged three times"])
 	}
@@ -249,10 +250,10 @@ func keyedThrice(ctx context.Context, t *trial) error {
 
 // terminated ends services one by one under load; and at last all of them, after which nothing may be replayed.
 func terminated(ctx context.Context, t *trial) error {
-	services := []string{Collector, Consumer1, Consumer2, Query}
-	err := t.play(ctx, t.base(Settle), Script{Finish: func(ctx context.Context, r *Run) error {
+	services := []string{chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query}
+	err := t.play(ctx, t.base(chaos.Settle), chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
 		for _, name := range services {
-			if err := r.Cluster.Process(name).Stop(StopLimit); err != nil {
+			if err := r.Cluster.Process(name).Stop(chaos.StopLimit); err != nil {
 				r.Violation("SIGTERM: %v", err)
 			}
 		}
@@ -262,7 +263,7 @@ func terminated(ctx context.Context, t *trial) error {
 		if err := r.Drain(ctx); err != nil {
 			r.Violation("%v", err)
 		}
-		replays, err := r.Cluster.Sum(ctx, "activity_consumer_replays_total", Consumer1, Consumer2)
+		replays, err := r.Cluster.Sum(ctx, "activity_consumer_replays_total", chaos.Consumer1, chaos.Consumer2)
 		if replays > 0 {
 			r.Violation("%.0f batches were replayed after a clean end", replays)
 		}
@@ -270,7 +271,7 @@ func terminated(ctx context.Context, t *trial) error {
 		return err
 	}})
 	if err == nil {
-		t.within("slowest end", time.Duration(t.rep.Report.Counts["slowest end after SIGTERM, ms"])*time.Millisecond, StopLimit)
+		t.within("slowest end", time.Duration(t.rep.Report.Counts["slowest end after SIGTERM, ms"])*time.Millisecond, chaos.StopLimit)
 	}
 	return err
 }
@@ -278,7 +279,7 @@ func terminated(ctx context.Context, t *trial) error {
 // columnsAdded adds columns to the tables and takes them away while consumers are killed.
 func columnsAdded(ctx context.Context, t *trial) error {
 	changes := 0
-	err := t.play(ctx, t.base(), Script{Strike: func(ctx context.Context, r *Run, seed uint64) {
+	err := t.play(ctx, t.base(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
 		f := r.NewInjector(seed)
 		for n := 0; ctx.Err() == nil; n++ {
 			table := f.Any("activity", "by_kind", "by_entity")
@@ -287,10 +288,10 @@ func columnsAdded(ctx context.Context, t *trial) error {
 					r.Violation("ALTER TABLE %s%s: %v", table, what, err)
 				}
 				changes++
-				Sleep(ctx, time.Duration(f.Rand.Int64N(int64(time.Second))))
+				chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(time.Second))))
 			}
 			if n%3 == 2 {
-				killAndWait(ctx, f, f.Any(Consumer1, Consumer2))
+				killAndWait(ctx, f, f.Any(chaos.Consumer1, chaos.Consumer2))
 			}
 		}
 	}})
@@ -302,9 +303,9 @@ func columnsAdded(ctx context.Context, t *trial) error {
 // its heir repeats it.
 func windowOverrun(ctx context.Context, t *trial) error {
 	recovered := 0.0
-	err := t.play(ctx, t.base(), Script{
-		Plan: func(p *Plan) { p.Env = map[string][]string{"consumer": {"BATCH_AGE=20ms"}} },
-		Begin: func(ctx context.Context, r *Run) error {
+	err := t.play(ctx, t.base(), chaos.Script{
+		Plan: func(p *chaos.Plan) { p.Env = map[string][]string{"consumer": {"BATCH_AGE=20ms"}} },
+		Begin: func(ctx context.Context, r *chaos.Run) error {
 			for _, table := range []string{"activity", "by_kind", "by_entity"} {
 				if err := r.Cluster.Store.Exec(ctx, "ALTER TABLE "+table+" MODIFY SETTING non_replicated_deduplication_window = 4", nil); err != nil {
 					return err
@@ -312,10 +313,10 @@ func windowOverrun(ctx context.Context, t *trial) error {
 			}
 			return nil
 		},
-		Strike: func(ctx context.Context, r *Run, seed uint64) {
+		Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
 			f := r.NewInjector(seed)
 			for ctx.Err() == nil {
-				victim := f.Any(Consumer1, Consumer2)
+				victim := f.Any(chaos.Consumer1, chaos.Consumer2)
 				killAndWait(ctx, f, victim)
 				n, err := r.Cluster.Sum(ctx, `activity_consumer_entries_total{outcome="recovered"}`, other(victim))
 				if err == nil {
@@ -329,5 +330,5 @@ func windowOverrun(ctx context.Context, t *trial) error {
 }
 
 func other(consumer string) string {
-	return []string{Consumer1, Consumer2}[1-slices.Index([]string{Consumer1, Consumer2}, consumer)]
+	return []string{chaos.Consumer1, chaos.Consumer2}[1-slices.Index([]string{chaos.Consumer1, chaos.Consumer2}, consumer)]
 }

@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 	"github.com/activitylog/activitylog/ingest/collector"
 	"github.com/activitylog/activitylog/schema"
@@ -54,7 +55,7 @@ func startSkewed(ctx context.Context, brokers string, offset time.Duration) (*sk
 	s.cancel = cancel
 	s.all.Go(func() { _ = c.Run(live); transport.CloseIdleConnections() })
 	s.all.Go(func() { _ = s.server.Serve(l) })
-	for ; ; Sleep(ctx, 20*time.Millisecond) {
+	for ; ; chaos.Sleep(ctx, 20*time.Millisecond) {
 		err := c.Ready(ctx)
 		if err == nil {
 			return s, nil
@@ -84,8 +85,8 @@ func clocksJump(ctx context.Context, t *trial) error {
 		}
 	}()
 	walks, pages, seen := 0, 0, 0
-	err := t.play(ctx, cfg, Script{
-		Begin: func(ctx context.Context, r *Run) error {
+	err := t.play(ctx, cfg, chaos.Script{
+		Begin: func(ctx context.Context, r *chaos.Run) error {
 			for _, offset := range []time.Duration{-time.Hour, time.Hour} {
 				s, err := startSkewed(ctx, r.Cluster.Kafka, offset)
 				if err != nil {
@@ -96,7 +97,7 @@ func clocksJump(ctx context.Context, t *trial) error {
 			r.Writes = []string{clocks[0].url, r.Cluster.Write, clocks[1].url}
 			return nil
 		},
-		Strike: func(ctx context.Context, r *Run, seed uint64) {
+		Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
 			f := r.NewInjector(seed)
 			var reader sync.WaitGroup
 			defer reader.Wait()
@@ -109,7 +110,7 @@ func clocksJump(ctx context.Context, t *trial) error {
 				}
 			})
 			for ctx.Err() == nil {
-				Sleep(ctx, time.Duration(f.Rand.Int64N(int64(time.Second))))
+				chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(time.Second))))
 				clocks[f.Rand.IntN(2)].offset.Store(f.Rand.Int64N(int64(2*time.Hour)) - int64(time.Hour))
 				r.Struck("clock jumped")
 			}
@@ -120,7 +121,7 @@ func clocksJump(ctx context.Context, t *trial) error {
 }
 
 // walk reads all pages of a platform. What was acknowledged before must be on one of them, and nothing on two.
-func walk(ctx context.Context, w *Worker, platform string) (pages, entries int) {
+func walk(ctx context.Context, w *chaos.Worker, platform string) (pages, entries int) {
 	since := w.Model.Now()
 	position := w.Position()
 	found := map[uint64]bool{}
@@ -149,7 +150,7 @@ func walk(ctx context.Context, w *Worker, platform string) (pages, entries int) 
 	return pages, len(found)
 }
 
-func missing(w *Worker, platform string, since time.Duration, found map[uint64]bool) (n int) {
+func missing(w *chaos.Worker, platform string, since time.Duration, found map[uint64]bool) (n int) {
 	for i, id := range w.Model.Acknowledged(since) {
 		if found[id] {
 			continue
