@@ -19,7 +19,7 @@ type asking struct {
 	Token service.Secret `help:"API key or token to ask the query service with." env:"QUERY_TOKEN"`
 }
 
-func (a asking) check() error {
+func (a asking) validate() error {
 	u, err := url.Parse(a.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return errors.New("QUERY_URL: want http://host:port or https://host")

@@ -17,16 +17,16 @@ import (
 )
 
 type dead struct {
-	ClickHouse clickhouse.Settings `embed:""`
-	Limit      int                 `help:"At most this many." default:"100"`
-	JSON       bool                `name:"json" help:"One JSON object a line, with the record itself in base64."`
+	ClickHouse clickhouse.Config `embed:""`
+	Limit      int               `help:"At most this many." default:"100"`
+	JSON       bool              `name:"json" help:"One JSON object a line, with the record itself in base64."`
 }
 
-func (c *dead) check() error {
+func (c *dead) validate() error {
 	if c.Limit < 1 {
-		return errors.Join(c.ClickHouse.Check(), errors.New("--limit: must be above 0"))
+		return errors.Join(c.ClickHouse.Validate(), errors.New("--limit: must be above 0"))
 	}
-	return c.ClickHouse.Check()
+	return c.ClickHouse.Validate()
 }
 
 // letter is a record, or an entry of one, that could not be stored.

@@ -24,7 +24,7 @@ type export struct {
 	Out      string   `help:"File, which is there once all of the export is; until then it is FILE.part, and the same command goes on behind it. Without it, standard output." placeholder:"FILE"`
 }
 
-func (c *export) check() error { return c.Asking.check() }
+func (c *export) validate() error { return c.Asking.validate() }
 
 func (c *export) run(ctx context.Context, out io.Writer) error {
 	ask, err := c.Asking.client()

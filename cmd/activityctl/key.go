@@ -31,18 +31,18 @@ type key struct {
 }
 
 type createKey struct {
-	Kafka   kafka.Settings `embed:""`
-	Tenant  string         `help:"Whose entries the key's bearer sees; * for everybody's, with the role ADMIN." required:""`
-	Name    string         `help:"What the key is for, for people."`
-	Role    []string       `help:"Roles of the bearer, such as ADMIN, TenantAdmin, AccessAdmin."`
-	Scope   []string       `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
-	Expires lifetime       `help:"How long the key is good: days as 90d, hours as 12h, or never." default:"90d"`
-	Rate    float64        `help:"Requests a second that each service process takes with it; 0 for any number." default:"0"`
-	JSON    bool           `name:"json" help:"One JSON object, the key within."`
+	Kafka   kafka.Config `embed:""`
+	Tenant  string       `help:"Whose entries the key's bearer sees; * for everybody's, with the role ADMIN." required:""`
+	Name    string       `help:"What the key is for, for people."`
+	Role    []string     `help:"Roles of the bearer, such as ADMIN, TenantAdmin, AccessAdmin."`
+	Scope   []string     `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
+	Expires lifetime     `help:"How long the key is good: days as 90d, hours as 12h, or never." default:"90d"`
+	Rate    float64      `help:"Requests a second that each service process takes with it; 0 for any number." default:"0"`
+	JSON    bool         `name:"json" help:"One JSON object, the key within."`
 }
 
-func (c *createKey) check() error {
-	faults := []error{c.Kafka.Check(), checkTenant(c.Tenant, c.Role)}
+func (c *createKey) validate() error {
+	faults := []error{c.Kafka.Validate(), checkTenant(c.Tenant, c.Role)}
 	if len(c.Role)+len(c.Scope) == 0 {
 		faults = append(faults, errors.New("--scope or --role: want one, or both"))
 	}
@@ -96,11 +96,11 @@ func until(t time.Time) string {
 }
 
 type listKeys struct {
-	Kafka kafka.Settings `embed:""`
-	JSON  bool           `name:"json" help:"One JSON object a line."`
+	Kafka kafka.Config `embed:""`
+	JSON  bool         `name:"json" help:"One JSON object a line."`
 }
 
-func (c *listKeys) check() error { return c.Kafka.Check() }
+func (c *listKeys) validate() error { return c.Kafka.Validate() }
 
 func (c *listKeys) run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
@@ -144,11 +144,11 @@ func tabulate(out io.Writer, keys []apikey.Key) error {
 }
 
 type revokeKey struct {
-	Kafka kafka.Settings `embed:""`
-	ID    string         `arg:"" help:"The key's id, as key list has it."`
+	Kafka kafka.Config `embed:""`
+	ID    string       `arg:"" help:"The key's id, as key list has it."`
 }
 
-func (c *revokeKey) check() error { return c.Kafka.Check() }
+func (c *revokeKey) validate() error { return c.Kafka.Validate() }
 
 func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
@@ -177,7 +177,7 @@ func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
 	return fmt.Errorf("there is no key %q", c.ID)
 }
 
-func keysOf(s kafka.Settings) (apikey.Topic, error) {
+func keysOf(s kafka.Config) (apikey.Topic, error) {
 	client, err := s.Client()
 	return apikey.Topic{Client: client, Name: schemakafka.Keys(s.Topic)}, err
 }

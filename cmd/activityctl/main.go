@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service"
 )
 
-type settings struct {
+type config struct {
 	service.Common
 
 	Migrate migrate `cmd:"" help:"Bring ClickHouse's tables up to this version. It is safe to repeat, and to run twice at once."`
@@ -25,25 +25,25 @@ type settings struct {
 	IDs     ids     `cmd:"" name:"ids" help:"Show ids as what each interface calls them."`
 }
 
-// Check has nothing to say: what is wrong with a command's settings, the command says.
-func (s *settings) Check() error { return nil }
+// Validate has nothing to say: what is wrong with a command's settings, the command says.
+func (c *config) Validate() error { return nil }
 
 // command is what can be asked for.
 type command interface {
-	check() error
+	validate() error
 	run(ctx context.Context, out io.Writer) error
 }
 
 func main() {
-	var s settings
+	var cfg config
 	commands := map[string]command{
-		"migrate": &s.Migrate, "topics": &s.Topics, "dead": &s.Dead, "ids": &s.IDs, "token": &s.Token, "export": &s.Export, "tail": &s.Tail,
-		"key create": &s.Key.Create, "key list": &s.Key.List, "key revoke": &s.Key.Revoke,
+		"migrate": &cfg.Migrate, "topics": &cfg.Topics, "dead": &cfg.Dead, "ids": &cfg.IDs, "token": &cfg.Token, "export": &cfg.Export, "tail": &cfg.Tail,
+		"key create": &cfg.Key.Create, "key list": &cfg.Key.List, "key revoke": &cfg.Key.Revoke,
 	}
-	service.Tool("activityctl", "Looks after an installation of activitylog.", &s, func(ctx context.Context, chosen string) error {
+	service.Tool("activityctl", "Looks after an installation of activitylog.", &cfg, func(ctx context.Context, chosen string) error {
 		name, _, _ := strings.Cut(chosen, " <") // its arguments
 		c := commands[name]
-		if err := c.check(); err != nil {
+		if err := c.validate(); err != nil {
 			return fmt.Errorf("%w: %w", service.ErrConfig, err)
 		}
 		return c.run(ctx, os.Stdout)

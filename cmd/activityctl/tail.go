@@ -20,7 +20,7 @@ type tail struct {
 	JSON     bool     `name:"json" help:"One JSON object a line, also on a terminal."`
 }
 
-func (c *tail) check() error { return c.Asking.check() }
+func (c *tail) validate() error { return c.Asking.validate() }
 
 // again is how long a stream that has ended is left alone.
 const again = 2 * time.Second

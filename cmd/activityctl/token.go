@@ -20,8 +20,8 @@ type token struct {
 	TTL     time.Duration    `help:"How long the token is good." default:"1h"`
 }
 
-func (c *token) check() error {
-	faults := []error{c.Signing.Check(), checkTenant(c.Tenant, c.Role)}
+func (c *token) validate() error {
+	faults := []error{c.Signing.Validate(), checkTenant(c.Tenant, c.Role)}
 	if c.TTL < time.Second {
 		faults = append(faults, errors.New("--ttl: must be 1s or more"))
 	}

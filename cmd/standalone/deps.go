@@ -20,7 +20,7 @@ import (
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-type brokerSettings struct {
+type brokerConfig struct {
 	Addr         string         `name:"broker-addr" help:"Where the broker of --only listens." default:"127.0.0.1:9092" env:"BROKER_ADDR"`
 	Password     service.Secret `name:"kafka-password" help:"Password of the broker of --only, for the user activity; without it every local user may connect." env:"KAFKA_PASSWORD"`
 	MaxBytes     int64          `name:"broker-max-bytes" help:"Entries are refused while the broker's logs are larger." default:"8589934592" env:"BROKER_MAX_BYTES"`
@@ -29,7 +29,7 @@ type brokerSettings struct {
 	Sync         bool           `name:"broker-sync" help:"Have every entry on the disk before it is acknowledged." default:"true" negatable:"" env:"BROKER_SYNC"`
 }
 
-type engineSettings struct {
+type engineConfig struct {
 	Addr      string         `name:"engine-addr" help:"Where the engine of --only listens." default:"127.0.0.1:8123" env:"ENGINE_ADDR"`
 	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine of --only, for the user default; without it one is made and printed." env:"CLICKHOUSE_PASSWORD"`
 	MaxMemory uint64         `name:"engine-max-memory" help:"Bytes that the engine may take; 0 for half of the machine's." default:"0" env:"ENGINE_MAX_MEMORY"`
@@ -44,19 +44,19 @@ const (
 
 // links say how the dependencies of this process are reached.
 type links struct {
-	kafka      kafka.Settings
-	clickhouse clickhouse.Settings
+	kafka      kafka.Config
+	clickhouse clickhouse.Config
 }
 
 // startBroker starts the broker: on a free port with a password of its own, or as --only was told.
-func (s *settings) startBroker(ctx context.Context, p *service.Process, l *links) error {
+func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) error {
 	cfg := broker.Config{
-		Addr: anyPort, DataDir: filepath.Join(s.DataDir, "broker"), NoSync: !s.Broker.Sync,
-		MaxBytes: s.Broker.MaxBytes, KeepBytes: s.Broker.KeepBytes, ReserveBytes: s.Broker.ReserveBytes,
+		Addr: anyPort, DataDir: filepath.Join(c.DataDir, "broker"), NoSync: !c.Broker.Sync,
+		MaxBytes: c.Broker.MaxBytes, KeepBytes: c.Broker.KeepBytes, ReserveBytes: c.Broker.ReserveBytes,
 		Log: p.Log, Registerer: p.Metrics,
 	}
-	if len(s.Only) > 0 {
-		cfg.Addr, cfg.Password = s.Broker.Addr, s.Broker.Password.Reveal()
+	if len(c.Only) > 0 {
+		cfg.Addr, cfg.Password = c.Broker.Addr, c.Broker.Password.Reveal()
 		cfg.NoPassword = cfg.Password == ""
 	}
 	var b *broker.Broker
@@ -69,26 +69,26 @@ func (s *settings) startBroker(ctx context.Context, p *service.Process, l *links
 	if err := p.Start(ctx, part); err != nil {
 		return err
 	}
-	l.kafka = kafka.Settings{Brokers: []string{b.Addr()}, Topic: s.Topic, SASL: "none"}
+	l.kafka = kafka.Config{Brokers: []string{b.Addr()}, Topic: c.Topic, SASL: "none"}
 	if !cfg.NoPassword {
 		l.kafka.SASL, l.kafka.Username, l.kafka.Password = "plain", broker.User, service.Secret(b.Password())
 	}
-	if len(s.Only) == 0 || !s.Creation.Create {
+	if len(c.Only) == 0 || !c.Creation.Create {
 		return nil
 	}
 	client, err := l.kafka.Client()
 	if err != nil {
 		return err
 	}
-	return p.Start(ctx, kafka.Topics(l.kafka, s.Creation, client, p.Log).Part())
+	return p.Start(ctx, kafka.Topics(l.kafka, c.Creation, client, p.Log).Part())
 }
 
 // startEngine starts the engine, as startBroker does the broker, and brings its tables up to date.
-func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links) error {
-	dir := filepath.Join(s.DataDir, "engine")
-	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: s.Engine.LibPath, MaxMemory: s.Engine.MaxMemory, Reserve: s.Engine.Reserve, Log: p.Log, Registerer: p.Metrics}
-	if len(s.Only) > 0 {
-		cfg.Addr, cfg.Password = s.Engine.Addr, s.Engine.Password.Reveal()
+func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) error {
+	dir := filepath.Join(c.DataDir, "engine")
+	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: c.Engine.LibPath, MaxMemory: c.Engine.MaxMemory, Reserve: c.Engine.Reserve, Log: p.Log, Registerer: p.Metrics}
+	if len(c.Only) > 0 {
+		cfg.Addr, cfg.Password = c.Engine.Addr, c.Engine.Password.Reveal()
 	}
 	var e *engine.Engine
 	part := service.Part{
@@ -111,11 +111,11 @@ func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links
 	if err := p.Start(ctx, part); err != nil {
 		return err
 	}
-	l.clickhouse = clickhouse.Settings{
+	l.clickhouse = clickhouse.Config{
 		DSN:      service.Secret(fmt.Sprintf("http://default@%s/%s", e.Addr(), database)),
 		Password: service.Secret(cfg.Password),
 	}
-	if err := migrate(ctx, p, l.clickhouse); err != nil || len(s.Only) == 0 {
+	if err := migrate(ctx, p, l.clickhouse); err != nil || len(c.Only) == 0 {
 		return err
 	}
 	conn, err := l.clickhouse.Conn()
@@ -125,8 +125,8 @@ func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links
 	return p.Start(ctx, service.Part{Name: "tables", Ready: func(ctx context.Context) error { return clickhouse.Current(ctx, conn) }, Stop: conn.Close})
 }
 
-func migrate(ctx context.Context, p *service.Process, s clickhouse.Settings) error {
-	opts, err := s.Options()
+func migrate(ctx context.Context, p *service.Process, c clickhouse.Config) error {
+	opts, err := c.Options()
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (l *links) env() string {
 }
 
 // write puts the variables into a file that only the owner reads, with those that say who may ask.
-func (l *links) write(path, addr string, auth identity.Settings) error {
+func (l *links) write(path, addr string, auth identity.Config) error {
 	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env() + "QUERY_URL=http://" + addr + "\n" + auth.Env()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write addresses: %w", err)

@@ -14,8 +14,8 @@ import (
 // drainTime leaves writes under way time to be acknowledged, within the 10 s that a process has.
 const drainTime = 4 * time.Second
 
-// Settings bound what the collector takes in.
-type Settings struct {
+// Config bound what the collector takes in.
+type Config struct {
 	MaxBodyBytes int64         `help:"Largest body of a request, before and after decompression." default:"16777216" env:"MAX_BODY_BYTES"`
 	MaxEntries   int           `help:"Most entries of a request." default:"100000" env:"MAX_ENTRIES"`
 	MaxPending   int64         `name:"max-pending-bytes" help:"All bodies in memory at once; beyond it requests get 503." default:"100663296" env:"MAX_PENDING_BYTES"`
@@ -33,7 +33,7 @@ type Needs struct {
 	Alone    bool // nobody else in the process answers below /api/v1
 }
 
-func (s Settings) config(n Needs) collector.Config {
+func (s Config) config(n Needs) collector.Config {
 	c := collector.Config{
 		Topic: n.Topic, FleetAlways200: n.Dialects.FleetAlways200,
 		MaxBodyBytes: s.MaxBodyBytes, MaxEntries: s.MaxEntries, MaxPendingBytes: s.MaxPending, AckTimeout: s.AckTimeout,
@@ -43,14 +43,14 @@ func (s Settings) config(n Needs) collector.Config {
 	return c
 }
 
-// Check says what is wrong with s.
-func (s Settings) Check() error {
+// Validate says what is wrong with s.
+func (s Config) Validate() error {
 	c := s.config(Needs{Topic: "activity"})
 	return c.Validate()
 }
 
 // Part is the collector. It takes requests at once, and entries as soon as Kafka is there.
-func Part(s Settings, n Needs, p *service.Process) service.Part {
+func Part(s Config, n Needs, p *service.Process) service.Part {
 	c := collector.New(s.config(n), n.Kafka, p.Log, p.Metrics)
 	return service.Part{Name: "collector", Run: c.Run, Ready: c.Ready, Routes: func(r chi.Router) {
 		c.Routes(r)

@@ -14,8 +14,8 @@ import (
 // drainTime leaves a batch under way time to be stored, within the 10 s that a process has.
 const drainTime = 5 * time.Second
 
-// Settings say how the consumer batches.
-type Settings struct {
+// Config say how the consumer batches.
+type Config struct {
 	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes its partitions." default:"6s" env:"SESSION_TIMEOUT"`
 	BatchRows      int           `help:"Entries that are stored at once." default:"180000" env:"BATCH_ROWS"`
 	BatchAge       time.Duration `help:"How long an entry may wait for others to be stored with." default:"1s" env:"BATCH_AGE"`
@@ -33,7 +33,7 @@ type Needs struct {
 	Keys       service.Keys
 }
 
-func (s Settings) config(n Needs) consumer.Config {
+func (s Config) config(n Needs) consumer.Config {
 	c := consumer.Defaults()
 	c.Topic, c.Brokers, c.ClickHouse = n.Topic, n.Brokers, n.ClickHouse
 	c.SessionTimeout, c.MaxRows, c.MaxAge = s.SessionTimeout, s.BatchRows, s.BatchAge
@@ -43,14 +43,14 @@ func (s Settings) config(n Needs) consumer.Config {
 	return c
 }
 
-// Check says what is wrong with s.
-func (s Settings) Check() error {
+// Validate says what is wrong with s.
+func (s Config) Validate() error {
 	anywhere := &clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"127.0.0.1:8123"}}
 	return s.config(Needs{Topic: "activity", Brokers: []string{"127.0.0.1:9092"}, ClickHouse: anywhere}).Validate()
 }
 
 // Part is the consumer. It joins its group as soon as the tables are there.
-func Part(s Settings, n Needs, p *service.Process) service.Part {
+func Part(s Config, n Needs, p *service.Process) service.Part {
 	c := consumer.New(s.config(n), n.Kafka, p.Log, p.Metrics)
 	return service.Part{Name: "consumer", Run: n.Tables.After(c.Run), Ready: c.Ready}
 }

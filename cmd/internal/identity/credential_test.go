@@ -103,7 +103,7 @@ func TestTenantOfARequest(t *testing.T) {
 			}
 		})
 	}
-	anyone := New(Settings{Auth: "none"}, apikey.Topic{}, nil, nil)
+	anyone := New(Config{Auth: "none"}, apikey.Topic{}, nil, nil)
 	if p, err := asked(anyone, request(t, "/", "Authorization", "Bearer nonsense")); err != nil || p.Tenant != schema.DefaultTenant {
 		t.Errorf("without credentials: got %+v, %v", p, err)
 	}

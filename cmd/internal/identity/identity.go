@@ -28,8 +28,8 @@ type Identity struct {
 	metrics   *metrics
 }
 
-// New makes an Identity of settings that passed Check. Where the keys that it needs lie elsewhere, it has them once Run does.
-func New(s Settings, keys apikey.Topic, log *slog.Logger, reg prometheus.Registerer) *Identity {
+// New makes an Identity of settings that passed Validate. Where the keys that it needs lie elsewhere, it has them once Run does.
+func New(s Config, keys apikey.Topic, log *slog.Logger, reg prometheus.Registerer) *Identity {
 	i := &Identity{anonymous: s.Auth == "none", metrics: newMetrics(reg)}
 	if s.takes("jwt") {
 		i.tokens = newTokens(s.JWT, log)

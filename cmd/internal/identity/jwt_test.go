@@ -76,8 +76,8 @@ func signed(t *testing.T, c jwt.MapClaims) string {
 
 func newIdentity(t *testing.T, s JWT) *Identity {
 	t.Helper()
-	all := Settings{Auth: "jwt", JWT: s}
-	if err := all.Check("0.0.0.0:1"); err != nil {
+	all := Config{Auth: "jwt", JWT: s}
+	if err := all.Validate("0.0.0.0:1"); err != nil {
 		t.Fatal(err)
 	}
 	return New(all, apikey.Topic{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())

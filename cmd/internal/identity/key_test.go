@@ -52,7 +52,7 @@ func TestKeys(t *testing.T) {
 	_, stranger := apikey.New(apikey.Key{Tenant: "acme"})
 	secretOf := func(text string) string { return text[strings.LastIndexByte(text, '.'):] }
 
-	i := New(Settings{Auth: "keys"}, topic, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	i := New(Config{Auth: "keys"}, topic, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if _, err := asked(i, bearer(t, good)); api.Status(err) != 503 || api.RetryAfter(err) == 0 {
 		t.Errorf("before the topic was read: got %v, want unavailable", err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/things"
 )
 
-// Settings say how the query service answers.
-type Settings struct {
+// Config say how the query service answers.
+type Config struct {
 	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." default:"5s" env:"WAIT_MAX"`
 	QueryTimeout time.Duration  `help:"How long one query may take." default:"10s" env:"QUERY_TIMEOUT"`
 	QueryMemory  int64          `help:"Bytes that one query may take in ClickHouse." default:"1073741824" env:"QUERY_MEMORY"`
@@ -31,7 +31,7 @@ type Settings struct {
 	WebhookToken service.Secret `name:"cleanup-webhook-secret" help:"Sent to the webhook as a bearer token." env:"CLEANUP_WEBHOOK_SECRET"`
 }
 
-func (s Settings) config(topic string) query.Config {
+func (s Config) config(topic string) query.Config {
 	c := query.Defaults()
 	c.Topic, c.WaitMax, c.QueryTimeout, c.MaxMemory = topic, s.WaitMax, s.QueryTimeout, s.QueryMemory
 	c.RetentionDays, c.CursorSecret, c.CursorMaxAge = s.Retention, s.CursorSecret.Reveal(), s.CursorMaxAge
@@ -40,8 +40,8 @@ func (s Settings) config(topic string) query.Config {
 	return c
 }
 
-// Check says what is wrong with s.
-func (s Settings) Check() error { return s.config("activity").Validate() }
+// Validate says what is wrong with s.
+func (s Config) Validate() error { return s.config("activity").Validate() }
 
 // Needs are what the service stands on.
 type Needs struct {
@@ -53,7 +53,7 @@ type Needs struct {
 }
 
 // Part is the service. It takes requests at once and answers them as soon as the tables are there.
-func Part(s Settings, n Needs, p *service.Process) service.Part {
+func Part(s Config, n Needs, p *service.Process) service.Part {
 	store := query.New(s.config(n.Topic), n.Conn, n.Kafka, p.Log, p.Metrics)
 	return service.Part{
 		Name:  "query",

@@ -16,8 +16,8 @@ type Keys struct {
 	Max    int           `name:"max-keys" help:"How many of them are remembered, in each partition." default:"200000" env:"MAX_KEYS"`
 }
 
-// Check says what is wrong with k.
-func (k Keys) Check() error {
+// Validate says what is wrong with k.
+func (k Keys) Validate() error {
 	var faults []error
 	if k.Window <= 0 {
 		faults = append(faults, errors.New("KEY_WINDOW: must be above 0"))

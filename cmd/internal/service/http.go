@@ -36,8 +36,8 @@ type HTTP struct {
 	PprofAddr  string        `help:"Address on loopback to serve Go's profiles at, /debug/pprof/; off when empty." env:"PPROF_ADDR"`
 }
 
-// Check says what is wrong with h.
-func (h HTTP) Check() error {
+// Validate says what is wrong with h.
+func (h HTTP) Validate() error {
 	var faults []error
 	if _, _, err := net.SplitHostPort(h.Addr); err != nil {
 		faults = append(faults, fmt.Errorf("HTTP_ADDR: want host:port: %w", err))

@@ -42,7 +42,7 @@ var Version = "dev"
 // Config is the settings of a process: a struct of flags that embeds Common.
 type Config interface {
 	common() *Common
-	Check() error // everything that is wrong, joined
+	Validate() error // every fault, joined
 }
 
 // Main runs a process until it is told to end, and exits. run starts the parts and waits; what it has started is drained

@@ -28,7 +28,7 @@ func TestProfileOfTheHeap(t *testing.T) {
 
 func TestProfilesStayOnLoopback(t *testing.T) {
 	for addr, ok := range map[string]bool{"": true, "127.0.0.1:0": true, "localhost:6060": true, ":6060": false, "0.0.0.0:6060": false, "nonsense": false} {
-		err := HTTP{Addr: "127.0.0.1:0", MaxConns: 1, PprofAddr: addr}.Check()
+		err := HTTP{Addr: "127.0.0.1:0", MaxConns: 1, PprofAddr: addr}.Validate()
 		if (err == nil) != ok {
 			t.Errorf("PPROF_ADDR=%q: got %v, want ok %t", addr, err, ok)
 		}

@@ -71,7 +71,7 @@ func (e environment) settings(name, help string, cfg Config) (command string, do
 		return "", false, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	faults := src.faults(chosen.Flags())
-	return chosen.Command(), c.JustCheck, e.report(name, errors.Join(append(faults, cfg.Check())...), c.JustCheck)
+	return chosen.Command(), c.JustCheck, e.report(name, errors.Join(append(faults, cfg.Validate())...), c.JustCheck)
 }
 
 // report says what is wrong, one fault a line.
@@ -94,7 +94,16 @@ func newParser(name, help string, cfg any) (*kong.Kong, error) {
 	for _, f := range flagsOf(parser.Model.Node) {
 		f.Tag.Envs = nil // kong takes a variable that is set but empty for a value, and a file's value over a variable's
 	}
+	hideValidate(parser.Model.Node)
 	return parser, nil
+}
+
+// hideValidate keeps kong from calling Validate on what it fills: it would report one fault of a file or a variable as wrong usage.
+func hideValidate(n *kong.Node) {
+	n.Target = reflect.ValueOf(new(struct{})).Elem()
+	for _, child := range n.Children {
+		hideValidate(child)
+	}
 }
 
 // helpOf adds the variable to a flag's help.

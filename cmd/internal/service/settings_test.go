@@ -24,7 +24,7 @@ type testConfig struct {
 	Password Secret        `env:"PASSWORD"`
 }
 
-func (c *testConfig) Check() error {
+func (c *testConfig) Validate() error {
 	if c.Topic == "bad" {
 		return errors.New("TOPIC: must not be bad")
 	}

@@ -27,10 +27,10 @@ func TestLogin(t *testing.T) {
 			{"unknown user", "nobody", password, kafka.SASLAuthenticationFailed},
 		} {
 			t.Run(mechanism+" "+tt.name, func(t *testing.T) {
-				s := Settings{
+				s := Config{
 					Brokers: []string{b.Addr()}, Topic: b.Topic(), SASL: mechanism, Username: tt.user, Password: service.Secret(tt.password),
 				}
-				if err := s.Check(); err != nil {
+				if err := s.Validate(); err != nil {
 					t.Fatal(err)
 				}
 				client, err := s.Client()

@@ -20,8 +20,8 @@ type Creation struct {
 	Retention  time.Duration `name:"kafka-retention" help:"How long Kafka keeps entries when their topic is made." default:"${kafka_retention}" env:"KAFKA_RETENTION"`
 }
 
-// Check says what is wrong with c.
-func (c Creation) Check() error {
+// Validate says what is wrong with c.
+func (c Creation) Validate() error {
 	var faults []error
 	if c.Partitions < 1 || c.Partitions > 4096 {
 		faults = append(faults, errors.New("PARTITIONS: must be from 1 to 4096"))
@@ -33,12 +33,12 @@ func (c Creation) Check() error {
 }
 
 // Topics is the part of a process that sees to the topics: it makes them if it may, else waits until somebody has.
-func Topics(s Settings, c Creation, client *kafka.Client, log *slog.Logger) *service.Await {
+func Topics(s Config, c Creation, client *kafka.Client, log *slog.Logger) *service.Await {
 	return service.NewAwait("topics", log, func(ctx context.Context) error { return Ensure(ctx, s, c, client) })
 }
 
 // Ensure makes the topics that are missing, if it may, and says which are missing still.
-func Ensure(ctx context.Context, s Settings, c Creation, client *kafka.Client) error {
+func Ensure(ctx context.Context, s Config, c Creation, client *kafka.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	specs := schemakafka.Topics(s.Topic, c.Partitions, c.Retention)

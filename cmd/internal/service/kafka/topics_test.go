@@ -16,7 +16,7 @@ import (
 func TestEnsure(t *testing.T) {
 	b := testbed.Kafka(t, 2)
 	_, user, password := b.Login()
-	s := Settings{Brokers: []string{b.Addr()}, Topic: b.Topic() + ".new", SASL: "plain", Username: user, Password: service.Secret(password)}
+	s := Config{Brokers: []string{b.Addr()}, Topic: b.Topic() + ".new", SASL: "plain", Username: user, Password: service.Secret(password)}
 	client, err := s.Client()
 	if err != nil {
 		t.Fatal(err)

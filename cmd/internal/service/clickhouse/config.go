@@ -17,20 +17,20 @@ import (
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Settings say where ClickHouse is and how to log in to it.
-type Settings struct {
+// Config say where ClickHouse is and how to log in to it.
+type Config struct {
 	DSN      service.Secret `name:"clickhouse-dsn" help:"ClickHouse's HTTP interface: http://user:password@host:8123/database, or https." default:"http://default@127.0.0.1:8123/default" env:"CLICKHOUSE_DSN"`
 	Password service.Secret `name:"clickhouse-password" help:"Password, in place of the one in CLICKHOUSE_DSN." env:"CLICKHOUSE_PASSWORD"`
 }
 
-// Check says what is wrong with s.
-func (s Settings) Check() error {
+// Validate says what is wrong with s.
+func (s Config) Validate() error {
 	_, err := s.Options()
 	return err
 }
 
 // Options are s as the client takes them. Its errors show no password.
-func (s Settings) Options() (*clickhouse.Options, error) {
+func (s Config) Options() (*clickhouse.Options, error) {
 	u, err := url.Parse(s.DSN.Reveal())
 	if err != nil {
 		return nil, errors.New("CLICKHOUSE_DSN: not a URL") // url.Error quotes it
@@ -65,7 +65,7 @@ func (s Settings) Options() (*clickhouse.Options, error) {
 }
 
 // Conn is a pool of connections. It connects when it is first used.
-func (s Settings) Conn() (driver.Conn, error) {
+func (s Config) Conn() (driver.Conn, error) {
 	opts, err := s.Options()
 	if err != nil {
 		return nil, err

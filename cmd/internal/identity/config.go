@@ -13,8 +13,8 @@ import (
 // minSecret is the least length of a secret for HS256, that of its hash (RFC 7518, 3.2).
 const minSecret = 32
 
-// Settings say who may ask.
-type Settings struct {
+// Config say who may ask.
+type Config struct {
 	Auth     string `help:"Who may ask: none gives everyone every right, on loopback only; keys, jwt or keys,jwt want credentials." default:"none" env:"AUTH"`
 	Insecure bool   `help:"Take requests from other hosts although AUTH is none." env:"INSECURE"`
 	JWT      JWT    `embed:"" prefix:"jwt-"`
@@ -33,8 +33,8 @@ type Signing struct {
 	Audience string         `help:"Audience of tokens (aud); those for others are refused." env:"JWT_AUDIENCE"`
 }
 
-// Check says what is wrong with s for a service that listens at addr.
-func (s Settings) Check(addr string) error {
+// Validate says what is wrong with s for a service that listens at addr.
+func (s Config) Validate(addr string) error {
 	if !s.takes("jwt") && s.JWT.Secret+service.Secret(s.JWT.JWKSURL) != "" {
 		return fmt.Errorf("AUTH: tokens are set up (JWT_SECRET or JWT_JWKS_URL), but AUTH is %q: add jwt to it", s.Auth)
 	}
@@ -50,17 +50,17 @@ func (s Settings) Check(addr string) error {
 		}
 	}
 	if s.takes("jwt") {
-		return s.JWT.check()
+		return s.JWT.validate()
 	}
 	return nil
 }
 
 // takes reports whether AUTH lists the kind of credentials.
-func (s Settings) takes(kind string) bool {
+func (s Config) takes(kind string) bool {
 	return slices.ContainsFunc(strings.Split(s.Auth, ","), func(way string) bool { return strings.TrimSpace(way) == kind })
 }
 
-func (j JWT) check() error {
+func (j JWT) validate() error {
 	secret := j.Secret.Reveal()
 	switch {
 	case secret == "" && j.JWKSURL == "":
@@ -76,13 +76,13 @@ func (j JWT) check() error {
 			return fmt.Errorf("JWT_JWKS_URL: %w", err)
 		}
 	default:
-		return j.Check()
+		return j.Validate()
 	}
 	return nil
 }
 
-// Check says what is wrong with the secret.
-func (s Signing) Check() error {
+// Validate says what is wrong with the secret.
+func (s Signing) Validate() error {
 	if n := len(s.Secret.Reveal()); n < minSecret {
 		return fmt.Errorf("JWT_SECRET: must have %d bytes or more, but has %d", minSecret, n)
 	}
@@ -90,7 +90,7 @@ func (s Signing) Check() error {
 }
 
 // Command is the command of activityctl that gives a credential for s; "" where none is needed or it cannot.
-func (s Settings) Command() string {
+func (s Config) Command() string {
 	switch {
 	case s.takes("keys"):
 		return "key create --tenant default --role ADMIN --name first"
@@ -102,7 +102,7 @@ func (s Settings) Command() string {
 
 // Env are the variables by which another service asks for the same credentials, and activityctl makes tokens that s finds good,
 // a line each.
-func (s Settings) Env() string {
+func (s Config) Env() string {
 	var b strings.Builder
 	for _, v := range [][2]string{
 		{"AUTH", s.Auth}, {"JWT_SECRET", s.JWT.Secret.Reveal()}, {"JWT_JWKS_URL", s.JWT.JWKSURL}, {"JWT_ISSUER", s.JWT.Issuer}, {"JWT_AUDIENCE", s.JWT.Audience},

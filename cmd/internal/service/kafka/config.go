@@ -18,8 +18,8 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service"
 )
 
-// Settings say where Kafka is and how to log in to it.
-type Settings struct {
+// Config say where Kafka is and how to log in to it.
+type Config struct {
 	Brokers  []string       `name:"kafka-brokers" help:"Kafka's bootstrap servers, host:port, separated by commas." default:"127.0.0.1:9092" env:"KAFKA_BROKERS"`
 	Topic    string         `name:"kafka-topic" help:"Topic of the entries; the others are named after it." default:"activity" env:"KAFKA_TOPIC"`
 	SASL     string         `name:"kafka-sasl" help:"How to log in: none, plain, scram-sha-256 or scram-sha-512." enum:"none,plain,scram-sha-256,scram-sha-512" default:"none" env:"KAFKA_SASL"`
@@ -31,8 +31,8 @@ type Settings struct {
 	Key      string         `name:"kafka-tls-key" help:"PEM file of the client certificate's key." placeholder:"FILE" env:"KAFKA_TLS_KEY"`
 }
 
-// Check says what is wrong with s.
-func (s Settings) Check() error {
+// Validate says what is wrong with s.
+func (s Config) Validate() error {
 	var faults []error
 	for _, b := range s.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
@@ -66,8 +66,8 @@ func checkTopic(name string) error {
 	return nil
 }
 
-// Client is a client of the brokers. Settings that passed Check give one.
-func (s Settings) Client() (*kafka.Client, error) {
+// Client is a client of the brokers. Config that passed Validate give one.
+func (s Config) Client() (*kafka.Client, error) {
 	secure, err := s.tls()
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (s Settings) Client() (*kafka.Client, error) {
 	}, nil
 }
 
-func (s Settings) mechanism() (sasl.Mechanism, error) {
+func (s Config) mechanism() (sasl.Mechanism, error) {
 	switch s.SASL {
 	case "plain":
 		return plain.Mechanism{Username: s.Username, Password: s.Password.Reveal()}, nil
@@ -103,7 +103,7 @@ func (s Settings) mechanism() (sasl.Mechanism, error) {
 	return nil, nil
 }
 
-func (s Settings) tls() (*tls.Config, error) {
+func (s Config) tls() (*tls.Config, error) {
 	if !s.TLS {
 		return nil, nil
 	}
