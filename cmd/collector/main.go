@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service"
@@ -15,13 +17,13 @@ import (
 
 type config struct {
 	service.Common
-	HTTP      service.HTTP     `embed:"" set:"http_addr=127.0.0.1:8081"`
-	Auth      identity.Config  `embed:""`
-	Kafka     kafka.Config     `embed:""`
-	Creation  kafka.Creation   `embed:"" set:"create_topics=false" set:"kafka_retention=168h" set:"partitions=4"`
-	Collector collector.Config `embed:""`
-	Keys      service.Keys     `embed:""`
-	Dialects  service.Dialects `embed:""`
+	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:8081"`
+	Auth      identity.Config    `embed:""`
+	Kafka     kafka.Config       `embed:""`
+	Creation  kafka.Creation     `embed:"" set:"create_topics=false" set:"kafka_retention=168h" set:"partitions=4"`
+	Collector collector.Config   `embed:""`
+	Keys      idempotency.Config `embed:""`
+	Dialects  dialect.Config     `embed:""`
 }
 
 // Validate says everything that is wrong with c.

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/activitylog/activitylog/cmd/internal/consumer"
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
@@ -14,11 +15,11 @@ import (
 // config has no Auth: the consumer serves nothing but its own health.
 type config struct {
 	service.Common
-	HTTP       service.HTTP      `embed:"" set:"http_addr=127.0.0.1:8082"`
-	Kafka      kafka.Config      `embed:""`
-	ClickHouse clickhouse.Config `embed:""`
-	Consumer   consumer.Config   `embed:""`
-	Keys       service.Keys      `embed:""`
+	HTTP       service.HTTP       `embed:"" set:"http_addr=127.0.0.1:8082"`
+	Kafka      kafka.Config       `embed:""`
+	ClickHouse clickhouse.Config  `embed:""`
+	Consumer   consumer.Config    `embed:""`
+	Keys       idempotency.Config `embed:""`
 }
 
 // Validate says everything that is wrong with c.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/query"
@@ -21,7 +22,7 @@ type config struct {
 	Kafka      kafka.Config      `embed:""`
 	ClickHouse clickhouse.Config `embed:""`
 	Query      query.Config      `embed:""`
-	Dialects   service.Dialects  `embed:""`
+	Dialects   dialect.Config    `embed:""`
 }
 
 // Validate says everything that is wrong with c.

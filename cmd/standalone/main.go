@@ -12,6 +12,8 @@ import (
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
 	"github.com/activitylog/activitylog/cmd/internal/consumer"
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/query"
@@ -23,19 +25,19 @@ import (
 
 type config struct {
 	service.Common
-	HTTP      service.HTTP     `embed:"" set:"http_addr=127.0.0.1:50809"`
-	Auth      identity.Config  `embed:""`
-	DataDir   string           `help:"Folder of everything that is kept." default:"./data" env:"DATA_DIR"`
-	Only      []string         `help:"Run just these dependencies, and none of the services: broker, engine." enum:"broker,engine" env:"ONLY"`
-	Broker    brokerConfig     `embed:""`
-	Engine    engineConfig     `embed:""`
-	Topic     string           `name:"kafka-topic" help:"Topic of the entries; the others are named after it." default:"activity" env:"KAFKA_TOPIC"`
-	Creation  kafka.Creation   `embed:"" set:"create_topics=true" set:"kafka_retention=24h" set:"partitions=2"`
-	Collector collector.Config `embed:""`
-	Consumer  consumer.Config  `embed:""`
-	Query     query.Config     `embed:""`
-	Keys      service.Keys     `embed:""`
-	Dialects  service.Dialects `embed:""`
+	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:50809"`
+	Auth      identity.Config    `embed:""`
+	DataDir   string             `help:"Folder of everything that is kept." default:"./data" env:"DATA_DIR"`
+	Only      []string           `help:"Run just these dependencies, and none of the services: broker, engine." enum:"broker,engine" env:"ONLY"`
+	Broker    brokerConfig       `embed:""`
+	Engine    engineConfig       `embed:""`
+	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the others are named after it." default:"activity" env:"KAFKA_TOPIC"`
+	Creation  kafka.Creation     `embed:"" set:"create_topics=true" set:"kafka_retention=24h" set:"partitions=2"`
+	Collector collector.Config   `embed:""`
+	Consumer  consumer.Config    `embed:""`
+	Query     query.Config       `embed:""`
+	Keys      idempotency.Config `embed:""`
+	Dialects  dialect.Config     `embed:""`
 }
 
 // Validate says everything that is wrong with c.

@@ -7,6 +7,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/ingest/collector"
 )
@@ -28,8 +30,8 @@ type Config struct {
 type Needs struct {
 	Topic    string
 	Kafka    *kafka.Client
-	Dialects service.Dialects
-	Keys     service.Keys
+	Dialects dialect.Config
+	Keys     idempotency.Config
 	Alone    bool // nobody else in the process answers below /api/v1
 }
 

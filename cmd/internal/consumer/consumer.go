@@ -7,6 +7,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/ingest/consumer"
 )
@@ -30,7 +31,7 @@ type Needs struct {
 	Kafka      *kafka.Client
 	ClickHouse *clickhouse.Options
 	Tables     *service.Await
-	Keys       service.Keys
+	Keys       idempotency.Config
 }
 
 func (s Config) config(n Needs) consumer.Config {

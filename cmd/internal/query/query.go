@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/access"
@@ -49,7 +50,7 @@ type Needs struct {
 	Kafka    *kafka.Client
 	Conn     driver.Conn
 	Tables   *service.Await
-	Dialects service.Dialects
+	Dialects dialect.Config
 }
 
 // Part is the service. It takes requests at once and answers them as soon as the tables are there.

@@ -1,0 +1,25 @@
+// Package idempotency holds the settings of idempotency keys and event ids, which collector and consumer share.
+package idempotency
+
+import (
+	"errors"
+	"time"
+)
+
+// Config bounds how many keys are remembered, and for how long. A repeat that arrives later is stored again.
+type Config struct {
+	Window time.Duration `name:"key-window" help:"How long an Idempotency-Key or event_id is remembered; a repeat after that is stored." default:"24h" env:"KEY_WINDOW"`
+	Max    int           `name:"max-keys" help:"How many of them are remembered, in each partition." default:"200000" env:"MAX_KEYS"`
+}
+
+// Validate returns everything that is wrong with c.
+func (c *Config) Validate() error {
+	var faults []error
+	if c.Window <= 0 {
+		faults = append(faults, errors.New("KEY_WINDOW: must be above 0"))
+	}
+	if c.Max < 1 {
+		faults = append(faults, errors.New("MAX_KEYS: must be above 0"))
+	}
+	return errors.Join(faults...)
+}
