@@ -15,9 +15,11 @@ import (
 
 // asking says where the query service is, and who asks.
 type asking struct {
-	URL   string         `name:"url" help:"Where the query service answers." default:"http://127.0.0.1:50809" env:"QUERY_URL"`
+	URL   string         `name:"url" help:"Where the query service answers." env:"QUERY_URL"`
 	Token service.Secret `help:"API key or token to ask the query service with." env:"QUERY_TOKEN"`
 }
+
+func (a *asking) defaults() { a.URL = "http://127.0.0.1:50809" }
 
 func (a asking) validate() error {
 	u, err := url.Parse(a.URL)

@@ -18,8 +18,13 @@ import (
 
 type dead struct {
 	ClickHouse clickhouse.Config `embed:""`
-	Limit      int               `help:"At most this many." default:"100"`
+	Limit      int               `help:"At most this many."`
 	JSON       bool              `name:"json" help:"One JSON object a line, with the record itself in base64."`
+}
+
+func (c *dead) defaults() {
+	c.ClickHouse.Defaults()
+	c.Limit = 100
 }
 
 func (c *dead) validate() error {

@@ -20,8 +20,13 @@ import (
 type export struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
-	Format   string   `help:"ndjson, csv, json or parquet." enum:"ndjson,csv,json,parquet" default:"ndjson"`
+	Format   string   `help:"ndjson, csv, json or parquet." oneof:"ndjson,csv,json,parquet"`
 	Out      string   `help:"File, which is there once all of the export is; until then it is FILE.part, and the same command goes on behind it. Without it, standard output." placeholder:"FILE"`
+}
+
+func (c *export) defaults() {
+	c.Asking.defaults()
+	c.Format = "ndjson"
 }
 
 func (c *export) validate() error { return c.Asking.validate() }

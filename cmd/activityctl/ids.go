@@ -18,6 +18,8 @@ type ids struct {
 	IDs []string `arg:"" name:"id" help:"Ids in any form: 123, act-123, a UUID with or without dashes."`
 }
 
+func (c *ids) defaults() {}
+
 func (c *ids) validate() error { return nil }
 
 func (c *ids) run(_ context.Context, out io.Writer) error {

@@ -36,9 +36,14 @@ type createKey struct {
 	Name    string       `help:"What the key is for, for people."`
 	Role    []string     `help:"Roles of the bearer, such as ADMIN, TenantAdmin, AccessAdmin."`
 	Scope   []string     `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
-	Expires lifetime     `help:"How long the key is good: days as 90d, hours as 12h, or never." default:"90d"`
-	Rate    float64      `help:"Requests a second that each service process takes with it; 0 for any number." default:"0"`
+	Expires lifetime     `help:"How long the key is good: days as 90d, hours as 12h, or never."`
+	Rate    float64      `help:"Requests a second that each service process takes with it; 0 for any number."`
 	JSON    bool         `name:"json" help:"One JSON object, the key within."`
+}
+
+func (c *createKey) defaults() {
+	c.Kafka.Defaults()
+	c.Expires = lifetime(90 * 24 * time.Hour)
 }
 
 func (c *createKey) validate() error {
@@ -100,6 +105,8 @@ type listKeys struct {
 	JSON  bool         `name:"json" help:"One JSON object a line."`
 }
 
+func (c *listKeys) defaults() { c.Kafka.Defaults() }
+
 func (c *listKeys) validate() error { return c.Kafka.Validate() }
 
 func (c *listKeys) run(ctx context.Context, out io.Writer) error {
@@ -147,6 +154,8 @@ type revokeKey struct {
 	Kafka kafka.Config `embed:""`
 	ID    string       `arg:"" help:"The key's id, as key list has it."`
 }
+
+func (c *revokeKey) defaults() { c.Kafka.Defaults() }
 
 func (c *revokeKey) validate() error { return c.Kafka.Validate() }
 
@@ -223,6 +232,19 @@ func itemOf(k apikey.Key) listed {
 
 // lifetime is a duration in days, 90d, or as Go writes it, 12h; 0 is never.
 type lifetime time.Duration
+
+// String writes l as it is read.
+func (l lifetime) String() string {
+	const day = 24 * time.Hour
+	switch d := time.Duration(l); {
+	case d == 0:
+		return "never"
+	case d%day == 0:
+		return strconv.Itoa(int(d/day)) + "d"
+	default:
+		return d.String()
+	}
+}
 
 // UnmarshalText is part of encoding.TextUnmarshaler.
 func (l *lifetime) UnmarshalText(text []byte) error {

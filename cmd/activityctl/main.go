@@ -25,24 +25,36 @@ type config struct {
 	IDs     ids     `cmd:"" name:"ids" help:"Show ids as what each interface calls them."`
 }
 
-// Validate has nothing to say: what is wrong with a command's settings, the command says.
+// Defaults sets the defaults of every command.
+func (c *config) Defaults() {
+	for _, command := range c.commands() {
+		command.defaults()
+	}
+}
+
+// Validate accepts everything: only the command that was chosen has to be valid.
 func (c *config) Validate() error { return nil }
 
-// command is what can be asked for.
+// command is one thing that activityctl does.
 type command interface {
+	defaults()
 	validate() error
 	run(ctx context.Context, out io.Writer) error
 }
 
+// commands are the commands by the name that the command line has for them.
+func (c *config) commands() map[string]command {
+	return map[string]command{
+		"migrate": &c.Migrate, "topics": &c.Topics, "dead": &c.Dead, "ids": &c.IDs, "token": &c.Token, "export": &c.Export, "tail": &c.Tail,
+		"key create": &c.Key.Create, "key list": &c.Key.List, "key revoke": &c.Key.Revoke,
+	}
+}
+
 func main() {
 	var cfg config
-	commands := map[string]command{
-		"migrate": &cfg.Migrate, "topics": &cfg.Topics, "dead": &cfg.Dead, "ids": &cfg.IDs, "token": &cfg.Token, "export": &cfg.Export, "tail": &cfg.Tail,
-		"key create": &cfg.Key.Create, "key list": &cfg.Key.List, "key revoke": &cfg.Key.Revoke,
-	}
 	service.Tool("activityctl", "Looks after an installation of activitylog.", &cfg, func(ctx context.Context, chosen string) error {
 		name, _, _ := strings.Cut(chosen, " <") // its arguments
-		c := commands[name]
+		c := cfg.commands()[name]
 		if err := c.validate(); err != nil {
 			return fmt.Errorf("%w: %w", service.ErrConfig, err)
 		}

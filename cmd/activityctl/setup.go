@@ -15,6 +15,8 @@ type migrate struct {
 	ClickHouse clickhouse.Config `embed:""`
 }
 
+func (c *migrate) defaults() { c.ClickHouse.Defaults() }
+
 func (c *migrate) validate() error { return c.ClickHouse.Validate() }
 
 func (c *migrate) run(ctx context.Context, out io.Writer) error {
@@ -37,7 +39,13 @@ func (c *migrate) run(ctx context.Context, out io.Writer) error {
 
 type topics struct {
 	Kafka    kafka.Config   `embed:""`
-	Creation kafka.Creation `embed:"" set:"create_topics=true" set:"kafka_retention=168h" set:"partitions=4"`
+	Creation kafka.Creation `embed:""`
+}
+
+func (c *topics) defaults() {
+	c.Kafka.Defaults()
+	c.Creation.Defaults()
+	c.Creation.Create = true
 }
 
 func (c *topics) validate() error { return errors.Join(c.Kafka.Validate(), c.Creation.Validate()) }

@@ -20,6 +20,8 @@ type tail struct {
 	JSON     bool     `name:"json" help:"One JSON object a line, also on a terminal."`
 }
 
+func (c *tail) defaults() { c.Asking.defaults() }
+
 func (c *tail) validate() error { return c.Asking.validate() }
 
 // again is how long a stream that has ended is left alone.

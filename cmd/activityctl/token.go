@@ -13,12 +13,14 @@ import (
 
 type token struct {
 	Signing identity.Signing `embed:"" prefix:"jwt-"`
-	Tenant  string           `help:"Whose entries the bearer sees; * for everybody's, with the role ADMIN." default:"default"`
-	Sub     string           `help:"Who the bearer is." default:"developer"`
+	Tenant  string           `help:"Whose entries the bearer sees; * for everybody's, with the role ADMIN."`
+	Sub     string           `help:"Who the bearer is."`
 	Role    []string         `help:"Roles of the bearer."`
 	Scope   []string         `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
-	TTL     time.Duration    `help:"How long the token is good." default:"1h"`
+	TTL     time.Duration    `help:"How long the token is good."`
 }
+
+func (c *token) defaults() { c.Tenant, c.Sub, c.TTL = schema.DefaultTenant, "developer", time.Hour }
 
 func (c *token) validate() error {
 	faults := []error{c.Signing.Validate(), checkTenant(c.Tenant, c.Role)}

@@ -17,13 +17,24 @@ import (
 
 type config struct {
 	service.Common
-	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:8081"`
+	HTTP      service.HTTP       `embed:""`
 	Auth      identity.Config    `embed:""`
 	Kafka     kafka.Config       `embed:""`
-	Creation  kafka.Creation     `embed:"" set:"create_topics=false" set:"kafka_retention=168h" set:"partitions=4"`
+	Creation  kafka.Creation     `embed:""`
 	Collector collector.Config   `embed:""`
 	Keys      idempotency.Config `embed:""`
 	Dialects  dialect.Config     `embed:""`
+}
+
+// Defaults sets what c is where nobody sets it.
+func (c *config) Defaults() {
+	c.HTTP.Defaults()
+	c.HTTP.Addr = "127.0.0.1:8081"
+	c.Auth.Defaults()
+	c.Kafka.Defaults()
+	c.Creation.Defaults()
+	c.Collector.Defaults()
+	c.Keys.Defaults()
 }
 
 // Validate says everything that is wrong with c.

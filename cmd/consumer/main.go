@@ -15,11 +15,21 @@ import (
 // config has no Auth: the consumer serves nothing but its own health.
 type config struct {
 	service.Common
-	HTTP       service.HTTP       `embed:"" set:"http_addr=127.0.0.1:8082"`
+	HTTP       service.HTTP       `embed:""`
 	Kafka      kafka.Config       `embed:""`
 	ClickHouse clickhouse.Config  `embed:""`
 	Consumer   consumer.Config    `embed:""`
 	Keys       idempotency.Config `embed:""`
+}
+
+// Defaults sets what c is where nobody sets it.
+func (c *config) Defaults() {
+	c.HTTP.Defaults()
+	c.HTTP.Addr = "127.0.0.1:8082"
+	c.Kafka.Defaults()
+	c.ClickHouse.Defaults()
+	c.Consumer.Defaults()
+	c.Keys.Defaults()
 }
 
 // Validate says everything that is wrong with c.

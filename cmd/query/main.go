@@ -17,12 +17,22 @@ import (
 
 type config struct {
 	service.Common
-	HTTP       service.HTTP      `embed:"" set:"http_addr=127.0.0.1:8083"`
+	HTTP       service.HTTP      `embed:""`
 	Auth       identity.Config   `embed:""`
 	Kafka      kafka.Config      `embed:""`
 	ClickHouse clickhouse.Config `embed:""`
 	Query      query.Config      `embed:""`
 	Dialects   dialect.Config    `embed:""`
+}
+
+// Defaults sets what c is where nobody sets it.
+func (c *config) Defaults() {
+	c.HTTP.Defaults()
+	c.HTTP.Addr = "127.0.0.1:8083"
+	c.Auth.Defaults()
+	c.Kafka.Defaults()
+	c.ClickHouse.Defaults()
+	c.Query.Defaults()
 }
 
 // Validate says everything that is wrong with c.

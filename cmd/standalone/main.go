@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
 	"github.com/activitylog/activitylog/cmd/internal/consumer"
@@ -25,19 +26,36 @@ import (
 
 type config struct {
 	service.Common
-	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:50809"`
+	HTTP      service.HTTP       `embed:""`
 	Auth      identity.Config    `embed:""`
-	DataDir   string             `help:"Folder of everything that is kept." default:"./data" env:"DATA_DIR"`
+	DataDir   string             `help:"Folder of everything that is kept." env:"DATA_DIR"`
 	Only      []string           `help:"Run just these dependencies, and none of the services: broker, engine." enum:"broker,engine" env:"ONLY"`
 	Broker    brokerConfig       `embed:""`
 	Engine    engineConfig       `embed:""`
-	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the others are named after it." default:"activity" env:"KAFKA_TOPIC"`
-	Creation  kafka.Creation     `embed:"" set:"create_topics=true" set:"kafka_retention=24h" set:"partitions=2"`
+	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the others are named after it." env:"KAFKA_TOPIC"`
+	Creation  kafka.Creation     `embed:""`
 	Collector collector.Config   `embed:""`
 	Consumer  consumer.Config    `embed:""`
 	Query     query.Config       `embed:""`
 	Keys      idempotency.Config `embed:""`
 	Dialects  dialect.Config     `embed:""`
+}
+
+// Defaults sets what c is where nobody sets it. The services share one disk, so topics have fewer partitions and are kept shorter.
+func (c *config) Defaults() {
+	var k kafka.Config
+	k.Defaults()
+	c.HTTP.Defaults()
+	c.HTTP.Addr = "127.0.0.1:50809"
+	c.Auth.Defaults()
+	c.DataDir, c.Topic = "./data", k.Topic
+	c.Broker.Defaults(k.Brokers[0])
+	c.Engine.Defaults()
+	c.Creation = kafka.Creation{Create: true, Partitions: 2, Retention: 24 * time.Hour}
+	c.Collector.Defaults()
+	c.Consumer.Defaults()
+	c.Query.Defaults()
+	c.Keys.Defaults()
 }
 
 // Validate says everything that is wrong with c.

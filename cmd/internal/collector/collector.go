@@ -18,12 +18,12 @@ const drainTime = 4 * time.Second
 
 // Config bound what the collector takes in.
 type Config struct {
-	MaxBodyBytes int64         `help:"Largest body of a request, before and after decompression." default:"16777216" env:"MAX_BODY_BYTES"`
-	MaxEntries   int           `help:"Most entries of a request." default:"100000" env:"MAX_ENTRIES"`
-	MaxPending   int64         `name:"max-pending-bytes" help:"All bodies in memory at once; beyond it requests get 503." default:"100663296" env:"MAX_PENDING_BYTES"`
-	AckTimeout   time.Duration `help:"How long a caller waits for Kafka's acknowledgement." default:"10s" env:"ACK_TIMEOUT"`
-	RateLimit    float64       `help:"Entries a second of each tenant; 0 for no limit." default:"0" env:"RATE_LIMIT"`
-	RateBurst    int           `help:"Entries of a tenant at once; 0 for those of one second." default:"0" env:"RATE_BURST"`
+	MaxBodyBytes int64         `help:"Largest body of a request, before and after decompression." env:"MAX_BODY_BYTES"`
+	MaxEntries   int           `help:"Most entries of a request." env:"MAX_ENTRIES"`
+	MaxPending   int64         `name:"max-pending-bytes" help:"All bodies in memory at once; beyond it requests get 503." env:"MAX_PENDING_BYTES"`
+	AckTimeout   time.Duration `help:"How long a caller waits for Kafka's acknowledgement." env:"ACK_TIMEOUT"`
+	RateLimit    float64       `help:"Entries a second of each tenant; 0 for no limit." env:"RATE_LIMIT"`
+	RateBurst    int           `help:"Entries of a tenant at once; 0 for those of one second." env:"RATE_BURST"`
 }
 
 // Needs are what the collector stands on.
@@ -43,6 +43,13 @@ func (s Config) config(n Needs) collector.Config {
 	}
 	c.Defaults()
 	return c
+}
+
+// Defaults are those of the collector, except that RateBurst stays 0: the burst of one second, whatever RateLimit is.
+func (s *Config) Defaults() {
+	var d collector.Config
+	d.Defaults()
+	s.MaxBodyBytes, s.MaxEntries, s.MaxPending, s.AckTimeout = d.MaxBodyBytes, d.MaxEntries, d.MaxPendingBytes, d.AckTimeout
 }
 
 // Validate says what is wrong with s.

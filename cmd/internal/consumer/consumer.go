@@ -17,11 +17,11 @@ const drainTime = 5 * time.Second
 
 // Config say how the consumer batches.
 type Config struct {
-	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes its partitions." default:"6s" env:"SESSION_TIMEOUT"`
-	BatchRows      int           `help:"Entries that are stored at once." default:"180000" env:"BATCH_ROWS"`
-	BatchAge       time.Duration `help:"How long an entry may wait for others to be stored with." default:"1s" env:"BATCH_AGE"`
-	BatchMemory    int           `help:"Bytes of records in memory, of all partitions together, two batches each." default:"134217728" env:"BATCH_MEMORY"`
-	InsertTimeout  time.Duration `help:"How long one try to store a batch may take." default:"1m" env:"INSERT_TIMEOUT"`
+	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes its partitions." env:"SESSION_TIMEOUT"`
+	BatchRows      int           `help:"Entries that are stored at once." env:"BATCH_ROWS"`
+	BatchAge       time.Duration `help:"How long an entry may wait for others to be stored with." env:"BATCH_AGE"`
+	BatchMemory    int           `help:"Bytes of records in memory, of all partitions together, two batches each." env:"BATCH_MEMORY"`
+	InsertTimeout  time.Duration `help:"How long one try to store a batch may take." env:"INSERT_TIMEOUT"`
 }
 
 // Needs are what the consumer stands on.
@@ -42,6 +42,13 @@ func (s Config) config(n Needs) consumer.Config {
 	c.KeyWindow, c.MaxKeys = n.Keys.Window, n.Keys.Max
 	c.InsertTimeout, c.DrainTimeout = s.InsertTimeout, drainTime
 	return c
+}
+
+// Defaults are those of the consumer.
+func (s *Config) Defaults() {
+	d := consumer.Defaults()
+	s.SessionTimeout, s.BatchRows, s.BatchAge = d.SessionTimeout, d.MaxRows, d.MaxAge
+	s.BatchMemory, s.InsertTimeout = d.MemoryBytes, d.InsertTimeout
 }
 
 // Validate says what is wrong with s.

@@ -8,9 +8,12 @@ import (
 
 // Config bounds how many keys are remembered, and for how long. A repeat that arrives later is stored again.
 type Config struct {
-	Window time.Duration `name:"key-window" help:"How long an Idempotency-Key or event_id is remembered; a repeat after that is stored." default:"24h" env:"KEY_WINDOW"`
-	Max    int           `name:"max-keys" help:"How many of them are remembered, in each partition." default:"200000" env:"MAX_KEYS"`
+	Window time.Duration `name:"key-window" help:"How long an Idempotency-Key or event_id is remembered; a repeat after that is stored." env:"KEY_WINDOW"`
+	Max    int           `name:"max-keys" help:"How many of them are remembered, in each partition." env:"MAX_KEYS"`
 }
+
+// Defaults keeps a day of keys.
+func (c *Config) Defaults() { c.Window, c.Max = 24*time.Hour, 200_000 }
 
 // Validate returns everything that is wrong with c.
 func (c *Config) Validate() error {

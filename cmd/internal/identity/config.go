@@ -15,7 +15,7 @@ const minSecret = 32
 
 // Config say who may ask.
 type Config struct {
-	Auth     string `help:"Who may ask: none gives everyone every right, on loopback only; keys, jwt or keys,jwt want credentials." default:"none" env:"AUTH"`
+	Auth     string `help:"Who may ask: none gives everyone every right, on loopback only; keys, jwt or keys,jwt want credentials." env:"AUTH"`
 	Insecure bool   `help:"Take requests from other hosts although AUTH is none." env:"INSECURE"`
 	JWT      JWT    `embed:"" prefix:"jwt-"`
 }
@@ -32,6 +32,9 @@ type Signing struct {
 	Issuer   string         `help:"Issuer of tokens (iss); those of others are refused." env:"JWT_ISSUER"`
 	Audience string         `help:"Audience of tokens (aud); those for others are refused." env:"JWT_AUDIENCE"`
 }
+
+// Defaults asks nobody for credentials.
+func (s *Config) Defaults() { s.Auth = "none" }
 
 // Validate says what is wrong with s for a service that listens at addr.
 func (s Config) Validate(addr string) error {

@@ -19,15 +19,15 @@ import (
 
 // Config say how the query service answers.
 type Config struct {
-	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." default:"5s" env:"WAIT_MAX"`
-	QueryTimeout time.Duration  `help:"How long one query may take." default:"10s" env:"QUERY_TIMEOUT"`
-	QueryMemory  int64          `help:"Bytes that one query may take in ClickHouse." default:"1073741824" env:"QUERY_MEMORY"`
-	Retention    int            `name:"retention-days" help:"Whole UTC days, after the day of receipt, for which an entry is visible, unless its tenant has set another number." default:"45" env:"RETENTION_DAYS"`
+	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." env:"WAIT_MAX"`
+	QueryTimeout time.Duration  `help:"How long one query may take." env:"QUERY_TIMEOUT"`
+	QueryMemory  int64          `help:"Bytes that one query may take in ClickHouse." env:"QUERY_MEMORY"`
+	Retention    int            `name:"retention-days" help:"Whole UTC days, after the day of receipt, for which an entry is visible, unless its tenant has set another number." env:"RETENTION_DAYS"`
 	CursorSecret service.Secret `help:"Signs cursors; without it a secret is made once and kept in ClickHouse." env:"CURSOR_SECRET"`
-	CursorMaxAge time.Duration  `help:"A cursor older than this is refused." default:"24h" env:"CURSOR_MAX_AGE"`
-	ExportMax    int            `name:"export-max" help:"Exports that may run at once; one more gets 503." default:"2" env:"EXPORT_MAX"`
-	TailMax      int            `name:"tail-max" help:"Live tails that may follow at once; one more gets 503." default:"100" env:"TAIL_MAX"`
-	CleanupEvery time.Duration  `name:"cleanup-every" help:"Pause between two looks for entries that have expired." default:"10m" env:"CLEANUP_EVERY"`
+	CursorMaxAge time.Duration  `help:"A cursor older than this is refused." env:"CURSOR_MAX_AGE"`
+	ExportMax    int            `name:"export-max" help:"Exports that may run at once; one more gets 503." env:"EXPORT_MAX"`
+	TailMax      int            `name:"tail-max" help:"Live tails that may follow at once; one more gets 503." env:"TAIL_MAX"`
+	CleanupEvery time.Duration  `name:"cleanup-every" help:"Pause between two looks for entries that have expired." env:"CLEANUP_EVERY"`
 	Webhook      service.Secret `name:"cleanup-webhook-url" help:"Told of each cleanup by a POST; https, or http on this host." env:"CLEANUP_WEBHOOK_URL"`
 	WebhookToken service.Secret `name:"cleanup-webhook-secret" help:"Sent to the webhook as a bearer token." env:"CLEANUP_WEBHOOK_SECRET"`
 }
@@ -39,6 +39,14 @@ func (s Config) config(topic string) query.Config {
 	c.Exports, c.Tails, c.CleanupInterval = s.ExportMax, s.TailMax, s.CleanupEvery
 	c.Webhook = query.Webhook{URL: s.Webhook.Reveal(), Secret: s.WebhookToken.Reveal()}
 	return c
+}
+
+// Defaults are those of the store.
+func (s *Config) Defaults() {
+	d := query.Defaults()
+	s.WaitMax, s.QueryTimeout, s.QueryMemory = d.WaitMax, d.QueryTimeout, d.MaxMemory
+	s.Retention, s.CursorMaxAge = d.RetentionDays, d.CursorMaxAge
+	s.ExportMax, s.TailMax, s.CleanupEvery = d.Exports, d.Tails, d.CleanupInterval
 }
 
 // Validate says what is wrong with s.

@@ -30,11 +30,14 @@ const (
 
 // HTTP says where a process listens.
 type HTTP struct {
-	Addr       string        `name:"http-addr" help:"Address to listen at, host:port; port 0 takes a free one." default:"${http_addr}" env:"HTTP_ADDR"`
-	MaxConns   int           `name:"http-max-conns" help:"Connections beyond this many are closed at once." default:"4096" env:"HTTP_MAX_CONNS"`
-	DrainDelay time.Duration `help:"Time between saying not ready and taking no more connections, for load balancers." default:"0s" env:"DRAIN_DELAY"`
+	Addr       string        `name:"http-addr" help:"Address to listen at, host:port; port 0 takes a free one." env:"HTTP_ADDR"`
+	MaxConns   int           `name:"http-max-conns" help:"Connections beyond this many are closed at once." env:"HTTP_MAX_CONNS"`
+	DrainDelay time.Duration `help:"Time between saying not ready and taking no more connections, for load balancers." env:"DRAIN_DELAY"`
 	PprofAddr  string        `help:"Address on loopback to serve Go's profiles at, /debug/pprof/; off when empty." env:"PPROF_ADDR"`
 }
+
+// Defaults sets all but the address, which each service has its own of.
+func (h *HTTP) Defaults() { h.MaxConns = 4096 }
 
 // Validate says what is wrong with h.
 func (h HTTP) Validate() error {

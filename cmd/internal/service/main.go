@@ -42,6 +42,7 @@ var Version = "dev"
 // Config is the settings of a process: a struct of flags that embeds Common.
 type Config interface {
 	common() *Common
+	Defaults()       // sets what a setting is where nobody sets it
 	Validate() error // every fault, joined
 }
 

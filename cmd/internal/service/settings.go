@@ -17,7 +17,7 @@ import (
 
 // Common are the settings of every process.
 type Common struct {
-	LogLevel  slog.Level `help:"Least level that is logged: debug, info, warn or error." default:"info" env:"LOG_LEVEL"`
+	LogLevel  slog.Level `help:"Least level that is logged: debug, info, warn or error." env:"LOG_LEVEL"`
 	EnvFile   string     `help:"File of NAME=value lines; what it sets, flags and environment override." placeholder:"FILE" env:"ENV_FILE"`
 	JustCheck bool       `name:"check" help:"Say everything that is wrong with the settings, and exit."`
 	Version   bool       `help:"Print the version, and exit."`
@@ -85,13 +85,16 @@ func (e environment) report(name string, faults error, asked bool) error {
 	return nil
 }
 
-func newParser(name, help string, cfg any) (*kong.Kong, error) {
+func newParser(name, help string, cfg Config) (*kong.Kong, error) {
+	cfg.Defaults()
 	parser, err := kong.New(cfg, kong.Name(name), kong.Description(help),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}), kong.ValueFormatter(helpOf))
 	if err != nil {
 		return nil, fmt.Errorf("read settings of %s: %w", name, err)
 	}
-	for _, f := range flagsOf(parser.Model.Node) {
+	flags := flagsOf(parser.Model.Node)
+	adoptDefaults(flags)
+	for _, f := range flags {
 		f.Tag.Envs = nil // kong takes a variable that is set but empty for a value, and a file's value over a variable's
 	}
 	hideValidate(parser.Model.Node)

@@ -19,9 +19,12 @@ import (
 
 // Config say where ClickHouse is and how to log in to it.
 type Config struct {
-	DSN      service.Secret `name:"clickhouse-dsn" help:"ClickHouse's HTTP interface: http://user:password@host:8123/database, or https." default:"http://default@127.0.0.1:8123/default" env:"CLICKHOUSE_DSN"`
+	DSN      service.Secret `name:"clickhouse-dsn" help:"ClickHouse's HTTP interface: http://user:password@host:8123/database, or https." env:"CLICKHOUSE_DSN"`
 	Password service.Secret `name:"clickhouse-password" help:"Password, in place of the one in CLICKHOUSE_DSN." env:"CLICKHOUSE_PASSWORD"`
 }
+
+// Defaults is a server on this machine that asks for no password.
+func (s *Config) Defaults() { s.DSN = "http://default@127.0.0.1:8123/default" }
 
 // Validate says what is wrong with s.
 func (s Config) Validate() error {

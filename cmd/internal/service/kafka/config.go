@@ -20,15 +20,20 @@ import (
 
 // Config say where Kafka is and how to log in to it.
 type Config struct {
-	Brokers  []string       `name:"kafka-brokers" help:"Kafka's bootstrap servers, host:port, separated by commas." default:"127.0.0.1:9092" env:"KAFKA_BROKERS"`
-	Topic    string         `name:"kafka-topic" help:"Topic of the entries; the others are named after it." default:"activity" env:"KAFKA_TOPIC"`
-	SASL     string         `name:"kafka-sasl" help:"How to log in: none, plain, scram-sha-256 or scram-sha-512." enum:"none,plain,scram-sha-256,scram-sha-512" default:"none" env:"KAFKA_SASL"`
+	Brokers  []string       `name:"kafka-brokers" help:"Kafka's bootstrap servers, host:port, separated by commas." env:"KAFKA_BROKERS"`
+	Topic    string         `name:"kafka-topic" help:"Topic of the entries; the others are named after it." env:"KAFKA_TOPIC"`
+	SASL     string         `name:"kafka-sasl" help:"How to log in: none, plain, scram-sha-256 or scram-sha-512." oneof:"none,plain,scram-sha-256,scram-sha-512" env:"KAFKA_SASL"`
 	Username string         `name:"kafka-username" help:"User to log in as." env:"KAFKA_USERNAME"`
 	Password service.Secret `name:"kafka-password" help:"Password to log in with." env:"KAFKA_PASSWORD"`
 	TLS      bool           `name:"kafka-tls" help:"Connect with TLS 1.2 or later; certificates are verified." env:"KAFKA_TLS"`
 	CA       string         `name:"kafka-tls-ca" help:"PEM file of the authorities to trust, in place of the system's." placeholder:"FILE" env:"KAFKA_TLS_CA"`
 	Cert     string         `name:"kafka-tls-cert" help:"PEM file of the client's certificate." placeholder:"FILE" env:"KAFKA_TLS_CERT"`
 	Key      string         `name:"kafka-tls-key" help:"PEM file of the client certificate's key." placeholder:"FILE" env:"KAFKA_TLS_KEY"`
+}
+
+// Defaults is a broker on this machine, without a login.
+func (s *Config) Defaults() {
+	s.Brokers, s.Topic, s.SASL = []string{"127.0.0.1:9092"}, "activity", "none"
 }
 
 // Validate says what is wrong with s.

@@ -15,10 +15,13 @@ import (
 
 // Creation says how the topics are made that are missing.
 type Creation struct {
-	Create     bool          `name:"create-topics" help:"Make the topics that are missing." env:"CREATE_TOPICS" default:"${create_topics}" negatable:""`
-	Partitions int           `help:"Partitions of the entries' topic when it is made." default:"${partitions}" env:"PARTITIONS"`
-	Retention  time.Duration `name:"kafka-retention" help:"How long Kafka keeps entries when their topic is made." default:"${kafka_retention}" env:"KAFKA_RETENTION"`
+	Create     bool          `name:"create-topics" help:"Make the topics that are missing." env:"CREATE_TOPICS" negatable:""`
+	Partitions int           `help:"Partitions of the entries' topic when it is made." env:"PARTITIONS"`
+	Retention  time.Duration `name:"kafka-retention" help:"How long Kafka keeps entries when their topic is made." env:"KAFKA_RETENTION"`
 }
+
+// Defaults leaves the making of topics to somebody else.
+func (c *Creation) Defaults() { c.Partitions, c.Retention = 4, 7*24*time.Hour }
 
 // Validate says what is wrong with c.
 func (c Creation) Validate() error {
