@@ -10,15 +10,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/MicahParks/keyfunc/v3"
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
@@ -201,25 +203,12 @@ func (k *keySet) fetch(ctx context.Context) (map[string]publicKey, error) {
 	case len(text) > setBytes:
 		return nil, fmt.Errorf("read keys: more than %d bytes", setBytes)
 	}
-	return parseSet(ctx, text)
+	return parseSet(text)
 }
 
-// jwk is what we read of a key: nothing of x5c, x5u or private parts.
-type jwk struct {
-	KTY string `json:"kty"`
-	CRV string `json:"crv,omitempty"`
-	N   string `json:"n,omitempty"`
-	E   string `json:"e,omitempty"`
-	X   string `json:"x,omitempty"`
-	Y   string `json:"y,omitempty"`
-	KID string `json:"kid"`
-	ALG string `json:"alg,omitempty"`
-	USE string `json:"use,omitempty"`
-}
-
-// parseSet reads the keys of a set that are for signatures. One that we cannot use (RFC 7517, 5) is left out, and so is a
+// parseSet reads the public keys of a set that check signatures. It leaves out a key that we cannot use (RFC 7517, 5), and a
 // symmetric one: what is published is no secret.
-func parseSet(ctx context.Context, text []byte) (map[string]publicKey, error) {
+func parseSet(text []byte) (map[string]publicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -228,19 +217,19 @@ func parseSet(ctx context.Context, text []byte) (map[string]publicKey, error) {
 	}
 	keys := map[string]publicKey{}
 	for i, raw := range set.Keys {
-		var k jwk
-		if json.Unmarshal(raw, &k) != nil || k.USE != "" && k.USE != "sig" {
+		k, err := parseKey(raw)
+		if err != nil || k.Use != "" && k.Use != "sig" {
 			continue
 		}
-		key, ok := k.public(ctx)
+		key, ok := publicOf(k)
 		if !ok {
 			continue
 		}
-		if k.KID == "" {
-			k.KID = "\x00" + strconv.Itoa(i) // no kid of a token is this
+		if k.KeyID == "" {
+			k.KeyID = "\x00" + strconv.Itoa(i) // no token has this kid
 		}
-		if _, twice := keys[k.KID]; !twice {
-			keys[k.KID] = key
+		if _, twice := keys[k.KeyID]; !twice {
+			keys[k.KeyID] = key
 		}
 	}
 	if len(keys) == 0 {
@@ -249,24 +238,25 @@ func parseSet(ctx context.Context, text []byte) (map[string]publicKey, error) {
 	return keys, nil
 }
 
-// public is k as a key that checks signatures, for the algorithms of its type.
-func (k jwk) public(ctx context.Context) (publicKey, bool) {
-	bare, err := json.Marshal(struct {
-		Keys []jwk `json:"keys"`
-	}{[]jwk{{KTY: k.KTY, CRV: k.CRV, N: k.N, E: k.E, X: k.X, Y: k.Y}}})
+// parseKey reads one key of a set without its certificates and its private part. We trust the set, not a certificate in it, so one
+// that Go cannot parse must not cost the key.
+func parseKey(raw []byte) (k jose.JSONWebKey, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return k, err
+	}
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return name == "d" || strings.HasPrefix(name, "x5") })
+	bare, err := json.Marshal(members)
 	if err != nil {
-		return publicKey{}, false
+		return k, err
 	}
-	set, err := keyfunc.NewJWKSetJSON(bare)
-	if err != nil {
-		return publicKey{}, false
-	}
-	found, err := set.VerificationKeySet(ctx)
-	if err != nil || len(found.Keys) != 1 {
-		return publicKey{}, false
-	}
-	p := publicKey{key: found.Keys[0]}
-	switch key := p.key.(type) {
+	return k, k.UnmarshalJSON(bare)
+}
+
+// publicOf returns the key and the algorithms of its type that it may check.
+func publicOf(k jose.JSONWebKey) (publicKey, bool) {
+	p := publicKey{key: k.Key}
+	switch key := k.Key.(type) {
 	case *rsa.PublicKey:
 		if key.N.BitLen() < minRSABits {
 			return p, false
@@ -275,8 +265,8 @@ func (k jwk) public(ctx context.Context) (publicKey, bool) {
 	case *ecdsa.PublicKey:
 		p.methods = map[int][]string{256: {"ES256"}, 384: {"ES384"}, 521: {"ES512"}}[key.Curve.Params().BitSize]
 	}
-	if k.ALG != "" {
-		p.methods = slices.DeleteFunc(p.methods, func(m string) bool { return m != k.ALG })
+	if k.Algorithm != "" {
+		p.methods = slices.DeleteFunc(p.methods, func(m string) bool { return m != k.Algorithm })
 	}
 	return p, len(p.methods) > 0
 }

@@ -242,6 +242,7 @@ func TestPublicKeys(t *testing.T) {
 	server := serveKeys(
 		t, rsaJWK("r", &rsaKey.PublicKey, ""), rsaJWK("only256", &rsaKey.PublicKey, `,"alg":"RS256","use":"sig"`), rsaJWK("enc", &rsaKey.PublicKey, `,"use":"enc"`),
 		rsaJWK("short", &short.PublicKey, ""), ecJWK(t, "p256", &p256.PublicKey), ecJWK(t, "p384", &p384.PublicKey),
+		rsaJWK("cert", &rsaKey.PublicKey, `,"x5c":["bm8gY2VydGlmaWNhdGU"],"x5u":"::","d":"AQAB"`),
 		`{"kty":"oct","kid":"oct","k":"`+b64([]byte(secret))+`"}`, `{"kty":"new","kid":"unheard-of"}`, `7`,
 	)
 	i := newIdentity(t, JWT{JWKSURL: server.url})
@@ -259,6 +260,7 @@ func TestPublicKeys(t *testing.T) {
 	}{
 		{"RS256", with("r", jwt.SigningMethodRS256, rsaKey), true},
 		{"RS512", with("r", jwt.SigningMethodRS512, rsaKey), true},
+		{"a key with a certificate that is none and a private part", with("cert", jwt.SigningMethodRS256, rsaKey), true},
 		{"the key's algorithm", with("only256", jwt.SigningMethodRS256, rsaKey), true},
 		{"not the key's algorithm", with("only256", jwt.SigningMethodRS384, rsaKey), false},
 		{"ES256", with("p256", jwt.SigningMethodES256, p256), true},
