@@ -47,32 +47,28 @@ func (a *Await) After(run func(ctx context.Context) error) func(ctx context.Cont
 	}
 }
 
-// Run tries until it is there, and then does nothing until ctx ends.
+// Run tries until it succeeds, and then does nothing until ctx ends.
 func (a *Await) Run(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
 	waiting := false
-	for {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := a.try(ctx)
 		a.state.Store(&err)
-		if err == nil {
-			close(a.there)
-			if waiting {
-				a.log.Info("is there", "dependency", a.name)
-			}
-			<-ctx.Done()
-			return nil
-		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
 		if !waiting && ctx.Err() == nil {
 			a.log.Warn("waiting", "dependency", a.name, "reason", err)
 			waiting = true
 		}
-		timer := time.NewTimer(wait.NextBackOff())
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		}
+	}))
+	if err != nil {
+		return nil // ctx has ended
 	}
+	close(a.there)
+	if waiting {
+		a.log.Info("is there", "dependency", a.name)
+	}
+	<-ctx.Done()
+	return nil
 }

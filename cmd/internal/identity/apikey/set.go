@@ -78,21 +78,12 @@ func (s *Set) Find(id string) (*Held, bool) {
 func (s *Set) Run(ctx context.Context) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 50*time.Millisecond, 500*time.Millisecond
-	for {
-		err := s.follow(ctx, wait.Reset)
-		if ctx.Err() != nil {
-			return
-		}
+	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
+		return struct{}{}, s.follow(ctx, wait.Reset)
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
 		s.why.Store(&err)
 		s.log.Debug("API keys cannot be read", "reason", err) // readiness says so, and a metric for how long
-		timer := time.NewTimer(wait.NextBackOff())
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
+	})) // it ends when ctx does
 }
 
 // follow reads from the topic's beginning until something goes wrong; it calls well each time that a fetch went well.
