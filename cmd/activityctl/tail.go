@@ -1,14 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
+
+	"github.com/tmaxmax/go-sse"
 
 	"github.com/activitylog/activitylog/schema/api/client"
 )
@@ -76,59 +76,39 @@ func (c *tail) parameters() *client.AuditStreamParams {
 // errOutput is an output that takes nothing any more.
 var errOutput = errors.New("write entries")
 
-// events are server-sent events, of which the data of entries is printed.
+// maxEvent is the largest event that is read, in bytes. An entry arrives in a request of at most 16 MiB; JSON may escape it to more.
+const maxEvent = 64 << 20
+
+// events prints the entries of a stream of server-sent events.
 type events struct {
 	print func(entry string) error
-	last  string // id of the last event that is done with
-
-	id, kind, data string // of the event that is being read
+	last  string // id of the last event that was handled
 }
 
 // follow reads events until the stream ends or breaks.
 func (e *events) follow(body io.Reader) error {
-	in := bufio.NewReader(body)
-	for {
-		line, err := in.ReadString('\n')
+	for event, err := range sse.Read(body, &sse.ReadConfig{MaxEventSize: maxEvent}) {
+		if err == nil {
+			err = e.handle(event)
+		}
 		if err != nil {
 			return err
 		}
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			e.field(line)
-			continue
-		}
-		if err := e.done(); err != nil {
-			return err
-		}
 	}
+	return io.EOF
 }
 
-func (e *events) field(line string) {
-	name, value, _ := strings.Cut(line, ":")
-	value = strings.TrimPrefix(value, " ")
-	switch name {
-	case "id":
-		e.id = value
-	case "event":
-		e.kind = value
-	case "data":
-		e.data += value
-	}
-}
-
-// done is the end of an event.
-func (e *events) done() error {
-	kind, data := e.kind, e.data
-	e.kind, e.data = "", ""
-	switch kind {
+func (e *events) handle(event sse.Event) error {
+	switch event.Type {
 	case "entry":
-		if err := e.print(data); err != nil {
+		if err := e.print(event.Data); err != nil {
 			return fmt.Errorf("%w: %w", errOutput, err)
 		}
 	case "end":
-		return fmt.Errorf("the service ends it: %s", data)
+		return fmt.Errorf("the service ended it: %s", event.Data)
 	}
-	if e.id != "" {
-		e.last = e.id
+	if event.LastEventID != "" {
+		e.last = event.LastEventID
 	}
 	return nil
 }
