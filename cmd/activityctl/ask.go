@@ -15,8 +15,8 @@ import (
 
 // asking says where the query service is, and who asks.
 type asking struct {
-	URL   string         `name:"url" help:"Where the query service answers." env:"QUERY_URL"`
-	Token service.Secret `help:"API key or token to ask the query service with." env:"QUERY_TOKEN"`
+	URL   string         `name:"url" help:"URL of the query service." env:"QUERY_URL"`
+	Token service.Secret `help:"API key or token for the query service." env:"QUERY_TOKEN"`
 }
 
 func (a *asking) defaults() { a.URL = "http://127.0.0.1:50809" }
@@ -64,18 +64,18 @@ func granted(res *http.Response, err error) (*http.Response, error) {
 
 // matching says for which entries a command asks.
 type matching struct {
-	User       string `help:"Actor's id."`
-	Username   string `help:"Actor's name."`
-	Action     string `help:"Action."`
+	User       string `help:"Id of the actor."`
+	Username   string `help:"Name of the actor."`
+	Action     string `help:"Name of the action."`
 	TargetType string `help:"Type of the target."`
 	TargetID   string `name:"target-id" help:"Id of the target."`
-	Platform   string `help:"Platform."`
-	Serial     string `help:"Device's serial number."`
-	RequestID  string `name:"request-id" help:"Id of the request that the entry is about."`
-	Search     string `help:"Words of the text, or a request's id."`
-	Start      string `help:"First time, ISO 8601."`
-	End        string `help:"Last time, ISO 8601; a date is all of its day."`
-	Tenant     string `help:"Whose entries, for the administrator of all tenants."`
+	Platform   string `help:"Platform of the device."`
+	Serial     string `help:"Serial number of the device."`
+	RequestID  string `name:"request-id" help:"Id of the request."`
+	Search     string `help:"Words of the text, or the id of a request."`
+	Start      string `help:"Start of the time range, ISO 8601."`
+	End        string `help:"End of the time range, inclusive, ISO 8601; a date means its whole day."`
+	Tenant     string `help:"Tenant to act in, for the administrator of all tenants."`
 }
 
 // given is a parameter's value, nil where there is none.

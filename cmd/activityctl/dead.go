@@ -18,8 +18,8 @@ import (
 
 type dead struct {
 	ClickHouse clickhouse.Config `embed:""`
-	Limit      int               `help:"At most this many."`
-	JSON       bool              `name:"json" help:"One JSON object a line, with the record itself in base64."`
+	Limit      int               `help:"Most dead letters to list."`
+	JSON       bool              `name:"json" help:"Print one JSON object per line, with the record in base64."`
 }
 
 func (c *dead) defaults() {

@@ -20,8 +20,8 @@ import (
 type export struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
-	Format   string   `help:"ndjson, csv, json or parquet." oneof:"ndjson,csv,json,parquet"`
-	Out      string   `help:"File, which is there once all of the export is; until then it is FILE.part, and the same command goes on behind it. Without it, standard output." placeholder:"FILE"`
+	Format   string   `help:"Format: ndjson, csv, json or parquet." oneof:"ndjson,csv,json,parquet"`
+	Out      string   `help:"Output file; standard output without it. It is FILE.part until the export is complete; the same command resumes it." placeholder:"FILE"`
 }
 
 func (c *export) defaults() {

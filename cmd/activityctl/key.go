@@ -25,20 +25,20 @@ import (
 const keyTime = 20 * time.Second
 
 type key struct {
-	Create createKey `cmd:"" help:"Make a key and show it, this once. A tenant may have several: make the new one, give it out, revoke the old one."`
-	List   listKeys  `cmd:"" help:"List the keys, the oldest first."`
-	Revoke revokeKey `cmd:"" help:"Take a key back; services refuse it within a second."`
+	Create createKey `cmd:"" help:"Create a key and show it once. To replace a key, create the new one, give it out, and revoke the old one."`
+	List   listKeys  `cmd:"" help:"List the keys, oldest first."`
+	Revoke revokeKey `cmd:"" help:"Revoke a key; services refuse it within a second."`
 }
 
 type createKey struct {
 	Kafka   kafka.Config `embed:""`
-	Tenant  string       `help:"Whose entries the key's bearer sees; * for everybody's, with the role ADMIN." required:""`
-	Name    string       `help:"What the key is for, for people."`
-	Role    []string     `help:"Roles of the bearer, such as ADMIN, TenantAdmin, AccessAdmin."`
-	Scope   []string     `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
-	Expires lifetime     `help:"How long the key is good: days as 90d, hours as 12h, or never."`
-	Rate    float64      `help:"Requests a second that each service process takes with it; 0 for any number."`
-	JSON    bool         `name:"json" help:"One JSON object, the key within."`
+	Tenant  string       `help:"Tenant of the key; * for all tenants, with the role ADMIN." required:""`
+	Name    string       `help:"Name of the key, for people."`
+	Role    []string     `help:"Roles, such as ADMIN, TenantAdmin or AccessAdmin."`
+	Scope   []string     `help:"Scopes: ingest, read, delete, admin; without any, those of the roles." enum:"ingest,read,delete,admin"`
+	Expires lifetime     `help:"Lifetime of the key: days as 90d, hours as 12h, or never."`
+	Rate    float64      `help:"Requests per second in each service process; 0: no limit."`
+	JSON    bool         `name:"json" help:"Print one JSON object that includes the key."`
 }
 
 func (c *createKey) defaults() {
@@ -102,7 +102,7 @@ func until(t time.Time) string {
 
 type listKeys struct {
 	Kafka kafka.Config `embed:""`
-	JSON  bool         `name:"json" help:"One JSON object a line."`
+	JSON  bool         `name:"json" help:"Print one JSON object per line."`
 }
 
 func (c *listKeys) defaults() { c.Kafka.Defaults() }
@@ -152,7 +152,7 @@ func tabulate(out io.Writer, keys []apikey.Key) error {
 
 type revokeKey struct {
 	Kafka kafka.Config `embed:""`
-	ID    string       `arg:"" help:"The key's id, as key list has it."`
+	ID    string       `arg:"" help:"Id of the key, as key list shows it."`
 }
 
 func (c *revokeKey) defaults() { c.Kafka.Defaults() }

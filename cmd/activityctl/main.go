@@ -15,14 +15,14 @@ import (
 type config struct {
 	service.Common
 
-	Migrate migrate `cmd:"" help:"Bring ClickHouse's tables up to this version. It is safe to repeat, and to run twice at once."`
-	Topics  topics  `cmd:"" help:"Make the topics that Kafka lacks."`
-	Key     key     `cmd:"" help:"API keys: create, list, revoke."`
-	Token   token   `cmd:"" help:"Print a token, signed with JWT_SECRET, for development."`
-	Dead    dead    `cmd:"" help:"List what could not be stored, and why, the newest first."`
-	Export  export  `cmd:"" help:"Write every entry that matches, the oldest first; what is cut off on the way is asked for again."`
-	Tail    tail    `cmd:"" help:"Print entries that match as they are stored, one a line, until it is ended."`
-	IDs     ids     `cmd:"" name:"ids" help:"Show ids as what each interface calls them."`
+	Migrate migrate `cmd:"" help:"Create or update ClickHouse's tables. It is safe to repeat, and to run twice at once."`
+	Topics  topics  `cmd:"" help:"Create missing Kafka topics."`
+	Key     key     `cmd:"" help:"Create, list and revoke API keys."`
+	Token   token   `cmd:"" help:"Print a token for development, signed with JWT_SECRET."`
+	Dead    dead    `cmd:"" help:"List dead letters: entries that could not be stored, and why, newest first."`
+	Export  export  `cmd:"" help:"Export all matching entries, oldest first; a broken connection is resumed."`
+	Tail    tail    `cmd:"" help:"Print matching entries as they are stored, one per line, until interrupted."`
+	IDs     ids     `cmd:"" name:"ids" help:"Convert ids between the forms of all APIs."`
 }
 
 // Defaults sets the defaults of every command.
@@ -52,7 +52,7 @@ func (c *config) commands() map[string]command {
 
 func main() {
 	var cfg config
-	service.Tool("activityctl", "Looks after an installation of activitylog.", &cfg, func(ctx context.Context, chosen string) error {
+	service.Tool("activityctl", "Administers an installation of activitylog.", &cfg, func(ctx context.Context, chosen string) error {
 		name, _, _ := strings.Cut(chosen, " <") // its arguments
 		c := cfg.commands()[name]
 		if err := c.validate(); err != nil {

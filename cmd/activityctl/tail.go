@@ -16,8 +16,8 @@ import (
 type tail struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
-	After    string   `help:"Id of an event: begin behind it, not with what is stored from now on." placeholder:"ID"`
-	JSON     bool     `name:"json" help:"One JSON object a line, also on a terminal."`
+	After    string   `help:"Id of an event; start after it instead of now." placeholder:"ID"`
+	JSON     bool     `name:"json" help:"Print one JSON object per line, also on a terminal."`
 }
 
 func (c *tail) defaults() { c.Asking.defaults() }

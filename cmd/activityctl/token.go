@@ -13,11 +13,11 @@ import (
 
 type token struct {
 	Signing identity.Signing `embed:"" prefix:"jwt-"`
-	Tenant  string           `help:"Whose entries the bearer sees; * for everybody's, with the role ADMIN."`
-	Sub     string           `help:"Who the bearer is."`
-	Role    []string         `help:"Roles of the bearer."`
-	Scope   []string         `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
-	TTL     time.Duration    `help:"How long the token is good."`
+	Tenant  string           `help:"Tenant of the token; * for all tenants, with the role ADMIN."`
+	Sub     string           `help:"Subject of the token (sub)."`
+	Role    []string         `help:"Roles, such as ADMIN, TenantAdmin or AccessAdmin."`
+	Scope   []string         `help:"Scopes: ingest, read, delete, admin; without any, those of the roles." enum:"ingest,read,delete,admin"`
+	TTL     time.Duration    `help:"Lifetime of the token."`
 }
 
 func (c *token) defaults() { c.Tenant, c.Sub, c.TTL = schema.DefaultTenant, "developer", time.Hour }

@@ -44,7 +44,7 @@ func (c *config) Validate() error {
 
 func main() {
 	var c config
-	service.Main("collector", "Takes activity logs in over HTTP and writes them to Kafka.", &c, c.run)
+	service.Main("collector", "Receives activity logs over HTTP and writes them to Kafka.", &c, c.run)
 }
 
 func (c *config) run(ctx context.Context, p *service.Process) error {

@@ -42,7 +42,7 @@ func (c *config) Validate() error {
 
 func main() {
 	var c config
-	service.Main("query", "Answers reads and deletes of activity logs from ClickHouse.", &c, c.run)
+	service.Main("query", "Serves reads and deletes of activity logs from ClickHouse.", &c, c.run)
 }
 
 func (c *config) run(ctx context.Context, p *service.Process) error {

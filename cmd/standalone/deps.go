@@ -21,12 +21,12 @@ import (
 )
 
 type brokerConfig struct {
-	Addr         string         `name:"broker-addr" help:"Where the broker of --only listens." env:"BROKER_ADDR"`
-	Password     service.Secret `name:"kafka-password" help:"Password of the broker of --only, for the user activity; without it every local user may connect." env:"KAFKA_PASSWORD"`
-	MaxBytes     int64          `name:"broker-max-bytes" help:"Entries are refused while the broker's logs are larger." env:"BROKER_MAX_BYTES"`
-	KeepBytes    int64          `name:"broker-keep-bytes" help:"Entries that have been stored leave the logs beyond this size." env:"BROKER_KEEP_BYTES"`
-	ReserveBytes int64          `name:"broker-reserve-bytes" help:"Entries are refused while the disk has less free; 0 for 5 % of it, at most 2 GB." env:"BROKER_RESERVE_BYTES"`
-	Sync         bool           `name:"broker-sync" help:"Have every entry on the disk before it is acknowledged." negatable:"" env:"BROKER_SYNC"`
+	Addr         string         `name:"broker-addr" help:"Address that the broker of --only listens on." env:"BROKER_ADDR"`
+	Password     service.Secret `name:"kafka-password" help:"Password of the broker of --only for the user activity; empty: every local user may connect." env:"KAFKA_PASSWORD"`
+	MaxBytes     int64          `name:"broker-max-bytes" help:"Refuse entries while the broker's logs are larger than this." env:"BROKER_MAX_BYTES"`
+	KeepBytes    int64          `name:"broker-keep-bytes" help:"Drop stored entries from the broker's logs beyond this size." env:"BROKER_KEEP_BYTES"`
+	ReserveBytes int64          `name:"broker-reserve-bytes" help:"Refuse entries while the disk has less free space than this; 0: 5 % of the disk, at most 2 GB." env:"BROKER_RESERVE_BYTES"`
+	Sync         bool           `name:"broker-sync" help:"Sync every entry to disk before it is acknowledged." negatable:"" env:"BROKER_SYNC"`
 }
 
 // Defaults listens where the services look for a broker.
@@ -35,11 +35,11 @@ func (c *brokerConfig) Defaults(addr string) {
 }
 
 type engineConfig struct {
-	Addr      string         `name:"engine-addr" help:"Where the engine of --only listens." env:"ENGINE_ADDR"`
-	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine of --only, for the user default; without it one is made and printed." env:"CLICKHOUSE_PASSWORD"`
-	MaxMemory uint64         `name:"engine-max-memory" help:"Bytes that the engine may take; 0 for half of the machine's." env:"ENGINE_MAX_MEMORY"`
-	Reserve   int64          `name:"engine-reserve-bytes" help:"Nothing is stored while the disk has less free; 0 for 5 % of it, at most 2 GB." env:"ENGINE_RESERVE_BYTES"`
-	LibPath   string         `name:"chdb-lib-path" help:"The engine's library, libchdb.so, in place of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
+	Addr      string         `name:"engine-addr" help:"Address that the engine of --only listens on." env:"ENGINE_ADDR"`
+	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine of --only for the user default; empty: a random one is created and printed." env:"CLICKHOUSE_PASSWORD"`
+	MaxMemory uint64         `name:"engine-max-memory" help:"Most memory of the engine, in bytes; 0: half of the machine's." env:"ENGINE_MAX_MEMORY"`
+	Reserve   int64          `name:"engine-reserve-bytes" help:"Store nothing while the disk has less free space than this; 0: 5 % of the disk, at most 2 GB." env:"ENGINE_RESERVE_BYTES"`
+	LibPath   string         `name:"chdb-lib-path" help:"Path of the engine's library libchdb.so, instead of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
 }
 
 // Defaults listens on ClickHouse's own port.

@@ -28,11 +28,11 @@ type config struct {
 	service.Common
 	HTTP      service.HTTP       `embed:""`
 	Auth      identity.Config    `embed:""`
-	DataDir   string             `help:"Folder of everything that is kept." env:"DATA_DIR"`
-	Only      []string           `help:"Run just these dependencies, and none of the services: broker, engine." enum:"broker,engine" env:"ONLY"`
+	DataDir   string             `help:"Folder for all data." env:"DATA_DIR"`
+	Only      []string           `help:"Run only these dependencies and no service: broker, engine." enum:"broker,engine" env:"ONLY"`
 	Broker    brokerConfig       `embed:""`
 	Engine    engineConfig       `embed:""`
-	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the others are named after it." env:"KAFKA_TOPIC"`
+	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the names of the other topics begin with it." env:"KAFKA_TOPIC"`
 	Creation  kafka.Creation     `embed:""`
 	Collector collector.Config   `embed:""`
 	Consumer  consumer.Config    `embed:""`
@@ -79,7 +79,7 @@ func (c *config) runs(dependency string) bool {
 
 func main() {
 	var c config
-	service.Main("standalone", "Runs everything in one process, with the data in one folder.", &c, c.run)
+	service.Main("standalone", "Runs the whole of activitylog in one process, with its data in one folder.", &c, c.run)
 }
 
 func (c *config) run(ctx context.Context, p *service.Process) error {

@@ -18,12 +18,12 @@ const drainTime = 4 * time.Second
 
 // Config bound what the collector takes in.
 type Config struct {
-	MaxBodyBytes int64         `help:"Largest body of a request, before and after decompression." env:"MAX_BODY_BYTES"`
-	MaxEntries   int           `help:"Most entries of a request." env:"MAX_ENTRIES"`
-	MaxPending   int64         `name:"max-pending-bytes" help:"All bodies in memory at once; beyond it requests get 503." env:"MAX_PENDING_BYTES"`
-	AckTimeout   time.Duration `help:"How long a caller waits for Kafka's acknowledgement." env:"ACK_TIMEOUT"`
-	RateLimit    float64       `help:"Entries a second of each tenant; 0 for no limit." env:"RATE_LIMIT"`
-	RateBurst    int           `help:"Entries of a tenant at once; 0 for those of one second." env:"RATE_BURST"`
+	MaxBodyBytes int64         `help:"Largest request body in bytes, before and after decompression." env:"MAX_BODY_BYTES"`
+	MaxEntries   int           `help:"Most entries in a request." env:"MAX_ENTRIES"`
+	MaxPending   int64         `name:"max-pending-bytes" help:"Most bytes of request bodies in memory; beyond it requests get 503." env:"MAX_PENDING_BYTES"`
+	AckTimeout   time.Duration `help:"How long a write waits for Kafka's acknowledgement." env:"ACK_TIMEOUT"`
+	RateLimit    float64       `help:"Entries per second and tenant; 0: no limit." env:"RATE_LIMIT"`
+	RateBurst    int           `help:"Entries that a tenant may send at once; 0: those of one second." env:"RATE_BURST"`
 }
 
 // Needs are what the collector stands on.

@@ -17,11 +17,11 @@ const drainTime = 5 * time.Second
 
 // Config say how the consumer batches.
 type Config struct {
-	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes its partitions." env:"SESSION_TIMEOUT"`
-	BatchRows      int           `help:"Entries that are stored at once." env:"BATCH_ROWS"`
-	BatchAge       time.Duration `help:"How long an entry may wait for others to be stored with." env:"BATCH_AGE"`
-	BatchMemory    int           `help:"Bytes of records in memory, of all partitions together, two batches each." env:"BATCH_MEMORY"`
-	InsertTimeout  time.Duration `help:"How long one try to store a batch may take." env:"INSERT_TIMEOUT"`
+	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes over its partitions." env:"SESSION_TIMEOUT"`
+	BatchRows      int           `help:"Most entries in an insert." env:"BATCH_ROWS"`
+	BatchAge       time.Duration `help:"How long an entry may wait for its batch to fill." env:"BATCH_AGE"`
+	BatchMemory    int           `help:"Most bytes of records in memory, of all partitions together; each may hold two batches." env:"BATCH_MEMORY"`
+	InsertTimeout  time.Duration `help:"Timeout of one attempt to insert a batch." env:"INSERT_TIMEOUT"`
 }
 
 // Needs are what the consumer stands on.

@@ -3,5 +3,5 @@ package dialect
 
 // Config says how the dialects answer.
 type Config struct {
-	FleetAlways200 bool `name:"fleet-always-200" help:"Answer HTTP 200 to every request of the fleet dialect; the code in the body tells." env:"FLEET_ALWAYS_200"`
+	FleetAlways200 bool `name:"fleet-always-200" help:"Answer every request of the fleet dialect with HTTP 200; the code in the body says what happened." env:"FLEET_ALWAYS_200"`
 }

@@ -8,11 +8,11 @@ import (
 
 // Config bounds how many keys are remembered, and for how long. A repeat that arrives later is stored again.
 type Config struct {
-	Window time.Duration `name:"key-window" help:"How long an Idempotency-Key or event_id is remembered; a repeat after that is stored." env:"KEY_WINDOW"`
-	Max    int           `name:"max-keys" help:"How many of them are remembered, in each partition." env:"MAX_KEYS"`
+	Window time.Duration `name:"key-window" help:"How long an Idempotency-Key or event_id is remembered; a later repeat is stored again." env:"KEY_WINDOW"`
+	Max    int           `name:"max-keys" help:"Most Idempotency-Keys and event_ids remembered in each partition." env:"MAX_KEYS"`
 }
 
-// Defaults keeps a day of keys.
+// Defaults remembers the keys of a day.
 func (c *Config) Defaults() { c.Window, c.Max = 24*time.Hour, 200_000 }
 
 // Validate returns everything that is wrong with c.

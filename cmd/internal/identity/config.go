@@ -15,22 +15,22 @@ const minSecret = 32
 
 // Config say who may ask.
 type Config struct {
-	Auth     string `help:"Who may ask: none gives everyone every right, on loopback only; keys, jwt or keys,jwt want credentials." env:"AUTH"`
-	Insecure bool   `help:"Take requests from other hosts although AUTH is none." env:"INSECURE"`
+	Auth     string `help:"Accepted credentials: keys, jwt or keys,jwt; none: everyone may do everything, on loopback only." env:"AUTH"`
+	Insecure bool   `help:"Accept requests from other hosts although AUTH is none." env:"INSECURE"`
 	JWT      JWT    `embed:"" prefix:"jwt-"`
 }
 
 // JWT says which tokens are good.
 type JWT struct {
 	Signing
-	JWKSURL string `name:"jwks-url" help:"Where the public keys of RS and ES tokens are, in place of JWT_SECRET: https, or http on loopback." placeholder:"URL" env:"JWT_JWKS_URL"`
+	JWKSURL string `name:"jwks-url" help:"URL of the public keys of RS and ES tokens, instead of JWT_SECRET: https, or http on loopback." placeholder:"URL" env:"JWT_JWKS_URL"`
 }
 
 // Signing is what a token is made with.
 type Signing struct {
 	Secret   service.Secret `help:"Secret of HS256 tokens, 32 bytes or more." env:"JWT_SECRET"`
-	Issuer   string         `help:"Issuer of tokens (iss); those of others are refused." env:"JWT_ISSUER"`
-	Audience string         `help:"Audience of tokens (aud); those for others are refused." env:"JWT_AUDIENCE"`
+	Issuer   string         `help:"Required issuer of tokens (iss); empty: any." env:"JWT_ISSUER"`
+	Audience string         `help:"Required audience of tokens (aud); empty: any." env:"JWT_AUDIENCE"`
 }
 
 // Defaults asks nobody for credentials.

@@ -20,16 +20,16 @@ import (
 // Config say how the query service answers.
 type Config struct {
 	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." env:"WAIT_MAX"`
-	QueryTimeout time.Duration  `help:"How long one query may take." env:"QUERY_TIMEOUT"`
-	QueryMemory  int64          `help:"Bytes that one query may take in ClickHouse." env:"QUERY_MEMORY"`
-	Retention    int            `name:"retention-days" help:"Whole UTC days, after the day of receipt, for which an entry is visible, unless its tenant has set another number." env:"RETENTION_DAYS"`
-	CursorSecret service.Secret `help:"Signs cursors; without it a secret is made once and kept in ClickHouse." env:"CURSOR_SECRET"`
-	CursorMaxAge time.Duration  `help:"A cursor older than this is refused." env:"CURSOR_MAX_AGE"`
-	ExportMax    int            `name:"export-max" help:"Exports that may run at once; one more gets 503." env:"EXPORT_MAX"`
-	TailMax      int            `name:"tail-max" help:"Live tails that may follow at once; one more gets 503." env:"TAIL_MAX"`
-	CleanupEvery time.Duration  `name:"cleanup-every" help:"Pause between two looks for entries that have expired." env:"CLEANUP_EVERY"`
-	Webhook      service.Secret `name:"cleanup-webhook-url" help:"Told of each cleanup by a POST; https, or http on this host." env:"CLEANUP_WEBHOOK_URL"`
-	WebhookToken service.Secret `name:"cleanup-webhook-secret" help:"Sent to the webhook as a bearer token." env:"CLEANUP_WEBHOOK_SECRET"`
+	QueryTimeout time.Duration  `help:"Timeout of one query." env:"QUERY_TIMEOUT"`
+	QueryMemory  int64          `help:"Most memory of one query in ClickHouse, in bytes." env:"QUERY_MEMORY"`
+	Retention    int            `name:"retention-days" help:"Days (UTC) that an entry stays visible after the day of receipt, unless its tenant has set another number." env:"RETENTION_DAYS"`
+	CursorSecret service.Secret `help:"Secret that signs cursors; empty: one is created once and kept in ClickHouse." env:"CURSOR_SECRET"`
+	CursorMaxAge time.Duration  `help:"How long a cursor is valid." env:"CURSOR_MAX_AGE"`
+	ExportMax    int            `name:"export-max" help:"Most exports at once; one more gets 503." env:"EXPORT_MAX"`
+	TailMax      int            `name:"tail-max" help:"Most live tails at once; one more gets 503." env:"TAIL_MAX"`
+	CleanupEvery time.Duration  `name:"cleanup-every" help:"Time between two searches for expired entries." env:"CLEANUP_EVERY"`
+	Webhook      service.Secret `name:"cleanup-webhook-url" help:"URL that gets a POST after each cleanup; https, or http on this host." env:"CLEANUP_WEBHOOK_URL"`
+	WebhookToken service.Secret `name:"cleanup-webhook-secret" help:"Bearer token for the webhook." env:"CLEANUP_WEBHOOK_SECRET"`
 }
 
 func (s Config) config(topic string) query.Config {

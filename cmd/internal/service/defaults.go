@@ -9,18 +9,18 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// adoptDefaults makes what Defaults wrote into a struct the defaults of its flags, so that no tag has to repeat them. kong sets a
-// flag without a default to zero.
+// adoptDefaults makes the current values the defaults of their flags, so that no tag repeats what Defaults says. kong resets a flag
+// without a default to zero.
 func adoptDefaults(flags []*kong.Flag) {
 	for _, f := range flags {
 		f.Default, f.HasDefault = defaultOf(f)
-		if values := f.Tag.Get("oneof"); values != "" { // kong takes its own tag, enum, only beside a tag default
+		if values := f.Tag.Get("oneof"); values != "" { // kong accepts its own tag, enum, only beside a tag default
 			f.Enum, f.Tag.Enum = values, values
 		}
 	}
 }
 
-// defaultOf is the text that a flag reads its current value from, and whether that is worth showing.
+// defaultOf returns the current value of a flag as text; false if help need not show it.
 func defaultOf(f *kong.Flag) (text string, ok bool) {
 	switch v := f.Target.Interface().(type) {
 	case string:

@@ -35,7 +35,7 @@ func TestProfilesStayOnLoopback(t *testing.T) {
 	}
 }
 
-// freeAddr is a loopback address that nobody listens on.
+// freeAddr returns a loopback address that nobody listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 )
 
-// Every way to log in lets in who names the password, and nobody else.
+// Every login mechanism accepts the right user with the right password, and nobody else.
 func TestLogin(t *testing.T) {
 	b := testbed.Kafka(t, 1)
 	_, user, password := b.Login()
