@@ -10,46 +10,46 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service"
 )
 
-// minSecret is the least length of a secret for HS256, that of its hash (RFC 7518, 3.2).
+// minSecret is the shortest secret for HS256, the length of its hash (RFC 7518, 3.2).
 const minSecret = 32
 
-// Config say who may ask.
+// Config is which credentials are accepted.
 type Config struct {
 	Auth     string `help:"Accepted credentials: keys, jwt or keys,jwt; none: everyone may do everything, on loopback only." env:"AUTH"`
 	Insecure bool   `help:"Accept requests from other hosts although AUTH is none." env:"INSECURE"`
 	JWT      JWT    `embed:"" prefix:"jwt-"`
 }
 
-// JWT says which tokens are good.
+// JWT is which tokens are accepted.
 type JWT struct {
 	Signing
 	JWKSURL string `name:"jwks-url" help:"URL of the public keys of RS and ES tokens, instead of JWT_SECRET: https, or http on loopback." placeholder:"URL" env:"JWT_JWKS_URL"`
 }
 
-// Signing is what a token is made with.
+// Signing is what a token is signed with.
 type Signing struct {
 	Secret   service.Secret `help:"Secret of HS256 tokens, 32 bytes or more." env:"JWT_SECRET"`
 	Issuer   string         `help:"Required issuer of tokens (iss); empty: any." env:"JWT_ISSUER"`
 	Audience string         `help:"Required audience of tokens (aud); empty: any." env:"JWT_AUDIENCE"`
 }
 
-// Defaults asks nobody for credentials.
+// Defaults requires no credentials.
 func (s *Config) Defaults() { s.Auth = "none" }
 
-// Validate says what is wrong with s for a service that listens at addr.
+// Validate returns what is wrong with s for a service that listens on addr.
 func (s Config) Validate(addr string) error {
 	if !s.takes("jwt") && s.JWT.Secret+service.Secret(s.JWT.JWKSURL) != "" {
-		return fmt.Errorf("AUTH: tokens are set up (JWT_SECRET or JWT_JWKS_URL), but AUTH is %q: add jwt to it", s.Auth)
+		return fmt.Errorf("AUTH: JWT_SECRET or JWT_JWKS_URL is set, but AUTH is %q: add jwt to it", s.Auth)
 	}
 	if s.Auth == "none" {
 		if !s.Insecure && !service.Loopback(addr) {
-			return fmt.Errorf("HTTP_ADDR: %s can be reached from other hosts and AUTH is none: take a loopback address, set AUTH, or set INSECURE=true", addr)
+			return fmt.Errorf("HTTP_ADDR: %s can be reached from other hosts and AUTH is none: use a loopback address, set AUTH, or set INSECURE=true", addr)
 		}
 		return nil
 	}
 	for way := range strings.SplitSeq(s.Auth, ",") {
 		if way = strings.TrimSpace(way); way != "keys" && way != "jwt" {
-			return fmt.Errorf("AUTH: none, or keys and jwt with a comma between, but it is %q", s.Auth)
+			return fmt.Errorf("AUTH: must be none, keys, jwt or keys,jwt, but is %q", s.Auth)
 		}
 	}
 	if s.takes("jwt") {
@@ -58,7 +58,7 @@ func (s Config) Validate(addr string) error {
 	return nil
 }
 
-// takes reports whether AUTH lists the kind of credentials.
+// takes reports whether AUTH lists the kind of credential.
 func (s Config) takes(kind string) bool {
 	return slices.ContainsFunc(strings.Split(s.Auth, ","), func(way string) bool { return strings.TrimSpace(way) == kind })
 }
@@ -69,7 +69,7 @@ func (j JWT) validate() error {
 	case secret == "" && j.JWKSURL == "":
 		return errors.New("AUTH: jwt needs JWT_SECRET or JWT_JWKS_URL")
 	case secret != "" && j.JWKSURL != "":
-		return errors.New("JWT_SECRET and JWT_JWKS_URL: want one of them, for a token is signed with a secret or with a key")
+		return errors.New("JWT_SECRET and JWT_JWKS_URL: set only one of them")
 	case j.JWKSURL != "":
 		u, err := url.Parse(j.JWKSURL)
 		if err == nil {
@@ -84,7 +84,7 @@ func (j JWT) validate() error {
 	return nil
 }
 
-// Validate says what is wrong with the secret.
+// Validate returns what is wrong with the secret.
 func (s Signing) Validate() error {
 	if n := len(s.Secret.Reveal()); n < minSecret {
 		return fmt.Errorf("JWT_SECRET: must have %d bytes or more, but has %d", minSecret, n)
@@ -92,7 +92,7 @@ func (s Signing) Validate() error {
 	return nil
 }
 
-// Command is the command of activityctl that gives a credential for s; "" where none is needed or it cannot.
+// Command returns the activityctl command that creates a credential for s; "" if none is needed or activityctl cannot create one.
 func (s Config) Command() string {
 	switch {
 	case s.takes("keys"):
@@ -103,8 +103,7 @@ func (s Config) Command() string {
 	return ""
 }
 
-// Env are the variables by which another service asks for the same credentials, and activityctl makes tokens that s finds good,
-// a line each.
+// Env returns variables, one per line, with which other services accept the same credentials and activityctl signs tokens for s.
 func (s Config) Env() string {
 	var b strings.Builder
 	for _, v := range [][2]string{

@@ -33,28 +33,28 @@ const (
 	setTime    = 5 * time.Second
 	setEvery   = 5 * time.Minute
 	setRetry   = time.Second
-	setPause   = 10 * time.Second
+	setPause   = 10 * time.Second // between fetches because of unknown kids
 	minRSABits = 2048
 )
 
-// publicMethods are the algorithms of tokens that are checked with a public key.
+// publicMethods are the algorithms that check a signature with a public key.
 var publicMethods = []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}
 
-// publicKey is a key and the algorithms that it is for.
+// publicKey is a key and the algorithms that it may check.
 type publicKey struct {
 	key     any
 	methods []string
 }
 
-// keySet follows a JSON web key set (RFC 7517). What it has seen once it keeps while the set cannot be had.
+// keySet follows a JSON web key set (RFC 7517). It keeps the last set that it has fetched while a fetch fails.
 type keySet struct {
 	url     string
 	client  *http.Client
 	log     *slog.Logger
-	keys    atomic.Pointer[map[string]publicKey] // by kid; nil until the set was had
-	why     atomic.Pointer[error]                // the last fetch went wrong
+	keys    atomic.Pointer[map[string]publicKey] // by kid; nil until the first fetch
+	why     atomic.Pointer[error]                // error of the last fetch that failed
 	fetched atomic.Int64                         // Unix ns of the last try
-	pause   time.Duration                        // between fetches for the sake of a kid that is not in the set
+	pause   time.Duration                        // setPause, except in tests
 	asking  singleflight.Group
 }
 
@@ -77,7 +77,7 @@ func newKeySet(address string, log *slog.Logger) *keySet {
 	return k
 }
 
-// checkURL holds a set of keys to an address where nobody between can put others in their place.
+// checkURL accepts only addresses where nobody on the way can replace the keys.
 func checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme == "https" && u.Host != "":
@@ -88,7 +88,7 @@ func checkURL(u *url.URL) error {
 	return errors.New("must be an https address, or http on loopback")
 }
 
-// run fetches the set until ctx ends: until it is there, and then now and again.
+// run fetches the set until ctx ends: every setRetry until a fetch succeeds, then every setEvery.
 func (k *keySet) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -101,19 +101,22 @@ func (k *keySet) run(ctx context.Context) {
 		}
 		err := k.refresh(ctx)
 		if err == nil {
+			if waiting {
+				k.log.Info("token keys fetched again")
+			}
 			waiting = false
 			timer.Reset(setEvery)
 			continue
 		}
 		if !waiting && ctx.Err() == nil {
-			k.log.Warn("the keys of tokens cannot be fetched", "reason", err)
+			k.log.Warn("fetch of token keys failed", "error", err)
 		}
 		waiting = true
 		timer.Reset(setRetry)
 	}
 }
 
-// ready is nil once there are keys, else why there are none.
+// ready returns nil once there are keys, else why there are none.
 func (k *keySet) ready() error {
 	if k.keys.Load() != nil {
 		return nil
@@ -123,7 +126,7 @@ func (k *keySet) ready() error {
 
 var errNoKeys = &schema.Refusal{Kind: schema.ErrUnavailable, Issue: "tokens cannot be checked at the moment, try again"}
 
-// find is the key that a token's header names. A kid that is not known may be new: the set is fetched, at most once in a while.
+// find returns the key that the header of a token names. An unknown kid may be new: find fetches the set, at most once per pause.
 func (k *keySet) find(ctx context.Context, kid, method string) (any, error) {
 	key, ok := k.lookUp(kid)
 	if !ok {
@@ -141,7 +144,7 @@ func (k *keySet) find(ctx context.Context, kid, method string) (any, error) {
 	return key.key, nil
 }
 
-// lookUp is the key with the id. A token without an id is checked with the only key, if there is only one.
+// lookUp returns the key with the id; for a token without an id, the only key if there is only one.
 func (k *keySet) lookUp(kid string) (publicKey, bool) {
 	keys := k.keys.Load()
 	if keys == nil {
@@ -156,7 +159,7 @@ func (k *keySet) lookUp(kid string) (publicKey, bool) {
 	return key, ok
 }
 
-// renew fetches the set unless that was tried lately. Requests that come meanwhile share one try.
+// renew fetches the set, unless that was tried within the pause. Concurrent requests share one fetch.
 func (k *keySet) renew(ctx context.Context) {
 	done := k.asking.DoChan("", func() (any, error) {
 		if time.Since(time.Unix(0, k.fetched.Load())) < k.pause {

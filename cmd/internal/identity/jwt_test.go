@@ -292,7 +292,7 @@ func TestPublicKeys(t *testing.T) {
 	}
 }
 
-// A set that cannot be had yet is a 503 and a reason; once had it is kept, and a key that is new is found.
+// Without a set, tokens get 503 and a reason. Once fetched, the set is kept, and new keys are found.
 func TestKeysComeAndGo(t *testing.T) {
 	first, second := must(rsa.GenerateKey(rand.Reader, 2048)), must(rsa.GenerateKey(rand.Reader, 2048))
 	server := serveKeys(t)
