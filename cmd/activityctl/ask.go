@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
-// asking says where the query service is, and who asks.
+// asking is where the query service is, and a credential for it.
 type asking struct {
 	URL   string         `name:"url" help:"URL of the query service." env:"QUERY_URL"`
 	Token service.Secret `help:"API key or token for the query service." env:"QUERY_TOKEN"`
@@ -38,10 +38,10 @@ func (a asking) client() (*client.Client, error) {
 	}))
 }
 
-// errRefused is a request that asking again does not help.
-var errRefused = errors.New("the query service refuses")
+// errRefused means that a retry would be refused again.
+var errRefused = errors.New("the query service refused the request")
 
-// granted returns an answer whose body can be read, or why there is none.
+// granted returns a response with status 200, or an error that says why there is none.
 func granted(res *http.Response, err error) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the query service: %w", err)
@@ -53,16 +53,16 @@ func granted(res *http.Response, err error) (*http.Response, error) {
 	var refusal client.AuditError
 	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil || json.Unmarshal(text, &refusal) != nil || refusal.Message == "" {
-		return nil, fmt.Errorf("the query service answers %s", res.Status)
+		return nil, fmt.Errorf("the query service answered %s", res.Status)
 	}
 	says := fmt.Sprintf("%d, request %s: %s", res.StatusCode, refusal.Meta.RequestId, refusal.Message)
 	if res.StatusCode >= http.StatusInternalServerError || res.StatusCode == http.StatusTooManyRequests {
-		return nil, fmt.Errorf("the query service cannot answer now: %s", says)
+		return nil, fmt.Errorf("the query service is unavailable: %s", says)
 	}
 	return nil, fmt.Errorf("%w: %s", errRefused, says)
 }
 
-// matching says for which entries a command asks.
+// matching is the filters of a command.
 type matching struct {
 	User       string `help:"Id of the actor."`
 	Username   string `help:"Name of the actor."`
@@ -78,7 +78,7 @@ type matching struct {
 	Tenant     string `help:"Tenant to act in, for the administrator of all tenants."`
 }
 
-// given is a parameter's value, nil where there is none.
+// given returns the value of a parameter, nil if it is empty.
 func given[T ~string](s T) *T {
 	if s == "" {
 		return nil

@@ -21,7 +21,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// keyTime is how long Kafka may take.
+// keyTime is the timeout of Kafka.
 const keyTime = 20 * time.Second
 
 type key struct {
@@ -49,7 +49,7 @@ func (c *createKey) defaults() {
 func (c *createKey) validate() error {
 	faults := []error{c.Kafka.Validate(), checkTenant(c.Tenant, c.Role)}
 	if len(c.Role)+len(c.Scope) == 0 {
-		faults = append(faults, errors.New("--scope or --role: want one, or both"))
+		faults = append(faults, errors.New("--scope or --role: set at least one"))
 	}
 	if c.Rate < 0 {
 		faults = append(faults, errors.New("--rate: must not be negative"))
@@ -79,14 +79,14 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	return c.show(out, k, text)
 }
 
-// show prints the key alone for a script, and for people what it is as well.
+// show prints only the key for a script, and explains it on a terminal.
 func (c *createKey) show(out io.Writer, k apikey.Key, text string) (err error) {
 	f, file := out.(*os.File)
 	switch {
 	case c.JSON:
 		err = json.NewEncoder(out).Encode(shown{itemOf(k), text})
 	case file && terminal(f):
-		_, err = fmt.Fprintf(out, "Key %s of tenant %s, %s. It is shown this once:\n\n%s\n", k.ID, k.Tenant, until(k.Expires), text)
+		_, err = fmt.Fprintf(out, "Key %s of tenant %s, %s. It is shown only once:\n\n%s\n", k.ID, k.Tenant, until(k.Expires), text)
 	default:
 		_, err = fmt.Fprintln(out, text)
 	}
@@ -95,9 +95,9 @@ func (c *createKey) show(out io.Writer, k apikey.Key, text string) (err error) {
 
 func until(t time.Time) string {
 	if t.IsZero() {
-		return "good until it is revoked"
+		return "valid until it is revoked"
 	}
-	return "good until " + t.Format(time.RFC3339)
+	return "valid until " + t.Format(time.RFC3339)
 }
 
 type listKeys struct {
@@ -183,7 +183,7 @@ func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
 		_, err := fmt.Fprintf(out, "key %s of tenant %s is revoked\n", k.ID, k.Tenant)
 		return err
 	}
-	return fmt.Errorf("there is no key %q", c.ID)
+	return fmt.Errorf("unknown key %q", c.ID)
 }
 
 func keysOf(s kafka.Config) (apikey.Topic, error) {
@@ -191,15 +191,15 @@ func keysOf(s kafka.Config) (apikey.Topic, error) {
 	return apikey.Topic{Client: client, Name: schemakafka.Keys(s.Topic)}, err
 }
 
-// hint adds what to do about a topic that is missing.
+// hint adds how to create a missing topic.
 func hint(err error) error {
 	if errors.Is(err, kafkago.UnknownTopicOrPartition) {
-		return fmt.Errorf("%w (activityctl topics makes it)", err)
+		return fmt.Errorf("%w (activityctl topics creates it)", err)
 	}
 	return err
 }
 
-// listed is a key as it is shown, without its hash.
+// listed is a key as it is printed, without its hash.
 type listed struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
@@ -213,7 +213,7 @@ type listed struct {
 	Status  string    `json:"status"`
 }
 
-// shown is a key that was made a moment ago.
+// shown is a new key, with its text.
 type shown struct {
 	listed
 	Key string `json:"key"`
@@ -230,10 +230,10 @@ func itemOf(k apikey.Key) listed {
 	return i
 }
 
-// lifetime is a duration in days, 90d, or as Go writes it, 12h; 0 is never.
+// lifetime is a duration in days (90d) or as Go writes it (12h); 0 means never.
 type lifetime time.Duration
 
-// String writes l as it is read.
+// String returns l in the form that UnmarshalText reads.
 func (l lifetime) String() string {
 	const day = 24 * time.Hour
 	switch d := time.Duration(l); {
@@ -246,7 +246,7 @@ func (l lifetime) String() string {
 	}
 }
 
-// UnmarshalText is part of encoding.TextUnmarshaler.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (l *lifetime) UnmarshalText(text []byte) error {
 	s := string(text)
 	if s == "never" {
@@ -263,7 +263,7 @@ func (l *lifetime) UnmarshalText(text []byte) error {
 		d, err = time.ParseDuration(s)
 	}
 	if err != nil || d < time.Second {
-		return fmt.Errorf("want days as 90d, hours as 12h, or never, but it is %q", s)
+		return fmt.Errorf("want days as 90d, hours as 12h, or never, but got %q", s)
 	}
 	*l = lifetime(d)
 	return nil

@@ -1,5 +1,5 @@
-// Command activityctl is the operator's tool: it makes topics and tables, gives out API keys and takes them back, lists what
-// could not be stored, exports entries and follows them, and converts ids.
+// Command activityctl is the operator's tool: it creates topics and tables, creates and revokes API keys, lists dead letters, exports
+// and tails entries, and converts ids.
 package main
 
 import (
@@ -32,7 +32,7 @@ func (c *config) Defaults() {
 	}
 }
 
-// Validate accepts everything: only the command that was chosen has to be valid.
+// Validate returns nil: only the chosen command has to be valid, and main validates it.
 func (c *config) Validate() error { return nil }
 
 // command is one thing that activityctl does.
@@ -42,7 +42,7 @@ type command interface {
 	run(ctx context.Context, out io.Writer) error
 }
 
-// commands are the commands by the name that the command line has for them.
+// commands returns the commands by their names on the command line.
 func (c *config) commands() map[string]command {
 	return map[string]command{
 		"migrate": &c.Migrate, "topics": &c.Topics, "dead": &c.Dead, "ids": &c.IDs, "token": &c.Token, "export": &c.Export, "tail": &c.Tail,

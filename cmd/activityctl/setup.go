@@ -58,6 +58,6 @@ func (c *topics) run(ctx context.Context, out io.Writer) error {
 	if err := kafka.Ensure(ctx, c.Kafka, c.Creation, client); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "the topics are there")
+	fmt.Fprintln(out, "the topics are up to date")
 	return nil
 }

@@ -24,10 +24,11 @@ func (c *tail) defaults() { c.Asking.defaults() }
 
 func (c *tail) validate() error { return c.Asking.validate() }
 
-// again is how long a stream that has ended is left alone.
+// again is the wait before a stream that has ended is requested again.
 const again = 2 * time.Second
 
-// run prints entries as they are stored, one a line, as a table on a terminal and as JSON elsewhere, until ctx ends. A stream that breaks is gone on with behind its last event.
+// run prints entries as they are stored, one per line, until ctx ends: as a table on a terminal, as JSON elsewhere. It resumes a stream
+// that breaks after its last event.
 func (c *tail) run(ctx context.Context, out io.Writer) error {
 	ask, err := c.Asking.client()
 	if err != nil {
@@ -58,7 +59,7 @@ func (c *tail) run(ctx context.Context, out io.Writer) error {
 		case !following, errors.Is(err, errOutput), errors.Is(err, errRefused):
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "the stream has ended, asking again: %v\n", err)
+		fmt.Fprintf(os.Stderr, "stream ended, reconnecting: %v\n", err)
 		timer.Reset(again)
 	}
 }
@@ -73,7 +74,7 @@ func (c *tail) parameters() *client.AuditStreamParams {
 	}
 }
 
-// errOutput is an output that takes nothing any more.
+// errOutput means that the output failed.
 var errOutput = errors.New("write entries")
 
 // maxEvent is the largest event that is read, in bytes. An entry arrives in a request of at most 16 MiB; JSON may escape it to more.
@@ -105,7 +106,7 @@ func (e *events) handle(event sse.Event) error {
 			return fmt.Errorf("%w: %w", errOutput, err)
 		}
 	case "end":
-		return fmt.Errorf("the service ended it: %s", event.Data)
+		return fmt.Errorf("the service ended the stream: %s", event.Data)
 	}
 	if event.LastEventID != "" {
 		e.last = event.LastEventID

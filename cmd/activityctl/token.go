@@ -47,7 +47,7 @@ func scopes(names []string) []schema.Scope {
 	return all
 }
 
-// checkTenant says what is wrong with a credential's tenant.
+// checkTenant returns what is wrong with the tenant of a credential.
 func checkTenant(tenant string, roles []string) error {
 	if tenant == "" {
 		return errors.New("--tenant: must not be empty")

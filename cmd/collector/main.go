@@ -1,4 +1,4 @@
-// Command collector takes entries in over HTTP and writes them to Kafka.
+// Command collector receives entries over HTTP and writes them to Kafka.
 package main
 
 import (
@@ -26,7 +26,7 @@ type config struct {
 	Dialects  dialect.Config     `embed:""`
 }
 
-// Defaults sets what c is where nobody sets it.
+// Defaults sets every setting to its default.
 func (c *config) Defaults() {
 	c.HTTP.Defaults()
 	c.HTTP.Addr = "127.0.0.1:8081"
@@ -37,7 +37,7 @@ func (c *config) Defaults() {
 	c.Keys.Defaults()
 }
 
-// Validate says everything that is wrong with c.
+// Validate returns everything that is wrong with c.
 func (c *config) Validate() error {
 	return errors.Join(c.HTTP.Validate(), c.Auth.Validate(c.HTTP.Addr), c.Kafka.Validate(), c.Creation.Validate(), c.Collector.Validate(), c.Keys.Validate())
 }

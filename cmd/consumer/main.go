@@ -1,4 +1,4 @@
-// Command consumer stores in ClickHouse what Kafka holds, exactly once.
+// Command consumer stores entries from Kafka in ClickHouse, exactly once.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
 )
 
-// config has no Auth: the consumer serves nothing but its own health.
+// config has no Auth: the consumer serves only health checks and metrics.
 type config struct {
 	service.Common
 	HTTP       service.HTTP       `embed:""`
@@ -22,7 +22,7 @@ type config struct {
 	Keys       idempotency.Config `embed:""`
 }
 
-// Defaults sets what c is where nobody sets it.
+// Defaults sets every setting to its default.
 func (c *config) Defaults() {
 	c.HTTP.Defaults()
 	c.HTTP.Addr = "127.0.0.1:8082"
@@ -32,7 +32,7 @@ func (c *config) Defaults() {
 	c.Keys.Defaults()
 }
 
-// Validate says everything that is wrong with c.
+// Validate returns everything that is wrong with c.
 func (c *config) Validate() error {
 	return errors.Join(c.HTTP.Validate(), c.Kafka.Validate(), c.ClickHouse.Validate(), c.Consumer.Validate(), c.Keys.Validate())
 }

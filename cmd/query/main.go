@@ -1,4 +1,4 @@
-// Command query answers reads and deletes from ClickHouse.
+// Command query serves reads and deletes from ClickHouse.
 package main
 
 import (
@@ -25,7 +25,7 @@ type config struct {
 	Dialects   dialect.Config    `embed:""`
 }
 
-// Defaults sets what c is where nobody sets it.
+// Defaults sets every setting to its default.
 func (c *config) Defaults() {
 	c.HTTP.Defaults()
 	c.HTTP.Addr = "127.0.0.1:8083"
@@ -35,7 +35,7 @@ func (c *config) Defaults() {
 	c.Query.Defaults()
 }
 
-// Validate says everything that is wrong with c.
+// Validate returns everything that is wrong with c.
 func (c *config) Validate() error {
 	return errors.Join(c.HTTP.Validate(), c.Auth.Validate(c.HTTP.Addr), c.Kafka.Validate(), c.ClickHouse.Validate(), c.Query.Validate())
 }

@@ -29,7 +29,7 @@ type brokerConfig struct {
 	Sync         bool           `name:"broker-sync" help:"Sync every entry to disk before it is acknowledged." negatable:"" env:"BROKER_SYNC"`
 }
 
-// Defaults listens where the services look for a broker.
+// Defaults takes the address that the services connect to by default.
 func (c *brokerConfig) Defaults(addr string) {
 	c.Addr, c.MaxBytes, c.KeepBytes, c.Sync = addr, 8<<30, 512<<20, true
 }
@@ -42,7 +42,7 @@ type engineConfig struct {
 	LibPath   string         `name:"chdb-lib-path" help:"Path of the engine's library libchdb.so, instead of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
 }
 
-// Defaults listens on ClickHouse's own port.
+// Defaults takes ClickHouse's own port.
 func (c *engineConfig) Defaults() { c.Addr = "127.0.0.1:8123" }
 
 const (
@@ -50,13 +50,13 @@ const (
 	database = "default"
 )
 
-// links say how the dependencies of this process are reached.
+// links is how to connect to the dependencies of this process.
 type links struct {
 	kafka      kafka.Config
 	clickhouse clickhouse.Config
 }
 
-// startBroker starts the broker: on a free port with a password of its own, or as --only was told.
+// startBroker starts the broker: on a free port with a random password, or with --only as configured.
 func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) error {
 	cfg := broker.Config{
 		Addr: anyPort, DataDir: filepath.Join(c.DataDir, "broker"), NoSync: !c.Broker.Sync,
@@ -70,7 +70,7 @@ func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) 
 	var b *broker.Broker
 	part := service.Part{
 		Name:  "broker",
-		Start: func(ctx context.Context) (err error) { b, err = broker.Open(ctx, cfg); return cannot(err) },
+		Start: func(ctx context.Context) (err error) { b, err = broker.Open(ctx, cfg); return missing(err) },
 		Stop:  func() error { return b.Close() },
 		Ready: func(ctx context.Context) error { return b.Ready(ctx) },
 	}
@@ -91,7 +91,7 @@ func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) 
 	return p.Start(ctx, kafka.Topics(l.kafka, c.Creation, client, p.Log).Part())
 }
 
-// startEngine starts the engine, as startBroker does the broker, and brings its tables up to date.
+// startEngine starts the engine, like startBroker, and migrates its tables.
 func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) error {
 	dir := filepath.Join(c.DataDir, "engine")
 	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: c.Engine.LibPath, MaxMemory: c.Engine.MaxMemory, Reserve: c.Engine.Reserve, Log: p.Log, Registerer: p.Metrics}
@@ -111,7 +111,7 @@ func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) 
 				}
 			}
 			e, err = engine.Open(ctx, cfg)
-			return cannot(err)
+			return missing(err)
 		},
 		Run:   func(ctx context.Context) error { return e.Run(ctx) },
 		Ready: func(ctx context.Context) error { return e.Ready(ctx) },
@@ -145,20 +145,20 @@ func migrate(ctx context.Context, p *service.Process, c clickhouse.Config) error
 		return fmt.Errorf("migrate: %w", err)
 	}
 	if len(applied) > 0 {
-		p.Log.Info("migrated", "applied", applied)
+		p.Log.Info("migrations applied", "migrations", applied)
 	}
 	return nil
 }
 
-// cannot marks the errors that waiting does not mend.
-func cannot(err error) error {
+// missing marks errors that waiting does not solve.
+func missing(err error) error {
 	if errors.Is(err, broker.ErrLocked) || errors.Is(err, engine.ErrLocked) || errors.Is(err, engine.ErrLibrary) {
 		return fmt.Errorf("%w: %w", service.ErrMissing, err)
 	}
 	return err
 }
 
-// keptPassword is the password in dir; the first time it is made.
+// keptPassword returns the password in dir, and creates one the first time.
 func keptPassword(dir string) (string, error) {
 	path := filepath.Join(dir, "password")
 	text, err := os.ReadFile(path)
@@ -175,7 +175,7 @@ func keptPassword(dir string) (string, error) {
 	return made, nil
 }
 
-// env are the variables by which a service finds the dependencies.
+// env returns the variables that connect a service to the dependencies.
 func (l *links) env() string {
 	var b strings.Builder
 	if len(l.kafka.Brokers) > 0 {
@@ -190,9 +190,9 @@ func (l *links) env() string {
 	return b.String()
 }
 
-// write puts the variables into a file that only the owner reads, with those that say who may ask.
+// write writes the variables of env, of the query service and of auth to a file that only the owner can read.
 func (l *links) write(path, addr string, auth identity.Config) error {
-	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env() + "QUERY_URL=http://" + addr + "\n" + auth.Env()
+	text := "# How to connect to the running standalone; written at each start. Example: activityctl --env-file services.env dead\n" + l.env() + "QUERY_URL=http://" + addr + "\n" + auth.Env()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write addresses: %w", err)
 	}

@@ -1,5 +1,6 @@
-// Command standalone runs the three services in one process, on an embedded Kafka broker and an embedded ClickHouse engine:
-// the same constructors, protocols and statements, only other addresses. With --only it runs just the dependencies.
+// Command standalone runs the three services in one process, with an embedded Kafka broker and an embedded ClickHouse engine. It uses
+// the same constructors, protocols and statements as the services; only the addresses differ. With --only it runs only the
+// dependencies.
 package main
 
 import (
@@ -41,7 +42,7 @@ type config struct {
 	Dialects  dialect.Config     `embed:""`
 }
 
-// Defaults sets what c is where nobody sets it. The services share one disk, so topics have fewer partitions and are kept shorter.
+// Defaults sets every setting to its default. All services share one machine, so topics have fewer partitions and a shorter retention.
 func (c *config) Defaults() {
 	var k kafka.Config
 	k.Defaults()
@@ -58,7 +59,7 @@ func (c *config) Defaults() {
 	c.Keys.Defaults()
 }
 
-// Validate says everything that is wrong with c.
+// Validate returns everything that is wrong with c.
 func (c *config) Validate() error {
 	faults := []error{c.HTTP.Validate(), c.Auth.Validate(c.HTTP.Addr), c.Creation.Validate(), c.Collector.Validate(), c.Consumer.Validate(), c.Query.Validate(), c.Keys.Validate()}
 	if c.DataDir == "" {
@@ -66,13 +67,13 @@ func (c *config) Validate() error {
 	}
 	for _, listen := range [][2]string{{"BROKER_ADDR", c.Broker.Addr}, {"ENGINE_ADDR", c.Engine.Addr}} {
 		if !c.Auth.Insecure && !service.Loopback(listen[1]) {
-			faults = append(faults, fmt.Errorf("%s: %s can be reached from other hosts, unencrypted: take a loopback address, or set INSECURE=true", listen[0], listen[1]))
+			faults = append(faults, fmt.Errorf("%s: %s can be reached from other hosts, unencrypted: use a loopback address, or set INSECURE=true", listen[0], listen[1]))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// runs reports whether the dependency is to run in this process.
+// runs reports whether the dependency runs in this process.
 func (c *config) runs(dependency string) bool {
 	return len(c.Only) == 0 || slices.Contains(c.Only, dependency)
 }
@@ -97,26 +98,27 @@ func (c *config) run(ctx context.Context, p *service.Process) error {
 			return err
 		}
 	}
-	var identify service.Middleware // --only offers nothing that anybody may ask for
+	var authenticate service.Middleware // nil with --only: there are no routes
 	if len(c.Only) == 0 {
 		auth, err := c.startServices(ctx, p, &links)
 		if err != nil {
 			return err
 		}
-		identify = auth.Middleware
+		authenticate = auth.Middleware
 	}
-	addr, err := p.Listen(ctx, c.HTTP, identify)
+	addr, err := p.Listen(ctx, c.HTTP, authenticate)
 	if err != nil {
 		return err
 	}
 	if len(c.Only) > 0 {
-		fmt.Printf("Running at %s: %v. The services find them with\n\n%s\n", addr, c.Only, links.env())
+		fmt.Printf("Running %[2]v, health checks on %[1]s. Start the services with\n\n%[3]s\n", addr, c.Only, links.env())
 		return p.Wait(ctx)
 	}
 	if err := links.write(filepath.Join(c.DataDir, "services.env"), addr, c.Auth); err != nil {
 		return err
 	}
 	if p.AwaitReady(ctx) {
+		p.Log.Info("ready")
 		c.welcome(addr)
 	}
 	return p.Wait(ctx)
@@ -128,11 +130,11 @@ activitylog is ready at http://%[1]s
 %[3]s  curl%[4]s -X POST http://%[1]s/api/v1/activity_log -d '{"action_type":"login","platform":"web","serial":"device-1","username":"ada"}'
   curl%[4]s http://%[1]s/api/v1/activity_log
 
-Data is in %[2]s. /readyz says whether everything works, /metrics how much. Ctrl-C drains and ends it.
+Data is in %[2]s. See /readyz for health and /metrics for metrics. Ctrl-C shuts down.
 
 `
 
-// welcome prints what to do first, with a credential where one is asked for.
+// welcome prints the first commands to try, with a credential if AUTH requires one.
 func (c *config) welcome(addr string) {
 	credential, header := "", ""
 	if command := c.Auth.Command(); command != "" {
@@ -142,8 +144,8 @@ func (c *config) welcome(addr string) {
 	fmt.Printf(welcome, addr, c.DataDir, credential, header)
 }
 
-// startServices starts what the three service processes run, with their constructors, in the order of the data's way back:
-// they end in the order of its way in. Who asks them, the identity tells.
+// startServices starts the parts of the three services with the same constructors as their own processes. It starts the collector
+// last, so that parts stop in data order: collector, consumer, query. It returns the identity that authenticates requests.
 func (c *config) startServices(ctx context.Context, p *service.Process, l *links) (*identity.Identity, error) {
 	client, err := l.kafka.Client()
 	if err != nil {
@@ -159,7 +161,7 @@ func (c *config) startServices(ctx context.Context, p *service.Process, l *links
 	}
 	topics := kafka.Topics(l.kafka, c.Creation, client, p.Log)
 	before := topics.Part()
-	if c.Creation.Create { // the broker is here: the services need not wait
+	if c.Creation.Create { // the broker runs in this process: create the topics now
 		before.Start = func(ctx context.Context) error { return kafka.Ensure(ctx, l.kafka, c.Creation, client) }
 	}
 	auth := identity.New(c.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(c.Topic)}, p.Log, p.Metrics)

@@ -29,11 +29,11 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// asked is what a handler behind i learns of who sends the request.
+// asked returns what a handler behind i learns about the sender of the request.
 func asked(i *Identity, r *http.Request) (p schema.Principal, err error) {
 	i.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		p, err = schema.PrincipalOf(r.Context())
-	})).ServeHTTP(nil, r) // it never writes an answer
+	})).ServeHTTP(nil, r) // it never writes a response
 	return p, err
 }
 
@@ -49,7 +49,7 @@ func bearer(t *testing.T, token string) *http.Request {
 	return request(t, "/", "Authorization", "Bearer "+token)
 }
 
-// claims are those of a good token, with changes; a nil takes one away.
+// claims returns the claims of a valid token with changes; nil removes a claim.
 func claims(changes jwt.MapClaims) jwt.MapClaims {
 	c := jwt.MapClaims{"sub": "ada", "tenant": "acme", "exp": time.Now().Add(time.Hour).Unix()}
 	maps.Copy(c, changes)
@@ -83,7 +83,7 @@ func newIdentity(t *testing.T, s JWT) *Identity {
 	return New(all, apikey.Topic{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }
 
-// outcome is the refusal's status and challenge, as a dialect answers it; 200 where there is none.
+// outcome returns status and challenge of a refusal, as a dialect answers it; 200 without one.
 func outcome(err error) (status int, challenge string) {
 	if err == nil {
 		return http.StatusOK, ""

@@ -84,7 +84,7 @@ func TestKeys(t *testing.T) {
 			}
 			p, err := asked(i, request(t, "/", headers...))
 			if status, challenge := outcome(err); status != tt.status || !strings.Contains(challenge, tt.says) {
-				// what stands in X-API-Key is a key, whatever it looks like
+				// X-API-Key always holds a key, whatever it looks like
 				if tt.says != "of this kind" || headers[0] != "X-API-Key" || status != 401 {
 					t.Errorf("%s, %s: got %d %s, want %d %q", tt.name, headers[0], status, challenge, tt.status, tt.says)
 				}
