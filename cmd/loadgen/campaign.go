@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos/matrix"
 )
 
-// runMatrix runs rows of the fault matrix, shows each as it ends, and all of them as a table.
+// runMatrix runs rows of the fault matrix, prints each as it ends, and at last all of them as a table.
 func (c *chaosCmd) runMatrix(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
 	m := matrix.Config{
 		Config: cfg, Rows: c.Rows, Keep: c.Keep, Kills: c.Kills, Soak: c.Soak, Progress: out.progress.Update,
@@ -61,7 +61,7 @@ func printMatrix(out *output, rows []*matrix.Result) {
 	}
 }
 
-// exactness are the columns that every run has; dashes for what is no run.
+// exactness returns the columns that every run has; dashes for a row without a run.
 func exactness(r *chaos.Report) string {
 	if r == nil {
 		return "– | – | – | – | – | – | –"
@@ -70,10 +70,10 @@ func exactness(r *chaos.Report) string {
 	return fmt.Sprintf("%d | %d | %d | %d | %d | %d | %d", r.Faults, e.Acknowledged, e.MustStay, e.Lost, e.Twice, e.Resurrected, r.Tables.ByKind+r.Tables.ByEntity)
 }
 
-// campaign makes a run for each seed, one row of a table each, and adds them up.
+// campaign makes a run per seed, prints each as a row of a table, and adds them up.
 func (c *chaosCmd) campaign(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
 	if c.Outages {
-		return false, fmt.Errorf("--seeds is for runs that have a seed")
+		return false, fmt.Errorf("--seeds does not apply to --outages, which has no seed")
 	}
 	var all []*chaos.Report
 	for n := range c.Seeds {

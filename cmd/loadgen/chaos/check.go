@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 )
 
-// DrainTimeout is how long everything acknowledged may take to be stored once all members run again.
+// DrainTimeout is how long it may take until everything acknowledged is stored, once all members run again.
 const DrainTimeout = 2 * time.Minute
 
 // Report is what a run found.
@@ -20,9 +20,9 @@ type Report struct {
 	Seed         uint64         `json:"seed"`
 	Load         time.Duration  `json:"load_ns"`
 	Drain        time.Duration  `json:"drain_ns"` // from the end of the faults until everything acknowledged was stored
-	Faults       int            `json:"faults"`   // injected; those of relays are counted one by one
+	Faults       int            `json:"faults"`   // injected; relays count each disturbed message
 	Relays       relay.Counts   `json:"relays"`
-	Refusals     stats.Summary  `json:"refusals"` // how long it took to refuse writes
+	Refusals     stats.Summary  `json:"refusals"` // latency of refused writes
 	Counts       map[string]int `json:"counts"`
 	Entries      Entries        `json:"entries"`
 	Tables       oracle.Exact   `json:"tables"`
@@ -30,7 +30,7 @@ type Report struct {
 	Violations   []string       `json:"violations"`
 }
 
-// Entries is what became of the entries.
+// Entries counts the entries by what had to happen and what happened.
 type Entries struct {
 	Sent         int `json:"sent"`
 	Acknowledged int `json:"acknowledged"`
@@ -43,10 +43,10 @@ type Entries struct {
 	Resurrected  int `json:"resurrected"` // stored, though deleted or refused
 	Unexpected   int `json:"unexpected"`  // stored, never sent
 	Altered      int `json:"altered"`
-	OtherID      int `json:"other_id"` // stored under an id that was not acknowledged for it; keyed entries may be
+	OtherID      int `json:"other_id"` // stored with an id that was not acknowledged for it; allowed for keyed entries
 }
 
-// check brings everything up, waits until all that was acknowledged is stored, and compares.
+// check starts every member, waits until everything acknowledged is stored, and compares the tables with the model.
 func (r *Run) check(ctx context.Context) (*Report, error) {
 	rep := &Report{Seed: r.Seed, Load: r.Duration}
 	if err := r.Recover(ctx); err != nil {
@@ -74,7 +74,7 @@ func (r *Run) check(ctx context.Context) (*Report, error) {
 	return rep, nil
 }
 
-// Recover starts and resumes every member, and ends what is still done to their traffic.
+// Recover starts and resumes every member, and ends all faults of relays.
 func (r *Run) Recover(ctx context.Context) error {
 	for _, link := range r.Cluster.Relays {
 		link.Set(relay.Faults{})
@@ -105,7 +105,7 @@ func (r *Run) Drain(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	position := r.Position() // what is written from now on is not waited for
+	position := r.Position() // later writes are not waited for
 	for {
 		_, err := conn.Count(ctx, client.Query{Position: position})
 		if err == nil {
@@ -118,7 +118,7 @@ func (r *Run) Drain(ctx context.Context) error {
 	}
 }
 
-// AwaitQuiet waits until no more entries turn up: the table has not changed for two seconds.
+// AwaitQuiet waits until the number of stored entries has not changed for two seconds.
 func (r *Run) AwaitQuiet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, DrainTimeout)
 	defer cancel()
@@ -133,13 +133,13 @@ func (r *Run) AwaitQuiet(ctx context.Context) error {
 		}
 		Sleep(ctx, 100*time.Millisecond)
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("the table goes on changing: %w", err)
+			return fmt.Errorf("the table keeps changing: %w", err)
 		}
 	}
 	return nil
 }
 
-// compare holds every stored row against the model.
+// compare compares every stored row with the model.
 func (r *Run) compare(ctx context.Context, rep *Report) (err error) {
 	seen := map[int]int{}
 	err = r.Cluster.Store.Rows(ctx, func(row oracle.Row) error {
@@ -164,7 +164,7 @@ func (r *Run) compare(ctx context.Context, rep *Report) (err error) {
 	return nil
 }
 
-// sound says whether the tables agree with themselves, but for what the run did to them on purpose.
+// sound reports whether the tables are consistent, except for what the run broke on purpose.
 func (r *Run) sound(t oracle.Exact) bool {
 	return t.IDs == t.Rows && (t.Positions == t.Rows || r.Reused) && t.ByKind == 0 && t.ByEntity == 0 && t.Dead == int64(r.Poison)
 }
@@ -189,7 +189,7 @@ func (r *Run) compareRow(row oracle.Row, e *Entries) {
 	}
 }
 
-// countFates goes through the entries that were sent; seen is how often each is stored.
+// countFates counts the entries that were sent; seen is how often each is stored.
 func (r *Run) countFates(seen map[int]int, e *Entries) {
 	r.Model.mu.Lock()
 	defer r.Model.mu.Unlock()
@@ -232,7 +232,7 @@ func (r *Run) example(what string, i int, f *fate) {
 	}
 }
 
-// restarted kills everything once more and starts it: the table must come back as it was, and nothing be replayed into it.
+// restarted kills and starts every member once more. The tables must be the same as before: nothing may be lost or replayed.
 func (r *Run) restarted(ctx context.Context, rep *Report) (err error) {
 	for _, name := range r.Cluster.Names {
 		r.Cluster.Process(name).Kill()

@@ -8,8 +8,8 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// What the oracle must see, each on a run of three acknowledged entries with the ids 10, 11 and 12 and one that was refused.
-func TestCompareSeesEachKindOfFault(t *testing.T) {
+// Each fault that the comparison must find, in a run of three acknowledged entries with the ids 10, 11 and 12, and a refused one.
+func TestCompareFindsEachKindOfFault(t *testing.T) {
 	source := workload.New(1, 1000, 1_795_219_200_000)
 	for name, c := range map[string]struct {
 		before func(*Run)
@@ -39,9 +39,9 @@ func TestCompareSeesEachKindOfFault(t *testing.T) {
 			r := &Run{Config: Config{Say: func(string, ...any) {}}, Model: newModel(), counts: map[string]int{}, Source: source}
 			r.Model.Take(4, false)
 			for i := range 3 {
-				r.Model.told(i, acknowledged, uint64(10+i))
+				r.Model.answered(i, acknowledged, uint64(10+i))
 			}
-			r.Model.told(3, refused, 0)
+			r.Model.answered(3, refused, 0)
 			if c.before != nil {
 				c.before(r)
 			}

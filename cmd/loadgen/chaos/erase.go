@@ -12,10 +12,10 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// deleters delete single entries: enough of them that they go on while some wait for a partition without a consumer.
+// deleters is the number of workers that delete single entries: enough to continue while some wait for a partition without consumer.
 const deleters = 16
 
-// deleteSingles deletes entries that were acknowledged, each until it is answered, and as many as its share.
+// deleteSingles deletes its share of acknowledged entries, and repeats each delete until it is answered.
 func (w *Worker) deleteSingles(ctx context.Context) {
 	share := (w.Deletes + deleters - 1) / deleters
 	pace := w.Duration / time.Duration(share+1)
@@ -28,7 +28,7 @@ func (w *Worker) deleteSingles(ctx context.Context) {
 	}
 }
 
-// pick chooses an entry that was acknowledged, has no key, and that nobody has asked to delete; and marks it.
+// pick chooses an acknowledged entry without a key that nobody has deleted yet, and marks it.
 func (m *model) pick(draw func(int) int) (int, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,7 +75,7 @@ func (w *Worker) deleteOne(ctx context.Context, i int) {
 	}
 }
 
-// postponed checks an answer that is neither a success nor an error of the caller.
+// postponed checks a response that is neither a success nor a client error.
 func (w *Worker) postponed(what string, reply *client.Reply) {
 	w.Count("reads and deletes answered 503 or 504", 1)
 	if reply.Status != http.StatusServiceUnavailable && reply.Status != http.StatusGatewayTimeout {
@@ -97,7 +97,7 @@ func (m *model) erased(i int) {
 	m.fates[i].erase = erased
 }
 
-// wiped says whether a delete of everything may have taken the entry.
+// wiped reports whether a delete of everything may have deleted the entry.
 func (m *model) wiped(i int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,7 +109,7 @@ func (m *model) wiped(i int) bool {
 	return false
 }
 
-// checkGone reads whether a deleted entry is still listed.
+// checkGone checks that a deleted entry is not listed.
 func (w *Worker) checkGone(ctx context.Context, i int, id uint64) {
 	items, ok := w.list(ctx, i, "")
 	for _, it := range items {
@@ -119,7 +119,7 @@ func (w *Worker) checkGone(ctx context.Context, i int, id uint64) {
 	}
 }
 
-// list reads what is listed around entry i; false if no answer could be had.
+// list lists the entries around entry i; false without a response.
 func (w *Worker) list(ctx context.Context, i int, position string) ([]client.Item, bool) {
 	e, err := w.Source.Entry(i)
 	if err != nil {
@@ -137,8 +137,8 @@ func (w *Worker) page(ctx context.Context, q client.Query) ([]client.Item, bool)
 	return items, err == nil
 }
 
-// deleteAlls deletes everything, at even intervals in the first 60 % of the run, and then waits as long as the rest would
-// last: what is written then is there to be lost.
+// deleteAlls deletes everything at even intervals in the first 60 % of the run, and then waits for the rest of it, so that the entries
+// written then can be checked for losses.
 func (w *Worker) deleteAlls(ctx context.Context) {
 	pace := w.Duration * 6 / 10 / time.Duration(w.Wipes)
 	if w.untilStruck {
@@ -183,7 +183,7 @@ func (m *model) beginWipe() int {
 	return len(m.wipes) - 1
 }
 
-// cancelWipe takes back the last wipe: it never left.
+// cancelWipe removes the last wipe, which was never sent.
 func (m *model) cancelWipe(at int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -197,7 +197,7 @@ func (m *model) endWipe(at int, answered bool) (sent moment) {
 	return m.wipes[at].sent
 }
 
-// checkWiped reads whether anything that was acknowledged before the delete is still listed.
+// checkWiped checks that nothing acknowledged before the delete is listed.
 func (w *Worker) checkWiped(ctx context.Context, sent moment) {
 	items, _ := w.page(ctx, client.Query{Params: url.Values{"limit": {"1000"}}})
 	for _, it := range items {

@@ -12,21 +12,21 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/relay"
 )
 
-// Pause is the fault of a consumer that is stopped for longer than its session, and goes on as if nothing had happened.
+// Pause stops a consumer (SIGSTOP) for longer than its session timeout, and then continues it.
 const Pause = "pause"
 
-// What else Config.Kill may hold.
+// Other faults of Config.Kill.
 const (
-	Drop   = "drop"   // answers between a service and what it depends on are lost
-	Delay  = "delay"  // they are held back
-	Guest  = "guest"  // a consumer comes and goes
-	Settle = "settle" // a service ends with SIGTERM, and is started again
+	Drop    = "drop"    // responses of a dependency are lost
+	Delay   = "delay"   // responses of a dependency are delayed
+	Guest   = "guest"   // one more consumer starts and stops
+	Restart = "restart" // a service is stopped with SIGTERM and started again
 )
 
-// Faults are what Config.Kill may hold.
-var Faults = []string{Broker, Engine, Collector, "consumer", Query, Pause, Drop, Delay, Guest, Settle}
+// Faults are the possible values of Config.Kill.
+var Faults = []string{Broker, Engine, Collector, "consumer", Query, Pause, Drop, Delay, Guest, Restart}
 
-// Injector breaks members at random. A member is broken by one fault at a time.
+// Injector injects random faults, at most one at a time per member.
 type Injector struct {
 	*Run
 	Rand *rand.Rand
@@ -57,21 +57,21 @@ func (f *Injector) one(ctx context.Context, fault string) {
 		member = f.Any(Consumer1, Consumer2)
 	case Pause:
 		member, strike = f.Any(Consumer1, Consumer2), f.pause
-	case Settle:
-		member, strike = f.Any(Collector, Consumer1, Consumer2, Query), f.settleDown
+	case Restart:
+		member, strike = f.Any(Collector, Consumer1, Consumer2, Query), f.restart
 	case Broker:
 		member = f.Any(f.Cluster.Brokers...)
 	case Guest:
 		member, strike = f.Any(f.Cluster.Guests...), f.comeAndGo
 	case Drop:
-		member, strike = f.Any(f.Cluster.links()...), f.disturb("lost answers of ", relay.Faults{Drop: 0.05 + f.Rand.Float64()/2})
+		member, strike = f.Any(f.Cluster.links()...), f.disturb("lost responses of ", relay.Faults{Drop: 0.05 + f.Rand.Float64()/2})
 	case Delay:
-		member, strike = f.Any(f.Cluster.links()...), f.disturb("held back answers of ", relay.Faults{Delay: time.Duration(1 + f.Rand.Int64N(int64(time.Second)))})
+		member, strike = f.Any(f.Cluster.links()...), f.disturb("delayed responses of ", relay.Faults{Delay: time.Duration(1 + f.Rand.Int64N(int64(time.Second)))})
 	}
 	away := time.Duration(f.Rand.Int64N(int64(time.Second)))
 	part := member
 	if slices.Contains(f.Cluster.Brokers, member) {
-		part = Broker // one of them at a time: so many a cluster of three does without
+		part = Broker // one broker at a time: a cluster of three survives that
 	}
 	if !f.take(part) {
 		return
@@ -82,12 +82,14 @@ func (f *Injector) one(ctx context.Context, fault string) {
 	})
 }
 
+// Any returns one of the members at random.
 func (f *Injector) Any(members ...string) string { return members[f.Rand.IntN(len(members))] }
 
+// KillAndRestart kills a member and starts it again after the time away. It waits for a dependency to be ready.
 func (f *Injector) KillAndRestart(ctx context.Context, member string, away time.Duration) {
 	p := f.Cluster.Process(member)
 	if !p.Running() {
-		f.Violation("%s ended by itself; see %s", member, p.Log)
+		f.Violation("%s exited by itself; see %s", member, p.Log)
 	}
 	p.Kill()
 	f.Struck("kill -9 " + member)
@@ -96,7 +98,7 @@ func (f *Injector) KillAndRestart(ctx context.Context, member string, away time.
 		f.Violation("%v", err)
 		return
 	}
-	if member != Engine && !slices.Contains(f.Cluster.Brokers, member) { // the others may be unready because one of these is away
+	if member != Engine && !slices.Contains(f.Cluster.Brokers, member) { // the others may not be ready because a dependency is unavailable
 		return
 	}
 	took, err := f.Cluster.AwaitReady(context.WithoutCancel(ctx), member)
@@ -107,7 +109,7 @@ func (f *Injector) KillAndRestart(ctx context.Context, member string, away time.
 	f.Slowest(fmt.Sprintf("slowest start of %s, ms", member), took)
 }
 
-// Slowest keeps the longest of some times, in ms.
+// Slowest keeps the longest time of several, in ms.
 func (r *Run) Slowest(what string, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,41 +142,41 @@ func (f *Injector) release(member string) {
 	f.busy = slices.DeleteFunc(f.busy, func(b string) bool { return b == member })
 }
 
-// disturb has a relay do that to what passes for up to three seconds.
+// disturb returns a fault that disturbs the traffic of a relay for up to three seconds.
 func (f *Injector) disturb(what string, faults relay.Faults) func(context.Context, string, time.Duration) {
 	return func(ctx context.Context, link string, away time.Duration) {
-		f.Count(what+link, 1) // a spell; the relay counts the answers
+		f.Count(what+link, 1) // the relay counts the responses
 		f.Cluster.Relays[link].Set(faults)
 		Sleep(ctx, 3*away)
 		f.Cluster.Relays[link].Set(relay.Faults{})
 	}
 }
 
-// StopLimit is how long a service may take to end after SIGTERM.
+// StopLimit is how long a service may take to exit after SIGTERM.
 const StopLimit = 10 * time.Second
 
-// settleDown ends a service as an update would.
-func (f *Injector) settleDown(_ context.Context, member string, _ time.Duration) {
+// restart stops and starts a service, like an update.
+func (f *Injector) restart(_ context.Context, member string, _ time.Duration) {
 	p := f.Cluster.Process(member)
 	begun := time.Now()
 	if err := p.Stop(StopLimit); err != nil {
 		f.Violation("SIGTERM: %v", err)
 	}
 	f.Struck("SIGTERM " + member)
-	f.Slowest("slowest end after SIGTERM, ms", time.Since(begun))
+	f.Slowest("slowest shutdown, ms", time.Since(begun))
 	if err := p.Start(); err != nil {
 		f.Violation("%v", err)
 	}
 }
 
-// comeAndGo starts one more consumer and ends it a moment later, so that partitions move twice.
+// comeAndGo starts one more consumer and stops it a moment later, so that partitions move twice.
 func (f *Injector) comeAndGo(ctx context.Context, guest string, away time.Duration) {
 	p := f.Cluster.Process(guest)
 	if err := p.Start(); err != nil {
 		f.Violation("%v", err)
 		return
 	}
-	f.Struck("came and went: " + guest)
+	f.Struck("started and stopped " + guest)
 	Sleep(ctx, time.Second+5*away)
 	if err := p.Stop(StopLimit); err != nil {
 		f.Violation("SIGTERM: %v", err)

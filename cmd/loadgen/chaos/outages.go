@@ -10,22 +10,22 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 )
 
-// RefusalLimit is how long a POST may take to be refused while the broker is away.
+// RefusalLimit is how long the refusal of a POST may take while the broker is unavailable.
 const RefusalLimit = 50 * time.Millisecond
 
-// OutageReport is what callers saw while something was away.
+// OutageReport is what callers saw while a dependency was unavailable.
 type OutageReport struct {
 	Checks []Check `json:"checks"`
 }
 
-// Check is one promise, whether it was kept, and the figure.
+// Check is a promise, whether it was kept, and the measured figure.
 type Check struct {
 	What   string `json:"what"`
 	OK     bool   `json:"ok"`
 	Figure string `json:"figure"`
 }
 
-// Broken says whether a promise was broken.
+// Broken reports whether a promise was broken.
 func (o *OutageReport) Broken() bool {
 	for _, c := range o.Checks {
 		if !c.OK {
@@ -35,7 +35,7 @@ func (o *OutageReport) Broken() bool {
 	return false
 }
 
-// outages is a run of checks, one after another.
+// outages runs checks one after another.
 type outages struct {
 	*Worker
 	report OutageReport
@@ -46,7 +46,7 @@ func (o *outages) check(ok bool, what, figure string, args ...any) {
 	o.Say("%s: %s", what, fmt.Sprintf(figure, args...))
 }
 
-// Outages starts the services before what they depend on, then takes away the engine, then the broker.
+// Outages starts the services before their dependencies, then kills the engine, then the broker.
 func Outages(ctx context.Context, cfg Config) (*OutageReport, error) {
 	cluster, err := NewCluster(ctx, cfg.Dir, cfg.Bin, Plan{Session: cfg.Session, Nodes: cfg.Nodes})
 	if err != nil {
@@ -75,9 +75,9 @@ func (o *outages) startBackwards(ctx context.Context) error {
 	Sleep(ctx, 3*time.Second)
 	for _, name := range services {
 		alive := o.Cluster.Process(name).Running()
-		o.check(alive && o.status(name) == http.StatusServiceUnavailable, name+" waits for what it depends on, not ready", "running %v, /readyz %d", alive, o.status(name))
+		o.check(alive && o.status(name) == http.StatusServiceUnavailable, name+" waits for its dependencies and is not ready", "running %v, /readyz %d", alive, o.status(name))
 	}
-	o.refusals(20, "POST before there is a broker")
+	o.refusals(20, "POST without a broker")
 	begun := time.Now()
 	if err := o.Cluster.Start(ctx, Broker, Engine); err != nil {
 		return err
@@ -89,13 +89,13 @@ func (o *outages) startBackwards(ctx context.Context) error {
 			return err
 		}
 	}
-	o.check(true, "everything becomes ready when broker and engine are there", "%v, the dependencies themselves after %v", Round(time.Since(begun)), Round(up))
-	o.accepted(50, "POST once everything is up")
-	o.appears(ctx, "entries posted once everything is up")
+	o.check(true, "everything becomes ready once broker and engine run", "%v, the dependencies themselves after %v", Round(time.Since(begun)), Round(up))
+	o.accepted(50, "POST once everything is ready")
+	o.appears(ctx, "entries posted once everything is ready")
 	return nil
 }
 
-// Round keeps four digits or so of a time for people.
+// Round rounds a time for people, to 0.1 ms.
 func Round(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
 
 func (o *outages) status(name string) int {
@@ -111,7 +111,7 @@ func (o *outages) status(name string) int {
 	return reply.Status
 }
 
-// one sends one entry, and says what came back and how long that took.
+// one sends one entry, and returns the response and its latency.
 func (o *outages) one() (status int, reply *client.Reply, took time.Duration) {
 	i := o.Model.Take(1, false)
 	o.Body = o.Source.Append(o.Body[:0], i, "")
@@ -119,11 +119,11 @@ func (o *outages) one() (status int, reply *client.Reply, took time.Duration) {
 	reply, err := o.write.Do(context.Background(), &client.Request{Method: http.MethodPost, Path: client.Path, ContentType: "application/json", Body: o.Body})
 	took = time.Since(begun)
 	if err != nil {
-		o.Model.told(i, unknown, 0)
+		o.Model.answered(i, unknown, 0)
 		return 0, nil, took
 	}
 	if reply.Status != http.StatusOK {
-		o.Model.told(i, refusal(reply), 0)
+		o.Model.answered(i, refusal(reply), 0)
 		return reply.Status, reply, took
 	}
 	o.Worker.accepted(reply, i, 1)
@@ -142,7 +142,7 @@ func (o *outages) accepted(n int, what string) {
 	o.check(good == n, what+" is answered 200", "%d of %d, slowest %v", good, n, Round(slowest))
 }
 
-// refusals posts n entries, each of which must be refused at once and as documented.
+// refusals posts n entries, each of which must be refused in time and as documented.
 func (o *outages) refusals(n int, what string) {
 	good, slowest := 0, time.Duration(0)
 	for range n {
@@ -155,7 +155,7 @@ func (o *outages) refusals(n int, what string) {
 	o.check(good == n && slowest <= RefusalLimit, what+" is 50301 with Retry-After within 50 ms", "%d of %d, slowest %v", good, n, Round(slowest))
 }
 
-// appears waits until everything acknowledged can be read.
+// appears waits until everything acknowledged is listed.
 func (o *outages) appears(ctx context.Context, what string) {
 	begun := time.Now()
 	err := o.Drain(ctx)
@@ -176,13 +176,13 @@ func (o *outages) withoutEngine(ctx context.Context) error {
 	}
 	o.check(good == 20, "engine killed: GET is 50301 with Retry-After", "%d of 20, slowest %v", good, Round(slowest))
 	Sleep(ctx, 5*time.Second)
-	o.accepted(50, "engine away for 5 s: POST")
+	o.accepted(50, "engine unavailable for 5 s: POST")
 	begun := time.Now()
 	if err := o.Cluster.Start(ctx, Engine); err != nil {
 		return err
 	}
 	o.check(true, "engine is ready again", "after %v", Round(time.Since(begun)))
-	o.appears(ctx, "engine back: entries posted meanwhile")
+	o.appears(ctx, "engine running again: entries posted meanwhile")
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (o *outages) withoutBroker(ctx context.Context) error {
 	}
 	o.check(good == 50, "broker killed: GET is answered", "%d of 50, slowest %v", good, Round(slowest))
 	Sleep(ctx, 5*time.Second)
-	o.refusals(100, "broker away for 5 s: POST")
+	o.refusals(100, "broker unavailable for 5 s: POST")
 	begun := time.Now()
 	if err := o.Cluster.Start(ctx, Broker); err != nil {
 		return err
@@ -214,13 +214,13 @@ func (o *outages) withoutBroker(ctx context.Context) error {
 		}
 		Sleep(ctx, 10*time.Millisecond)
 	}
-	o.check(time.Since(begun) < ready+2*time.Second, "broker back: POST is accepted again", "%v after it was ready", Round(time.Since(begun)-ready))
-	o.accepted(50, "broker back: POST")
-	o.appears(ctx, "broker back: entries")
+	o.check(time.Since(begun) < ready+2*time.Second, "broker running again: POST is accepted again", "%v after it was ready", Round(time.Since(begun)-ready))
+	o.accepted(50, "broker running again: POST")
+	o.appears(ctx, "broker running again: entries")
 	return nil
 }
 
-// exact compares everything with what the callers were told.
+// exact compares everything stored with what the callers were answered.
 func (o *outages) exact(ctx context.Context) error {
 	rep := &Report{}
 	if err := o.AwaitQuiet(ctx); err != nil {

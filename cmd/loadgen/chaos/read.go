@@ -9,7 +9,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 )
 
-// readOwnWrites writes one entry and reads it back at the position that it was given.
+// readOwnWrites writes an entry and reads it back with the position of the response.
 func (w *Worker) readOwnWrites(ctx context.Context) {
 	for ctx.Err() == nil {
 		i := w.Model.Take(1, false)
@@ -45,7 +45,7 @@ func (m *model) stillKept(i int) bool {
 	return m.fates[i].erase == kept
 }
 
-// NoteRead counts the outcome of a read; one that is neither a success nor an outage is a violation.
+// NoteRead counts the outcome of a read. An outcome that is neither success nor unavailability is a violation.
 func (w *Worker) NoteRead(err error) {
 	var status *client.StatusError
 	switch {

@@ -13,36 +13,36 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Config says what a run does.
+// Config is what a run does.
 type Config struct {
 	Bin      string        // folder of the binaries
 	Dir      string        // folder of the run
 	Seed     uint64        // of the faults and the load
 	Duration time.Duration // of the load
-	Kill     []string      // what to break: members, "consumer" for either, "pause" for a consumer stopped past its session
+	Kill     []string      // faults to inject, see Faults
 	Every    time.Duration // mean time between faults
-	Deletes  int           // of single entries
-	Wipes    int           // deletes of everything, in the first 60 % of the run
+	Deletes  int           // number of deletes of single entries
+	Wipes    int           // number of deletes of everything, in the first 60 % of the run
 	Session  time.Duration // of the consumers; 0 is their default
-	Nodes    Nodes         // of Apache Kafka; none: the embedded broker
-	Paused   time.Duration // how long a paused consumer is stopped; more than its session timeout
-	Thrice   bool          // keyed entries are sent until they were acknowledged three times
+	Nodes    Nodes         // of Apache Kafka; without any: the embedded broker
+	Paused   time.Duration // how long a paused consumer is stopped: longer than its session timeout
+	Thrice   bool          // send keyed entries until they were acknowledged three times
 
-	WriteOnly bool // nobody reads their own writes
+	WriteOnly bool // no worker reads its own writes
 	Say       func(format string, args ...any)
 }
 
-// Run is a load under way on a cluster, and what its callers were answered.
+// Run is a load on a cluster, and what its callers were answered.
 type Run struct {
 	Config
 	Cluster *Cluster
 	Source  *workload.Source
 	Model   *model
 
-	Reused bool     // offsets were given out twice: two entries may have one position
-	Poison int      // dead letters that there must be
-	Full   bool     // POST may be answered that the disk is full
-	Writes []string // base URLs of collectors, which the writers share; that of the cluster if empty
+	Reused bool     // offsets were used twice: two entries may have the same position
+	Poison int      // expected dead letters
+	Full   bool     // POST may be answered 507: the disk is full
+	Writes []string // base URLs of collectors for the writers; empty: the collector of the cluster
 
 	untilStruck bool // the run ends with the last fault, not after its duration
 
@@ -50,7 +50,7 @@ type Run struct {
 	position   schema.Position // of everything acknowledged
 	violations []string
 	counts     map[string]int
-	faults     int // injected, those of relays not counted
+	faults     int // injected, without those of relays
 	refusals   stats.Histogram
 	workers    int
 }
@@ -67,8 +67,8 @@ func NewRun(cfg Config, cluster *Cluster) *Run {
 // Config.Kill.
 type Script struct {
 	Plan   func(*Plan)
-	Begin  func(context.Context, *Run) error              // once everything is up, before the load
-	Strike func(ctx context.Context, r *Run, seed uint64) // breaks things under load; it ends when it wants to or when ctx does
+	Begin  func(context.Context, *Run) error              // once every member is ready, before the load
+	Strike func(ctx context.Context, r *Run, seed uint64) // injects faults under load; returns by itself or when ctx ends
 	Finish func(context.Context, *Run) error              // after the load, before everything is compared
 }
 
@@ -87,7 +87,7 @@ func Play(ctx context.Context, cfg Config, s Script) (*Report, error) {
 	if err := cluster.Start(ctx, cluster.Names...); err != nil {
 		return nil, err
 	}
-	cfg.Say("%d processes are up in %s", len(cluster.Names), cfg.Dir)
+	cfg.Say("%d processes are ready in %s", len(cluster.Names), cfg.Dir)
 	r := NewRun(cfg, cluster)
 	if s.Begin != nil {
 		if err := s.Begin(ctx, r); err != nil {
@@ -109,8 +109,8 @@ func Play(ctx context.Context, cfg Config, s Script) (*Report, error) {
 	return r.check(ctx)
 }
 
-// UnderLoad writes, reads and deletes while it is broken, and returns when all of that has ended: when strike has, or when
-// the duration has passed and as many deletes were answered as were wanted.
+// UnderLoad writes, reads and deletes while strike injects faults. It ends when strike returns, or when the duration has passed and all
+// deletes were answered.
 func (r *Run) UnderLoad(ctx context.Context, strike func(ctx context.Context, seed uint64)) {
 	ctx, cancel := context.WithTimeout(ctx, maxRunFactor*r.Duration)
 	defer cancel()
@@ -153,10 +153,10 @@ func (r *Run) UnderLoad(ctx context.Context, strike func(ctx context.Context, se
 	deletes.Wait()
 }
 
-// maxRunFactor is how many times its duration a run may last, for the deletes that are wanted to be answered.
+// maxRunFactor is how many times its duration a run may last to get all deletes answered.
 const maxRunFactor = 4
 
-// Violation notes a promise that was broken.
+// Violation records a broken promise.
 func (r *Run) Violation(format string, args ...any) {
 	text := fmt.Sprintf("%7.2fs ", r.Model.Now().Seconds()) + fmt.Sprintf(format, args...)
 	r.mu.Lock()
@@ -201,7 +201,7 @@ func (r *Run) ForgetPosition() {
 	r.position = schema.Position{}
 }
 
-// reached raises the position that covers everything acknowledged.
+// reached extends the position that covers everything acknowledged.
 func (r *Run) reached(text string) {
 	p, err := schema.ParsePosition(text)
 	if err != nil || len(p) == 0 {
@@ -215,7 +215,7 @@ func (r *Run) reached(text string) {
 	}
 }
 
-// Worker is one caller, with a connection to each service.
+// Worker is a caller with a connection to each service.
 type Worker struct {
 	*Run
 	rand  *rand.Rand
@@ -223,11 +223,12 @@ type Worker struct {
 	Read  *client.Conn
 	Body  []byte
 	last  string        // position of the last acknowledged write
-	Took  time.Duration // of the last answer to a write
+	Took  time.Duration // latency of the last write
 }
 
 const requestTimeout = 15 * time.Second
 
+// NewWorker returns a worker with its own connections.
 func (r *Run) NewWorker(seed uint64) *Worker {
 	w := &Worker{Run: r, rand: rand.New(rand.NewPCG(seed, 2))}
 	write := r.Cluster.Write
@@ -235,21 +236,23 @@ func (r *Run) NewWorker(seed uint64) *Worker {
 		write = r.Writes[r.workers%len(r.Writes)]
 	}
 	r.workers++
-	w.write, _ = client.New(write, requestTimeout) // both are URLs of ours
+	w.write, _ = client.New(write, requestTimeout) // both URLs are valid
 	w.Read, _ = client.New(r.Cluster.Read, requestTimeout)
 	return w
 }
 
+// Close closes the connections.
 func (w *Worker) Close() {
 	w.write.Close()
 	w.Read.Close()
 }
 
-// pause waits between low and high.
+// pause waits a random time between low and high.
 func (w *Worker) pause(ctx context.Context, low, high time.Duration) {
 	Sleep(ctx, low+time.Duration(w.rand.Int64N(int64(high-low))))
 }
 
+// Sleep waits for d, or until ctx ends.
 func Sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Sum adds up a sample of the text format, such as name{label="x"}, over members; one that lacks it counts 0.
+// Sum adds up a sample of the text format, such as name{label="x"}, over members. A member without it counts 0.
 func (c *Cluster) Sum(ctx context.Context, sample string, members ...string) (sum float64, err error) {
 	for _, name := range members {
 		v, err := c.Sample(ctx, name, sample)
@@ -21,6 +21,7 @@ func (c *Cluster) Sum(ctx context.Context, sample string, members ...string) (su
 	return sum, nil
 }
 
+// Sample returns a sample of one member, or the sum over its label sets.
 func (c *Cluster) Sample(ctx context.Context, member, sample string) (sum float64, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL(member)+"/metrics", nil)
 	if err != nil {

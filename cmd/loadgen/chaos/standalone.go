@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// ReopenLimit is how long standalone may take from its start until it is ready, after it was killed.
+// ReopenLimit is how long standalone may take to become ready after a kill.
 const ReopenLimit = 3 * time.Second
 
-// Standalone kills the single process that many times under load, and checks it.
+// Standalone runs a load on a standalone process, kills it the given number of times, and checks it.
 func Standalone(ctx context.Context, cfg Config, times int) (*Report, error) {
 	cluster, err := NewStandalone(cfg.Dir, cfg.Bin)
 	if err != nil {
@@ -19,7 +19,7 @@ func Standalone(ctx context.Context, cfg Config, times int) (*Report, error) {
 	if err := cluster.Start(ctx, cluster.Names...); err != nil {
 		return nil, err
 	}
-	cfg.Duration = time.Duration(times) * 2 * time.Second // about; what the deletes are spread over
+	cfg.Duration = time.Duration(times) * 2 * time.Second // roughly; deletes are spread over it
 	r := NewRun(cfg, cluster)
 	r.untilStruck = true
 	r.UnderLoad(ctx, func(ctx context.Context, seed uint64) { r.killAlone(ctx, seed, times) })
@@ -33,12 +33,12 @@ func (r *Run) killAlone(ctx context.Context, seed uint64, times int) {
 	draw := rand.New(rand.NewPCG(seed, 4))
 	p := r.Cluster.Process(Alone)
 	for n := range times {
-		if n%4 == 3 { // now and then it gets as far as storing everything
+		if n%4 == 3 { // now and then everything gets stored
 			r.storedAgain(ctx)
 		}
 		Sleep(ctx, time.Duration(draw.Int64N(int64(2*time.Second))))
 		if !p.Running() {
-			r.Violation("standalone ended by itself; see %s", p.Log)
+			r.Violation("standalone exited by itself; see %s", p.Log)
 		}
 		p.Kill()
 		r.Struck("kill -9 standalone")
@@ -59,7 +59,7 @@ func (r *Run) killAlone(ctx context.Context, seed uint64, times int) {
 	}
 }
 
-// storedAgain waits until what had been acknowledged is stored, and notes how long that took.
+// storedAgain waits until everything acknowledged is stored, and records how long that took.
 func (r *Run) storedAgain(ctx context.Context) {
 	begun := time.Now()
 	if err := r.Drain(ctx); err != nil {

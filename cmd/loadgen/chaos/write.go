@@ -31,7 +31,7 @@ func (w *Worker) writeSingles(ctx context.Context) {
 	}
 }
 
-// writeKeyed repeats each entry until it is acknowledged, and sometimes once more, as a client that lost the answer would.
+// writeKeyed repeats each entry until it is acknowledged, and sometimes once more, like a client that lost the response.
 func (w *Worker) writeKeyed(ctx context.Context) {
 	for ctx.Err() == nil {
 		first := w.Model.Take(1, true)
@@ -71,7 +71,7 @@ func (w *Worker) repeat(ctx context.Context, post func() bool) {
 	}
 }
 
-// thrice goes on until post has succeeded three times: over restarts, if there are any.
+// thrice repeats post until it has succeeded three times, also over restarts.
 func (w *Worker) thrice(ctx context.Context, post func() bool) {
 	for done := 0; ctx.Err() == nil; w.pause(ctx, 10*time.Millisecond, 400*time.Millisecond) {
 		if !post() {
@@ -84,8 +84,8 @@ func (w *Worker) thrice(ctx context.Context, post func() bool) {
 	}
 }
 
-// Post sends entries and notes what was said about each; true if all were acknowledged. It is never cut off by the end of
-// the run: the fate of what has been sent is wanted.
+// Post sends entries and records the response for each; true if all were acknowledged. The end of the run does not interrupt it, so
+// that the outcome is known.
 func (w *Worker) Post(req *client.Request, first, n int) bool {
 	req.Method, req.Path = http.MethodPost, client.Path
 	begun := time.Now()
@@ -123,7 +123,7 @@ func (w *Worker) Post(req *client.Request, first, n int) bool {
 	return false
 }
 
-// refusal is what an answer says about entries that were not acknowledged: nothing was accepted, or nobody knows.
+// refusal returns what an error response says about its entries: refused if nothing was accepted, else unknown.
 func refusal(reply *client.Reply) outcome {
 	if bytes.Contains(reply.Body, []byte("nothing was accepted")) {
 		return refused
@@ -133,7 +133,7 @@ func refusal(reply *client.Reply) outcome {
 
 func (w *Worker) tell(first, n int, o outcome) {
 	for i := first; i < first+n; i++ {
-		w.Model.told(i, o, 0)
+		w.Model.answered(i, o, 0)
 	}
 }
 
@@ -149,10 +149,10 @@ func (w *Worker) accepted(reply *client.Reply, first, n int) bool {
 	got := 0
 	for i, id := range written.IDs {
 		if id == 0 {
-			w.Model.told(first+i, unknown, 0)
+			w.Model.answered(first+i, unknown, 0)
 			continue
 		}
-		w.Model.told(first+i, acknowledged, id)
+		w.Model.answered(first+i, acknowledged, id)
 		got++
 	}
 	w.Count("acknowledgements", got)
@@ -162,7 +162,7 @@ func (w *Worker) accepted(reply *client.Reply, first, n int) bool {
 	return got == n
 }
 
-// retryable checks that a 503 or a 504 says when to come again, in the dialect's words.
+// retryable checks that a 503 or 504 has Retry-After and the code of the dialect.
 func (w *Worker) retryable(reply *client.Reply) {
 	if reply.Status == http.StatusServiceUnavailable && (reply.RetryAfter <= 0 || client.Code(reply) != 50301) {
 		w.Violation("HTTP 503 with Retry-After %v: %.300s", reply.RetryAfter, reply.Body)

@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/relay"
 )
 
-// spell is what one relay does for a moment.
+// spell is a short fault of one relay.
 type spell struct {
 	link   string
 	faults relay.Faults
@@ -23,7 +23,7 @@ func produceAnswers(f relay.Faults) relay.Faults {
 	return f
 }
 
-// Each is the worst that a broker or a network may do to an answer that somebody's records hang on.
+// badAnswers is the worst that a broker or a network can do to the response of a write.
 var badAnswers = []spell{
 	{chaos.Collector + chaos.ToBroker, produceAnswers(relay.Faults{Drop: 0.4})},
 	{chaos.Collector + chaos.ToBroker, produceAnswers(relay.Faults{Delay: 700 * time.Millisecond})},
@@ -37,7 +37,7 @@ var badAnswers = []spell{
 	{chaos.Collector + chaos.ToBroker, relay.Faults{Drop: 0.2}},
 }
 
-// answersLost does all of it, one after another; on three nodes of Apache Kafka their leaders move as well.
+// answersLost plays all of badAnswers in turn. On three nodes of Apache Kafka, leaders also move.
 func answersLost(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	cfg.Deletes = 80
@@ -57,22 +57,22 @@ func answersLost(ctx context.Context, t *trial) error {
 	return err
 }
 
-// relayed shows what the relays have done.
+// relayed reports the faults of the relays.
 func (t *trial) relayed() {
 	if t.rep.Report == nil {
 		return
 	}
 	n := t.rep.Report.Relays
-	t.figure("answers", "%d lost, %d held back, %d denied after, %d refused before", n.Dropped, n.Delayed, n.Denied, n.Refused)
+	t.figure("responses", "%d lost, %d delayed, %d errors after execution, %d errors before", n.Dropped, n.Delayed, n.Denied, n.Refused)
 	if n.Broken+n.Hung > 0 {
-		t.figure("requests", "%d broken off, %d met silence", n.Broken, n.Hung)
+		t.figure("requests", "%d broken off, %d without response", n.Broken, n.Hung)
 	}
 }
 
-// insertTimeout is short in row 14, so that a consumer gives up an insert that hangs, and tries again.
+// insertTimeout is short in row 14, so that a consumer gives up a hanging insert and retries.
 const insertTimeout = 3 * time.Second
 
-// The engine as seen over a bad network.
+// badEngine is the engine behind a bad network.
 var badEngine = []spell{
 	{"consumer" + chaos.ToEngine, relay.Faults{Delay: 2 * time.Second}},
 	{"consumer" + chaos.ToEngine, relay.Faults{Hang: true}},
@@ -116,10 +116,10 @@ func engineDisturbed(ctx context.Context, t *trial) error {
 	return err
 }
 
-// consumerMemory bounds a consumer: BATCH_MEMORY is 128 MiB of records, which are decoded into blocks of as much again.
+// consumerMemory bounds a consumer: BATCH_MEMORY is 128 MiB of records, and the decoded blocks take about as much again.
 const consumerMemory = 1 << 30
 
-// memory notes a process's highest resident memory, which must not exceed a bound.
+// memory records the highest resident memory of a process, and fails if it exceeds a bound.
 func (t *trial) memory(what string, got, bound int64) {
 	t.figure(what, "%d MB", got>>20)
 	if got > bound {

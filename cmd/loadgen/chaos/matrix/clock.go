@@ -22,7 +22,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// skewed is a collector inside this process, whose clock can be set.
+// skewed is a collector in this process with a clock that can be set.
 type skewed struct {
 	url    string
 	offset atomic.Int64 // ns
@@ -73,8 +73,7 @@ func (s *skewed) close() {
 	s.all.Wait()
 }
 
-// clocksJump writes over three collectors, the clocks of two of which jump by up to an hour, and reads through all pages of
-// a platform meanwhile.
+// clocksJump writes over three collectors, two with clocks that jump by up to an hour, and reads all pages of a platform meanwhile.
 func clocksJump(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	cfg.Deletes, cfg.Wipes = 0, 0
@@ -120,7 +119,7 @@ func clocksJump(ctx context.Context, t *trial) error {
 	return err
 }
 
-// walk reads all pages of a platform. What was acknowledged before must be on one of them, and nothing on two.
+// walk reads all pages of a platform. Every entry acknowledged before must be on exactly one page.
 func walk(ctx context.Context, w *chaos.Worker, platform string) (pages, entries int) {
 	since := w.Model.Now()
 	position := w.Position()

@@ -15,11 +15,11 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 )
 
-// diskBytes are the sizes of disks that are to be full. A partition of the broker takes up to 16 MiB that are never dropped, and
-// the engine keeps parts that have been merged for eight minutes, which would be what it waits for on a small disk.
+// diskBytes are the sizes of the disks to fill. A partition of the broker keeps up to 16 MiB that are never dropped. The engine keeps
+// merged parts for eight minutes, and on a smaller disk would have to wait for that.
 var diskBytes = map[string]int64{chaos.Broker: 256 << 20, chaos.Engine: 1 << 30}
 
-// diskFull gives broker and engine small disks, and fills one, the other, then both, while entries are written.
+// diskFull gives broker and engine small disks, and fills the first, the second, then both during writes.
 func diskFull(ctx context.Context, t *trial) (err error) {
 	cfg := t.base()
 	cfg.Duration = max(cfg.Duration, 45*time.Second)
@@ -55,7 +55,7 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 	t.figure("writes answered 507", "%d", t.rep.Report.Counts["writes answered 507"])
 	t.figure("acknowledged while the engine's disk was full", "%d", t.rep.Report.Counts["acknowledged while only the engine's disk is full"])
 	for _, name := range slices.Sorted(maps.Keys(slowest)) {
-		t.figure("stored again after the space of "+name+" was back", "%v", chaos.Round(slowest[name]))
+		t.figure("stored again after "+name+" had space", "%v", chaos.Round(slowest[name]))
 	}
 	if t.rep.Report.Counts["writes answered 507"] == 0 {
 		t.fail("no write was answered 507")
@@ -63,8 +63,8 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 	return nil
 }
 
-// fillDisks takes all space from the members for some seconds, gives it back, and says how long it then took until
-// everything acknowledged was stored. None of them is started again.
+// fillDisks fills the disks of members for some seconds, frees them, and returns how long it took then until everything acknowledged
+// was stored. It restarts no member.
 func fillDisks(ctx context.Context, r *chaos.Run, folders map[string]string, members []string) (time.Duration, error) {
 	before := r.Counted("acknowledgements")
 	for _, m := range members {
@@ -79,7 +79,7 @@ func fillDisks(ctx context.Context, r *chaos.Run, folders map[string]string, mem
 	}
 	for _, m := range members {
 		if err := os.Remove(ballast(folders[m])); err != nil {
-			return 0, fmt.Errorf("give space back: %w", err)
+			return 0, fmt.Errorf("free space: %w", err)
 		}
 	}
 	begun := time.Now()
@@ -91,13 +91,13 @@ func fillDisks(ctx context.Context, r *chaos.Run, folders map[string]string, mem
 		w.Body = w.Source.Append(w.Body[:0], i, "")
 		taken = w.Post(&client.Request{ContentType: "application/json", Body: w.Body}, i, 1)
 		if time.Since(begun) > chaos.DrainTimeout {
-			err = errors.New("no write is taken although there is space")
+			err = errors.New("no write is accepted although there is space")
 		}
 	}
 	err = errors.Join(err, r.Drain(ctx))
 	for _, m := range []string{chaos.Broker, chaos.Engine} {
 		if !r.Cluster.Process(m).Running() {
-			err = errors.Join(err, fmt.Errorf("%s ended by itself", m))
+			err = errors.Join(err, fmt.Errorf("%s exited by itself", m))
 		}
 	}
 	return time.Since(begun), err
@@ -105,11 +105,11 @@ func fillDisks(ctx context.Context, r *chaos.Run, folders map[string]string, mem
 
 func ballast(dir string) string { return filepath.Join(dir, "ballast") }
 
-// fillTime is how long a disk takes to become full. What is kept in reserve is enough for what is under way when that is
-// reached; nothing is for a disk that loses all its space at once.
+// fillTime is how long it takes to fill a disk. The reserve is enough for the requests in flight when it is reached, but not for a disk
+// that loses all its space at once.
 const fillTime = 3 * time.Second
 
-// fill writes a file until the disk takes no more.
+// fill writes a file until the disk is full.
 func fill(ctx context.Context, name string, step int64) error {
 	f, err := os.Create(name)
 	if err != nil {

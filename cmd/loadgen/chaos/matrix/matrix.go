@@ -1,5 +1,5 @@
-// Package matrix is the fault matrix: each row is one fault, played on a cluster of its own, and what must hold under it. Its verdicts
-// tell a broken promise from a time that a busy machine may miss.
+// Package matrix is the fault matrix: each row is a fault, injected into its own cluster, and what must hold under it. Its verdicts
+// distinguish a broken promise from a time that a busy machine may miss.
 package matrix
 
 import (
@@ -13,18 +13,18 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 )
 
-// Config says which rows of the fault matrix are run, and how long.
+// Config is which rows of the fault matrix to run, and how long.
 type Config struct {
-	chaos.Config               // Duration is that of the load of one row
-	Rows         []int         // numbers; all if empty
-	Keep         bool          // the folders of rows that held
+	chaos.Config               // Duration applies to the load of each row
+	Rows         []int         // numbers; empty: all
+	Keep         bool          // also the folders of rows that held
 	Kills        int           // of standalone, row 5
 	Soak         time.Duration // of row 24
 	Progress     func(format string, args ...any)
 	Done         func(*Result) // called with each row as it ends
 }
 
-// Row is one fault and what must be so under it.
+// Row is a fault and what must hold under it.
 type Row struct {
 	Number int
 	Fault  string
@@ -35,42 +35,42 @@ type Row struct {
 // Verdicts of a row.
 const (
 	Held   = "held"   // every promise was kept
-	Slow   = "slow"   // kept, but a figure missed its goal; this machine may have been busy
-	Broken = "BROKEN" // a promise was not kept, or the row could not be run
+	Slow   = "slow"   // kept, but a figure missed its goal: the machine may have been busy
+	Broken = "BROKEN" // a promise was broken, or the row could not run
 )
 
-// Result is what a row found.
+// Result is the result of a row.
 type Result struct {
 	Row     int           `json:"row"`
 	Fault   string        `json:"fault"`
 	Pass    string        `json:"pass"`
 	Seed    uint64        `json:"seed"`
-	Report  *chaos.Report `json:"report,omitempty"` // nil for a row that a test of a package holds
+	Report  *chaos.Report `json:"report,omitempty"` // nil for a row that tests of a package check
 	Figures []Figure      `json:"figures"`
 	Took    time.Duration `json:"took_ns"`
 	Verdict string        `json:"verdict"`
-	Reasons []string      `json:"reasons,omitempty"` // why it is not held
+	Reasons []string      `json:"reasons,omitempty"` // why the verdict is not held
 }
 
 // Figure is a measured value of a row.
 type Figure struct {
 	What   string `json:"what"`
 	Value  string `json:"value"`
-	Missed string `json:"missed,omitempty"` // the goal, where it was missed
+	Missed string `json:"missed,omitempty"` // the goal, if it was missed
 }
 
-// trial is one row under way.
+// trial is a running row.
 type trial struct {
 	Config
 	rep *Result
 }
 
-// figure notes a measured value.
+// figure records a measured value.
 func (t *trial) figure(what, value string, args ...any) {
 	t.rep.Figures = append(t.rep.Figures, Figure{What: what, Value: fmt.Sprintf(value, args...)})
 }
 
-// within notes a time that should not exceed a goal. A busy machine may exceed it: that makes a row slow, not broken.
+// within records a time with a goal. A busy machine may exceed the goal: that makes a row slow, not broken.
 func (t *trial) within(what string, got, goal time.Duration) {
 	f := Figure{What: what, Value: chaos.Round(got).String()}
 	if got > goal {
@@ -79,12 +79,12 @@ func (t *trial) within(what string, got, goal time.Duration) {
 	t.rep.Figures = append(t.rep.Figures, f)
 }
 
-// fail notes a promise that was not kept.
+// fail records a broken promise.
 func (t *trial) fail(format string, args ...any) {
 	t.rep.Reasons = append(t.rep.Reasons, fmt.Sprintf(format, args...))
 }
 
-// play runs the load and a script against a cluster of its own, and keeps what it found as the row's.
+// play runs load and script against a new cluster, and stores the report as that of the row.
 func (t *trial) play(ctx context.Context, cfg chaos.Config, s chaos.Script) error {
 	rep, err := chaos.Play(ctx, cfg, s)
 	if err != nil {
@@ -99,13 +99,13 @@ func (t *trial) take(rep *chaos.Report) {
 	t.rep.Reasons = append(t.rep.Reasons, rep.Violations...)
 }
 
-// regressions are the seeds that once found something, by row: they are run again with each run of their row.
+// regressions are seeds that found a bug before, by row. They run again with each run of their row.
 var regressions = map[int][]uint64{
-	13: {43}, // libchdb goes on after a write that a full disk refused
+	13: {43}, // libchdb continued after a write that failed because the disk was full
 }
 
-// Run runs the rows one after another, each with the seed of cfg and with those of its regressions. Its error is that
-// ctx ended, or that a row is not known.
+// Run runs the rows one after another, each with the seed of cfg and those of its regressions. It returns an error if ctx ends or a row
+// is unknown.
 func Run(ctx context.Context, cfg Config) ([]*Result, error) {
 	rows, err := chosen(cfg.Rows)
 	if err != nil {
@@ -158,11 +158,11 @@ func runRow(ctx context.Context, cfg Config, row Row) *Result {
 	stop()
 	t.rep.Took = time.Since(begun)
 	if err != nil {
-		t.fail("not run to its end: %v", err)
+		t.fail("incomplete: %v", err)
 	}
 	t.judge()
 	if t.rep.Verdict != Broken && !t.Keep {
-		_ = os.RemoveAll(t.Dir) // else it is kept to be looked at
+		_ = os.RemoveAll(t.Dir) // else it is kept for analysis
 	}
 	return t.rep
 }
@@ -177,7 +177,7 @@ func (t *trial) judge() {
 	}
 }
 
-// watch shows how long the row has been running, until the function it returns is called.
+// watch shows how long the row has been running, until stop is called.
 func (t *trial) watch(row Row) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	begun := time.Now()

@@ -24,11 +24,11 @@ func TestRowsAreTheMatrix(t *testing.T) {
 		t.Errorf("chosen(7, 3) = %v, %v", rows, err)
 	}
 	if _, err := chosen([]int{25}); err == nil {
-		t.Error("chosen(25) = nil, want an error: tests of packages hold it")
+		t.Error("chosen(25) = nil, want an error: tests of packages check it")
 	}
 }
 
-func TestSeedsThatFoundSomethingAreKept(t *testing.T) {
+func TestRegressionSeedsRunAgain(t *testing.T) {
 	for seed, want := range map[uint64][]uint64{7: {7, 43}, 43: {43}} {
 		if got := seedsOf(Row{Number: 13}, seed); !slices.Equal(got, want) {
 			t.Errorf("row 13 with seed %d is run with %v, want %v", seed, got, want)
@@ -54,7 +54,7 @@ func TestVerdicts(t *testing.T) {
 			t.take(&chaos.Report{Violations: []string{"1 lost"}})
 			return nil
 		}, Broken},
-		"no test": {heldBy("./no/such/package", "TestNothing"), Broken},
+		"no test": {checkedBy("./no/such/package", "TestNothing"), Broken},
 	} {
 		cfg := Config{Config: chaos.Config{Dir: t.TempDir(), Say: func(string, ...any) {}}, Progress: func(string, ...any) {}}
 		rep := runRow(t.Context(), cfg, Row{Number: 1, Fault: name, run: c.run})
@@ -71,7 +71,7 @@ func TestPoisonIsOfManyKinds(t *testing.T) {
 	}
 	for i, v := range values {
 		if slices.ContainsFunc(values[:i], func(w []byte) bool { return string(v) == string(w) }) {
-			t.Errorf("value %d is there twice", i)
+			t.Errorf("value %d appears twice", i)
 		}
 	}
 }

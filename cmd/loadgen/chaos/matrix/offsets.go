@@ -16,10 +16,10 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// topic is the entries' in every run.
+// topic is the topic of the entries in every run.
 const topic = "activity"
 
-// log speaks to Kafka as an operator does.
+// log accesses Kafka like an operator.
 type log struct {
 	client     *kafka.Client
 	close      func()
@@ -37,7 +37,7 @@ func openLog(ctx context.Context, r *chaos.Run) (*log, error) {
 	return l, err
 }
 
-// bounds are the first offset and the end of each partition.
+// bounds returns the first offset and the end of each partition.
 func (l *log) bounds(ctx context.Context) (start, end map[int]int64, err error) {
 	var ask []kafka.OffsetRequest
 	for _, p := range l.partitions {
@@ -55,8 +55,8 @@ func (l *log) bounds(ctx context.Context) (start, end map[int]int64, err error) 
 	return start, end, err
 }
 
-// move commits an offset for each partition in the place of the group, or erases it if there is none. Kafka lets somebody
-// from outside do so when the group has no members any more.
+// move commits an offset of the group for each partition, or deletes the offsets if there are none. Kafka allows that only while the
+// group has no members.
 func (l *log) move(ctx context.Context, to map[int]int64) error {
 	for {
 		err := l.tryMove(ctx, to)
@@ -71,7 +71,7 @@ func (l *log) tryMove(ctx context.Context, to map[int]int64) error {
 	if len(to) == 0 {
 		res, err := l.client.OffsetDelete(ctx, &kafka.OffsetDeleteRequest{GroupID: schemakafka.Group(topic), Topics: map[string][]int{topic: l.partitions}})
 		if err != nil {
-			return fmt.Errorf("erase offsets: %w", err)
+			return fmt.Errorf("delete offsets: %w", err)
 		}
 		for _, p := range res.Topics[topic] {
 			err = errors.Join(err, p.Error)
@@ -92,7 +92,7 @@ func (l *log) tryMove(ctx context.Context, to map[int]int64) error {
 	return err
 }
 
-// awaitSane waits until the group has committed offsets that lie in the log. Before that they tell nothing of what is stored.
+// awaitSane waits until the committed offsets are within the log. Before that they say nothing about what is stored.
 func (l *log) awaitSane(ctx context.Context) error {
 	for ; ; chaos.Sleep(ctx, 50*time.Millisecond) {
 		if err := ctx.Err(); err != nil {
@@ -116,7 +116,7 @@ func (l *log) awaitSane(ctx context.Context) error {
 	}
 }
 
-// offsetsMoved moves what the group has committed, again and again, while entries are written.
+// offsetsMoved moves the committed offsets again and again during writes.
 func offsetsMoved(ctx context.Context, t *trial) error {
 	alarms, recovered := 0.0, 0.0
 	err := t.play(ctx, t.quiet(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, _ uint64) {
@@ -131,23 +131,23 @@ func offsetsMoved(ctx context.Context, t *trial) error {
 		}
 	}})
 	if alarms == 0 {
-		t.fail("no consumer sounded an alarm about offsets beyond the log's end")
+		t.fail("no consumer raised the alarm beyond_end")
 	}
 	t.figure("alarms", "%.0f", alarms)
-	t.figure("entries read again and left out", "%.0f", recovered)
+	t.figure("entries read again and skipped", "%.0f", recovered)
 	return err
 }
 
-// move is where committed offsets go.
+// move is where to move committed offsets.
 type move struct {
 	name string
 	to   func(start, end int64) (int64, bool)
 }
 
 var moves = []move{
-	{"erased", func(int64, int64) (int64, bool) { return 0, false }},
-	{"behind", func(start, end int64) (int64, bool) { return (start + end) / 2, true }},
-	{"beyond the end", func(_, end int64) (int64, bool) { return end + 1_000_000, true }},
+	{"deleted", func(int64, int64) (int64, bool) { return 0, false }},
+	{"moved back", func(start, end int64) (int64, bool) { return (start + end) / 2, true }},
+	{"moved beyond the end", func(_, end int64) (int64, bool) { return end + 1_000_000, true }},
 }
 
 func moveOffsets(ctx context.Context, r *chaos.Run, m move) (alarms, recovered float64, err error) {
@@ -188,11 +188,11 @@ func moveOffsets(ctx context.Context, r *chaos.Run, m move) (alarms, recovered f
 	return alarms, recovered, err
 }
 
-// logCut stores everything, cuts the end off the broker's log as a disk that lied would, and writes again: new records get
-// offsets that stored entries have.
+// logCut stores everything, cuts the end off the log of the broker, like a disk that lost synced data, and writes again: new records
+// reuse offsets of stored entries.
 func logCut(ctx context.Context, t *trial) error {
 	if t.Nodes.Script != "" {
-		return heldBy("./ingest/consumer", "TestReusedOffsetsStoreEveryNewEntry")(ctx, t)
+		return checkedBy("./ingest/consumer", "TestReusedOffsetsStoreEveryNewEntry")(ctx, t)
 	}
 	cfg := t.quiet()
 	cfg.Duration /= 2
@@ -242,20 +242,20 @@ func cutLog(ctx context.Context, r *chaos.Run) (before, after int64, err error) 
 	if err := r.Cluster.Start(ctx, chaos.Broker, chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query); err != nil {
 		return 0, 0, err
 	}
-	for ; ; chaos.Sleep(ctx, 50*time.Millisecond) { // its connections are those to the broker before
+	for ; ; chaos.Sleep(ctx, 50*time.Millisecond) { // its connections are to the old process of the broker
 		if _, now, err := l.bounds(ctx); err == nil || ctx.Err() != nil {
 			return end[0], now[0], err
 		}
 	}
 }
 
-// halve cuts the last file of a partition's log in two.
+// halve truncates the last file of the log of a partition to half its size.
 func halve(dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.dat"))
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("cut the log in %s: %d files: %w", dir, len(files), err)
 	}
-	last := files[len(files)-1] // their names are numbers of one length
+	last := files[len(files)-1] // names are numbers of equal length
 	info, err := os.Stat(last)
 	if err != nil {
 		return fmt.Errorf("cut the log: %w", err)

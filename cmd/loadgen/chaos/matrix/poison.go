@@ -12,13 +12,13 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// poison is records that no consumer can store.
+// poison returns records that no consumer can store.
 func poison() (values [][]byte, err error) {
 	values = [][]byte{
 		[]byte("\xff\xff\xff"),     // no protobuf
-		{8, 99},                    // a version of the future
-		[]byte(`{"action":`),       // JSON that breaks off
-		[]byte("\x00\x00\x00\x00"), // nothing at all
+		{8, 99},                    // an unknown version
+		[]byte(`{"action":`),       // truncated JSON
+		[]byte("\x00\x00\x00\x00"), // no content
 	}
 	for _, change := range []func(*activitypb.Entry){
 		func(e *activitypb.Entry) { e.Timestamp = 0 },
@@ -38,14 +38,14 @@ func poison() (values [][]byte, err error) {
 		}}}
 		value, err := m.MarshalVT()
 		if err != nil {
-			return nil, fmt.Errorf("make poison: %w", err)
+			return nil, fmt.Errorf("create poison: %w", err)
 		}
 		values = append(values, value)
 	}
 	return values, nil
 }
 
-// poisoned writes what cannot be stored among what can, into every partition, and kills consumers over it.
+// poisoned writes records that cannot be stored between those that can, to every partition, and kills consumers meanwhile.
 func poisoned(ctx context.Context, t *trial) error {
 	values, err := poison()
 	if err != nil {

@@ -11,35 +11,35 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 )
 
-// Rows are the fault matrix, but for its row 25: the security table, which tests of packages hold.
+// Rows are the fault matrix, without row 25: tests of packages cover its security table.
 var Rows = []Row{
-	{1, "kill -9 of consumers", "exact; stored again within session timeout + 2 s", consumersKilled},
-	{2, "kill -9 of the engine", "exact; writes go on", engineKilled},
-	{3, "kill -9 of the broker", "exact; refused within 50 ms", brokerKilled},
-	{4, "kill -9 of the collector during requests", "exact", collectorKilled},
-	{5, "kill -9 of standalone", "exact; reopens within 3 s", standaloneKilled},
-	{6, "a crash at each step of a batch and of a delete", "exact each", heldBy("./ingest/consumer", "TestExactWhereverItIsCutOff", "TestDeletesEqualAModelUnderCrashes", "TestAnyHistoryIsExact")},
-	{7, "a consumer stopped beyond its session, then continued", "0 twice; its commits are refused", consumersPaused},
-	{8, "1, 4, 2 consumers", "exact; stores all the while", consumersComeAndGo},
-	{9, "produce answers dropped, delayed, denied, refused", "exact", answersLost},
-	{10, "committed offsets erased, behind, beyond the end", "exact; alarm", offsetsMoved},
-	{11, "the log's end cut off, offsets used again", "new entries all stored", logCut},
-	{12, "deduplication window overrun", "0 twice", windowOverrun},
-	{13, "disk full: broker, engine, both; then space back", "507 or held; recovers without restart", diskFull},
-	{14, "engine slow, hung, reset within a body", "one copy; memory bounded", engineDisturbed},
-	{15, "poison", "dead letters once, the rest stored", poisoned},
+	{1, "consumers killed (kill -9)", "exact; stored again within session timeout + 2 s", consumersKilled},
+	{2, "engine killed", "exact; writes continue", engineKilled},
+	{3, "broker killed", "exact; writes refused within 50 ms", brokerKilled},
+	{4, "collector killed during requests", "exact", collectorKilled},
+	{5, "standalone killed", "exact; ready again within 3 s", standaloneKilled},
+	{6, "crash at each step of a batch and of a delete", "exact each time", checkedBy("./ingest/consumer", "TestExactWhereverItIsCutOff", "TestDeletesEqualAModelUnderCrashes", "TestAnyHistoryIsExact")},
+	{7, "consumer paused beyond its session timeout, then continued", "nothing stored twice; its commits are refused", consumersPaused},
+	{8, "1, then 4, then 2 consumers", "exact; storing continues", consumersComeAndGo},
+	{9, "produce responses lost, delayed, replaced by errors", "exact", answersLost},
+	{10, "committed offsets deleted, moved back, moved beyond the end", "exact; alarm", offsetsMoved},
+	{11, "end of the log cut off, offsets used again", "all new entries stored", logCut},
+	{12, "deduplication window exceeded", "nothing stored twice", windowOverrun},
+	{13, "disk of broker, engine, both full; then space again", "507 or delayed; recovers without restart", diskFull},
+	{14, "engine slow, hanging, connection reset within a request", "each entry stored once; memory bounded", engineDisturbed},
+	{15, "records that cannot be stored", "each a dead letter once, the rest stored", poisoned},
 	{16, "columns added under load", "exact", columnsAdded},
-	{17, "deletes against entries under way and crashes", "equals the model", deletesUnderCrashes},
-	{18, "every keyed POST three times, across restarts", "one row", keyedThrice},
-	{19, "clocks that jump by an hour, skewed collectors", "ids unique, pages stable", clocksJump},
-	{20, "100 heavy queries while writing", "p99 of writes less than doubled; 503; memory bounded", heavyQueries},
-	{21, "a caller of a query that leaves", "gone from the engine within 200 ms", heldBy("./query", "TestQueryEndsWithItsCaller")},
-	{22, "a panic in a handler", "500, the process lives", heldBy("./cmd/internal/service", "TestHandlers")},
-	{23, "SIGTERM under load", "ends within 10 s, nothing replayed", terminated},
-	{24, "soak", "memory, goroutines, files, parts flat", soak},
+	{17, "deletes of entries in flight, with crashes", "tables equal the model", deletesUnderCrashes},
+	{18, "every keyed POST three times, over restarts", "each entry stored once", keyedThrice},
+	{19, "clocks jump by an hour, clocks of collectors differ", "ids unique, pages stable", clocksJump},
+	{20, "100 heavy queries during writes", "p99 of writes less than doubled; 503; memory bounded", heavyQueries},
+	{21, "caller of a query disconnects", "query stopped in the engine within 200 ms", checkedBy("./query", "TestQueryEndsWithItsCaller")},
+	{22, "panic in a handler", "500; the process continues", checkedBy("./cmd/internal/service", "TestHandlers")},
+	{23, "SIGTERM under load", "exits within 10 s; nothing replayed", terminated},
+	{24, "soak", "memory, goroutines, files and parts do not grow", soak},
 }
 
-// base is the row's load with these faults, once every half second or so.
+// base returns the load of the row with these faults, about every 800 ms.
 func (t *trial) base(kill ...string) chaos.Config {
 	cfg := t.Config.Config
 	cfg.Kill, cfg.Every = kill, 800*time.Millisecond
@@ -47,8 +47,8 @@ func (t *trial) base(kill ...string) chaos.Config {
 	return cfg
 }
 
-// quiet is a load without deletes and without readers, for faults that move what the group has committed: what that is
-// tells readers and deletes what has been stored.
+// quiet returns a load without deletes and reads, for faults that move committed offsets: reads and deletes use them to know what is
+// stored.
 func (t *trial) quiet() chaos.Config {
 	cfg := t.base()
 	cfg.Deletes, cfg.Wipes, cfg.WriteOnly = 0, 0, true
@@ -69,11 +69,11 @@ func consumersKilled(ctx context.Context, t *trial) error {
 	return err
 }
 
-// killAndWait kills a member, starts it, and says how long it took until what was acknowledged at its death was stored.
+// killAndWait kills and starts a member, and returns how long it took until everything acknowledged before was stored.
 func killAndWait(ctx context.Context, f *chaos.Injector, member string) time.Duration {
 	p := f.Cluster.Process(member)
 	if !p.Running() {
-		f.Violation("%s ended by itself; see %s", member, p.Log)
+		f.Violation("%s exited by itself; see %s", member, p.Log)
 	}
 	p.Kill()
 	f.Struck("kill -9 " + member)
@@ -91,7 +91,7 @@ func killAndWait(ctx context.Context, f *chaos.Injector, member string) time.Dur
 
 func engineKilled(ctx context.Context, t *trial) error {
 	cfg := t.base(chaos.Engine)
-	cfg.Every = 3 * time.Second // deletes are to be answered in between
+	cfg.Every = 3 * time.Second // deletes must succeed in between
 	err := t.play(ctx, cfg, chaos.Script{})
 	t.slowestOf("slowest start", "slowest start of engine, ms")
 	return err
@@ -108,15 +108,15 @@ func brokerKilled(ctx context.Context, t *trial) error {
 		}
 	}})
 	t.slowestOf("slowest start", "slowest start of broker, ms")
-	t.within("slowest of "+strconv.FormatInt(away.Count(), 10)+" refusals while it was away", away.Max(), chaos.RefusalLimit)
+	t.within("slowest of "+strconv.FormatInt(away.Count(), 10)+" refusals while it was down", away.Max(), chaos.RefusalLimit)
 	if err == nil {
 		n := t.rep.Report.Refusals
-		t.figure("all refusals, those at the moment of its death counted", "%d, p50 %v, p99 %v", n.Count, chaos.Round(n.P50), chaos.Round(n.P99))
+		t.figure("all refusals, including those at the moment of the kill", "%d, p50 %v, p99 %v", n.Count, chaos.Round(n.P50), chaos.Round(n.P99))
 	}
 	return err
 }
 
-// withoutBroker kills the broker, writes some entries, each of which must be refused at once, and starts it again.
+// withoutBroker kills the broker, writes some entries, which must be refused in time, and starts the broker again.
 func withoutBroker(ctx context.Context, w *chaos.Worker, away *stats.Histogram) {
 	p := w.Cluster.Process(w.Cluster.Brokers[0])
 	p.Kill()
@@ -126,7 +126,7 @@ func withoutBroker(ctx context.Context, w *chaos.Worker, away *stats.Histogram) 
 		i := w.Model.Take(1, false)
 		w.Body = w.Source.Append(w.Body[:0], i, "")
 		if w.Post(&client.Request{ContentType: "application/json", Body: w.Body}, i, 1) {
-			w.Violation("a write is acknowledged without a broker")
+			w.Violation("a write was acknowledged without a broker")
 		}
 		away.Observe(w.Took)
 	}
@@ -141,7 +141,7 @@ func withoutBroker(ctx context.Context, w *chaos.Worker, away *stats.Histogram) 
 	w.Slowest("slowest start of broker, ms", took)
 }
 
-// slowestOf shows a time of the run's tally.
+// slowestOf reports a time among the counts of the run.
 func (t *trial) slowestOf(what, name string) {
 	if t.rep.Report != nil {
 		t.figure(what, "%d ms", t.rep.Report.Counts[name])
@@ -171,7 +171,7 @@ func standaloneKilled(ctx context.Context, t *trial) error {
 
 func consumersPaused(ctx context.Context, t *trial) error {
 	cfg := t.base(chaos.Pause)
-	cfg.Every = cfg.Paused + time.Second // mostly one at a time, so that the other takes over
+	cfg.Every = cfg.Paused + time.Second // mostly one consumer at a time, so that the other takes over
 	err := t.play(ctx, cfg, chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
 		refused, err := r.Cluster.Sum(ctx, "activity_consumer_refused_intents_total", chaos.Consumer1, chaos.Consumer2)
 		t.figure("commits refused", "%.0f", refused)
@@ -180,7 +180,7 @@ func consumersPaused(ctx context.Context, t *trial) error {
 	return err
 }
 
-// consumersComeAndGo has 1, then 4, then 2 consumers, for five seconds each.
+// consumersComeAndGo runs 1, then 4, then 2 consumers, for five seconds each.
 func consumersComeAndGo(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	cfg.Duration = max(cfg.Duration, 30*time.Second)
@@ -207,7 +207,7 @@ func consumersComeAndGo(ctx context.Context, t *trial) error {
 	return err
 }
 
-// haveRunning starts or ends members until the first n run, and no other.
+// haveRunning starts and stops members so that exactly the first n run.
 func haveRunning(r *chaos.Run, members []string, n int) {
 	for i, name := range members {
 		p := r.Cluster.Process(name)
@@ -221,7 +221,7 @@ func haveRunning(r *chaos.Run, members []string, n int) {
 			if err := p.Stop(chaos.StopLimit); err != nil {
 				r.Violation("SIGTERM: %v", err)
 			}
-			r.Struck("ended " + name)
+			r.Struck("stopped " + name)
 		}
 	}
 }
@@ -233,7 +233,7 @@ func deletesUnderCrashes(ctx context.Context, t *trial) error {
 	err := t.play(ctx, cfg, chaos.Script{})
 	if err == nil {
 		n := t.rep.Report.Counts
-		t.figure("deletes answered", "%d + %d of what had gone, %d delete-alls", n["deletes"], n["deletes of what had gone"], n["delete-alls"])
+		t.figure("deletes answered", "%d, %d of entries already gone, %d of everything", n["deletes"], n["deletes of what had gone"], n["delete-alls"])
 	}
 	return err
 }
@@ -248,10 +248,10 @@ func keyedThrice(ctx context.Context, t *trial) error {
 	return err
 }
 
-// terminated ends services one by one under load; and at last all of them, after which nothing may be replayed.
+// terminated stops services one by one under load, and at last all of them. Nothing may be replayed after that.
 func terminated(ctx context.Context, t *trial) error {
 	services := []string{chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query}
-	err := t.play(ctx, t.base(chaos.Settle), chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
+	err := t.play(ctx, t.base(chaos.Restart), chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
 		for _, name := range services {
 			if err := r.Cluster.Process(name).Stop(chaos.StopLimit); err != nil {
 				r.Violation("SIGTERM: %v", err)
@@ -265,18 +265,18 @@ func terminated(ctx context.Context, t *trial) error {
 		}
 		replays, err := r.Cluster.Sum(ctx, "activity_consumer_replays_total", chaos.Consumer1, chaos.Consumer2)
 		if replays > 0 {
-			r.Violation("%.0f batches were replayed after a clean end", replays)
+			r.Violation("%.0f batches were replayed after a clean shutdown", replays)
 		}
-		t.figure("replayed after a clean end", "%.0f", replays)
+		t.figure("replayed after a clean shutdown", "%.0f", replays)
 		return err
 	}})
 	if err == nil {
-		t.within("slowest end", time.Duration(t.rep.Report.Counts["slowest end after SIGTERM, ms"])*time.Millisecond, chaos.StopLimit)
+		t.within("slowest shutdown", time.Duration(t.rep.Report.Counts["slowest shutdown, ms"])*time.Millisecond, chaos.StopLimit)
 	}
 	return err
 }
 
-// columnsAdded adds columns to the tables and takes them away while consumers are killed.
+// columnsAdded adds and drops columns of the tables while consumers are killed.
 func columnsAdded(ctx context.Context, t *trial) error {
 	changes := 0
 	err := t.play(ctx, t.base(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {

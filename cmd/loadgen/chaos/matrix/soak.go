@@ -11,14 +11,14 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/load"
 )
 
-// sample is what one process holds.
+// sample is the resources of a process.
 type sample struct {
 	rss              int64 // bytes
 	goroutines, open float64
-	disk             int64 // bytes; 0 where it keeps nothing
+	disk             int64 // bytes; 0 without data
 }
 
-// soak measures the limit of what is stored, and then writes at half of it for a long time.
+// soak measures the highest rate of storing, and then writes at half of it for a long time.
 func soak(ctx context.Context, t *trial) error {
 	cluster, err := chaos.NewCluster(ctx, t.Dir, t.Bin, chaos.Plan{Session: t.Session, Seed: t.Seed, Nodes: t.Nodes})
 	if err != nil {
@@ -35,7 +35,7 @@ func soak(ctx context.Context, t *trial) error {
 		return err
 	}
 	cfg.Rate, cfg.Duration, cfg.First = limit/2, t.Soak/6, 50_000_000 // a sixth to warm up
-	t.figure("limit", "%.0f entries stored a second, of which half", limit)
+	t.figure("limit", "%.0f entries stored per second; the soak writes half of that", limit)
 	if _, err := load.Run(ctx, cfg, r.Source, nil, nil); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func soak(ctx context.Context, t *trial) error {
 	return soaked(ctx, r, t)
 }
 
-// storedRate is how many entries a second reach the table when nothing holds the writers back.
+// storedRate returns how many entries per second are stored if writers go as fast as they can.
 func storedRate(ctx context.Context, r *chaos.Run, cfg load.Config) (float64, error) {
 	begun := time.Now()
 	res, err := load.Run(ctx, cfg, r.Source, nil, nil)
@@ -85,7 +85,7 @@ func storedRate(ctx context.Context, r *chaos.Run, cfg load.Config) (float64, er
 	return float64(n) / time.Since(begun).Seconds(), nil
 }
 
-// soaked waits until all of it is stored, and asks the tables whether each is there once.
+// soaked waits until everything is stored, and checks that the tables hold each entry once.
 func soaked(ctx context.Context, r *chaos.Run, t *trial) error {
 	if err := r.AwaitQuiet(ctx); err != nil {
 		return err
@@ -100,7 +100,7 @@ func soaked(ctx context.Context, r *chaos.Run, t *trial) error {
 	}
 	t.figure("stored", "%d, in by_kind %d", n[0], n[3])
 	if n[1] != n[2] || n[3] != n[0] {
-		t.fail("of a sixteenth of the ids %d are there %d times; by_kind counts %d of %d", n[1], n[2], n[3], n[0])
+		t.fail("of a sixteenth of the ids, %d different ids are in %d rows; by_kind counts %d of %d", n[1], n[2], n[3], n[0])
 	}
 	if acknowledged > 0 && int64(acknowledged) != n[0] {
 		t.fail("acknowledged %.0f, stored %d", acknowledged, n[0])
@@ -108,10 +108,10 @@ func soaked(ctx context.Context, r *chaos.Run, t *trial) error {
 	return nil
 }
 
-// mergeFiles is what one merge of sixteen parts of sixty files has open for a moment.
+// mergeFiles is how many files a merge of sixteen parts of sixty files opens for a moment.
 const mergeFiles = 1000
 
-// flat shows what a process held, and fails where that goes on growing.
+// flat reports the resources of a process, and fails if they grow.
 func (t *trial) flat(name string, a, b sample) {
 	text := fmt.Sprintf("%d → %d MB", a.rss>>20, b.rss>>20)
 	if a.goroutines > 0 {
@@ -152,7 +152,7 @@ func parts(ctx context.Context, r *chaos.Run) (int64, error) {
 	return n[0], nil
 }
 
-// onDisk is how much a member keeps.
+// onDisk returns how many bytes the data of a member takes.
 func onDisk(r *chaos.Run, name string) (sum int64) {
 	dir := filepath.Join(r.Cluster.Dir, name)
 	switch name {
@@ -163,7 +163,7 @@ func onDisk(r *chaos.Run, name string) (sum int64) {
 	}
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return nil // it went meanwhile
+			return nil // it was removed meanwhile
 		}
 		if info, err := d.Info(); err == nil {
 			sum += info.Size()
