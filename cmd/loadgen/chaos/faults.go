@@ -35,6 +35,7 @@ type Injector struct {
 	all  sync.WaitGroup
 }
 
+// NewInjector returns an injector whose faults follow from seed.
 func (r *Run) NewInjector(seed uint64) *Injector {
 	return &Injector{Run: r, Rand: rand.New(rand.NewPCG(seed, 3))}
 }
