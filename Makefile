@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Everything that is fetched or built for the tools lands in .cache/, every binary in bin/.
+# `make` alone lists the targets. Downloads and tools go to .cache/, binaries to bin/.
 
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -19,15 +19,16 @@ LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\ntest, race, vet and lint take PACKAGES (./...): make test PACKAGES="./query/... ./cmd/activityctl"\n'
 
-run: engine build ## run everything in one process on http://127.0.0.1:50809, data in ./data
+run: engine build ## run all services in one process on http://127.0.0.1:50809, data in ./data
 	@exec bin/standalone
 
-build: ## put the binaries into bin/
+build: ## build the binaries into bin/
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-engine: ## fetch the library of the embedded ClickHouse engine, once (CHDB_LIB_PATH names your own copy instead)
+engine: ## fetch the library of the embedded ClickHouse engine, once (CHDB_LIB_PATH: use your own copy)
 	@deploy/embedded/engine/fetch.sh
 
 clients: ## fetch the clients of other languages that tests use (needs Python 3, Java 17 and Maven)
@@ -36,35 +37,35 @@ clients: ## fetch the clients of other languages that tests use (needs Python 3,
 kafka: ## run a node of Apache Kafka on 127.0.0.1:9092, data in ./data/kafka (needs Java 17 and Maven)
 	@exec deploy/kafka/node.sh
 
-test: engine ## run the whole test suite
+test: engine ## run the tests; PACKAGES limits them
 	@.ci/gotest $(PACKAGES)
 
 race: engine ## run the tests under the race detector
 	@CGO_ENABLED=1 .ci/gotest -race $(PACKAGES)
 
-kafka-test: engine build ## run against Apache Kafka what can be: end to end, exactly once, logins, brokers killed (needs Java 17 and Maven)
+kafka-test: engine build ## run the tests that depend on a broker against Apache Kafka (needs Java 17 and Maven)
 	@.ci/kafka-test
 
-check: ## what CI runs: fetch, build, vet, lint, test, race, kafka-test
+check: ## run all that CI runs: fetch, build, vet, lint, test, race, kafka-test
 	@.ci/run
 
 fuzz: engine ## run every fuzz target for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)
 
-bench: engine build ## measure on this machine and write BENCHMARKS.md; LARGE=1 for a table of 50 M, too; PEER=<url of a VictoriaLogs> beside it
+bench: engine build ## measure this machine and write BENCHMARKS.md; LARGE=1: also a table of 50 M entries; PEER=<url>: also a VictoriaLogs
 	bin/loadgen bench --out BENCHMARKS.md $(if $(LARGE),--large 50000000) $(if $(PEER),--peer $(PEER))
 
-profile: engine build ## CPU and allocation profiles of the services under load, into .cache/profile
+profile: engine build ## write CPU and allocation profiles of the services under load to .cache/profile
 	bin/loadgen profile --out .cache/profile
 
-chaos: engine build ## break processes and their traffic under load and compare with the oracle, 1 minute; LONG=1 for the fault matrix row by row, an hour; KAFKA=1 on Apache Kafka
+chaos: engine build ## kill processes and disturb their traffic under load for a minute, then verify every entry; LONG=1: the whole fault matrix, an hour; KAFKA=1: on Apache Kafka
 	bin/loadgen chaos $(if $(LONG),--matrix --duration 30s) $(if $(KAFKA),--kafka deploy/kafka/node.sh --every 4s)
 ifdef LONG
 	bin/loadgen chaos --outages $(if $(KAFKA),--kafka deploy/kafka/node.sh)
 endif
 
-# The linters' cache knows files by content and remembers their paths: two clones that share one see each other's.
-lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## formatting and linters
+# The linters' cache finds files by content but reports their cached paths, so two clones must not share one.
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## check formatting and run the linters
 	@unformatted=$$($(TOOLS)/gofumpt-$(GOFUMPT_VERSION) -l $(SOURCES)); \
 	  test -z "$$unformatted" || { echo "gofumpt would change:"; echo "$$unformatted"; exit 1; }
 	GOLANGCI_LINT_CACHE=$(CURDIR)/.cache/golangci-lint $< run $(PACKAGES)
@@ -72,21 +73,21 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(TOOLS)/gofumpt-$(GOFUMPT
 fmt: $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## format the Go files
 	$< -w $(SOURCES)
 
-vet: ## go vet
+vet: ## run go vet
 	$(GO) vet $(PACKAGES)
 	$(GO) vet -tags kafka $(PACKAGES)
 
-generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code and openapi.json anew (needs protoc)
+generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code and openapi.json (needs protoc)
 	PATH="$(TOOLS):$$PATH" $(GO) generate $(PACKAGES)
 
-docs: ## write the settings table of README.md anew
-	$(GO) test ./cmd -run TestReadme -update
+docs: ## write the settings table of cmd/README.md
+	$(GO) test ./cmd -run TestReadmeListsEverySetting -update
 
-clean: ## remove bin/ and the test cache; data/ and .cache/ stay
+clean: ## remove bin/ and the test cache, but not data/ and .cache/
 	rm -rf bin
 	$(GO) clean -testcache
 
-distclean: clean ## remove what was fetched, too
+distclean: clean ## also remove .cache/
 	rm -rf .cache
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION):

@@ -17,7 +17,7 @@ import (
 
 const jwtSecret = "0123456789abcdef0123456789abcdef"
 
-// tokenOf is a token of ada of acme, with claims added.
+// tokenOf returns a token of ada, tenant acme, with more claims.
 func tokenOf(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
 	all := jwt.MapClaims{"sub": "ada", "tenant": "acme", "exp": time.Now().Add(time.Hour).Unix()}
@@ -30,7 +30,7 @@ func tokenOf(t *testing.T, claims jwt.MapClaims) string {
 	return text
 }
 
-// as asks with credentials, and returns the answer's challenge as well.
+// as sends a request with credentials, and returns the challenge of the response too.
 func (p *process) as(t *testing.T, credentials, method, path, body string) (status int, answer, challenge string) {
 	t.Helper()
 	req, err := http.NewRequest(method, "http://"+p.addr+path, strings.NewReader(body))
@@ -49,7 +49,7 @@ func (p *process) as(t *testing.T, credentials, method, path, body string) (stat
 	return status, answer, header.Get("WWW-Authenticate")
 }
 
-// Who may ask, in both halves of each dialect, of one process.
+// Authentication in the write and the read half of each dialect, in one process.
 func TestTokens(t *testing.T) {
 	p := start(t, []string{"DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "AUTH=jwt", "JWT_SECRET=" + jwtSecret}, "standalone")
 	p.until(t, "/readyz", 200, `"status":"ready"`)
@@ -88,7 +88,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: got %d %s %q, want %d %s %q", tt.name, status, body, challenge, tt.status, tt.contains, tt.challenge)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // its own two writes are on their way
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // its own two writes may not be stored yet
 		status, body, _ := p.as(t, everybody, "GET", entries+"/count", "")
 		if status == 200 && strings.Contains(body, `{"count":2}`) {
 			break
@@ -113,7 +113,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// Keys and tokens of activityctl, against a running standalone, with the file that it leaves.
+// Keys and tokens of activityctl against a running standalone, with the services.env that it writes.
 func TestCredentialsOfTheOperator(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p := start(t, []string{"DATA_DIR=" + data, "AUTH=keys,jwt", "JWT_SECRET=" + jwtSecret, "JWT_ISSUER=us", "JWT_AUDIENCE=logs"}, "standalone")
@@ -132,7 +132,7 @@ func TestCredentialsOfTheOperator(t *testing.T) {
 			t.Errorf("%s %s: got %d %s, want %d", method, path, status, body, want)
 		}
 	}
-	seen := func(credentials string, want int) { // a new key takes a moment
+	seen := func(credentials string, want int) { // a new key takes effect within a second
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			status, body, _ := p.as(t, credentials, "GET", entries, "")
@@ -201,7 +201,7 @@ func TestCredentialsOfTheOperator(t *testing.T) {
 	}
 }
 
-// A collector asks for keys that it cannot check yet: it says so, and goes on once Kafka is there.
+// A collector without Kafka cannot check keys yet: it answers 503, and works once Kafka is reachable.
 func TestKeysWaitForKafka(t *testing.T) {
 	broker := freeAddr(t)
 	env := []string{"KAFKA_BROKERS=" + broker, "AUTH=keys"}

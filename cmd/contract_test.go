@@ -25,11 +25,11 @@ import (
 	queryservice "github.com/activitylog/activitylog/cmd/internal/query"
 )
 
-// routers are those of the services, over parts that never ran.
+// routers returns the routers of the services; their parts never ran.
 func routers() map[string]chi.Router {
 	log := slog.New(slog.DiscardHandler)
 	c := collector.New(collector.Defaults(), &kafka.Client{}, log, prometheus.NewRegistry())
-	reads := queryservice.Part(queryservice.Settings{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
+	reads := queryservice.Part(queryservice.Config{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
 	all := map[string]chi.Router{"health": service.NewProcess(log, prometheus.NewRegistry()).Router(nil), "collector": chi.NewRouter(), "query": chi.NewRouter()}
 	for name, routes := range map[string]func(chi.Router){"collector": c.Routes, "query": reads.Routes} {
 		all[name].Use(everybody)
@@ -44,13 +44,13 @@ func everybody(next http.Handler) http.Handler {
 	})
 }
 
-// Every route that a service registers is in openapi.yaml, and every one of openapi.yaml is registered, where its tag says.
+// Every route of a service is in openapi.yaml, and every operation of openapi.yaml is a route of the service in its tag.
 func TestRoutesAreDocumented(t *testing.T) {
 	d, err := contract.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented, served := map[string]bool{}, map[string]bool{} // by verb and path; by service as well
+	documented, served := map[string]bool{}, map[string]bool{} // by method and path; with the service
 	for _, o := range d.Operations() {
 		for _, path := range o.Literal {
 			documented[route(o.Method, path)] = true
@@ -58,7 +58,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 	for name, router := range routers() {
 		err := chi.Walk(router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-			if method == http.MethodHead { // service answers it as a GET
+			if method == http.MethodHead { // answered like a GET
 				return nil
 			}
 			served[name+" "+route(method, pattern)] = true
@@ -88,14 +88,14 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 }
 
-// route is a verb and a path, whatever its parameters are called.
+// route is a method and a path without the names of its parameters.
 func route(method, path string) string {
 	return method + " " + parameters.ReplaceAllString(path, "{}")
 }
 
-// refuses reports whether a route is there only to say that the path or the verb is not known.
+// refuses reports whether a route only answers 404 or 405.
 func refuses(h http.Handler, r *http.Request) (yes bool) {
-	defer func() { _ = recover() }() // what wants a database is no refusal
+	defer func() { _ = recover() }() // a handler that needs the database is not a refusal
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Code == http.StatusNotFound || w.Code == http.StatusMethodNotAllowed
@@ -106,7 +106,7 @@ var (
 	statusLine  = regexp.MustCompile(`(?m)^(?:HTTP )?([1-5]\d\d)$`)
 )
 
-// replayed are verb, path and status of all exchanges of the project's testdata; the tests of their packages replay them.
+// replayed returns method, path and status of all exchanges in testdata; the tests of their packages replay them.
 func replayed(t *testing.T, d *contract.Document) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
@@ -139,7 +139,7 @@ func replayed(t *testing.T, d *contract.Document) map[string]bool {
 	return all
 }
 
-// Everything that openapi.yaml says goes well is shown to go well by an exchange.
+// Every success status in openapi.yaml is covered by an exchange.
 func TestEverySuccessIsReplayed(t *testing.T) {
 	d, err := contract.Load()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
-// handler is the process as a handler.
+// handler returns the process as an http.Handler.
 func (p *process) handler() http.Handler {
 	return httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: p.addr})
 }
@@ -23,7 +23,7 @@ func standalone(t *testing.T, env ...string) *process {
 	return p
 }
 
-// What every process offers, whatever it does.
+// The endpoints that every process has.
 func TestOperations(t *testing.T) {
 	exchange.Replay{
 		Handler: standalone(t).handler(),

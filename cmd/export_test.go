@@ -14,7 +14,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// activityctl exports through the client that is generated from openapi.yaml.
+// activityctl exports with the client that is generated from openapi.yaml.
 func TestExport(t *testing.T) {
 	p := standalone(t)
 	var position string
@@ -59,7 +59,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// cutOff exports from a service whose answers break off: at once, and with the same command later.
+// cutOff exports from a service whose responses break off: with one command, and with the same command again later.
 func cutOff(t *testing.T, p *process) {
 	c := cutter{next: p.handler()}
 	server := httptest.NewServer(&c)
@@ -80,13 +80,13 @@ func cutOff(t *testing.T, p *process) {
 			t.Errorf("%s: the service is gone: got exit %d, %s", format, code, out)
 		}
 		if _, err := os.Stat(file); err == nil {
-			t.Errorf("%s: the file is there before it is whole", format)
+			t.Errorf("%s: the file exists before it is complete", format)
 		}
 		torn, err := os.OpenFile(file+".part", os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = torn.WriteString(half) // as a kill may leave it
+		_, _ = torn.WriteString(half) // as a kill may leave the file
 		_ = torn.Close()
 		c.gone.Store(false)
 		if out, code := run(t, nil, "activityctl", args(format, "--out="+file)...); code != 0 {
@@ -118,7 +118,7 @@ func cutOff(t *testing.T, p *process) {
 	}
 }
 
-// cutter cuts the connection of the first answer behind two thirds of it. While it is gone it answers nothing else.
+// cutter closes the connection after two thirds of the first response. While it is gone, it answers nothing.
 type cutter struct {
 	next  http.Handler
 	asked atomic.Int32

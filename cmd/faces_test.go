@@ -14,7 +14,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// face is an entry as a dialect shows it: %d is its number, %s its UUID, %x its UUID without dashes.
+// face is an entry in the form of a dialect: %d is its number, %s its UUID, %x its UUID without dashes.
 type face struct{ method, path, body, want string }
 
 func (f face) of(id uint64) string {
@@ -22,13 +22,13 @@ func (f face) of(id uint64) string {
 	return strings.NewReplacer("%d", fmt.Sprint(id), "%s", u.String(), "%x", hex.EncodeToString(u[:])).Replace(f.want)
 }
 
-// One entry, through whatever door it came, is the same in each dialect, in its words.
+// An entry is the same in every dialect, whichever dialect wrote it.
 func TestOneEntryFourFaces(t *testing.T) {
 	p := standalone(t)
 	o := schema.Organization(schema.DefaultTenant)
 	organization := hex.EncodeToString(o[:])
 	for _, tt := range []struct {
-		door, body string
+		path, body string
 		faces      []face
 	}{
 		{entries, `{"platform":"tiktok","serial":"device_serial_123","action_type":"post","action_detail":"Published video successfully","username":"user123","timestamp":1707725000,"details":{"likes":7}}`, []face{
@@ -44,29 +44,29 @@ func TestOneEntryFourFaces(t *testing.T) {
 			{"GET", "/api/v1/activity-logs/user/7", "", `{"id":"%s","userId":"7","user":{"id":"7","username":"ana","name":"Ana Ruiz","role":"business"},"action":"TASK_DONE","targetType":"TASK","targetId":"t-1","details":{"room":"hall","detail":"swept"},"ipAddress":"192.168.1.100","userAgent":"Mozilla/5.0","layer":"api","requestId":"req-9","createdAt":"2024-03-15T10:00:00.123Z","platform":"web","serial":"SN-1","username":"ana","targets":[{"type":"TASK","id":"t-1","name":"Sweep"},{"type":"USER","id":"8","name":"Bo"},{"type":"TASK_LIST","id":"l-1","name":null},{"type":"THING","id":"broom","name":null}]}`},
 		}},
 	} {
-		id, position := p.write(t, tt.door, tt.body)
+		id, position := p.write(t, tt.path, tt.body)
 		for _, f := range tt.faces {
 			r := mustRequest(t, f.method, "http://"+p.addr+f.path, f.body)
 			r.Header.Set(schema.PositionHeader, position)
 			status, got, _ := p.do(r)
 			if shown := code.ReplaceAllString(got, `"action":{"N":`); status != http.StatusOK || !strings.Contains(shown, f.of(id)) {
-				t.Errorf("%s, read by %s %s: got %d %s, want %s", tt.door, f.method, f.path, status, shown, f.of(id))
+				t.Errorf("%s, read by %s %s: got %d %s, want %s", tt.path, f.method, f.path, status, shown, f.of(id))
 			}
 		}
 	}
 }
 
-// code is what the things dialect calls an action: a number that nobody chooses.
+// code is the number that the things dialect assigned to an action.
 var code = regexp.MustCompile(`"action":\{"\d+":`)
 
-// write sends an entry to a door, and returns its number and where it lies.
-func (p *process) write(t *testing.T, door, body string) (id uint64, position string) {
+// write posts an entry, and returns its number and its position.
+func (p *process) write(t *testing.T, path, body string) (id uint64, position string) {
 	t.Helper()
-	status, answer, header := p.do(mustRequest(t, http.MethodPost, "http://"+p.addr+door, body))
+	status, answer, header := p.do(mustRequest(t, http.MethodPost, "http://"+p.addr+path, body))
 	var written struct{ Data struct{ ID json.RawMessage } }
 	err := json.Unmarshal([]byte(answer), &written)
 	if status >= http.StatusMultipleChoices || err != nil {
-		t.Fatalf("write to %s: %d %s, %v", door, status, answer, err)
+		t.Fatalf("write to %s: %d %s, %v", path, status, answer, err)
 	}
 	if json.Unmarshal(written.Data.ID, &id) == nil {
 		return id, header.Get(schema.PositionHeader)
@@ -76,7 +76,7 @@ func (p *process) write(t *testing.T, door, body string) (id uint64, position st
 		id, err = schema.IDOfUUID(u)
 	}
 	if err != nil {
-		t.Fatalf("write to %s: %s, %v", door, answer, err)
+		t.Fatalf("write to %s: %s, %v", path, answer, err)
 	}
 	return id, header.Get(schema.PositionHeader)
 }

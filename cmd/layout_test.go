@@ -26,7 +26,7 @@ type pkg struct {
 	Deps         []string
 }
 
-// list is what go list says of the packages.
+// list returns what go list says about the packages.
 func list(t *testing.T, patterns ...string) []pkg {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Dir,Name,GoFiles,Imports,TestImports,XTestImports,Deps"}, patterns...)...)
@@ -55,7 +55,7 @@ func list(t *testing.T, patterns ...string) []pkg {
 	return all
 }
 
-// shipped leaves out the packages that only tests import.
+// shipped removes the packages that only tests import.
 func shipped(all []pkg) []pkg {
 	imported := map[string]bool{}
 	for _, p := range all {
@@ -71,7 +71,7 @@ func shipped(all []pkg) []pkg {
 	})
 }
 
-// under reports whether path is one of our folders or lies below it.
+// under reports whether path is one of these folders or below it.
 func under(path string, folders ...string) bool {
 	for _, folder := range folders {
 		if rest, ok := strings.CutPrefix(path, module+folder); ok && (rest == "" || rest[0] == '/') {
@@ -178,12 +178,12 @@ func TestEmbeddedIsForStandaloneAndTests(t *testing.T) {
 	}
 }
 
-// What a binary must not link, by the beginning of the import path.
+// What a binary must not link, by prefix of the import path.
 func TestBinariesLinkTheirHalf(t *testing.T) {
 	const clickhouse, kfake, purego = "github.com/ClickHouse/", "github.com/twmb/franz-go/", "github.com/ebitengine/purego"
 	for binary, never := range map[string][]string{
 		"collector":   {clickhouse, kfake, purego, module + "query", module + "ingest/consumer", module + "deploy"},
-		"consumer":    {kfake, purego, "github.com/golang-jwt/", "github.com/MicahParks/", module + "query", module + "ingest/collector", module + "deploy"},
+		"consumer":    {kfake, purego, "github.com/golang-jwt/", "github.com/go-jose/", module + "query", module + "ingest/collector", module + "deploy"},
 		"query":       {kfake, purego, module + "ingest", module + "deploy"},
 		"activityctl": {kfake, purego, module + "ingest", module + "query", module + "deploy"},
 		"standalone":  {"testing", module + "deploy/embedded/testbed"},
@@ -214,7 +214,7 @@ func TestPackagesSayWhatTheyPromise(t *testing.T) {
 			documented = documented || slices.ContainsFunc(begins, func(b string) bool { return strings.HasPrefix(file.Doc.Text(), b) })
 		}
 		if !documented && !strings.HasSuffix(p.ImportPath, "/activitypb") { // generated
-			t.Errorf("%s: no package comment that begins as go doc wants it", p.ImportPath)
+			t.Errorf("%s: no package comment in the form that go doc expects", p.ImportPath)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// bin holds the binaries, built once.
+// bin is the folder of the binaries, which are built once.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -40,7 +40,7 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// clean is the environment of a child without anything that would set it up, and with env.
+// clean returns the environment of a child process: env and nothing that would configure it otherwise.
 func clean(env []string) []string {
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "CHDB_LIB_PATH"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -50,7 +50,7 @@ func clean(env []string) []string {
 	return env
 }
 
-// run runs a command to its end.
+// run runs a command until it exits.
 func run(t *testing.T, env []string, name string, args ...string) (output string, exit int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -65,7 +65,7 @@ func run(t *testing.T, env []string, name string, args ...string) (output string
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// process is a command that goes on.
+// process is a running command.
 type process struct {
 	cmd   *exec.Cmd
 	log   string // file
@@ -73,7 +73,7 @@ type process struct {
 	ended chan error
 }
 
-// start starts a command with its HTTP interface on a free port, and ends it with the test.
+// start starts a command with its HTTP interface on a free port, and stops it when the test ends.
 func start(t *testing.T, env []string, name string, args ...string) *process {
 	t.Helper()
 	log, err := os.CreateTemp(t.TempDir(), name)
@@ -93,7 +93,7 @@ func start(t *testing.T, env []string, name string, args ...string) *process {
 	return p
 }
 
-// said waits until the log has a match, and returns its group.
+// said waits until the log matches, and returns the first group.
 func (p *process) said(t *testing.T, what *regexp.Regexp) string {
 	t.Helper()
 	var text []byte
@@ -117,7 +117,7 @@ func (p *process) wait() {
 	p.ended <- err
 }
 
-// stop ends it as an operator would, and returns its exit code.
+// stop sends SIGTERM, and returns the exit code.
 func (p *process) stop(t *testing.T, sig os.Signal) int {
 	t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil {
@@ -127,7 +127,7 @@ func (p *process) stop(t *testing.T, sig os.Signal) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// ask is the status and body of a request; 0 where there was no answer.
+// ask returns status and body of a response; 0 without one.
 func (p *process) ask(method, path, body string) (int, string) {
 	req, err := http.NewRequest(method, "http://"+p.addr+path, strings.NewReader(body))
 	if err != nil {
@@ -137,7 +137,7 @@ func (p *process) ask(method, path, body string) (int, string) {
 	return status, answer
 }
 
-// do is the status, body and header of the answer to a request; 0 where there was no answer.
+// do returns status, body and header of a response; 0 without one.
 func (p *process) do(req *http.Request) (int, string, http.Header) {
 	res, err := (&http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
@@ -151,7 +151,7 @@ func (p *process) do(req *http.Request) (int, string, http.Header) {
 	return res.StatusCode, string(text), res.Header
 }
 
-// until asks again until the answer is as wanted.
+// until repeats a request until the response is as wanted.
 func (p *process) until(t *testing.T, path string, status int, contains string) {
 	t.Helper()
 	var got int
@@ -237,7 +237,7 @@ func TestStandalone(t *testing.T) {
 	}
 }
 
-// The services start before what they depend on, wait for it and say so, and go on when it comes.
+// Services that start before their dependencies wait for them, report that in /readyz, and become ready once they are reachable.
 func TestServicesWaitForTheirDependencies(t *testing.T) {
 	broker, engine := freeAddr(t), freeAddr(t)
 	env := []string{"KAFKA_BROKERS=" + broker, "CLICKHOUSE_DSN=http://default@" + engine + "/default", "CLICKHOUSE_PASSWORD=secret"}

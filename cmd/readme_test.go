@@ -16,20 +16,21 @@ import (
 
 const (
 	readme = "../README.md"
+	manual = "README.md" // of cmd
 	begin  = "<!-- settings:begin -->\n"
 	end    = "<!-- settings:end -->"
 )
 
-// commands in the order in which the table names them.
+// commands are the binaries in the order of the table.
 var commands = []string{"standalone", "collector", "consumer", "query", "activityctl"}
 
-// row is a setting and who knows it, with which default.
+// row is a setting, with its default in each binary that has it.
 type row struct {
 	service.Setting
 	defaults map[string]string
 }
 
-// settings asks every binary for its settings and joins those that are the same.
+// settings asks every binary for its settings, and merges those that are the same.
 func settings(t *testing.T) []*row {
 	t.Helper()
 	var rows []*row
@@ -55,9 +56,9 @@ func settings(t *testing.T) []*row {
 
 func table(rows []*row) string {
 	var b strings.Builder
-	b.WriteString("| variable | flag | default | of | |\n|---|---|---|---|---|\n")
+	b.WriteString("| variable | flag | default | binary | meaning |\n|---|---|---|---|---|\n")
 	for _, r := range rows {
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", strings.Join(r.Env, "`, `"), r.Flag, defaults(r), knownBy(r), r.Help)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", strings.Join(r.Env, "`, `"), r.Flag, defaults(r), binaries(r), r.Help)
 	}
 	return b.String()
 }
@@ -72,7 +73,7 @@ func defaults(r *row) string {
 	return strings.Join(all, ", ")
 }
 
-func knownBy(r *row) string {
+func binaries(r *row) string {
 	if len(r.defaults) == len(commands) {
 		return "all"
 	}
@@ -80,8 +81,8 @@ func knownBy(r *row) string {
 	return strings.Join(names, ", ")
 }
 
-// What README.md shows between its session markers works as pasted, against a new process; an entry may take a moment to be listed.
-// deploy does the same through the proxy.
+// The session in README.md works as pasted against a new process; an entry may take a moment to be listed. deploy runs it through
+// the proxy.
 func TestReadmeSession(t *testing.T) {
 	text, err := os.ReadFile(readme)
 	if err != nil {
@@ -112,25 +113,25 @@ func TestReadmeSession(t *testing.T) {
 	}
 }
 
-// The table of settings in README.md is what the binaries say; go test ./cmd -run TestReadme -update writes it anew.
+// The settings table in cmd/README.md is what the binaries report. make docs writes it again.
 func TestReadmeListsEverySetting(t *testing.T) {
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(manual)
 	if err != nil {
 		t.Fatalf("read: %v", err)
 	}
 	before, rest, ok := strings.Cut(string(text), begin)
 	got, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("README.md lacks %s … %s", strings.TrimSpace(begin), end)
+		t.Fatalf("cmd/README.md lacks %s … %s", strings.TrimSpace(begin), end)
 	}
 	want := table(settings(t))
 	if got == want {
 		return
 	}
 	if !exchange.Update() {
-		t.Fatalf("README.md's table of settings is not what the binaries say; write it anew with: go test ./cmd -run TestReadme -update\n%s", want)
+		t.Fatalf("the settings table in cmd/README.md is not what the binaries report; update it with: make docs\n%s", want)
 	}
-	if err := os.WriteFile(readme, []byte(before+begin+want+end+after), 0o644); err != nil {
+	if err := os.WriteFile(manual, []byte(before+begin+want+end+after), 0o644); err != nil {
 		t.Fatalf("write: %v", err)
 	}
 }

@@ -20,16 +20,16 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// door is a route that wants credentials.
-type door struct {
+// guarded is a route that requires credentials.
+type guarded struct {
 	process, method, path, body string
-	needs                       string // the scope; "" where only refusals are looked at
-	administrator               bool   // needs the role ADMIN as well
-	unknown, forbidden          string // what its answers to 401 and 403 contain
+	needs                       string // the scope; "" where only refusals are tested
+	administrator               bool   // also needs the role ADMIN
+	unknown, forbidden          string // what its responses 401 and 403 contain
 }
 
-// doors are routes of every dialect, and how each says that it wants other credentials.
-var doors = []door{
+// guardedRoutes are routes of every dialect, and how each refuses credentials.
+var guardedRoutes = []guarded{
 	{"collector", "POST", entries, `{"action_type":"x"}`, "ingest", false, `"code":40101`, `"code":40301`},
 	{"query", "GET", entries, "", "read", false, `"code":40101`, `"code":40301`},
 	{"query", "GET", entries + "/count", "", "read", false, `"code":40101`, `"code":40301`},
@@ -47,8 +47,8 @@ var doors = []door{
 	{"query", "GET", "/api/v1/activity-logs/1", "", "read", true, `"success":false`, `"success":false`},
 }
 
-// described are all routes that the description of the interface has, but those that it says are open.
-func described(t *testing.T) (all []door) {
+// described returns all routes in openapi.yaml that require credentials.
+func described(t *testing.T) (all []guarded) {
 	t.Helper()
 	text, err := os.ReadFile("../schema/openapi.yaml")
 	if err != nil {
@@ -65,7 +65,7 @@ func described(t *testing.T) (all []door) {
 	}
 	for path, operations := range api.Paths {
 		for method, o := range operations {
-			d := door{process: "query", method: strings.ToUpper(method), path: parameters.ReplaceAllString(strings.Replace(path, "{suffix}", "json", 1), "1")}
+			d := guarded{process: "query", method: strings.ToUpper(method), path: parameters.ReplaceAllString(strings.Replace(path, "{suffix}", "json", 1), "1")}
 			if o.Security != nil && len(*o.Security) == 0 || !slices.Contains([]string{"GET", "POST", "PUT", "DELETE"}, d.method) {
 				continue
 			}
@@ -83,10 +83,10 @@ func described(t *testing.T) (all []door) {
 
 var parameters = regexp.MustCompile(`\{[^}]+\}`)
 
-// refused asks at every door with credentials that none takes: for a path's query there is more.
+// refused sends a request with bad credentials to every route; query is added to each path.
 func refused(t *testing.T, processes map[string]*process, name, credentials, query string, status int, challenge string) {
 	t.Helper()
-	for _, d := range append(described(t), doors...) {
+	for _, d := range append(described(t), guardedRoutes...) {
 		got, body, header := processes[d.process].as(t, credentials, d.method, d.path+query, d.body)
 		contains := d.unknown
 		if status == 403 {
@@ -100,8 +100,7 @@ func refused(t *testing.T, processes map[string]*process, name, credentials, que
 
 const bare, invalidToken = "Bearer", `Bearer error="invalid_token"`
 
-// Whatever is wrong with credentials, every route of every dialect refuses them in its own envelope, before it needs Kafka or
-// ClickHouse.
+// Every route of every dialect refuses bad credentials in its own envelope, before it needs Kafka or ClickHouse.
 func TestEveryDoorRefuses(t *testing.T) {
 	broker := freeAddr(t)
 	env := []string{
@@ -120,7 +119,7 @@ func TestEveryDoorRefuses(t *testing.T) {
 	revoked, over := key("create", "--tenant", "acme", "--role", "ADMIN"), key("create", "--tenant", "acme", "--role", "ADMIN", "--expires", "1s")
 	key("revoke", strings.Split(revoked, ".")[1])
 	good := key("create", "--tenant", "acme", "--role", "ADMIN")
-	until := time.Now().Add(1100 * time.Millisecond) // and over is over
+	until := time.Now().Add(1100 * time.Millisecond) // until the token has expired
 	processes := map[string]*process{"collector": start(t, env, "collector"), "query": start(t, env, "query")}
 	processes["collector"].until(t, "/readyz", 200, `{"name":"auth","ready":true}`)
 	processes["query"].until(t, "/readyz", 503, `{"name":"auth","ready":true}`)
@@ -159,8 +158,8 @@ func TestEveryDoorRefuses(t *testing.T) {
 	refused(t, processes, "all tenants, without the role", with(jwt.MapClaims{"tenant": "*", "role": "TenantAdmin"}), "", 403, "")
 	refused(t, processes, "a token with scopes of others", with(jwt.MapClaims{"scope": "openid profile"}), "", 403, "")
 
-	// What is missing is away: who may ask gets as far as that.
-	for _, d := range doors {
+	// Kafka and ClickHouse are unavailable: a request that may pass gets 503.
+	for _, d := range guardedRoutes {
 		p := processes[d.process]
 		for name, claims := range map[string]jwt.MapClaims{
 			"its scope": {"scope": d.needs}, "all scopes but its own": {"scope": strings.ReplaceAll("ingest read delete admin", d.needs, "")}, "its scope, without the role": {"scope": d.needs, "role": "TenantAdmin"},
@@ -178,7 +177,7 @@ func TestEveryDoorRefuses(t *testing.T) {
 	}
 }
 
-// The public key of a set is no secret for a token, and a key that is not in the set is none.
+// A token signed with a published public key as its secret is refused, and so is one with a key outside the set.
 func TestEveryDoorRefusesForgedKeys(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -218,7 +217,7 @@ func TestEveryDoorRefusesForgedKeys(t *testing.T) {
 	} {
 		refused(t, processes, name, credentials, "", 401, invalidToken)
 	}
-	for _, d := range doors {
+	for _, d := range guardedRoutes {
 		if status, body, _ := processes[d.process].as(t, sign(jwt.SigningMethodRS256, "1", key), d.method, d.path, d.body); status == 401 || status == 403 {
 			t.Errorf("a good token at %s %s: got %d %s", d.method, d.path, status, body)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestRetentionHidesAtOnceInEveryDialect sets a shorter retention, and asks through every door right away.
+// TestRetentionHidesAtOnceInEveryDialect sets a shorter retention, and reads through every dialect right away.
 func TestRetentionHidesAtOnceInEveryDialect(t *testing.T) {
 	w, log := startWhole(t), slog.New(slog.DiscardHandler)
 	r := chi.NewRouter()
@@ -28,7 +28,7 @@ func TestRetentionHidesAtOnceInEveryDialect(t *testing.T) {
 	things.New(w.store, w.store.Actions, log).Routes(r)
 	audit.New(audit.Store{Reads: w.store, Details: w.store, Streams: w.store, Erasures: w.store, Retentions: w.store}, log).Routes(r)
 	at := schema.Position{}
-	for i, days := range []int{0, 20} { // far from any edge, whenever midnight is
+	for i, days := range []int{0, 20} { // far from the limit, even if the test runs over midnight
 		at.Add(0, w.aged(t, uint64(i+1), days))
 	}
 	if err := w.store.Await(t.Context(), at); err != nil {
@@ -45,7 +45,7 @@ func TestRetentionHidesAtOnceInEveryDialect(t *testing.T) {
 		}
 		return rec.Body.String()
 	}
-	doors := [][3]string{
+	reads := [][3]string{
 		{"GET", "/api/v1/activity_log", ""},
 		{"GET", "/api/v1/activity_log?serial=d", ""},
 		{"POST", "/filterActivity", `{}`},
@@ -64,7 +64,7 @@ func TestRetentionHidesAtOnceInEveryDialect(t *testing.T) {
 	}
 	check := func(when string, old bool, n string) {
 		t.Helper()
-		for _, d := range doors {
+		for _, d := range reads {
 			if got := ask(d[0], d[1], d[2]); strings.Contains(got, "words 2") != old || !strings.Contains(got, "words 1") {
 				t.Errorf("%s: %s %s shows %s", when, d[0], d[1], got)
 			}
@@ -82,7 +82,7 @@ func TestRetentionHidesAtOnceInEveryDialect(t *testing.T) {
 	check("after", false, "1")
 }
 
-// aged has an entry acknowledged that was received days ago, and gives its offset.
+// aged produces an entry that was received days ago, and returns its offset.
 func (w *whole) aged(t *testing.T, id uint64, days int) int64 {
 	t.Helper()
 	var c schema.Chunk

@@ -10,8 +10,8 @@ import (
 	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
-// The requests of the documents that the four dialects are made after get the answers of these documents from a process that has
-// nothing but what the documents speak of. What cannot be the same is a name in the files: ids, positions, tokens.
+// The documents that define the four dialects show requests and responses. A new process with only the entries of those documents must
+// answer the same. What cannot be equal is a placeholder in the files: ids, positions, tokens.
 func TestSeeds(t *testing.T) {
 	p := standalone(t)
 	replay := func(name string) {
@@ -19,7 +19,7 @@ func TestSeeds(t *testing.T) {
 	}
 	for _, language := range []string{"en", "nl"} {
 		replay("fleet-" + language + "-1")
-		p.fill(t, 455) // its count is 456
+		p.fill(t, 455) // its count endpoint shows 456
 		replay("fleet-" + language + "-2")
 	}
 	for _, dialect := range []string{"access", "things", "audit"} {
@@ -30,7 +30,7 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// fill stores n more entries of the platform that the document asks for.
+// fill stores n more entries of the platform in the document.
 func (p *process) fill(t *testing.T, n int) {
 	t.Helper()
 	r := mustRequest(t, http.MethodPost, "http://"+p.addr+entries, "["+strings.Repeat(`{"platform":"tiktok","action_type":"follow"},`, n-1)+`{"platform":"tiktok","action_type":"follow"}]`)

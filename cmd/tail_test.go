@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// activityctl prints each entry once, in order, although its connection is cut, until it is told to end.
+// activityctl prints each entry once, in order, although its connection breaks, until SIGTERM.
 func TestTail(t *testing.T) {
 	p := standalone(t)
 	through := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: p.addr})
@@ -42,7 +42,7 @@ func TestTail(t *testing.T) {
 		p.write(t, "/api/v1/activity-logs", fmt.Sprintf(`{"action":"a%d","serial":"d"}`, written))
 		written++
 	}
-	// Which of the first ones it has depends on when it came.
+	// How many of the first entries it prints depends on when it connected.
 	var first []string
 	for deadline := time.Now().Add(30 * time.Second); len(first) == 0; first = actionsIn(t, out.Name()) {
 		if time.Now().After(deadline) {
@@ -77,7 +77,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// actionsIn are the actions of the entries in a file, one a line.
+// actionsIn returns the actions of the entries in a file, one per line.
 func actionsIn(t *testing.T, file string) (all []string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -94,7 +94,7 @@ func actionsIn(t *testing.T, file string) (all []string) {
 	return all
 }
 
-// activityctl prints each entry once, also when the service is ended and started anew meanwhile.
+// activityctl prints each entry once, also while the service restarts.
 func TestTailOutlivesTheService(t *testing.T) {
 	data := "DATA_DIR=" + filepath.Join(t.TempDir(), "data")
 	again := func() *process {
@@ -120,7 +120,7 @@ func TestTailOutlivesTheService(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // or a line that does not come is waited for
+	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // else the test would wait forever for a missing line
 	defer late.Stop()
 	next := func(want string) {
 		t.Helper()

@@ -28,7 +28,7 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// whole is the way of an entry from its caller to its reader: collector, Kafka, consumer, ClickHouse, store.
+// whole is the path of an entry from its writer to its reader: collector, Kafka, consumer, ClickHouse, store.
 type whole struct {
 	write  http.Handler
 	other  http.Handler // of another collector
@@ -95,7 +95,7 @@ func runAll(t *testing.T, parts ...func(context.Context) error) {
 	}
 }
 
-// post writes as the tenant and returns the answer's data and the position.
+// post writes as the tenant, and returns the data and the position of the response.
 func (w *whole) post(t *testing.T, tenant, path, body string, data any) schema.Position {
 	t.Helper()
 	return post(t, w.write, tenant, path, body, data)
@@ -121,7 +121,7 @@ func post(t *testing.T, collector http.Handler, tenant, path, body string, data 
 	return at
 }
 
-// get is an entry of the tenant once its position is stored.
+// get returns an entry of the tenant once its position is stored.
 func (w *whole) get(t *testing.T, tenant string, id uint64, at schema.Position) (schema.Entry, error) {
 	t.Helper()
 	if err := w.store.Await(t.Context(), at); err != nil {
@@ -130,7 +130,7 @@ func (w *whole) get(t *testing.T, tenant string, id uint64, at schema.Position) 
 	return w.store.Get(t.Context(), schema.Principal{Tenant: tenant, Subject: "reader", Scopes: []schema.Scope{schema.ScopeRead}}, id)
 }
 
-// equal fails unless got, whose receive time is between since and now, is want otherwise.
+// equal fails unless got equals want and its receive time is between since and now.
 func equal(t *testing.T, got, want schema.Entry, since time.Time) {
 	t.Helper()
 	if at := time.UnixMilli(got.ReceivedAt); at.Before(since.Truncate(time.Millisecond)) || at.After(time.Now()) {
@@ -145,7 +145,7 @@ func equal(t *testing.T, got, want schema.Entry, since time.Time) {
 	}
 }
 
-// TestWhole holds that what was sent is what is read: all fields of it, in whatever words, by whom it belongs to alone.
+// TestWhole: an entry is read back with every field as it was sent, in every dialect, and only by its tenant.
 func TestWhole(t *testing.T) {
 	w, since := startWhole(t), time.Now()
 	everything := schema.Entry{

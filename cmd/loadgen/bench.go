@@ -10,17 +10,17 @@ import (
 )
 
 type benchCmd struct {
-	Parts     []string      `help:"What to measure: ${parts}." default:"${parts}"`
+	Parts     []string      `help:"Parts to measure: ${parts}." default:"${parts}"`
 	Burst     int           `help:"Entries of the burst." default:"2000000"`
-	Sustained int           `help:"Entries of the sustained load, and of the table that is queried." default:"10000000"`
-	Large     int           `help:"Entries of a second, larger table that is queried too; 0 for none."`
-	Rounds    int           `help:"How often the short parts are measured; the figure is the median." default:"3"`
-	Peer      string        `help:"URL of a VictoriaLogs (-retentionPeriod=100d) that does the same work in the same run." placeholder:"URL"`
-	Time      time.Duration `help:"How long a part runs that has no number of entries." default:"10s"`
-	Seed      uint64        `help:"Of the workload." default:"42"`
-	Out       string        `help:"File to write the report to, as Markdown." type:"path" placeholder:"BENCHMARKS.md"`
-	Bin       string        `help:"Folder of the binaries; that of loadgen itself if empty." type:"path"`
-	Dir       string        `help:"Folder for the data; a temporary one if empty." type:"path"`
+	Sustained int           `help:"Entries of the sustained load and of the queried table." default:"10000000"`
+	Large     int           `help:"Entries of a second, larger table to query; 0: none."`
+	Rounds    int           `help:"Rounds of the short parts; a figure is their median." default:"3"`
+	Peer      string        `help:"URL of a VictoriaLogs (-retentionPeriod=100d) to measure with the same work." placeholder:"URL"`
+	Time      time.Duration `help:"Duration of the parts without a number of entries." default:"10s"`
+	Seed      uint64        `help:"Seed of the workload." default:"42"`
+	Out       string        `help:"Markdown file for the report." type:"path" placeholder:"BENCHMARKS.md"`
+	Bin       string        `help:"Folder of the binaries; empty: that of loadgen." type:"path"`
+	Dir       string        `help:"Folder for the data; empty: a temporary one." type:"path"`
 }
 
 func (c *benchCmd) Run(ctx context.Context, out *output) error {

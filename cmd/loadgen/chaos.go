@@ -14,30 +14,30 @@ import (
 )
 
 type chaosCmd struct {
-	Seed     uint64        `help:"Of the faults and the load; 0 takes one from the clock."`
-	Duration time.Duration `help:"Of the load." default:"60s" short:"d"`
-	Kill     []string      `help:"What to break: ${faults}." default:"${faults}"`
+	Seed     uint64        `help:"Seed of the faults and the load; 0: from the clock."`
+	Duration time.Duration `help:"Duration of the load." default:"60s" short:"d"`
+	Kill     []string      `help:"Faults to inject: ${faults}." default:"${faults}"`
 	Every    time.Duration `help:"Mean time between faults." default:"1500ms"`
 	Deletes  int           `help:"Deletes of single entries during the run." default:"200"`
 	Wipes    int           `help:"Deletes of everything during the run." default:"5"`
-	Session  time.Duration `help:"Session timeout of the consumers: how long the partitions of a killed one wait." default:"2s"`
+	Session  time.Duration `help:"Session timeout of the consumers: how long the partitions of a killed consumer wait." default:"2s"`
 	Paused   time.Duration `help:"How long a paused consumer is stopped; more than its session timeout." default:"5s"`
 
-	Seeds int `help:"So many runs one after another, each with the next seed." default:"1" placeholder:"N"`
+	Seeds int `help:"Number of runs, each with the next seed." default:"1" placeholder:"N"`
 
-	Matrix bool          `help:"Run the fault matrix row by row; --duration is that of the load of one row."`
-	Rows   []int         `help:"These rows of the matrix only." placeholder:"N"`
-	Kills  int           `help:"How often row 5 kills standalone." default:"100"`
-	Soak   time.Duration `help:"How long row 24 writes." default:"10m"`
+	Matrix bool          `help:"Run the fault matrix row by row; --duration applies to each row."`
+	Rows   []int         `help:"Run only these rows of the matrix." placeholder:"N"`
+	Kills  int           `help:"Number of kills of standalone in row 5." default:"100"`
+	Soak   time.Duration `help:"Duration of row 24." default:"10m"`
 
-	Outages    bool `help:"Check what callers see while the broker or the engine is away, and that services wait for what they depend on."`
-	Standalone int  `help:"Kill the whole of standalone that many times instead." placeholder:"N"`
+	Outages    bool `help:"Check what callers see while the broker or the engine is unavailable, and that services wait for their dependencies."`
+	Standalone int  `help:"Kill standalone this many times instead." placeholder:"N"`
 
-	Kafka string `help:"Script that becomes a node of Apache Kafka, in the place of the embedded broker: deploy/kafka/node.sh." type:"existingfile" placeholder:"FILE"`
-	Nodes int    `help:"How many of those; each record is then on two of 3 at least." enum:"1,3" default:"1"`
+	Kafka string `help:"Script that runs a node of Apache Kafka instead of the embedded broker: deploy/kafka/node.sh." type:"existingfile" placeholder:"FILE"`
+	Nodes int    `help:"Number of nodes; with 3, each record is on at least two." enum:"1,3" default:"1"`
 
-	Bin  string `help:"Folder of the binaries; that of loadgen itself if empty." type:"path"`
-	Keep bool   `help:"Keep the folder of the run also when nothing was wrong."`
+	Bin  string `help:"Folder of the binaries; empty: that of loadgen." type:"path"`
+	Keep bool   `help:"Keep the folder of the run even if nothing was wrong."`
 }
 
 func (c *chaosCmd) Run(ctx context.Context, out *output) error {
@@ -70,11 +70,11 @@ func (c *chaosCmd) Run(ctx context.Context, out *output) error {
 	return err
 }
 
-// several makes one run, or the matrix, or a run for each seed.
+// several makes one run, the matrix, or a run per seed.
 func (c *chaosCmd) several(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
 	switch {
 	case c.Matrix || len(c.Rows) > 0:
-		return c.matrix(ctx, cfg, out)
+		return c.runMatrix(ctx, cfg, out)
 	case c.Seeds > 1:
 		return c.campaign(ctx, cfg, out)
 	}
@@ -96,14 +96,14 @@ func (c *chaosCmd) run(ctx context.Context, cfg chaos.Config, out *output) (brok
 		}
 		return len(rep.Violations) > 0, out.result(rep, func() { printChaos(out, rep) })
 	}
-	rep, err := chaos.Run(ctx, cfg)
+	rep, err := chaos.Play(ctx, cfg, chaos.Script{})
 	if err != nil {
 		return false, err
 	}
 	return len(rep.Violations) > 0, out.result(rep, func() { printChaos(out, rep) })
 }
 
-// binaries is the folder that holds the services.
+// binaries returns the folder of the services.
 func binaries(dir string) (string, error) {
 	if dir == "" {
 		self, err := os.Executable()
@@ -119,11 +119,11 @@ func binaries(dir string) (string, error) {
 }
 
 func printChaos(out *output, r *chaos.Report) {
-	for _, what := range slices.Sorted(maps.Keys(r.Tally)) {
-		out.say("%-42s %8d", what, r.Tally[what])
+	for _, what := range slices.Sorted(maps.Keys(r.Counts)) {
+		out.say("%-42s %8d", what, r.Counts[what])
 	}
 	if l := r.Relays; l.Sum() > 0 {
-		out.say("%-42s %8d held back, %d lost", "answers", l.Delayed, l.Dropped)
+		out.say("%-42s %8d delayed, %d lost", "responses", l.Delayed, l.Dropped)
 	}
 	e := r.Entries
 	out.say("%-42s %8d", "faults", r.Faults)

@@ -1,5 +1,5 @@
-// Loadgen puts load on activitylog and holds what is stored against what was acknowledged: send, verify, chaos, bench,
-// profile. It exits with 1 when a promise was broken.
+// Loadgen generates load and faults for activitylog, verifies that exactly what was acknowledged is stored, and measures: send, verify,
+// chaos, bench, profile. It exits with 1 if a promise was broken.
 package main
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 )
 
-// errBroken is the end of a run that found a promise broken; the run has said which.
+// errBroken means that a run found a broken promise, which it has printed.
 var errBroken = errors.New("a promise was broken")
 
-// output is where a command says what it found.
+// output is where a command prints its result.
 type output struct {
 	json     bool
 	progress *stats.Progress
@@ -34,7 +34,7 @@ func (o *output) say(format string, args ...any) {
 	fmt.Printf(format+"\n", args...)
 }
 
-// result prints the outcome: as JSON for machines, else as text writes it.
+// result prints v as JSON with --json, else calls text.
 func (o *output) result(v any, text func()) error {
 	if !o.json {
 		text()
@@ -48,9 +48,9 @@ func (o *output) result(v any, text func()) error {
 type cli struct {
 	JSON bool `help:"Print the result as JSON." name:"json"`
 
-	Send    sendCmd    `cmd:"" help:"Send entries and say how fast they were taken in."`
-	Verify  verifyCmd  `cmd:"" help:"Hold what is stored against a journal of what was acknowledged."`
-	Chaos   chaosCmd   `cmd:"" help:"Run the services, kill them at random under load, and check that nothing is lost, doubled or resurrected."`
+	Send    sendCmd    `cmd:"" help:"Send entries and report the rate and the latency."`
+	Verify  verifyCmd  `cmd:"" help:"Compare what is stored with a journal of what was acknowledged."`
+	Chaos   chaosCmd   `cmd:"" help:"Run the services, break them under load, and verify that no entry is lost, stored twice or resurrected."`
 	Bench   benchCmd   `cmd:"" help:"Measure, with the limits of the machine beside the figures."`
 	Profile profileCmd `cmd:"" help:"Write CPU and allocation profiles of the services under load."`
 }

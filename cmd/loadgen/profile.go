@@ -11,11 +11,11 @@ import (
 )
 
 type profileCmd struct {
-	Out  string        `help:"Folder to write the profiles to." type:"path" default:".cache/profile"`
-	Time time.Duration `help:"Over which CPU time is sampled." default:"20s"`
-	Seed uint64        `help:"Of the workload." default:"42"`
-	Bin  string        `help:"Folder of the binaries; that of loadgen itself if empty." type:"path"`
-	Dir  string        `help:"Folder for the data; a temporary one if empty." type:"path"`
+	Out  string        `help:"Folder for the profiles." type:"path" default:".cache/profile"`
+	Time time.Duration `help:"Duration of the CPU samples." default:"20s"`
+	Seed uint64        `help:"Seed of the workload." default:"42"`
+	Bin  string        `help:"Folder of the binaries; empty: that of loadgen." type:"path"`
+	Dir  string        `help:"Folder for the data; empty: a temporary one." type:"path"`
 }
 
 func (c *profileCmd) Run(ctx context.Context, out *output) (err error) {

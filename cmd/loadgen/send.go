@@ -11,19 +11,19 @@ import (
 )
 
 type sendCmd struct {
-	URL         string        `help:"Server to send to." default:"http://127.0.0.1:50809"`
-	Connections int           `help:"Connections." default:"8" short:"c"`
-	Batch       int           `help:"Entries a request; 1 sends single objects." default:"1000" short:"b"`
-	Rate        float64       `help:"Entries a second over all connections; 0 is as fast as answers come. Latencies then count from when a request was due."`
-	Count       int           `help:"Entries to send; 0 is until the duration has passed." short:"n"`
-	Duration    time.Duration `help:"How long to send; 10s unless a count is given." short:"d"`
-	First       int           `help:"Number of the first entry, to go on after an earlier run."`
-	Encoding    string        `help:"Compression of the bodies." enum:"none,gzip,zstd" default:"none"`
+	URL         string        `help:"URL of the collector or of standalone." default:"http://127.0.0.1:50809"`
+	Connections int           `help:"Number of connections." default:"8" short:"c"`
+	Batch       int           `help:"Entries per request; 1: single objects." default:"1000" short:"b"`
+	Rate        float64       `help:"Entries per second over all connections; 0: as fast as responses arrive. With a rate, latency counts from when a request was due."`
+	Count       int           `help:"Entries to send; 0: until the duration has passed." short:"n"`
+	Duration    time.Duration `help:"How long to send; 10s without a count." short:"d"`
+	First       int           `help:"Number of the first entry, to continue an earlier run."`
+	Encoding    string        `help:"Compression of request bodies." enum:"none,gzip,zstd" default:"none"`
 	Keyed       bool          `help:"Give each entry an event_id and repeat unanswered requests."`
-	Retries     int           `help:"How often to repeat a request that was refused for now." default:"20"`
-	Timeout     time.Duration `help:"Of a request." default:"15s"`
-	Seed        uint64        `help:"Of the workload." default:"42"`
-	Journal     string        `help:"File to write the acknowledged ids to." type:"path"`
+	Retries     int           `help:"Most retries of a request that was refused temporarily." default:"20"`
+	Timeout     time.Duration `help:"Timeout of a request." default:"15s"`
+	Seed        uint64        `help:"Seed of the workload." default:"42"`
+	Journal     string        `help:"File for the acknowledged ids." type:"path"`
 }
 
 // Validate is called by kong.
@@ -73,7 +73,7 @@ func printLoad(out *output, r load.Result) {
 	out.say("latency     p50 %v  p90 %v  p99 %v  p99.9 %v  max %v", round(r.Latency.P50), round(r.Latency.P90), round(r.Latency.P99), round(r.Latency.P999), round(r.Latency.Max))
 }
 
-// round leaves three digits or so of a duration.
+// round keeps about three digits of a duration.
 func round(d time.Duration) time.Duration {
 	for unit := time.Second; unit > time.Microsecond; unit /= 1000 {
 		if d >= unit {

@@ -12,10 +12,10 @@ import (
 )
 
 type verifyCmd struct {
-	Journal string `arg:"" help:"Journal that send wrote." type:"existingfile"`
-	URL     string `help:"Read the entries over the API of this server; unless a database is given." default:"http://127.0.0.1:50809"`
-	EnvFile string `help:"File with CLICKHOUSE_DSN, such as DATA_DIR/services.env: read the tables, and check the rollups too." type:"existingfile"`
-	DSN     string `help:"The same, as a DSN: http://user:password@host:port/db." env:"CLICKHOUSE_DSN"`
+	Journal string `arg:"" help:"Journal of send." type:"existingfile"`
+	URL     string `help:"Read the entries over the API of this server, if no database is given." default:"http://127.0.0.1:50809"`
+	EnvFile string `help:"File with CLICKHOUSE_DSN, such as DATA_DIR/services.env: read the tables, and also check the rollups." type:"existingfile"`
+	DSN     string `help:"The same as a DSN: http://user:password@host:port/db." env:"CLICKHOUSE_DSN"`
 }
 
 type verdict struct {
@@ -68,7 +68,7 @@ func (c *verifyCmd) judge(ctx context.Context, notes *journal.Journal) (v verdic
 	return v, err
 }
 
-// server is the database to read; nil to read over the API.
+// server returns the database to read; nil to read over the API.
 func (c *verifyCmd) server() (*oracle.Server, error) {
 	switch {
 	case c.EnvFile != "":

@@ -7,6 +7,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/ingest/collector"
 )
@@ -14,26 +16,26 @@ import (
 // drainTimeout bounds the wait for acknowledgements when the process stops, which must take less than 10 s in all.
 const drainTimeout = 4 * time.Second
 
-// Settings bound what the collector takes in.
-type Settings struct {
-	MaxBodyBytes int64         `help:"Largest body of a request, before and after decompression." default:"16777216" env:"MAX_BODY_BYTES"`
-	MaxEntries   int           `help:"Most entries of a request." default:"100000" env:"MAX_ENTRIES"`
-	MaxPending   int64         `name:"max-pending-bytes" help:"All bodies in memory at once; beyond it requests get 503." default:"100663296" env:"MAX_PENDING_BYTES"`
-	AckTimeout   time.Duration `help:"How long a caller waits for Kafka's acknowledgement." default:"10s" env:"ACK_TIMEOUT"`
-	RateLimit    float64       `help:"Entries a second of each tenant; 0 for no limit." default:"0" env:"RATE_LIMIT"`
-	RateBurst    int           `help:"Entries of a tenant at once; 0 for those of one second." default:"0" env:"RATE_BURST"`
+// Config bound what the collector takes in.
+type Config struct {
+	MaxBodyBytes int64         `help:"Largest request body in bytes, before and after decompression." env:"MAX_BODY_BYTES"`
+	MaxEntries   int           `help:"Most entries in a request." env:"MAX_ENTRIES"`
+	MaxPending   int64         `name:"max-pending-bytes" help:"Most bytes of request bodies in memory; beyond it requests get 503." env:"MAX_PENDING_BYTES"`
+	AckTimeout   time.Duration `help:"How long a write waits for Kafka's acknowledgement." env:"ACK_TIMEOUT"`
+	RateLimit    float64       `help:"Entries per second and tenant; 0: no limit." env:"RATE_LIMIT"`
+	RateBurst    int           `help:"Entries that a tenant may send at once; 0: those of one second." env:"RATE_BURST"`
 }
 
 // Needs are the parts of the process that the collector uses.
 type Needs struct {
 	Topic    string
 	Kafka    *kafka.Client
-	Dialects service.Dialects
-	Keys     service.Keys
+	Dialects dialect.Config
+	Keys     idempotency.Config
 	Alone    bool // the process serves no reads below /api/v1
 }
 
-func (s Settings) config(n Needs) collector.Config {
+func (s Config) config(n Needs) collector.Config {
 	c := collector.Defaults()
 	c.Topic, c.FleetAlways200 = n.Topic, n.Dialects.FleetAlways200
 	c.MaxBodyBytes, c.MaxEntries, c.MaxPendingBytes = s.MaxBodyBytes, s.MaxEntries, s.MaxPending
@@ -43,14 +45,20 @@ func (s Settings) config(n Needs) collector.Config {
 	return c
 }
 
-// Check names everything that is wrong with s. service.Keys checks itself.
-func (s Settings) Check() error {
+// Defaults are those of the collector, except that RateBurst stays 0: the burst of one second, whatever RateLimit is.
+func (s *Config) Defaults() {
 	d := collector.Defaults()
-	return s.config(Needs{Topic: d.Topic, Keys: service.Keys{Window: d.KeyWindow, Max: d.MaxKeys}}).Validate()
+	s.MaxBodyBytes, s.MaxEntries, s.MaxPending, s.AckTimeout = d.MaxBodyBytes, d.MaxEntries, d.MaxPendingBytes, d.AckTimeout
+}
+
+// Validate returns what is wrong with s. idempotency.Config checks itself.
+func (s Config) Validate() error {
+	d := collector.Defaults()
+	return s.config(Needs{Topic: d.Topic, Keys: idempotency.Config{Window: d.KeyWindow, Max: d.MaxKeys}}).Validate()
 }
 
 // Part is the collector. It answers requests at once, and takes entries as soon as Kafka is reachable.
-func Part(s Settings, n Needs, p *service.Process) service.Part {
+func Part(s Config, n Needs, p *service.Process) service.Part {
 	c := collector.New(s.config(n), n.Kafka, p.Log, p.Metrics)
 	return service.Part{Name: "collector", Run: c.Run, Ready: c.Ready, Routes: func(r chi.Router) {
 		c.Routes(r)

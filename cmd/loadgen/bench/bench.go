@@ -1,5 +1,5 @@
-// Package bench measures the services as a user runs them, with the limits of the machine and the goals beside the figures.
-// It never judges by an absolute figure of another machine: a figure means something next to the limits of its own run.
+// Package bench measures the services as a user runs them, and reports the limits of the machine and the goals beside each figure.
+// Figures compare only with the limits of the same run, never with those of another machine.
 package bench
 
 import (
@@ -24,10 +24,10 @@ type Config struct {
 	Seed      uint64
 	Parts     []string      // of Parts
 	Burst     int           // entries of the burst
-	Sustained int           // entries of the sustained load, and of the table that is queried
-	Time      time.Duration // of a part that has no number of entries
+	Sustained int           // entries of the sustained load and of the queried table
+	Time      time.Duration // of a part without a number of entries
 	Rounds    int           // of the short parts
-	Large     int           // entries of a second table to query; 0 for none
+	Large     int           // entries of a second table to query; 0: none
 	Peer      string        // URL of a VictoriaLogs that does the same work; empty for none
 	Say       func(format string, args ...any)
 	Update    func(format string, args ...any)
@@ -36,7 +36,7 @@ type Config struct {
 // Parts are the parts of a measurement, in their order.
 var Parts = []string{"limits", "burst", "stages", "singles", "fresh", "idle", "sustained", "queries", "processes"}
 
-// order is that of the tables.
+// order is the order of the tables.
 var order = append(slices.Clone(Parts), "large", "ratios")
 
 // Report is what was measured, where and when.
@@ -46,12 +46,12 @@ type Report struct {
 	Figures []*Figure `json:"figures"`
 }
 
-// bench is a measurement under way.
+// bench is a running measurement.
 type bench struct {
 	Config
 	report *Report
 	part   string
-	peer   *peer // nil without
+	peer   *peer // nil without a peer
 	lone   stats.Histogram
 	among  stats.Histogram
 }
@@ -62,7 +62,7 @@ type step struct {
 	run  func(context.Context) error
 }
 
-// Run measures. What was measured before an error is in the report.
+// Run measures. After an error the report has what was measured before it.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	b := &bench{Config: cfg, report: &Report{Machine: thisMachine(ctx)}}
 	if cfg.Peer != "" {
@@ -73,7 +73,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		b.report.Peer = b.peer.version
 	}
 	begun, watch := time.Now(), foreign()
-	for round := range cfg.Rounds { // the short parts by turns, so that a disturbance does not fall on one alone
+	for round := range cfg.Rounds { // the short parts in turn, so that a disturbance affects all of them
 		cfg.Say("round %d of %d, %v", round+1, cfg.Rounds, time.Since(begun).Round(time.Second))
 		if err := b.steps(ctx, []step{
 			{"limits", b.limits},
@@ -113,7 +113,7 @@ func (b *bench) steps(ctx context.Context, steps []step) error {
 	return nil
 }
 
-// ratios holds figures against the limits of the same run, and against the peer.
+// ratios compares figures with the limits of the same run, and with the peer.
 func (b *bench) ratios() {
 	none := b.median("limits", noOpSingles)
 	synced, unsynced := b.median("singles", singlesRate), b.median("singles", singlesUnsynced)
@@ -134,8 +134,8 @@ func (b *bench) ratios() {
 	}
 }
 
-// foreign begins to watch what others use of the machine; the function it returns says their share of its cores. Processes
-// of ours must have ended by then.
+// foreign starts to measure what other processes use of the machine. The function it returns gives their share of the cores; our own
+// processes must have ended before it is called.
 func foreign() func() float64 {
 	machine, family, begun := process.Machine(), process.Family(), time.Now()
 	return func() float64 {
@@ -148,13 +148,13 @@ func (b *bench) source(total int) *workload.Source {
 	return workload.New(b.Seed, total, time.Now().UnixMilli())
 }
 
-// standalone is the whole product in one process, on an empty data folder.
+// standalone is a standalone process with an empty data folder.
 type standalone struct {
 	*chaos.Cluster
 	process *process.Process
 }
 
-// open starts a standalone on a data folder of its own, with the settings env.
+// open starts a standalone with its own data folder and the settings env.
 func (b *bench) open(ctx context.Context, name string, env ...string) (*standalone, error) {
 	dir := filepath.Join(b.Dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -173,16 +173,16 @@ func (b *bench) open(ctx context.Context, name string, env ...string) (*standalo
 	return &standalone{c, alone}, nil
 }
 
-// close ends it and empties its folder.
+// close stops the process and empties its folder.
 func (s *standalone) close() {
 	s.Close()
 	_ = os.RemoveAll(s.Dir)
 }
 
-// ms is d in the unit of the tables.
+// ms returns d in the unit of the tables.
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// onStandalone runs a part on a standalone of its own.
+// onStandalone runs a part on its own standalone.
 func (b *bench) onStandalone(name string, part func(context.Context, *standalone) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		s, err := b.open(ctx, name)

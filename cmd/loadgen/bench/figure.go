@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// Figure is one line of a table: the median of what was measured, once in each round.
+// Figure is one line of a table: the median of its values, one per round.
 type Figure struct {
 	Part   string    `json:"part"`
 	What   string    `json:"what"`
 	Unit   string    `json:"unit"` // of all values, as a format: "%.1f ms"
 	Goal   Goal      `json:"goal,omitzero"`
 	Note   string    `json:"note,omitempty"`
-	Values []float64 `json:"values"`         // one a round
-	Peer   []float64 `json:"peer,omitempty"` // the same of the peer
+	Values []float64 `json:"values"`         // one per round
+	Peer   []float64 `json:"peer,omitempty"` // those of the peer
 }
 
-// Goal is what a figure should be. The zero value is none.
+// Goal is what a figure should reach. The zero value is no goal.
 type Goal struct {
 	Least bool    `json:"least,omitempty"` // at least Value, else at most
 	Value float64 `json:"value"`
@@ -26,7 +26,7 @@ type Goal struct {
 func atMost(v float64) Goal  { return Goal{Value: v, Set: true} }
 func atLeast(v float64) Goal { return Goal{Least: true, Value: v, Set: true} }
 
-// Met says whether v reaches the goal.
+// Met reports whether v reaches the goal.
 func (g Goal) Met(v float64) bool {
 	switch {
 	case !g.Set:
@@ -37,7 +37,7 @@ func (g Goal) Met(v float64) bool {
 	return v <= g.Value
 }
 
-// text is the goal beside a value, with how far it was missed.
+// text formats the goal for a value, with how far it was missed.
 func (g Goal) text(unit string, v float64) string {
 	if !g.Set {
 		return ""
@@ -56,7 +56,7 @@ func (g Goal) text(unit string, v float64) string {
 	return text + fmt.Sprintf(" **missed: %.2f ×**", v/g.Value)
 }
 
-// median of an even number is the mean of the two in the middle; 0 of none.
+// median returns the mean of the two middle values of an even number; 0 without values.
 func median(values []float64) float64 {
 	n := len(values)
 	if n == 0 {
@@ -66,7 +66,7 @@ func median(values []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// spread is the median, and what it lies between when it was measured more than once.
+// spread formats the median, with the least and the most value if there are several.
 func spread(unit string, values []float64) string {
 	if len(values) == 0 {
 		return ""
@@ -78,7 +78,7 @@ func spread(unit string, values []float64) string {
 	return text
 }
 
-// add notes a value of this round. Figures of a name and a part are one.
+// add records a value of this round. Values with the same name and part belong to one figure.
 func (b *bench) add(f Figure, value float64) {
 	at := b.figure(f)
 	at.Note = f.Note
@@ -86,13 +86,13 @@ func (b *bench) add(f Figure, value float64) {
 	b.Say("  %-62s %-20s %s", f.What, fmt.Sprintf(f.Unit, value), f.Goal.text(f.Unit, value))
 }
 
-// set notes a value that stands for all rounds so far.
+// set records a value that replaces those of all rounds so far.
 func (b *bench) set(f Figure, value float64) {
 	b.figure(f).Values = nil
 	b.add(f, value)
 }
 
-// addPeer notes the peer's value beside ours.
+// addPeer records the value of the peer beside ours.
 func (b *bench) addPeer(what, unit string, value float64) {
 	f := b.figure(Figure{What: what, Unit: unit})
 	f.Peer = append(f.Peer, value)
@@ -110,7 +110,7 @@ func (b *bench) figure(f Figure) *Figure {
 	return &f
 }
 
-// median of a figure; 0 when it was not measured.
+// median returns the median of a figure; 0 if it was not measured.
 func (b *bench) median(part, what string) float64 {
 	for _, f := range b.report.Figures {
 		if f.Part == part && f.What == what {
@@ -120,7 +120,7 @@ func (b *bench) median(part, what string) float64 {
 	return 0
 }
 
-// ratio adds the quotient of two medians, when both were measured.
+// ratio adds the quotient of two medians, if both were measured.
 func (b *bench) ratio(part, what string, goal Goal, over, under float64) {
 	if over == 0 || under == 0 {
 		return

@@ -22,19 +22,19 @@ const (
 	quietPatience = 5 * time.Minute
 )
 
-// ingested is what it took to store entries.
+// ingested is the cost of storing entries.
 type ingested struct {
 	load   load.Result
-	stored time.Duration // from the first request until all that was accepted could be counted
-	quiet  time.Duration // until nothing was merged any more
+	stored time.Duration // from the first request until count shows all accepted entries
+	quiet  time.Duration // until merges have ended
 	cpu    time.Duration // of the services until they were quiet
 	own    time.Duration // of the generator
 }
 
 func (i *ingested) entries() float64 { return float64(i.load.Accepted) }
 
-// ingest sends n entries as NDJSON and waits until they are stored and everything is quiet. Usage sums what the services
-// have used so far.
+// ingest sends n entries as NDJSON and waits until they are stored and everything is quiet. usage returns the CPU time that the
+// services have used so far.
 func (b *bench) ingest(ctx context.Context, url string, store *oracle.Server, n int, usage func() time.Duration) (*ingested, error) {
 	source := b.source(n)
 	before, own, begun := usage(), process.Self().CPU, time.Now()
@@ -73,7 +73,7 @@ func awaitRows(ctx context.Context, store *oracle.Server, n int64) error {
 	}
 }
 
-// awaitQuiet waits until for three seconds in a row nothing is merged and the services use less than 5 % of a core.
+// awaitQuiet waits until there have been no merges and less than 5 % of a core in use for three seconds.
 func (b *bench) awaitQuiet(ctx context.Context, store *oracle.Server, usage func() time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, quietPatience)
 	defer cancel()
@@ -101,7 +101,7 @@ func (b *bench) awaitQuiet(ctx context.Context, store *oracle.Server, usage func
 
 func (s *standalone) cpu() time.Duration { return s.process.Usage().CPU }
 
-// Figures that others are held against.
+// Figures that ratios use.
 const (
 	storedRate        = "stored"
 	cpuEach           = "CPU an entry"
@@ -183,7 +183,7 @@ func (b *bench) sustained(ctx context.Context) error {
 
 const peakMemory = "memory of standalone"
 
-// large asks the same of a larger table.
+// large runs the queries on a larger table.
 func (b *bench) large(ctx context.Context) error {
 	b.part = "large"
 	i, s, err := b.fill(ctx, "large", b.Large)
@@ -230,7 +230,7 @@ func (b *bench) addDisk(ctx context.Context, s *standalone, i *ingested) error {
 func folderSize(dir string) (n int64) {
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return nil // what has just been merged away is not counted
+			return nil // a merge has just removed it
 		}
 		if info, err := d.Info(); err == nil {
 			n += info.Size()
@@ -240,7 +240,7 @@ func folderSize(dir string) (n int64) {
 	return n
 }
 
-// addExact says whether the tables are as exact as they are fast.
+// addExact adds whether the tables are exact.
 func (b *bench) addExact(ctx context.Context, store *oracle.Server) error {
 	e, err := store.Exact(ctx)
 	if err != nil {

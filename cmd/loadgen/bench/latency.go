@@ -16,13 +16,13 @@ import (
 
 const singleConnections = 64
 
-// Figures that others are held against.
+// Figures that ratios use.
 const (
 	singlesRate     = "single POSTs, fsync"
 	singlesUnsynced = "single POSTs, without fsync"
 )
 
-// singles sends entries one by one, without and with fsync.
+// singles sends single entries, without and with fsync.
 func (b *bench) singles(ctx context.Context) error {
 	for _, kind := range []struct {
 		what string
@@ -56,7 +56,7 @@ func (b *bench) singlesOn(ctx context.Context, s *standalone, what string) error
 	return awaitRows(ctx, s.Store, r.Accepted)
 }
 
-// fresh measures how long after a POST was sent its entry is listed: alone, and under a steady trickle.
+// fresh measures the time from sending a POST until its entry is listed: alone, and under a steady small load.
 func (b *bench) fresh(ctx context.Context, s *standalone) error {
 	source := b.source(100_000)
 	f := &freshness{source: source, seen: &b.lone}
@@ -92,7 +92,7 @@ func (b *bench) fresh(ctx context.Context, s *standalone) error {
 	return err
 }
 
-// warmUp makes the first list of an installation, which takes a second more: the key of the cursors is made for it.
+// warmUp makes the first list of an installation. It takes a second longer, because it creates the cursor secret.
 func warmUp(ctx context.Context, c *client.Conn) error {
 	_, _, err := c.List(ctx, client.Query{Params: url.Values{}})
 	return err
@@ -131,7 +131,7 @@ func (f *freshness) measure(ctx context.Context, n int, between func()) error {
 	return nil
 }
 
-// awaitListed reads again and again, as somebody would who watches the list.
+// awaitListed lists until the entry is there.
 func (f *freshness) awaitListed(ctx context.Context, id uint64, i int) error {
 	e, err := f.source.Entry(i)
 	if err != nil {
@@ -154,7 +154,7 @@ func (f *freshness) awaitListed(ctx context.Context, id uint64, i int) error {
 	}
 }
 
-// idle measures what the whole product costs while nobody asks for anything, and under a trickle without readers.
+// idle measures the cost of standalone without requests, and under a small load without reads.
 func (b *bench) idle(ctx context.Context, s *standalone) error {
 	r, err := load.Run(ctx, load.Config{URL: s.Write, Connections: 4, Batch: 100, Count: 100_000}, b.source(100_000), nil, nil)
 	if err != nil {

@@ -24,14 +24,14 @@ import (
 	topics "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Figures that others are held against.
+// Figures that ratios use.
 const (
 	noOpSingles = "handler that does nothing, 64 connections"
 	insertRate  = "insert of encoded blocks of 250,000 rows"
 )
 
-// limits measures what the machine and the libraries could do at most: handlers that do nothing, the broker without the
-// collector, the engine without the consumer.
+// limits measures the upper limits of machine and libraries: no-op handlers, the broker without the collector, the engine without the
+// consumer.
 func (b *bench) limits(ctx context.Context) error {
 	if err := b.noOps(ctx); err != nil {
 		return err
@@ -58,7 +58,7 @@ func (b *bench) limits(ctx context.Context) error {
 	return nil
 }
 
-// noOps sends the workload to a server that answers without doing anything.
+// noOps sends the workload to a server that only answers.
 func (b *bench) noOps(ctx context.Context) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -98,7 +98,7 @@ func (b *bench) noOps(ctx context.Context) error {
 	return nil
 }
 
-// rawProduce sends packed records to every partition, one batch in flight each, as the collector does.
+// rawProduce sends packed records to every partition with one batch in flight each, like the collector.
 func (b *bench) rawProduce(ctx context.Context, c *chaos.Cluster) error {
 	const partitions, rounds, records = 4, 250, 4
 	transport := &kafka.Transport{MetadataTTL: time.Second, DialTimeout: time.Second}
@@ -145,7 +145,7 @@ func produce(ctx context.Context, kc *kafka.Client, partition int, value []byte,
 	return err
 }
 
-// packed is a full record of the workload's first entries.
+// packed returns a full record of the first entries of the workload.
 func packed(s *workload.Source) (value []byte, entries int) {
 	var chunk schema.Chunk
 	chunk.Reset(schema.DefaultTenant, s.Start)
@@ -163,7 +163,7 @@ func packed(s *workload.Source) (value []byte, entries int) {
 	return schema.AppendChunk(schema.AppendRecordHeader(nil), &chunk), chunk.Len()
 }
 
-// rawInsert inserts blocks that are encoded already into a table like that of the entries.
+// rawInsert inserts encoded blocks into a table like activity.
 func (b *bench) rawInsert(ctx context.Context, c *chaos.Cluster) error {
 	const rows, rounds = 250_000, 8
 	if err := c.Store.Exec(ctx, `CREATE TABLE limits_insert AS activity`, nil); err != nil {
@@ -174,7 +174,7 @@ func (b *bench) rawInsert(ctx context.Context, c *chaos.Cluster) error {
 		return err
 	}
 	before, begun := c.Process(chaos.Engine).Usage().CPU, time.Now()
-	for i := range rounds { // the same block again would be taken for a replay
+	for i := range rounds { // ClickHouse would drop an identical block as a replay
 		sql := fmt.Sprintf(`INSERT INTO limits_insert SETTINGS insert_deduplication_token = 'limits-%d' FORMAT Native`, i)
 		if err := c.Store.Exec(ctx, sql, bytes.NewReader(block.Bytes())); err != nil {
 			return err
@@ -196,7 +196,7 @@ func (b *bench) rawInsert(ctx context.Context, c *chaos.Cluster) error {
 	return nil
 }
 
-// syntheticBlock selects rows like the workload's, in one block.
+// syntheticBlock selects rows like those of the workload, in one block.
 func syntheticBlock(s *workload.Source, rows int) string {
 	return fmt.Sprintf(`SELECT 'default'::LowCardinality(String) AS tenant, fromUnixTimestamp64Milli(toInt64(%d + number * 10), 'UTC') AS timestamp, toUInt64(number) AS id,
 		fromUnixTimestamp64Milli(toInt64(%d + intDiv(number, 500)), 'UTC') AS received_at,

@@ -18,8 +18,8 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// peer is a VictoriaLogs that does the same work (docs.victoriametrics.com/victorialogs). Entries of each measurement go to
-// a tenant of their own, so that earlier ones are not read. It must keep what is 30 days old: -retentionPeriod=100d.
+// peer is a VictoriaLogs that does the same work (docs.victoriametrics.com/victorialogs). Each measurement has its own tenant, so that
+// earlier entries are not read. It must keep entries of 30 days ago: -retentionPeriod=100d.
 type peer struct {
 	base    string
 	version string
@@ -53,7 +53,7 @@ func versionOf(metrics []byte) string {
 
 func (p *peer) metrics(ctx context.Context) ([]byte, error) { return p.do(ctx, "/metrics", nil, nil) }
 
-// do posts a body, or else a form, and returns the answer.
+// do posts a body, or a form without one, and returns the response.
 func (p *peer) do(ctx context.Context, path string, params url.Values, body []byte) ([]byte, error) {
 	target, kind, content := p.base+path, "application/stream+json", body
 	if body == nil {
@@ -82,11 +82,11 @@ func (p *peer) do(ctx context.Context, path string, params url.Values, body []by
 	return text, nil
 }
 
-// sample sums a metric over its labels; only those that contain with.
+// sample sums a metric over the label sets that contain with.
 func sample(metrics []byte, name, with string) (sum float64) {
 	for line := range bytes.Lines(metrics) {
 		text := strings.TrimSpace(string(line))
-		end := strings.LastIndexByte(text, ' ') // a label's value may hold one, too
+		end := strings.LastIndexByte(text, ' ') // a label value may contain a space too
 		series := text[:max(end, 0)]
 		if base, _, _ := strings.Cut(series, "{"); base != name || !strings.Contains(series, with) {
 			continue
@@ -120,7 +120,7 @@ func (p *peer) send(ctx context.Context, source *workload.Source, n int) error {
 	return errors.Join(errs...)
 }
 
-// filterOf says the parameters of a list or a count in LogsQL.
+// filterOf translates the parameters of a list or a count to LogsQL.
 func filterOf(params url.Values) string {
 	var all []string
 	for _, name := range []string{"platform", "serial", "action_type", "username"} {
@@ -137,7 +137,7 @@ func filterOf(params url.Values) string {
 	return strings.Join(all, " ")
 }
 
-// question is the form of a query, with the time range of params.
+// question returns the form of a query with the time range of params.
 func question(logsQL string, params url.Values) url.Values {
 	form := url.Values{"query": {logsQL}}
 	for _, name := range []string{"start", "end"} {
@@ -148,7 +148,7 @@ func question(logsQL string, params url.Values) url.Values {
 	return form
 }
 
-// list reads the newest 100 that match.
+// list reads the newest 100 matching entries.
 func (p *peer) list(ctx context.Context, params url.Values) error {
 	form := question(filterOf(params), params)
 	form.Set("limit", "100")
@@ -161,7 +161,7 @@ func (p *peer) stats(ctx context.Context, logsQL string, params url.Values) erro
 	return err
 }
 
-// count is the number of entries that match.
+// count returns the number of matching entries.
 func (p *peer) count(ctx context.Context, params url.Values) (int64, error) {
 	text, err := p.do(ctx, "/select/logsql/query", question(filterOf(params)+" | stats count() n", params), nil)
 	if err != nil {
@@ -176,7 +176,7 @@ func (p *peer) count(ctx context.Context, params url.Values) (int64, error) {
 	return strconv.ParseInt(row.N, 10, 64)
 }
 
-// ingestPeer has the peer store n entries as ours did, and notes its figures beside ours. It does nothing without a peer.
+// ingestPeer stores the same n entries in the peer, and records its figures beside ours. It does nothing without a peer.
 func (b *bench) ingestPeer(ctx context.Context, n int) error {
 	p := b.peer
 	if p == nil {
@@ -230,7 +230,7 @@ func (p *peer) awaitCount(ctx context.Context, n int64, begun time.Time) (time.D
 	}
 }
 
-// awaitQuiet waits until for three seconds in a row the peer uses less than 5 % of a core, and gives its metrics then.
+// awaitQuiet waits until the peer has used less than 5 % of a core for three seconds, and returns its metrics.
 func (p *peer) awaitQuiet(ctx context.Context, begun time.Time) (metrics []byte, took time.Duration, err error) {
 	const cpu = "process_cpu_seconds_total"
 	ctx, cancel := context.WithTimeout(ctx, quietPatience)

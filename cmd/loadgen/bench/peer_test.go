@@ -15,7 +15,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// recorded is the wire format of a VictoriaLogs: it counts what it is sent, by tenant, and keeps the queries.
+// recorded speaks the wire format of a VictoriaLogs: it counts received entries by tenant, and records the queries.
 type recorded struct {
 	mu      sync.Mutex
 	rows    map[string]int

@@ -20,25 +20,24 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/process"
 )
 
-// ProfileConfig says what to profile.
+// ProfileConfig is what to profile.
 type ProfileConfig struct {
 	Bin  string // folder of the binaries
 	Dir  string // folder for the data
 	Out  string // folder for the profiles
 	Seed uint64
-	Time time.Duration // over which CPU time is sampled
+	Time time.Duration // duration of the CPU samples
 	Say  func(format string, args ...any)
 }
 
-// settle is how long the load runs before it is sampled: topics, tables and connections are there by then.
-const settle = 3 * time.Second
+// warmUpTime is how long the load runs before the samples: topics, tables and connections exist by then.
+const warmUpTime = 3 * time.Second
 
-// profiled are the members that are Go through and through; what the engine does, its own tables tell.
+// profiled are the members that are entirely Go; the system tables of the engine show what it does.
 var profiled = []string{chaos.Collector, chaos.Consumer1, chaos.Query}
 
-// Profile puts batches and reads on separate processes, and writes for each service where its CPU time went and what it
-// allocated: NAME.cpu.pprof and NAME.allocs.pprof for go tool pprof, and what its -top says of them as NAME.cpu.txt and
-// NAME.allocs.txt.
+// Profile runs batches and reads against separate processes, and writes CPU and allocation profiles of each service: NAME.cpu.pprof and
+// NAME.allocs.pprof for go tool pprof, and the output of its -top as NAME.cpu.txt and NAME.allocs.txt.
 func Profile(ctx context.Context, cfg ProfileConfig) error {
 	if err := os.MkdirAll(cfg.Out, 0o755); err != nil {
 		return fmt.Errorf("make the folder of the profiles: %w", err)
@@ -72,7 +71,7 @@ type profiler struct {
 	addrs   map[string]string
 }
 
-// run samples while the load runs, and ends the load when all samples have been taken.
+// run samples under load, and stops the load after the last sample.
 func (p *profiler) run(ctx context.Context) error {
 	loaded, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -83,7 +82,7 @@ func (p *profiler) run(ctx context.Context) error {
 		sent, sending = load.Run(loaded, cfg, p.bench.source(10_000_000), nil, nil)
 	})
 	all.Go(func() { reading = p.read(loaded) })
-	sleep(ctx, settle)
+	sleep(ctx, warmUpTime)
 	before, begun := p.usage(), time.Now()
 	err := p.fetch(ctx, fmt.Sprintf("profile?seconds=%d", int(max(p.Time, time.Second).Seconds())), "cpu")
 	after, took := p.usage(), time.Since(begun)
@@ -111,7 +110,7 @@ func (p *profiler) usage() map[string]process.Usage {
 	return all
 }
 
-// read asks for lists and counts by turns until ctx ends.
+// read lists and counts in turn until ctx ends.
 func (p *profiler) read(ctx context.Context) error {
 	conn, err := client.New(p.cluster.Read, time.Minute)
 	if err != nil {
@@ -147,7 +146,7 @@ func (p *profiler) file(name, kind, ext string) string {
 	return filepath.Join(p.Out, binaryOf(name)+"."+kind+"."+ext)
 }
 
-// binaryOf is the program that a member runs.
+// binaryOf returns the program of a member.
 func binaryOf(name string) string {
 	program, _, _ := strings.Cut(name, "-")
 	return program
@@ -177,7 +176,7 @@ func download(ctx context.Context, from, to string) error {
 	return f.Close()
 }
 
-// explain writes the tables of the profiles beside them.
+// explain writes the tables of the profiles to files beside them.
 func (p *profiler) explain(ctx context.Context) error {
 	for _, name := range profiled {
 		for kind, index := range map[string]string{"cpu": "cpu", "allocs": "alloc_space"} {

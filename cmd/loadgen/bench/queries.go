@@ -14,13 +14,13 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// repeats of each query, each time with other values where it has any.
+// repeats is how often each query runs, with other values each time if it has any.
 const repeats = 20
 
-// queryUnit is that of the time a query takes.
+// queryUnit is the unit of the time of a query.
 const queryUnit = "%.1f ms"
 
-// query is one question, and how it is put to the peer; nil where that has no such thing.
+// query is a query and its form for the peer; nil if the peer has none.
 type query struct {
 	what  string
 	goal  float64 // ms
@@ -28,10 +28,10 @@ type query struct {
 	peers func(i int) error
 }
 
-// reader asks our services and the peer.
+// reader queries our services and the peer.
 type reader struct {
 	*bench
-	ctx  context.Context //nolint:containedctx // of the one part that it lives for
+	ctx  context.Context //nolint:containedctx // a reader lives for one part
 	conn *client.Conn
 	rows int
 }
@@ -61,7 +61,7 @@ func (r *reader) count(what string, params func(i int) url.Values) query {
 	return q
 }
 
-// sql is a question that the dialect has no words for; logsQL is how the peer is asked.
+// sql adds a query that the dialect cannot express; logsQL is its form for the peer.
 func (r *reader) sql(s *standalone, what string, goal float64, sql, logsQL string, params url.Values) query {
 	q := query{what: what, goal: goal, run: func(int) error {
 		return s.Store.Query(r.ctx, sql, func([]string) error { return nil })
@@ -72,7 +72,7 @@ func (r *reader) sql(s *standalone, what string, goal float64, sql, logsQL strin
 	return q
 }
 
-// queries measures reads over HTTP on the table as ingest left it, which holds rows entries.
+// queries measures reads over HTTP on the table that ingest has left, with the given number of rows.
 func (b *bench) queries(ctx context.Context, s *standalone, rows int) error {
 	conn, err := client.New(s.Read, time.Minute)
 	if err != nil {
@@ -181,7 +181,7 @@ func before(s *workload.Source, i int) url.Values {
 	return url.Values{"end": {strconv.FormatInt((s.Start+int64(i+1)*workload.Span/(repeats+2))/1000, 10)}}
 }
 
-// device gives devices from that rank on; rank 0 is the busiest.
+// device filters by devices from the given rank on; rank 0 is the busiest.
 func device(rank int) func(int) url.Values {
 	return func(i int) url.Values { return url.Values{"serial": {workload.DeviceName(uint64(rank + i))}} }
 }
@@ -208,7 +208,7 @@ func topDevices(day time.Time) string {
 		`', 'UTC') + INTERVAL 1 DAY GROUP BY entity ORDER BY c DESC LIMIT 10`
 }
 
-// deepPages walks by cursor, and compares the last pages with the first.
+// deepPages reads pages by cursor, and compares the last with the first.
 func (b *bench) deepPages(ctx context.Context, conn *client.Conn) error {
 	const pages = 200
 	var last stats.Histogram
@@ -220,7 +220,7 @@ func (b *bench) deepPages(ctx context.Context, conn *client.Conn) error {
 			return fmt.Errorf("page %d: %w", i, err)
 		}
 		if next == "" {
-			return nil // a small table has no such depth
+			return nil // the table is too small
 		}
 		params.Set("cursor", next)
 		params.Set("limit", "1000")
@@ -235,7 +235,7 @@ func (b *bench) deepPages(ctx context.Context, conn *client.Conn) error {
 	return nil
 }
 
-// afterDeletes measures the counts a second after some entries were deleted.
+// afterDeletes measures counts one second after deletes of some entries.
 func (r *reader) afterDeletes() error {
 	items, _, err := r.conn.List(r.ctx, client.Query{Params: url.Values{"limit": {"10"}}})
 	if err != nil {
@@ -257,7 +257,7 @@ func (r *reader) afterDeletes() error {
 	sleep(r.ctx, time.Second)
 	const when = ", a second after deletes"
 	for _, q := range append(r.counts(when), r.list("newest 100"+when, 15, none)) {
-		q.peers = nil // deletes nothing
+		q.peers = nil // the peer deletes nothing
 		if err := r.time(q); err != nil {
 			return err
 		}
@@ -265,8 +265,8 @@ func (r *reader) afterDeletes() error {
 	return nil
 }
 
-// requestIDs looks entries up by their request id. The fleet dialect has no such field, so that the workload has none: some
-// of what is stored is stored once more with one. It leaves the rollups behind and must be the last to use the table.
+// requestIDs finds entries by their request id. The fleet dialect and so the workload have no such field, so it stores copies of some
+// entries with one. It must be the last to use the table, because the rollups do not have the copies.
 func (r *reader) requestIDs(s *standalone) error {
 	const copies = 100_000
 	insert := fmt.Sprintf(`INSERT INTO activity SELECT * REPLACE (concat('req-', toString(cityHash64(id))) AS request_id) FROM activity

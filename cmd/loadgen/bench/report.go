@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Machine is where and when figures were taken, and of which commit.
+// Machine is where, when and for which commit figures were measured.
 type Machine struct {
 	CPU    string    `json:"cpu"`
 	Cores  int       `json:"cores"`
@@ -22,7 +22,7 @@ type Machine struct {
 	Go     string    `json:"go"`
 	Commit string    `json:"commit"`
 	Date   time.Time `json:"date"`
-	Others float64   `json:"others"` // per cent of its cores that something else used meanwhile
+	Others float64   `json:"others"` // per cent of its cores that other processes used meanwhile
 }
 
 func thisMachine(ctx context.Context) Machine {
@@ -32,7 +32,7 @@ func thisMachine(ctx context.Context) Machine {
 	}
 }
 
-// procValue is the first value of that name; "unknown" where there is no such file.
+// procValue returns the first value of a name; "unknown" without such a file.
 func procValue(file, name string) string {
 	f, err := os.Open(file)
 	if err != nil {
@@ -47,7 +47,7 @@ func procValue(file, name string) string {
 	return "unknown"
 }
 
-// commit is what the working tree is at, with a mark when it holds changes; outside of one, what the binary was built from.
+// commit returns the commit of the working tree, and whether it has changes; outside of one, the commit of the binary.
 func commit(ctx context.Context) string {
 	if out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output(); err == nil {
 		at := strings.TrimSpace(string(out))
@@ -101,7 +101,7 @@ func (r *Report) Write(w io.Writer) error {
 	return nil
 }
 
-// writePart writes the table of a part, if it has figures. The peer has a column where it was measured.
+// writePart writes the table of a part that has figures, with a column for the peer if it was measured.
 func (r *Report) writePart(b *strings.Builder, part string) {
 	var rows []*Figure
 	peer := false

@@ -11,7 +11,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 )
 
-// scrape sums a sample of the text format over the processes that have it.
+// scrape sums a sample of the text format over processes.
 func scrape(ctx context.Context, c *chaos.Cluster, sample string) (sum float64, err error) {
 	for _, name := range c.Names {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL(name)+"/metrics", nil)
@@ -37,7 +37,7 @@ func scrape(ctx context.Context, c *chaos.Cluster, sample string) (sum float64, 
 	return sum, nil
 }
 
-// addBatches says how many rows were inserted at a time: what an entry costs the engine depends on it.
+// addBatches adds the mean size of an insert: the cost of an entry in the engine depends on it.
 func (b *bench) addBatches(ctx context.Context, c *chaos.Cluster) error {
 	rows, err := scrape(ctx, c, "activity_consumer_batch_rows_sum")
 	if err != nil {

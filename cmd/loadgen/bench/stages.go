@@ -11,7 +11,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/load"
 )
 
-// cluster prepares separate processes on a folder of their own; close ends them and empties it.
+// cluster prepares separate processes in their own folder; close stops them and empties it.
 func (b *bench) cluster(ctx context.Context, name string) (c *chaos.Cluster, closed func(), err error) {
 	dir := filepath.Join(b.Dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -23,7 +23,7 @@ func (b *bench) cluster(ctx context.Context, name string) (c *chaos.Cluster, clo
 	return c, func() { c.Close(); _ = os.RemoveAll(dir) }, nil
 }
 
-// stages measures the collector without consumers, without and with fsync, and then consumers on what it has written.
+// stages measures the collector without consumers, without and with fsync, and then consumers on the entries it has written.
 func (b *bench) stages(ctx context.Context) error {
 	unsynced, closed, err := b.cluster(ctx, "unsynced")
 	if err != nil {
@@ -47,7 +47,7 @@ func (b *bench) stages(ctx context.Context) error {
 	return b.consume(ctx, c)
 }
 
-// collect has a collector take in a burst that nobody stores.
+// collect sends a burst to a collector without consumers.
 func (b *bench) collect(ctx context.Context, c *chaos.Cluster, what string, goal Goal) error {
 	if err := c.Start(ctx, chaos.Broker, chaos.Collector); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (b *bench) collect(ctx context.Context, c *chaos.Cluster, what string, goal
 	return nil
 }
 
-// consume has two consumers store what lies in Kafka. The time counts from the first batch that can be seen, without it.
+// consume has two consumers store the entries in Kafka. Time and entries count from after the first visible batch.
 func (b *bench) consume(ctx context.Context, c *chaos.Cluster) error {
 	if err := c.Start(ctx, chaos.Engine, chaos.Consumer1, chaos.Consumer2); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (b *bench) consume(ctx context.Context, c *chaos.Cluster) error {
 	return nil
 }
 
-// processes measures the burst over separate processes: what each costs, and its memory.
+// processes measures a burst on separate processes: CPU and memory of each.
 func (b *bench) processes(ctx context.Context) error {
 	c, closed, err := b.cluster(ctx, "processes")
 	if err != nil {

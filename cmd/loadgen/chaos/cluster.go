@@ -1,5 +1,5 @@
-// Package chaos runs the services as the separate processes that they are, breaks them while they are written to, read
-// and deleted from, and then holds every stored entry against what the callers were told.
+// Package chaos runs the services as separate processes, breaks them under a load of writes, reads and deletes, and then compares every
+// stored entry with what the callers were answered.
 package chaos
 
 import (
@@ -29,43 +29,43 @@ const (
 // Members are all members.
 var Members = []string{Broker, Engine, Collector, Consumer1, Consumer2, Query}
 
-// startPatience is how long a member may take until it is ready.
-const startPatience = time.Minute
+// startTimeout is how long a member may take to become ready.
+const startTimeout = time.Minute
 
-// Plan says how a cluster is made.
+// Plan is how to build a cluster.
 type Plan struct {
-	Session time.Duration       // of the consumers, and so how long a partition of a killed one waits; 0 is their default
-	Nodes   Nodes               // of Apache Kafka; none: the embedded broker
-	Relays  bool                // services reach what they depend on over relays, see Cluster.Relays
+	Session time.Duration       // of the consumers: how long the partitions of a killed one wait; 0 is the default
+	Nodes   Nodes               // of Apache Kafka; without any: the embedded broker
+	Relays  bool                // services reach their dependencies over relays, see Cluster.Relays
 	Seed    uint64              // of the relays
-	Guests  int                 // consumers beside the two, which are started by whoever wants them
+	Guests  int                 // more consumers, which faults start and stop
 	Env     map[string][]string // more settings, "NAME=value", by member; "consumer" is every consumer
-	Folders map[string]string   // of the broker's or the engine's data, in the place of one of the run
+	Folders map[string]string   // for the data of broker or engine, instead of one of the run
 }
 
-// Cluster is six processes on loopback ports of their own, which they keep when they are started again.
+// Cluster is six processes on loopback ports, which they keep over restarts.
 type Cluster struct {
 	Dir       string
 	Plan      Plan
 	Relays    map[string]*relay.Relay // by the names below; empty without relays
-	Names     []string                // of the members, in the order in which they are started; those of ours are stopped in the order Stops
-	Stops     []string
-	Guests    []string // members that are not in Names
-	Brokers   []string // the members that are Kafka; empty for standalone
-	Write     string   // base URL of the collector
-	Read      string   // base URL of the query service
-	Kafka     string   // addresses of the brokers, separated by commas; empty for standalone
+	Names     []string                // of the members in start order
+	Stops     []string                // members in stop order; not nodes of Apache Kafka
+	Guests    []string                // members that are not in Names
+	Brokers   []string                // the members that are Kafka; empty for standalone
+	Write     string                  // base URL of the collector
+	Read      string                  // base URL of the query service
+	Kafka     string                  // addresses of the brokers, separated by commas; empty for standalone
 	Store     *oracle.Server
 	processes map[string]*process.Process
 	http      map[string]string // address of /readyz, by member
 	kafka     map[string]string // address of Kafka, by node: it has no /readyz
-	envFile   string            // where standalone says what its database is; else empty
+	envFile   string            // services.env of standalone, with its database; else empty
 }
 
-// Alone is the one member of a cluster that is a single process.
+// Alone is the only member of a cluster of one standalone process.
 const Alone = "standalone"
 
-// NewStandalone prepares a single process that is everything.
+// NewStandalone prepares a cluster of one standalone process.
 func NewStandalone(dir, bin string) (*Cluster, error) {
 	addr, err := process.FreeAddr()
 	if err != nil {
@@ -81,7 +81,7 @@ func NewStandalone(dir, bin string) (*Cluster, error) {
 	}, nil
 }
 
-// NewCluster prepares a cluster in the folder dir from the binaries in the folder bin. Nothing runs yet.
+// NewCluster prepares a cluster in the folder dir with the binaries in the folder bin. It starts nothing.
 func NewCluster(ctx context.Context, dir, bin string, plan Plan) (*Cluster, error) {
 	c := &Cluster{
 		Dir: dir, Plan: plan, processes: map[string]*process.Process{}, http: map[string]string{}, kafka: map[string]string{},
@@ -115,14 +115,14 @@ func NewCluster(ctx context.Context, dir, bin string, plan Plan) (*Cluster, erro
 
 func dsn(clickhouse string) string { return "http://default@" + clickhouse + "/default" }
 
-// member is a process of a cluster, as it is to be made.
+// member is the specification of a process of a cluster.
 type member struct {
 	name, path string
 	args, env  []string
 	guest      bool
 }
 
-// services are the members but Kafka's.
+// services returns the members except those of Kafka.
 func (c *Cluster) services(clickhouse, password string) []member {
 	secret := "CLICKHOUSE_PASSWORD=" + password
 	env := func(service string) []string {
@@ -137,7 +137,7 @@ func (c *Cluster) services(clickhouse, password string) []member {
 		consumer = append(consumer, "SESSION_TIMEOUT="+c.Plan.Session.String())
 	}
 	members := []member{
-		{name: Engine, path: "standalone", args: []string{"--only", Engine}, env: []string{secret, "ENGINE_ADDR=" + clickhouse, "DATA_DIR=" + c.folder(Engine, "clickhouse")}},
+		{name: Engine, path: "standalone", args: []string{"--only", Engine}, env: []string{secret, "ENGINE_ADDR=" + clickhouse, "DATA_DIR=" + c.Folder(Engine, "clickhouse")}},
 		{name: Collector, path: "collector", env: env(Collector)},
 		{name: Consumer1, path: "consumer", env: consumer},
 		{name: Consumer2, path: "consumer", env: consumer},
@@ -149,15 +149,15 @@ func (c *Cluster) services(clickhouse, password string) []member {
 	return members
 }
 
-// folder is where a member keeps its data.
-func (c *Cluster) folder(member, otherwise string) string {
+// Folder returns the data folder of a member.
+func (c *Cluster) Folder(member, otherwise string) string {
 	if dir, ok := c.Plan.Folders[member]; ok {
 		return dir
 	}
 	return filepath.Join(c.Dir, otherwise)
 }
 
-// brokers chooses the addresses of Kafka, and says what runs it.
+// brokers chooses the addresses of Kafka, and returns its members.
 func (c *Cluster) brokers(nodes Nodes) ([]member, error) {
 	if nodes.Script != "" {
 		return c.nodes(nodes)
@@ -168,17 +168,17 @@ func (c *Cluster) brokers(nodes Nodes) ([]member, error) {
 	}
 	c.Brokers, c.Kafka = []string{Broker}, addr
 	return []member{{
-		Broker, "standalone", []string{"--only", Broker}, []string{"BROKER_ADDR=" + addr, "DATA_DIR=" + c.folder(Broker, "kafka")}, false,
+		Broker, "standalone", []string{"--only", Broker}, []string{"BROKER_ADDR=" + addr, "DATA_DIR=" + c.Folder(Broker, "kafka")}, false,
 	}}, nil
 }
 
-// add makes a member's process. Its path is one within the folder bin, unless it is absolute.
+// add creates the process of a member. A relative path is in the folder bin.
 func (c *Cluster) add(bin string, m member) error {
 	if !filepath.IsAbs(m.path) {
 		m.path = filepath.Join(bin, m.path)
 	}
 	env := slices.Clone(m.env)
-	if _, node := c.kafka[m.name]; !node {
+	if !c.IsNode(m.name) {
 		addr, err := process.FreeAddr()
 		if err != nil {
 			return err
@@ -215,9 +215,9 @@ func (c *Cluster) Start(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// AwaitReady waits until a member is ready, and says how long that took.
+// AwaitReady waits until a member is ready, and returns how long that took.
 func (c *Cluster) AwaitReady(ctx context.Context, name string) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	begun := time.Now()
 	var err error
@@ -233,23 +233,29 @@ func (c *Cluster) AwaitReady(ctx context.Context, name string) (time.Duration, e
 	return took, err
 }
 
-// URL is where a member answers, health and metrics included.
+// IsNode reports whether the member is a node of Apache Kafka, which serves no HTTP.
+func (c *Cluster) IsNode(name string) bool {
+	_, node := c.kafka[name]
+	return node
+}
+
+// URL returns the base URL of a member.
 func (c *Cluster) URL(name string) string { return "http://" + c.http[name] }
 
-// Process is the member of that name.
+// Process returns the process of a member.
 func (c *Cluster) Process(name string) *process.Process { return c.processes[name] }
 
-// Close kills what still runs.
+// Close kills the members that still run.
 func (c *Cluster) Close() {
 	for _, p := range c.processes {
 		p.Kill()
 	}
 	for _, r := range c.Relays {
-		_ = r.Close() // nobody is left who would hear of it
+		_ = r.Close() // every process is dead
 	}
 }
 
-// TempDir makes the folder of a run.
+// TempDir creates the folder of a run.
 func TempDir() (string, error) {
 	dir, err := os.MkdirTemp("", "activitylog-chaos-")
 	if err != nil {

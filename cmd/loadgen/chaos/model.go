@@ -1,41 +1,42 @@
 package chaos
 
 import (
+	"iter"
 	"sync"
 	"time"
 )
 
-// Times are since the start of the run. Everything is seen by one process, so that its clock orders it.
+// moment is a time since the start of the run. One process sees all events, so its clock orders them.
 type moment = time.Duration
 
-// outcome is what the callers of an entry were told.
+// outcome is what the writers of an entry were answered.
 type outcome uint8
 
 const (
 	refused      outcome = iota // nothing was accepted
-	unknown                     // no answer, or one that says so: it may be stored
+	unknown                     // no response, or one that says so: it may be stored
 	acknowledged                // it must be stored
 )
 
-// fate is all that is known of one entry.
+// fate is everything known about an entry.
 type fate struct {
 	id      uint64
-	sent    moment // the first attempt
-	done    moment // the last answer
+	sent    moment // first attempt
+	done    moment // last response
 	outcome outcome
 	rich    bool // of the rich workload
-	keyed   bool // sent with a key, perhaps several times: at most one of its rows may be there, under any of its ids
-	fuzzy   bool // keyed, and an attempt was not answered
+	keyed   bool // sent with a key, perhaps several times: at most one row may exist, with any of its ids
+	fuzzy   bool // keyed, and an attempt got no response
 	erase   erasure
 }
 
-// erasure is what is known of deletes of this one entry.
+// erasure is what is known about deletes of a single entry.
 type erasure uint8
 
 const (
 	kept   erasure = iota
-	asked          // a delete was not answered: either
-	erased         // a delete was answered: it must be gone
+	asked          // a delete got no response: the entry may be gone
+	erased         // a delete succeeded: the entry must be gone
 )
 
 // wipe is a delete of everything.
@@ -44,7 +45,7 @@ type wipe struct {
 	answered   bool
 }
 
-// model is what the store should hold. It is safe for concurrent use.
+// model is what must be stored. It is safe for concurrent use.
 type model struct {
 	mu    sync.Mutex
 	fates []fate // by entry of the workload
@@ -56,14 +57,14 @@ type model struct {
 
 func newModel() *model { return &model{ids: map[uint64]int{}, begun: time.Now()} }
 
-func (m *model) now() moment { return time.Since(m.begun) }
+func (m *model) Now() moment { return time.Since(m.begun) }
 
-// take gives the next n entries to a writer.
-func (m *model) take(n int, keyed bool) (first int) {
+// Take assigns the next n entries of the workload to a writer.
+func (m *model) Take(n int, keyed bool) (first int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	first = len(m.fates)
-	at := m.now()
+	at := m.Now()
 	for range n {
 		m.fates = append(m.fates, fate{sent: at, keyed: keyed})
 	}
@@ -72,7 +73,7 @@ func (m *model) take(n int, keyed bool) (first int) {
 
 // takeRich gives the next n entries of the rich workload to a writer.
 func (m *model) takeRich(n int, keyed bool) (first int) {
-	first = m.take(n, keyed)
+	first = m.Take(n, keyed)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := first; i < first+n; i++ {
@@ -88,12 +89,27 @@ func (m *model) isRich(i int) bool {
 	return m.fates[i].rich
 }
 
-// told notes the answer to an attempt at entry i.
-func (m *model) told(i int, o outcome, id uint64) {
+// Acknowledged yields the entries acknowledged by the given time, with their ids. It leaves out entries with a key: the stored row may
+// have the id of another attempt. The model stays locked meanwhile.
+func (m *model) Acknowledged(by moment) iter.Seq2[int, uint64] {
+	return func(yield func(int, uint64) bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for i := range m.fates {
+			f := &m.fates[i]
+			if f.outcome == acknowledged && !f.keyed && f.done <= by && !yield(i, f.id) {
+				return
+			}
+		}
+	}
+}
+
+// answered records the response to an attempt at entry i.
+func (m *model) answered(i int, o outcome, id uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := &m.fates[i]
-	f.done = m.now()
+	f.done = m.Now()
 	f.fuzzy = f.fuzzy || o == unknown
 	f.outcome = max(f.outcome, o)
 	if o != acknowledged {
@@ -106,7 +122,7 @@ func (m *model) told(i int, o outcome, id uint64) {
 	f.id = id
 }
 
-// verdict is what must be true of an entry at the end of a run.
+// verdict is what must be true for an entry at the end of a run.
 type verdict uint8
 
 const (
@@ -115,19 +131,19 @@ const (
 	mustGo
 )
 
-// judge says what must be true of an entry. It wants mu held.
+// judge returns what must be true for an entry. It must be called with mu held.
 func (m *model) judge(f *fate) verdict {
 	switch {
 	case f.outcome == refused, f.erase == erased:
 		return mustGo
 	}
-	settled := f.outcome == acknowledged && (!f.keyed || !f.fuzzy)
+	certain := f.outcome == acknowledged && (!f.keyed || !f.fuzzy)
 	v := mustStay
 	if f.outcome == unknown || f.erase == asked {
 		v = mayStay
 	}
 	for _, w := range m.wipes {
-		if w.answered && settled && f.done <= w.sent {
+		if w.answered && certain && f.done <= w.sent {
 			return mustGo
 		}
 		if f.sent < w.done {

@@ -42,29 +42,29 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestToldKeepsTheBestAnswer(t *testing.T) {
+func TestAnsweredKeepsTheBestOutcome(t *testing.T) {
 	m := newModel()
-	i := m.take(2, true)
-	m.told(i, unknown, 0)
-	m.told(i, acknowledged, 7)
-	m.told(i, refused, 0)
+	i := m.Take(2, true)
+	m.answered(i, unknown, 0)
+	m.answered(i, acknowledged, 7)
+	m.answered(i, refused, 0)
 	if f := m.fates[i]; f.outcome != acknowledged || !f.fuzzy || f.id != 7 {
 		t.Errorf("fate = %+v", f)
 	}
-	if m.told(i, acknowledged, 7); m.clash != 0 {
+	if m.answered(i, acknowledged, 7); m.clash != 0 {
 		t.Error("the same id for the same entry is no clash")
 	}
-	if m.told(i+1, acknowledged, 7); m.clash != 1 {
+	if m.answered(i+1, acknowledged, 7); m.clash != 1 {
 		t.Error("the same id for another entry is a clash")
 	}
 }
 
 func TestPickTakesOnlyWhatMustBeThere(t *testing.T) {
 	m := newModel()
-	m.take(3, false)
-	m.told(0, refused, 0)
-	m.told(1, unknown, 0)
-	m.told(2, acknowledged, 5)
+	m.Take(3, false)
+	m.answered(0, refused, 0)
+	m.answered(1, unknown, 0)
+	m.answered(2, acknowledged, 5)
 	first := func(n int) int { return n - 1 }
 	if i, ok := m.pick(first); !ok || i != 2 || m.fates[2].erase != asked {
 		t.Errorf("pick = %d, %v", i, ok)

@@ -14,13 +14,13 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/process"
 )
 
-// Nodes are of Apache Kafka, in the place of the embedded broker.
+// Nodes are nodes of Apache Kafka that replace the embedded broker.
 type Nodes struct {
-	Script string // deploy/kafka/node.sh, which becomes one; empty for the embedded broker
-	Count  int    // 1, or 3 that keep a copy of every record each
+	Script string // deploy/kafka/node.sh, which runs a node; empty: the embedded broker
+	Count  int    // 1 or 3; of 3, each has a copy of every record
 }
 
-// nodes chooses the addresses of some nodes, and says what runs them.
+// nodes chooses the addresses of nodes, and returns their members.
 func (c *Cluster) nodes(n Nodes) ([]member, error) {
 	script, err := filepath.Abs(n.Script)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *Cluster) nodes(n Nodes) ([]member, error) {
 	return members, nil
 }
 
-// awaitNode waits until the node at addr is part of its cluster. It gives up when ctx ends or, at once, when the node does.
+// awaitNode waits until the node at addr has joined its cluster, and gives up when ctx ends or the node exits.
 func (c *Cluster) awaitNode(ctx context.Context, name, addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *Cluster) awaitNode(ctx context.Context, name, addr string) error {
 	transport := &kafka.Transport{DialTimeout: time.Second, MetadataTTL: 100 * time.Millisecond}
 	defer transport.CloseIdleConnections()
 	client := &kafka.Client{Addr: kafka.TCP(addr), Timeout: time.Second, Transport: transport}
-	for p := c.processes[name]; ; sleep(ctx, 50*time.Millisecond) {
+	for p := c.processes[name]; ; Sleep(ctx, 50*time.Millisecond) {
 		meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
 		if err == nil {
 			for _, b := range meta.Brokers {
@@ -71,7 +71,7 @@ func (c *Cluster) awaitNode(ctx context.Context, name, addr string) error {
 			}
 		}
 		if !p.Running() {
-			return fmt.Errorf("%s ended before it was ready; see %s", name, p.Log)
+			return fmt.Errorf("%s exited before it was ready; see %s", name, p.Log)
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("wait for %s: %w", name, err)

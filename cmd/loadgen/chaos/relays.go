@@ -9,13 +9,13 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/relay"
 )
 
-// What a relay's name ends with; it begins with the service: "collector", "consumer" (all of them) or "query".
+// Suffixes of the names of relays. The prefix is the service: "collector", "consumer" (all of them) or "query".
 const (
 	ToBroker = "-" + Broker
 	ToEngine = "-" + Engine
 )
 
-// openRelays puts a relay between each service and what it depends on, if there are to be any.
+// openRelays puts a relay between each service and its dependencies, if the plan has relays.
 func (c *Cluster) openRelays(ctx context.Context, clickhouse string) error {
 	if !c.Plan.Relays {
 		return nil
@@ -38,7 +38,7 @@ func (c *Cluster) openRelays(ctx context.Context, clickhouse string) error {
 	return nil
 }
 
-// via is where a service is told that its dependency is.
+// via returns the address of a dependency for a service: that of the relay, if there is one.
 func (c *Cluster) via(name, direct string) string {
 	if r, ok := c.Relays[name]; ok {
 		return strings.Join(r.Addrs(), ",")
@@ -46,10 +46,10 @@ func (c *Cluster) via(name, direct string) string {
 	return direct
 }
 
-// links are the names of the relays, in order.
+// links returns the names of the relays in order.
 func (c *Cluster) links() []string { return slices.Sorted(maps.Keys(c.Relays)) }
 
-// relayed is what all relays have done.
+// relayed sums the faults of all relays.
 func (c *Cluster) relayed() (sum relay.Counts) {
 	for _, r := range c.Relays {
 		n := r.Counts()

@@ -42,7 +42,7 @@ func TestDoSendsAndReadsWhatHTTPDoes(t *testing.T) {
 		fmt.Fprintf(w, "%s %s %s %s %s|", r.Method, r.Header.Get("Content-Type"), r.Header.Get("Content-Encoding"), r.Header.Get("Idempotency-Key"), r.Header.Get("X-Activity-Position"))
 		_, _ = w.Write(body)
 	})
-	for _, size := range []int{0, 10, 100_000} { // the last is answered in chunks
+	for _, size := range []int{0, 10, 100_000} { // the last response is chunked
 		for _, path := range []string{"/", "/?close=1", "/"} {
 			body := bytes.Repeat([]byte("x"), size)
 			got, err := c.Do(t.Context(), &Request{Method: "POST", Path: path, ContentType: "a/b", ContentEncoding: "gzip", IdempotencyKey: "k", Position: "p1:2", Body: body})

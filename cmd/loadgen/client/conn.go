@@ -1,5 +1,5 @@
-// Package client speaks the fleet dialect over HTTP/1.1 the way a load generator needs it: one connection per writer, no
-// allocation per request on the ordinary path, and an error that says whether a request may have been carried out.
+// Package client is a client of the fleet dialect over HTTP/1.1 for a load generator: one connection per writer, no allocation per
+// successful request, and an error that tells whether the server may have executed a request.
 package client
 
 import (
@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// Path is where the fleet dialect lives.
+// Path is the path of the fleet dialect.
 const Path = "/api/v1/activity_log"
 
-// ErrNotSent is an error of a request that no server can have seen: nobody was listening.
+// ErrNotSent means that no server can have seen the request: nobody was listening.
 var ErrNotSent = errors.New("not sent")
 
-// Conn is one connection to one server. It dials when it has to, and again after an error. Not safe for concurrent use.
+// Conn is one connection to one server. It dials when needed, and again after an error. It is not safe for concurrent use.
 type Conn struct {
 	host    string
 	timeout time.Duration
@@ -42,7 +42,7 @@ func New(base string, timeout time.Duration) (*Conn, error) {
 	return &Conn{host: u.Host, timeout: timeout}, nil
 }
 
-// Close ends the connection; the next request dials again.
+// Close closes the connection; the next request dials again.
 func (c *Conn) Close() {
 	if c.conn != nil {
 		c.conn.Close()
@@ -60,7 +60,7 @@ type Request struct {
 	Body            []byte
 }
 
-// Reply is the answer to a request. Its Body is valid until the connection's next request.
+// Reply is a response. Its Body is valid until the next request of the connection.
 type Reply struct {
 	Status     int
 	RetryAfter time.Duration
@@ -69,8 +69,7 @@ type Reply struct {
 	Body       []byte
 }
 
-// Do sends a request and reads the answer. A request that ends in an error may have been carried out, unless the
-// error is ErrNotSent.
+// Do sends a request and reads the response. After an error the server may have executed the request, unless the error is ErrNotSent.
 func (c *Conn) Do(ctx context.Context, req *Request) (*Reply, error) {
 	if err := c.dial(ctx); err != nil {
 		return nil, err
@@ -89,7 +88,7 @@ func (c *Conn) Do(ctx context.Context, req *Request) (*Reply, error) {
 		c.Close()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("answer to %s %s: %w", req.Method, req.Path, err)
+		return nil, fmt.Errorf("response to %s %s: %w", req.Method, req.Path, err)
 	}
 	return &a.Reply, nil
 }
@@ -133,10 +132,10 @@ func (c *Conn) write(req *Request) error {
 	return err
 }
 
-// answer is a reply and what its headers say about how to read it.
+// answer is a reply and the headers that say how to read it.
 type answer struct {
 	Reply
-	length  int // -1: not said
+	length  int // -1: unknown
 	chunked bool
 	closes  bool
 }
@@ -208,13 +207,13 @@ func (c *Conn) readBody(length int, chunked bool) error {
 		if _, err := c.body.ReadFrom(httputil.NewChunkedReader(c.r)); err != nil {
 			return err
 		}
-		_, err := c.line() // the empty line behind the last chunk
+		_, err := c.line() // the empty line after the last chunk
 		return err
 	case length > 0:
 		_, err := io.CopyN(&c.body, c.r, int64(length))
 		return err
 	case length < 0:
-		return errors.New("answer without a length")
+		return errors.New("response without a length")
 	}
 	return nil
 }

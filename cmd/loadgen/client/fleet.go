@@ -21,10 +21,10 @@ const (
 	AuditBatchPath = AuditPath + "/batch"
 )
 
-// ErrReply is an answer that breaks the dialect's contract.
+// ErrReply means that a response violates the contract of the dialect.
 var ErrReply = errors.New("unexpected answer")
 
-// Written is what the answer to a POST says: the ids of the entries by index, 0 for one that was not accepted.
+// Written is the response to a POST: the ids of the entries by index, 0 for one that was not accepted.
 type Written struct {
 	IDs      []uint64
 	Accepted int
@@ -107,14 +107,14 @@ func number(b []byte) (value, digits int) {
 	return value, digits
 }
 
-// envelope is what every fleet answer looks like.
+// envelope is the form of every fleet response.
 type envelope[T any] struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
 	Data    T      `json:"data"`
 }
 
-// StatusError is an answer that is not a success.
+// StatusError is a response that is not a success.
 type StatusError struct {
 	Status int
 	Code   int
@@ -125,7 +125,7 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("HTTP %d, code %d: %s", e.Status, e.Code, e.Text)
 }
 
-// Code is the dialect's code in an answer.
+// Code returns the code in the envelope of a response.
 func Code(r *Reply) int {
 	var e envelope[json.RawMessage]
 	if json.Unmarshal(r.Body, &e) != nil {
@@ -145,19 +145,19 @@ type Item struct {
 	Timestamp int64  `json:"timestamp"` // Unix s
 }
 
-// Query is what a list or a count asks for: the dialect's parameters by name, and a position to wait for.
+// Query is a list or a count: the parameters of the dialect by name, and a position to wait for.
 type Query struct {
 	Params   url.Values
 	Position string
 }
 
-// List reads one page, and the cursor of the next; empty after the last.
+// List returns one page and the cursor of the next page; empty after the last.
 func (c *Conn) List(ctx context.Context, q Query) (items []Item, next string, err error) {
 	next, err = get(ctx, c, Path+"?"+q.Params.Encode(), q.Position, &items)
 	return items, next, err
 }
 
-// Count is the number of entries that match.
+// Count returns the number of matching entries.
 func (c *Conn) Count(ctx context.Context, q Query) (int64, error) {
 	var data struct {
 		Count int64 `json:"count"`

@@ -1,9 +1,9 @@
-// Package journal keeps what a load generator was told: which entries were acknowledged, under which ids, and of which
-// attempts the outcome is unknown. It is what stored entries are held against. A journal is a text file:
+// Package journal records what a load generator was answered: which entries were acknowledged with which ids, and which attempts have
+// an unknown outcome. Stored entries are compared with it. A journal is a text file:
 //
 //	loadgen 1 <seed> <total> <start of the workload, Unix ms>
 //	A <first entry> <id> <id> …      acknowledged, by entry; 0 for an entry that was refused
-//	U <first entry> <n>              sent, no answer: each may be stored once
+//	U <first entry> <n>              sent, no response: each may be stored once
 package journal
 
 import (
@@ -17,7 +17,7 @@ import (
 	"sync"
 )
 
-// Head says which workload a journal belongs to.
+// Head is the workload of a journal.
 type Head struct {
 	Seed  uint64
 	Total int
@@ -32,7 +32,7 @@ type Writer struct {
 	line []byte
 }
 
-// Create begins a new journal in the file of that name.
+// Create creates a journal file.
 func Create(name string, h Head) (*Writer, error) {
 	f, err := os.Create(name)
 	if err != nil {
@@ -43,7 +43,7 @@ func Create(name string, h Head) (*Writer, error) {
 	return w, nil
 }
 
-// Acknowledged notes the ids of the entries from first on.
+// Acknowledged records the ids of the entries from first on.
 func (w *Writer) Acknowledged(first int, ids []uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -51,17 +51,17 @@ func (w *Writer) Acknowledged(first int, ids []uint64) {
 	for _, id := range ids {
 		w.line = strconv.AppendUint(append(w.line, ' '), id, 10)
 	}
-	_, _ = w.w.Write(append(w.line, '\n')) // the error comes again from Close
+	_, _ = w.w.Write(append(w.line, '\n')) // Close returns the error again
 }
 
-// Unknown notes an attempt at n entries that was not answered.
+// Unknown records an attempt at n entries without a response.
 func (w *Writer) Unknown(first, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	fmt.Fprintf(w.w, "U %d %d\n", first, n)
 }
 
-// Close writes what is buffered. Its error says that the journal is not whole.
+// Close writes what is buffered. After an error the journal is incomplete.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,11 +71,11 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-// Journal is what a file holds.
+// Journal is the content of a journal file.
 type Journal struct {
 	Head
 	Acknowledged map[uint64]int // entry by id
-	Unknown      map[int]int    // attempts without an answer, by entry
+	Unknown      map[int]int    // attempts without a response, by entry
 	Repeated     []uint64       // ids that were acknowledged for two entries
 }
 

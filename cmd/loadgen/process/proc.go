@@ -12,7 +12,7 @@ import (
 // A tick of /proc/<pid>/stat is 1/100 s on every Linux (USER_HZ, proc(5)).
 const tick = 10 * time.Millisecond
 
-// read is what a living process has used: CPU time, and its highest resident memory in bytes. Zero where there is no /proc.
+// read returns what a running process has used: CPU time, and its highest resident memory in bytes. Zero without /proc.
 func read(pid int) (cpu time.Duration, peak int64) {
 	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
 		cpu = cpuOf(stat)
@@ -55,7 +55,7 @@ func kilobytes(status []byte, name string) int64 {
 	return n
 }
 
-// maxResident is in bytes; ru_maxrss is in kB on Linux (getrusage(2)).
+// maxResident returns bytes; ru_maxrss is in kB on Linux (getrusage(2)).
 func maxResident(s *os.ProcessState) int64 {
 	if r, ok := s.SysUsage().(*syscall.Rusage); ok {
 		return int64(r.Maxrss) << 10
@@ -63,13 +63,13 @@ func maxResident(s *os.ProcessState) int64 {
 	return 0
 }
 
-// Self is what this process has used itself.
+// Self returns what this process has used itself.
 func Self() Usage {
 	cpu, peak := read(os.Getpid())
 	return Usage{cpu, peak}
 }
 
-// Machine is the CPU time that everything on this machine has used since it was started; 0 where there is no /proc.
+// Machine returns the CPU time that this machine has used since it was booted; 0 without /proc.
 func Machine() time.Duration {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -86,7 +86,7 @@ func Machine() time.Duration {
 	return time.Duration(busy) * tick
 }
 
-// Family is what this process and the children that it has waited for have used.
+// Family returns what this process and the children that it has waited for have used.
 func Family() time.Duration {
 	var self, children syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &self)

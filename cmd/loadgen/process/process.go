@@ -1,5 +1,5 @@
-// Package process runs the services under test as child processes: it starts, kills, stops and resumes them, keeps what
-// they print, and reads from /proc what they cost. Children die with their parent.
+// Package process runs the services under test as child processes: it starts, kills, stops and resumes them, stores their output, and
+// reads from /proc what they use. Children die with their parent.
 package process
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Spec says how to start a process, each time alike.
+// Spec is how to start a process, the same way each time.
 type Spec struct {
 	Name string
 	Path string
@@ -21,7 +21,7 @@ type Spec struct {
 	Log  string   // file that its output is appended to
 }
 
-// Process is one child and its successors. It is safe for concurrent use.
+// Process is a child process and its restarts. It is safe for concurrent use.
 type Process struct {
 	Spec
 
@@ -29,20 +29,20 @@ type Process struct {
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when cmd has been waited for
 	exit  error
-	past  time.Duration // CPU of earlier lives
-	peak  int64         // highest resident memory of earlier lives, bytes
+	past  time.Duration // CPU of earlier runs
+	peak  int64         // highest resident memory of earlier runs, bytes
 	lives int
 }
 
-// New makes a process that has not been started.
+// New returns a process that is not started.
 func New(s Spec) *Process { return &Process{Spec: s} }
 
-// Start starts it; an error if it runs.
+// Start starts the process; an error if it runs.
 func (p *Process) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running() {
-		return fmt.Errorf("start %s: it runs", p.Name)
+		return fmt.Errorf("start %s: it is already running", p.Name)
 	}
 	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -63,7 +63,7 @@ func (p *Process) Start() error {
 	return nil
 }
 
-// wait is awaited through ended by whoever ends the process.
+// wait closes ended after the process has exited.
 func (p *Process) wait(cmd *exec.Cmd, ended chan struct{}) {
 	err := cmd.Wait()
 	p.mu.Lock()
@@ -86,7 +86,7 @@ func inherited() []string {
 	return env
 }
 
-// running wants mu held.
+// running must be called with mu held.
 func (p *Process) running() bool {
 	if p.cmd == nil {
 		return false
@@ -99,14 +99,14 @@ func (p *Process) running() bool {
 	}
 }
 
-// Running says whether it lives.
+// Running reports whether the process runs.
 func (p *Process) Running() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.running()
 }
 
-// Signal sends sig to it; an error if it does not run.
+// Signal sends sig; an error if the process does not run.
 func (p *Process) Signal(sig syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,19 +116,19 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return p.cmd.Process.Signal(sig)
 }
 
-// Kill ends it with SIGKILL and waits until it is gone.
+// Kill sends SIGKILL and waits until the process has exited.
 func (p *Process) Kill() { _ = p.end(syscall.SIGKILL, time.Minute) }
 
-// Stop ends it with SIGTERM; its error is that it took longer than patience, or how it exited.
-func (p *Process) Stop(patience time.Duration) error {
-	err := p.end(syscall.SIGTERM, patience)
+// Stop sends SIGTERM. It returns an error if the process takes longer than timeout, or if it does not exit with 0.
+func (p *Process) Stop(timeout time.Duration) error {
+	err := p.end(syscall.SIGTERM, timeout)
 	if err != nil {
 		p.Kill()
 	}
 	return err
 }
 
-func (p *Process) end(sig syscall.Signal, patience time.Duration) error {
+func (p *Process) end(sig syscall.Signal, timeout time.Duration) error {
 	p.mu.Lock()
 	ended, running := p.ended, p.running()
 	if running {
@@ -139,12 +139,12 @@ func (p *Process) end(sig syscall.Signal, patience time.Duration) error {
 	if !running {
 		return nil
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-ended:
 	case <-timer.C:
-		return fmt.Errorf("%s did not end within %v", p.Name, patience)
+		return fmt.Errorf("%s did not exit within %v", p.Name, timeout)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,13 +155,13 @@ func (p *Process) end(sig syscall.Signal, patience time.Duration) error {
 	return nil
 }
 
-// Usage is what a process has cost in all its lives.
+// Usage is what a process has used over all its restarts.
 type Usage struct {
 	CPU  time.Duration // user and system
 	Peak int64         // highest resident memory, bytes
 }
 
-// Usage reads what p has cost so far.
+// Usage returns what p has used so far.
 func (p *Process) Usage() Usage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,7 +174,7 @@ func (p *Process) Usage() Usage {
 	return u
 }
 
-// Resident is its resident memory now, in bytes; 0 if it does not run.
+// Resident returns the current resident memory in bytes; 0 if the process does not run.
 func (p *Process) Resident() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

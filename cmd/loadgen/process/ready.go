@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// FreeAddr is a loopback address that nobody listens on.
+// FreeAddr returns a loopback address that nobody listens on.
 func FreeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,7 +33,7 @@ func (p *Process) AwaitReady(ctx context.Context, addr string) error {
 			err = fmt.Errorf("HTTP %d", res.StatusCode)
 		}
 		if !p.Running() {
-			return fmt.Errorf("%s ended before it was ready; see %s", p.Name, p.Log)
+			return fmt.Errorf("%s exited before it was ready; see %s", p.Name, p.Log)
 		}
 		select {
 		case <-ctx.Done():

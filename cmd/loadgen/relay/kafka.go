@@ -18,11 +18,11 @@ import (
 	"github.com/segmentio/kafka-go/protocol/produce"
 )
 
-// maxFrame bounds a request or an answer; Kafka's own default is 100 MB (socket.request.max.bytes).
+// maxFrame bounds a request or a response; Kafka's own default is 100 MB (socket.request.max.bytes).
 const maxFrame = 100 << 20
 
-// OpenKafka relays to the nodes of a cluster. Answers that name a node name the relay's port for it instead, so that
-// callers come back to the relay. The callers are kafka-go's: no other versions of requests are understood.
+// OpenKafka relays to the nodes of a Kafka cluster. It replaces addresses of nodes in responses with its own ports, so that clients
+// connect through the relay. Clients must be kafka-go: the relay knows no other versions of requests.
 func OpenKafka(ctx context.Context, nodes []string, seed uint64) (*Relay, error) {
 	r, err := listen(ctx, nodes, seed)
 	if err != nil {
@@ -33,16 +33,16 @@ func OpenKafka(ctx context.Context, nodes []string, seed uint64) (*Relay, error)
 	return r, nil
 }
 
-// asked is a request whose answer is awaited.
+// asked is a request without a response yet.
 type asked struct {
 	kind    protocol.ApiKey
 	version int16
 }
 
-// stream is a connection on which Kafka is spoken.
+// stream is a connection with the Kafka protocol.
 type stream struct {
 	*link
-	writing sync.Mutex // of whole answers, to the caller
+	writing sync.Mutex // of complete responses to the client
 
 	mu    sync.Mutex // guards asked
 	asked map[int32]asked
@@ -79,7 +79,7 @@ func (s *stream) requests() {
 	}
 }
 
-// refuse answers a produce request that the node never sees.
+// refuse answers a produce request without passing it to the node.
 func (s *stream) refuse(frame []byte, why kafka.Error) error {
 	version, correlation, _, msg, err := protocol.ReadRequest(bytes.NewReader(frame))
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *stream) awaited(correlation int32) (asked, bool) {
 	return what, ok
 }
 
-// rewrite changes in an answer what the relay has to: where nodes are, and what became of records.
+// rewrite changes addresses of nodes and outcomes of records in a response.
 func (s *stream) rewrite(frame []byte, what asked) ([]byte, error) {
 	deny := s.current().Faults
 	denied := what.kind == protocol.Produce && deny.Deny != 0 && s.below(deny.Share)
@@ -147,7 +147,7 @@ func (s *stream) rewrite(frame []byte, what asked) ([]byte, error) {
 	}
 	correlation, msg, err := protocol.ReadResponse(bytes.NewReader(frame), what.kind, what.version)
 	if err != nil {
-		return nil, fmt.Errorf("read an answer: %w", err)
+		return nil, fmt.Errorf("read a response: %w", err)
 	}
 	switch m := msg.(type) {
 	case *metadata.Response:
@@ -166,12 +166,12 @@ func (s *stream) rewrite(frame []byte, what asked) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	if err := protocol.WriteResponse(&b, what.version, correlation, msg); err != nil {
-		return nil, fmt.Errorf("write an answer: %w", err)
+		return nil, fmt.Errorf("write a response: %w", err)
 	}
 	return b.Bytes(), nil
 }
 
-// instead is the relay's port for a node. A node that is none of its targets stays as it is.
+// instead returns the port of the relay for a node. It keeps the address of a node that is not a target.
 func (s *stream) instead(host string, port int32) (string, int32) {
 	i := slices.Index(s.targets, net.JoinHostPort(host, strconv.Itoa(int(port))))
 	if i < 0 {
@@ -181,7 +181,7 @@ func (s *stream) instead(host string, port int32) (string, int32) {
 	return at.IP.String(), int32(at.Port)
 }
 
-// readFrame reads a request or an answer, with the four bytes of its size.
+// readFrame reads a request or a response, with the four bytes of its size.
 func readFrame(r io.Reader) ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

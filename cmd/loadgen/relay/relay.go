@@ -1,6 +1,6 @@
-// Package relay stands between a service and what it depends on, and does to their traffic what a bad network does: it
-// holds answers back, loses them together with their connection, breaks off within a request, or falls silent. The relay of
-// Kafka knows requests of Kafka, and can answer a produce request with an error before or after it was carried out.
+// Package relay is a proxy between a service and its dependency that behaves like a bad network: it delays responses, drops them with
+// their connection, breaks connections within a request, or hangs. The relay for Kafka understands Kafka requests, and can answer a
+// produce request with an error before or after the node has executed it.
 package relay
 
 import (
@@ -19,36 +19,36 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Faults is what happens to the traffic. The zero value lets everything through. Shares are from 0 to 1.
+// Faults is what a relay does to the traffic. The zero value passes everything. Shares are from 0 to 1.
 type Faults struct {
-	Delay time.Duration // an answer is held back for up to so long
-	Drop  float64       // share of the answers that are lost, and their connection with them
-	Break float64       // share of the pieces of requests after half of which the connection is lost
-	Hang  bool          // no answer comes until other faults are set
+	Delay time.Duration // most delay of a response
+	Drop  float64       // share of responses that are dropped with their connection
+	Break float64       // share of the chunks of requests in the middle of which the connection breaks
+	Hang  bool          // no response passes until other faults are set
 
-	Kinds  []protocol.ApiKey // of Kafka's requests that Delay, Drop and Hang are about; all if empty
-	Refuse kafka.Error       // what produce requests are answered with in place of being carried out
-	Deny   kafka.Error       // what produce requests are answered with although they were carried out
-	Share  float64           // of the produce requests that Refuse and Deny are about
+	Kinds  []protocol.ApiKey // kinds of Kafka requests that Delay, Drop and Hang apply to; all if empty
+	Refuse kafka.Error       // answer to produce requests, which are not executed
+	Deny   kafka.Error       // answer to produce requests, although they were executed
+	Share  float64           // of produce requests that Refuse and Deny apply to
 }
 
-// Counts is what a relay has done.
+// Counts is how many faults of each kind a relay has injected.
 type Counts struct {
 	Delayed, Dropped, Broken, Hung, Refused, Denied int64
 }
 
-// Sum is the number of faults.
+// Sum returns the number of faults.
 func (c Counts) Sum() int64 {
 	return c.Delayed + c.Dropped + c.Broken + c.Hung + c.Refused + c.Denied
 }
 
-// state is the faults that hold until over is closed.
+// state is the faults until over is closed.
 type state struct {
 	Faults
 	over chan struct{}
 }
 
-// Relay passes connections on. It is safe for concurrent use.
+// Relay forwards connections. It is safe for concurrent use.
 type Relay struct {
 	listeners []net.Listener
 	targets   []string
@@ -57,13 +57,13 @@ type Relay struct {
 
 	delayed, dropped, broken, hung, refused, denied atomic.Int64
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	rand  *rand.Rand
 	state *state
 	conns map[net.Conn]struct{} // nil once the relay is closed
 }
 
-// Open relays to one address, whatever is spoken there: an answer is what comes at once.
+// Open relays to one address, with any protocol: a response is the data that arrives at once.
 func Open(ctx context.Context, target string, seed uint64) (*Relay, error) {
 	r, err := listen(ctx, []string{target}, seed)
 	if err != nil {
@@ -74,7 +74,7 @@ func Open(ctx context.Context, target string, seed uint64) (*Relay, error) {
 	return r, nil
 }
 
-// listen takes a free port for each target.
+// listen opens a free port for each target.
 func listen(ctx context.Context, targets []string, seed uint64) (*Relay, error) {
 	r := &Relay{
 		targets: targets, rand: rand.New(rand.NewPCG(seed, 6)), conns: map[net.Conn]struct{}{},
@@ -90,7 +90,7 @@ func listen(ctx context.Context, targets []string, seed uint64) (*Relay, error) 
 	return r, nil
 }
 
-// Addrs are where the relay listens, in the order of its targets.
+// Addrs returns the addresses of the relay in the order of its targets.
 func (r *Relay) Addrs() (all []string) {
 	for _, l := range r.listeners {
 		all = append(all, l.Addr().String())
@@ -98,7 +98,7 @@ func (r *Relay) Addrs() (all []string) {
 	return all
 }
 
-// Set makes f what happens from now on; what was held back goes on.
+// Set replaces the faults by f; delayed and hanging traffic continues.
 func (r *Relay) Set(f Faults) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,12 +106,12 @@ func (r *Relay) Set(f Faults) {
 	r.state = &state{Faults: f, over: make(chan struct{})}
 }
 
-// Counts is what the relay has done so far.
+// Counts returns the faults so far.
 func (r *Relay) Counts() Counts {
 	return Counts{r.delayed.Load(), r.dropped.Load(), r.broken.Load(), r.hung.Load(), r.refused.Load(), r.denied.Load()}
 }
 
-// Close cuts every connection and waits until all are gone.
+// Close closes every connection and waits until all have ended.
 func (r *Relay) Close() error {
 	r.Set(Faults{})
 	r.mu.Lock()
@@ -134,7 +134,7 @@ func (r *Relay) accept() {
 			for {
 				caller, err := l.Accept()
 				if err != nil {
-					return // it is closed
+					return // the relay is closed
 				}
 				r.all.Go(func() { r.serve(caller, r.targets[i]) })
 			}
@@ -142,7 +142,7 @@ func (r *Relay) accept() {
 	}
 }
 
-// link is one connection of a caller and the one that it is passed on to.
+// link is a connection of a client and the connection to its target.
 type link struct {
 	*Relay
 	caller, target net.Conn
@@ -181,7 +181,7 @@ func (r *Relay) forget(l *link) {
 	delete(r.conns, l.target)
 }
 
-// cut closes both ends. What the caller has not been sent is lost: it sees a reset, as of a host that is gone.
+// cut closes both ends. Data that was not sent to the client is lost: the client sees a reset, as from a dead host.
 func (l *link) cut() {
 	l.once.Do(func() {
 		close(l.gone)
@@ -193,7 +193,7 @@ func (l *link) cut() {
 	})
 }
 
-// both runs the two directions and returns when both have ended; either ends the other.
+// both runs the two directions until both have ended; each ends the other.
 func (l *link) both(requests, answers func()) {
 	var back sync.WaitGroup
 	back.Go(func() {
@@ -231,7 +231,7 @@ func (l *link) plainAnswers() {
 	})
 }
 
-// pieces hands over what comes until there is no more or f has had enough.
+// pieces calls f with the data that arrives, until there is no more or f returns false.
 func pieces(from io.Reader, f func([]byte) bool) {
 	b := make([]byte, piece)
 	for {
@@ -242,7 +242,7 @@ func pieces(from io.Reader, f func([]byte) bool) {
 	}
 }
 
-// answer does to an answer what the faults say, and reports whether it is to be passed on.
+// answer applies the faults to a response, and reports whether to pass it on.
 func (l *link) answer(kind *protocol.ApiKey) bool {
 	s := l.current()
 	if kind != nil && len(s.Kinds) > 0 && !slices.Contains(s.Kinds, *kind) {
@@ -269,7 +269,7 @@ func (l *link) answer(kind *protocol.ApiKey) bool {
 	return true
 }
 
-// rest waits until one of them; false if the connection ends meanwhile.
+// rest waits for one of the channels; false if the connection ends first.
 func (l *link) rest(over <-chan struct{}, timer <-chan time.Time) bool {
 	select {
 	case <-over:
@@ -287,7 +287,7 @@ func (r *Relay) current() *state {
 	return r.state
 }
 
-// draw says whether a fault of that share strikes now.
+// draw reports whether a fault of the given share happens now.
 func (r *Relay) draw(share func(Faults) float64) bool {
 	s := share(r.current().Faults)
 	return s > 0 && r.below(s)

@@ -49,15 +49,15 @@ func open(t *testing.T, target string) *Relay {
 	return r
 }
 
-// ask sends a line and waits so long for the answer.
-func ask(t *testing.T, r *Relay, patience time.Duration) (string, error) {
+// ask sends a line and waits up to timeout for the response.
+func ask(t *testing.T, r *Relay, timeout time.Duration) (string, error) {
 	t.Helper()
 	c, err := net.Dial("tcp", r.Addrs()[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(timeout))
 	if _, err := io.WriteString(c, "hello\n"); err != nil {
 		return "", err
 	}
@@ -241,7 +241,7 @@ func FuzzReadFrame(f *testing.F) {
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= 4 && (b[0] > 0 || b[1] > 1) {
-			return // room for as many bytes as it says
+			return // within the announced size
 		}
 		frame, err := readFrame(strings.NewReader(string(b)))
 		if err == nil && !strings.HasPrefix(string(b), string(frame)) {

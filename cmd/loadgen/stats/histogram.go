@@ -1,4 +1,4 @@
-// Package stats counts latencies in constant memory and shows progress to whoever is watching.
+// Package stats counts latencies in constant memory, and shows progress on a terminal.
 package stats
 
 import (
@@ -32,13 +32,13 @@ func (h *Histogram) Observe(d time.Duration) {
 	}
 }
 
-// Count is the number of durations seen.
+// Count returns the number of durations.
 func (h *Histogram) Count() int64 { return h.n.Load() }
 
-// Max is the longest duration seen.
+// Max returns the longest duration.
 func (h *Histogram) Max() time.Duration { return time.Duration(h.max.Load()) }
 
-// Quantile is the duration that a share q of those seen did not exceed, such as 0.99; 0 when none was seen.
+// Quantile returns the duration that a share q, such as 0.99, did not exceed; 0 without durations.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	want := int64(q*float64(h.n.Load()) + 0.5)
 	var seen int64
@@ -58,7 +58,7 @@ func bucket(v uint64) int {
 	return (shift+1)<<subBits + int(v>>shift) - 1<<subBits
 }
 
-// upper is the largest duration of a bucket.
+// upper returns the largest duration of a bucket.
 func upper(i int) uint64 {
 	if i < 1<<subBits {
 		return uint64(i)
@@ -67,7 +67,7 @@ func upper(i int) uint64 {
 	return uint64(i&(1<<subBits-1)+1<<subBits+1)<<shift - 1
 }
 
-// Summary is a histogram in the figures that people compare.
+// Summary is the figures of a histogram that people compare.
 type Summary struct {
 	Count int64         `json:"count"`
 	P50   time.Duration `json:"p50_ns"`
@@ -77,7 +77,7 @@ type Summary struct {
 	Max   time.Duration `json:"max_ns"`
 }
 
-// Summary sums h up.
+// Summary summarizes h.
 func (h *Histogram) Summary() Summary {
 	return Summary{h.Count(), h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99), h.Quantile(0.999), h.Max()}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Progress is one line of a terminal that is written over. On anything but a terminal only Say is seen.
+// Progress is a line of a terminal that is overwritten. Elsewhere only Say prints.
 type Progress struct {
 	mu   sync.Mutex
 	out  io.Writer
@@ -34,7 +34,7 @@ func (p *Progress) Update(format string, args ...any) {
 	fmt.Fprintf(p.out, "\r\x1b[K"+format, args...)
 }
 
-// Say writes a line that stays.
+// Say prints a line that stays.
 func (p *Progress) Say(format string, args ...any) {
 	p.Clear()
 	p.mu.Lock()
@@ -42,7 +42,7 @@ func (p *Progress) Say(format string, args ...any) {
 	fmt.Fprintf(p.out, format+"\n", args...)
 }
 
-// Clear takes the line away.
+// Clear removes the line.
 func (p *Progress) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

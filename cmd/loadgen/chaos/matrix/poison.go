@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -8,16 +8,17 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// poison is records that no consumer can store.
+// poison returns records that no consumer can store.
 func poison() (values [][]byte, err error) {
 	values = [][]byte{
 		[]byte("\xff\xff\xff"),     // no protobuf
-		{8, 99},                    // a version of the future
-		[]byte(`{"action":`),       // JSON that breaks off
-		[]byte("\x00\x00\x00\x00"), // nothing at all
+		{8, 99},                    // an unknown version
+		[]byte(`{"action":`),       // truncated JSON
+		[]byte("\x00\x00\x00\x00"), // no content
 	}
 	for _, change := range []func(*activitypb.Entry){
 		func(e *activitypb.Entry) { e.Timestamp = 0 },
@@ -37,50 +38,50 @@ func poison() (values [][]byte, err error) {
 		}}}
 		value, err := m.MarshalVT()
 		if err != nil {
-			return nil, fmt.Errorf("make poison: %w", err)
+			return nil, fmt.Errorf("create poison: %w", err)
 		}
 		values = append(values, value)
 	}
 	return values, nil
 }
 
-// poisoned writes what cannot be stored among what can, into every partition, and kills consumers over it.
+// poisoned writes records that cannot be stored between those that can, to every partition, and kills consumers meanwhile.
 func poisoned(ctx context.Context, t *trial) error {
 	values, err := poison()
 	if err != nil {
 		return err
 	}
-	err = t.play(ctx, t.base(), script{strike: func(ctx context.Context, r *run, seed uint64) {
-		f := r.newFaults(seed)
-		l, err := r.openLog(ctx)
+	err = t.play(ctx, t.base(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
+		f := r.NewInjector(seed)
+		l, err := openLog(ctx, r)
 		if err != nil {
-			r.violation("%v", err)
+			r.Violation("%v", err)
 			return
 		}
 		defer l.close()
 		for n := 0; ctx.Err() == nil; n++ {
 			value := values[n%len(values)]
 			res, err := l.client.Produce(context.WithoutCancel(ctx), &kafka.ProduceRequest{
-				Topic: topic, Partition: f.rand.IntN(len(l.partitions)), RequiredAcks: kafka.RequireAll,
+				Topic: topic, Partition: f.Rand.IntN(len(l.partitions)), RequiredAcks: kafka.RequireAll,
 				Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes(value)}),
 			})
 			if err == nil {
 				err = res.Error
 			}
 			if err != nil {
-				r.violation("produce poison: %v", err)
+				r.Violation("produce poison: %v", err)
 				return
 			}
-			r.struck("poison")
-			r.poison++
-			sleep(ctx, time.Duration(f.rand.Int64N(int64(200*time.Millisecond))))
+			r.Struck("poison")
+			r.Poison++
+			chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(200*time.Millisecond))))
 			if n%20 == 19 {
-				f.killAndWait(ctx, f.any(Consumer1, Consumer2))
+				killAndWait(ctx, f, f.Any(chaos.Consumer1, chaos.Consumer2))
 			}
 		}
 	}})
 	if err == nil {
-		t.figure("dead letters", "%d of %d records", t.rep.Report.Tables.Dead, t.rep.Report.Tally["poison"])
+		t.figure("dead letters", "%d of %d records", t.rep.Report.Tables.Dead, t.rep.Report.Counts["poison"])
 	}
 	return err
 }

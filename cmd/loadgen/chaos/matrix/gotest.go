@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"bytes"
@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// heldBy is a row that tests of a package hold, because they reach where no process can be reached from outside. It wants
-// the go command, and to be run in the module's folder.
-func heldBy(pkg string, tests ...string) func(context.Context, *trial) error {
+// checkedBy is a row that tests of a package check, because the fault cannot be injected from outside a process. It needs the go command
+// and must run in the folder of the module.
+func checkedBy(pkg string, tests ...string) func(context.Context, *trial) error {
 	return func(ctx context.Context, t *trial) error {
 		cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-timeout=20m", "-run", "^("+strings.Join(tests, "|")+")$", pkg)
 		out, err := cmd.CombinedOutput()
