@@ -16,7 +16,7 @@ import (
 // drainTime leaves writes under way time to be acknowledged, within the 10 s that a process has.
 const drainTime = 4 * time.Second
 
-// Config bound what the collector takes in.
+// Config is the limits of the collector.
 type Config struct {
 	MaxBodyBytes int64         `help:"Largest request body in bytes, before and after decompression." env:"MAX_BODY_BYTES"`
 	MaxEntries   int           `help:"Most entries in a request." env:"MAX_ENTRIES"`
@@ -52,7 +52,7 @@ func (s *Config) Defaults() {
 	s.MaxBodyBytes, s.MaxEntries, s.MaxPending, s.AckTimeout = d.MaxBodyBytes, d.MaxEntries, d.MaxPendingBytes, d.AckTimeout
 }
 
-// Validate says what is wrong with s.
+// Validate returns everything that is wrong with s.
 func (s Config) Validate() error {
 	c := s.config(Needs{Topic: "activity"})
 	return c.Validate()
