@@ -16,7 +16,7 @@ import (
 // drainTimeout bounds the wait for acknowledgements when the process stops, which must take less than 10 s in all.
 const drainTimeout = 4 * time.Second
 
-// Config bound what the collector takes in.
+// Config is the limits of the collector.
 type Config struct {
 	MaxBodyBytes int64         `help:"Largest request body in bytes, before and after decompression." env:"MAX_BODY_BYTES"`
 	MaxEntries   int           `help:"Most entries in a request." env:"MAX_ENTRIES"`

@@ -15,7 +15,7 @@ import (
 // drainTime leaves a batch under way time to be stored, within the 10 s that a process has.
 const drainTime = 5 * time.Second
 
-// Config say how the consumer batches.
+// Config is how the consumer batches.
 type Config struct {
 	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes over its partitions." env:"SESSION_TIMEOUT"`
 	BatchRows      int           `help:"Most entries in an insert." env:"BATCH_ROWS"`
@@ -51,7 +51,7 @@ func (s *Config) Defaults() {
 	s.BatchMemory, s.InsertTimeout = d.MemoryBytes, d.InsertTimeout
 }
 
-// Validate says what is wrong with s.
+// Validate returns everything that is wrong with s.
 func (s Config) Validate() error {
 	anywhere := &clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"127.0.0.1:8123"}}
 	return s.config(Needs{Topic: "activity", Brokers: []string{"127.0.0.1:9092"}, ClickHouse: anywhere}).Validate()

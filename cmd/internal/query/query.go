@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/query/retain"
 )
 
-// Config say how the query service answers.
+// Config is how the query service answers.
 type Config struct {
 	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." env:"WAIT_MAX"`
 	QueryTimeout time.Duration  `help:"Timeout of one query." env:"QUERY_TIMEOUT"`
@@ -52,7 +52,7 @@ func (s *Config) Defaults() {
 	s.ExportMax, s.TailMax, s.CleanupEvery = d.Query.Exports, d.Query.Tails, d.Retain.CleanupInterval
 }
 
-// Validate says what is wrong with s.
+// Validate returns everything that is wrong with s.
 func (s Config) Validate() error { return s.config("activity").Validate() }
 
 // Needs are what the service stands on.
