@@ -121,10 +121,12 @@ func (r *Reader) Next() bool {
 	default:
 		more, err = r.nextElement()
 	}
-	if err == nil && more {
-		err = r.check()
-	} else if err == nil {
-		err = r.whole()
+	if err == nil {
+		if more {
+			err = r.check()
+		} else {
+			err = r.whole()
+		}
 	}
 	if err != nil || !more {
 		r.end(err)

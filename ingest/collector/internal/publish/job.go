@@ -20,7 +20,8 @@ type job struct {
 	open       []*chunk // by partition: the last chunk, with room for more
 	spare      []*chunk
 	unkeyed    int    // the partition of entries without device and actor, which have no order to keep
-	key        []byte // scratch
+	key        []byte // the tenant, NUL and a key: what is hashed
+	prefix     int    // of key: the tenant and NUL
 
 	left   atomic.Int32  // chunks that are not complete
 	done   chan struct{} // holds a token when none is left
@@ -63,6 +64,8 @@ func newJob() *job {
 // reset empties j for a request of a tenant that goes to one or more of n partitions.
 func (j *job) reset(tenant string, receivedAt int64, n, unkeyed int) {
 	j.tenant, j.receivedAt, j.unkeyed = tenant, receivedAt, unkeyed
+	j.key = append(append(j.key[:0], tenant...), 0)
+	j.prefix = len(j.key)
 	clear(j.items)
 	j.items = j.items[:0]
 	j.spare = append(j.spare, j.chunks...)
@@ -127,7 +130,7 @@ func (j *job) add(e *schema.Entry, key string, body uint64, window *keys) bool {
 
 // hash is the identity of the tenant's idempotency key or event id.
 func (j *job) hash(key string) (h [16]byte) {
-	j.key = append(append(append(j.key[:0], j.tenant...), 0), key...)
+	j.key = append(j.key[:j.prefix], key...)
 	sum := sha256.Sum256(j.key)
 	copy(h[:], sum[:])
 	return h
@@ -183,7 +186,7 @@ func (j *job) route(e *schema.Entry) int {
 	if who == "" || len(j.open) == 1 {
 		return j.unkeyed % len(j.open)
 	}
-	j.key = append(append(append(j.key[:0], j.tenant...), 0), who...)
+	j.key = append(j.key[:j.prefix], who...)
 	return partitionOf(j.key, len(j.open))
 }
 

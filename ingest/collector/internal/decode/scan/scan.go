@@ -152,10 +152,12 @@ func (s *Scanner) Key() ([]byte, error) {
 
 // Next skips the comma between two members of an object or array. It is false when end, the closing bracket, follows.
 func (s *Scanner) Next(end byte) (bool, error) {
-	if s.Take(',') {
+	switch s.Peek() {
+	case ',':
+		s.pos++
 		return true, nil
-	}
-	if s.Take(end) {
+	case end:
+		s.pos++
 		return false, nil
 	}
 	return false, s.Fail("',' or '" + string(end) + "' expected")
