@@ -65,7 +65,7 @@ type Exporting struct {
 
 	reader   *Reader
 	export   Export
-	retryFor time.Duration // how long a ClickHouse that is unavailable is waited for
+	retryFor time.Duration // how long to wait for a ClickHouse that is unavailable
 	at       Key           // of the last entry that was handed out
 }
 

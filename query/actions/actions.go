@@ -1,5 +1,5 @@
 // Package actions gives the names of actions codes, for a dialect that shows numbers. It promises: a name has the same code on
-// every replica and after every restart, and a code that was shown once is never another name's.
+// every replica and after every restart, for as long as the topic of names exists.
 package actions
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// NoCode stands for an action that has no code because there are too many.
+// NoCode is the code of an action that has none because there are too many.
 const NoCode = -1
 
 // Bounds of action codes. An action's name is a caller's, so somebody may invent them by the million: beyond these bounds a name
