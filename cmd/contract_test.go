@@ -31,7 +31,7 @@ func routers() map[string]chi.Router {
 	var cfg collector.Config
 	cfg.Defaults()
 	c := collector.New(cfg, &kafka.Client{}, log, prometheus.NewRegistry())
-	reads := queryservice.Part(queryservice.Settings{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
+	reads := queryservice.Part(queryservice.Config{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
 	all := map[string]chi.Router{"health": service.NewProcess(log, prometheus.NewRegistry()).Router(nil), "collector": chi.NewRouter(), "query": chi.NewRouter()}
 	for name, routes := range map[string]func(chi.Router){"collector": c.Routes, "query": reads.Routes} {
 		all[name].Use(everybody)

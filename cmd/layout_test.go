@@ -142,7 +142,7 @@ func TestBinariesLinkTheirHalf(t *testing.T) {
 	const clickhouse, kfake, purego = "github.com/ClickHouse/", "github.com/twmb/franz-go/", "github.com/ebitengine/purego"
 	for binary, never := range map[string][]string{
 		"collector":   {clickhouse, kfake, purego, module + "query", module + "ingest/consumer", module + "deploy"},
-		"consumer":    {kfake, purego, "github.com/golang-jwt/", "github.com/MicahParks/", module + "query", module + "ingest/collector", module + "deploy"},
+		"consumer":    {kfake, purego, "github.com/golang-jwt/", "github.com/go-jose/", module + "query", module + "ingest/collector", module + "deploy"},
 		"query":       {kfake, purego, module + "ingest", module + "deploy"},
 		"activityctl": {kfake, purego, module + "ingest", module + "query", module + "deploy"},
 		"standalone":  {"testing", module + "deploy/embedded/testbed"},

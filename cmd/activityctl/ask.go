@@ -13,13 +13,15 @@ import (
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
-// asking says where the query service is, and who asks.
+// asking is where the query service is, and a credential for it.
 type asking struct {
-	URL   string         `name:"url" help:"Where the query service answers." default:"http://127.0.0.1:50809" env:"QUERY_URL"`
-	Token service.Secret `help:"API key or token to ask the query service with." env:"QUERY_TOKEN"`
+	URL   string         `name:"url" help:"URL of the query service." env:"QUERY_URL"`
+	Token service.Secret `help:"API key or token for the query service." env:"QUERY_TOKEN"`
 }
 
-func (a asking) check() error {
+func (a *asking) defaults() { a.URL = "http://127.0.0.1:50809" }
+
+func (a asking) validate() error {
 	u, err := url.Parse(a.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return errors.New("QUERY_URL: want http://host:port or https://host")
@@ -36,10 +38,10 @@ func (a asking) client() (*client.Client, error) {
 	}))
 }
 
-// errRefused is a request that asking again does not help.
-var errRefused = errors.New("the query service refuses")
+// errRefused means that a retry would be refused again.
+var errRefused = errors.New("the query service refused the request")
 
-// granted returns an answer whose body can be read, or why there is none.
+// granted returns a response with status 200, or an error that says why there is none.
 func granted(res *http.Response, err error) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the query service: %w", err)
@@ -51,32 +53,32 @@ func granted(res *http.Response, err error) (*http.Response, error) {
 	var refusal client.AuditError
 	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil || json.Unmarshal(text, &refusal) != nil || refusal.Message == "" {
-		return nil, fmt.Errorf("the query service answers %s", res.Status)
+		return nil, fmt.Errorf("the query service answered %s", res.Status)
 	}
 	says := fmt.Sprintf("%d, request %s: %s", res.StatusCode, refusal.Meta.RequestId, refusal.Message)
 	if res.StatusCode >= http.StatusInternalServerError || res.StatusCode == http.StatusTooManyRequests {
-		return nil, fmt.Errorf("the query service cannot answer now: %s", says)
+		return nil, fmt.Errorf("the query service is unavailable: %s", says)
 	}
 	return nil, fmt.Errorf("%w: %s", errRefused, says)
 }
 
-// matching says for which entries a command asks.
+// matching is the filters of a command.
 type matching struct {
-	User       string `help:"Actor's id."`
-	Username   string `help:"Actor's name."`
-	Action     string `help:"Action."`
+	User       string `help:"Id of the actor."`
+	Username   string `help:"Name of the actor."`
+	Action     string `help:"Name of the action."`
 	TargetType string `help:"Type of the target."`
 	TargetID   string `name:"target-id" help:"Id of the target."`
-	Platform   string `help:"Platform."`
-	Serial     string `help:"Device's serial number."`
-	RequestID  string `name:"request-id" help:"Id of the request that the entry is about."`
-	Search     string `help:"Words of the text, or a request's id."`
-	Start      string `help:"First time, ISO 8601."`
-	End        string `help:"Last time, ISO 8601; a date is all of its day."`
-	Tenant     string `help:"Whose entries, for the administrator of all tenants."`
+	Platform   string `help:"Platform of the device."`
+	Serial     string `help:"Serial number of the device."`
+	RequestID  string `name:"request-id" help:"Id of the request."`
+	Search     string `help:"Words of the text, or the id of a request."`
+	Start      string `help:"Start of the time range, ISO 8601."`
+	End        string `help:"End of the time range, inclusive, ISO 8601; a date means its whole day."`
+	Tenant     string `help:"Tenant to act in, for the administrator of all tenants."`
 }
 
-// given is a parameter's value, nil where there is none.
+// given returns the value of a parameter, nil if it is empty.
 func given[T ~string](s T) *T {
 	if s == "" {
 		return nil

@@ -17,20 +17,25 @@ import (
 )
 
 type dead struct {
-	ClickHouse clickhouse.Settings `embed:""`
-	Limit      int                 `help:"At most this many." default:"100"`
-	JSON       bool                `name:"json" help:"One JSON object a line, with the record itself in base64."`
+	ClickHouse clickhouse.Config `embed:""`
+	Limit      int               `help:"Most dead letters to list."`
+	JSON       bool              `name:"json" help:"Print one JSON object per line, with the record in base64."`
 }
 
-func (c *dead) check() error {
+func (c *dead) defaults() {
+	c.ClickHouse.Defaults()
+	c.Limit = 100
+}
+
+func (c *dead) validate() error {
 	if c.Limit < 1 {
-		return errors.Join(c.ClickHouse.Check(), errors.New("--limit: must be above 0"))
+		return errors.Join(c.ClickHouse.Validate(), errors.New("--limit: must be above 0"))
 	}
-	return c.ClickHouse.Check()
+	return c.ClickHouse.Validate()
 }
 
-// letter is a record, or an entry of one, that could not be stored.
-type letter struct {
+// deadLetter is a record, or an entry of one, that could not be stored.
+type deadLetter struct {
 	At        time.Time `json:"at"`
 	Partition uint16    `json:"partition"`
 	Offset    uint64    `json:"offset"`
@@ -45,7 +50,7 @@ func (c *dead) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	letters, err := readLetters(ctx, conn, c.Limit)
+	letters, err := readDeadLetters(ctx, conn, c.Limit)
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return fmt.Errorf("list dead letters: %w", err)
 	}
@@ -55,17 +60,17 @@ func (c *dead) run(ctx context.Context, out io.Writer) error {
 	return printTable(out, letters)
 }
 
-func readLetters(ctx context.Context, conn driver.Conn, limit int) ([]letter, error) {
-	// A replay wrote a letter again under its key; LIMIT 1 BY shows it once although parts have yet to be merged.
+func readDeadLetters(ctx context.Context, conn driver.Conn, limit int) ([]deadLetter, error) {
+	// A replay writes a dead letter again with the same key. LIMIT 1 BY shows it once although the parts are not merged yet.
 	rows, err := conn.Query(ctx, `SELECT at, kpart, koff, kidx, reason, value FROM dead_letters
 ORDER BY at DESC, kpart, koff, kidx LIMIT 1 BY kpart, koff, kidx LIMIT ?`, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var all []letter
+	var all []deadLetter
 	for rows.Next() {
-		var l letter
+		var l deadLetter
 		var value string
 		if err := rows.Scan(&l.At, &l.Partition, &l.Offset, &l.Index, &l.Reason, &value); err != nil {
 			return nil, err
@@ -81,7 +86,7 @@ func terminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func printJSON(out io.Writer, letters []letter) error {
+func printJSON(out io.Writer, letters []deadLetter) error {
 	enc := json.NewEncoder(out)
 	for _, l := range letters {
 		if err := enc.Encode(l); err != nil {
@@ -91,9 +96,9 @@ func printJSON(out io.Writer, letters []letter) error {
 	return nil
 }
 
-func printTable(out io.Writer, letters []letter) error {
+func printTable(out io.Writer, letters []deadLetter) error {
 	if len(letters) == 0 {
-		fmt.Fprintln(out, "nothing: everything could be stored")
+		fmt.Fprintln(out, "no dead letters")
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

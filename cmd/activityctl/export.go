@@ -20,11 +20,16 @@ import (
 type export struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
-	Format   string   `help:"ndjson, csv, json or parquet." enum:"ndjson,csv,json,parquet" default:"ndjson"`
-	Out      string   `help:"File, which is there once all of the export is; until then it is FILE.part, and the same command goes on behind it. Without it, standard output." placeholder:"FILE"`
+	Format   string   `help:"Format: ndjson, csv, json or parquet." oneof:"ndjson,csv,json,parquet"`
+	Out      string   `help:"Output file; standard output without it. It is FILE.part until the export is complete; the same command resumes it." placeholder:"FILE"`
 }
 
-func (c *export) check() error { return c.Asking.check() }
+func (c *export) defaults() {
+	c.Asking.defaults()
+	c.Format = "ndjson"
+}
+
+func (c *export) validate() error { return c.Asking.validate() }
 
 func (c *export) run(ctx context.Context, out io.Writer) error {
 	ask, err := c.Asking.client()
@@ -38,7 +43,7 @@ func (c *export) run(ctx context.Context, out io.Writer) error {
 	return c.toFile(ctx, d)
 }
 
-// toFile writes FILE.part, and names it FILE when it is whole. What cannot be continued is removed.
+// toFile writes FILE.part, and renames it to FILE once it is complete. It removes a part that cannot be resumed.
 func (c *export) toFile(ctx context.Context, d *download) error {
 	f, err := openPart(c.Out, d)
 	if err != nil {
@@ -50,7 +55,7 @@ func (c *export) toFile(ctx context.Context, d *download) error {
 	d.progress.stop()
 	if err != nil {
 		if d.rows.n > 0 && c.Format != "parquet" {
-			return fmt.Errorf("%w; %d entries are in %s, and the same command goes on behind them", err, d.rows.n, f.Name())
+			return fmt.Errorf("%w; %d entries are in %s; run the same command again to resume", err, d.rows.n, f.Name())
 		}
 		return errors.Join(err, f.remove())
 	}
@@ -67,27 +72,27 @@ func (c *export) parameters() *client.AuditExportParams {
 	}
 }
 
-// download asks for an export until all of it has come.
+// download requests an export until it is complete.
 type download struct {
 	ask        *client.Client
 	parameters *client.AuditExportParams
 	rows       *rows
-	begun      func(snapshot string) error // told before the first entry is written; may be nil
+	begun      func(snapshot string) error // called before the first entry is written; may be nil
 	progress   *progress
 }
 
-// tries is how often in a row an answer may bring nothing, and pause how long the first of them is waited behind.
+// tries is how many responses in a row may bring nothing, and pause the wait after the first of them; it doubles.
 const (
 	tries = 5
 	pause = 500 * time.Millisecond
 )
 
-// all goes on behind what has come when an answer is cut off, or the service is away for some seconds.
+// all resumes the export when a response breaks off, or the service is unavailable for some seconds.
 func (d *download) all(ctx context.Context) error {
 	for empty := 0; ; {
 		before := d.rows.n
 		err := d.some(ctx)
-		if err == nil || ctx.Err() != nil || errors.Is(err, errRefused) || errors.Is(err, errNotWhole) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, errRefused) || errors.Is(err, errIncomplete) {
 			return err
 		}
 		if empty++; d.rows.n > before {
@@ -106,7 +111,7 @@ func (d *download) all(ctx context.Context) error {
 	}
 }
 
-// some takes one answer, and holds its number of entries and its checksum against what was announced.
+// some reads one response, and checks the number and the checksum of its entries.
 func (d *download) some(ctx context.Context) error {
 	res, err := granted(d.ask.AuditExport(ctx, d.parameters))
 	if err != nil {
@@ -125,37 +130,37 @@ func (d *download) some(ctx context.Context) error {
 	before, sum := d.rows.n, sha256.New()
 	if _, err := io.Copy(d, io.TeeReader(res.Body, sum)); err != nil {
 		d.rows.drop()
-		return fmt.Errorf("export: cut off after %d entries: %w", d.rows.n, err)
+		return fmt.Errorf("export: interrupted after %d entries: %w", d.rows.n, err)
 	}
 	if err := d.rows.flush(); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	return announced(res, d.rows, d.rows.n-before, sum)
+	return verify(res, d.rows, d.rows.n-before, sum)
 }
 
-// Write is part of io.Writer.
+// Write implements io.Writer.
 func (d *download) Write(p []byte) (int, error) {
 	if d.rows.format == "parquet" {
 		return d.rows.out.Write(p)
 	}
 	n, err := d.rows.Write(p)
-	d.progress.had(int64(d.rows.n))
+	d.progress.set(int64(d.rows.n))
 	return n, err
 }
 
-// errNotWhole is an answer that came to its end and is not what was announced. It is not asked for again: what came has been written.
-var errNotWhole = errors.New("export: it is not whole")
+// errIncomplete is a response that ended without error and differs from its trailers. It is not retried: its entries are written.
+var errIncomplete = errors.New("export: incomplete")
 
-// announced is nil where the trailers say what came.
-func announced(res *http.Response, r *rows, n int, sum hash.Hash) error {
+// verify compares what was received with the trailers.
+func verify(res *http.Response, r *rows, n int, sum hash.Hash) error {
 	number, checksum := res.Trailer.Get("X-Export-Rows"), res.Trailer.Get("X-Export-Sha256")
 	if checksum != hex.EncodeToString(sum.Sum(nil)) || r.format != "parquet" && number != strconv.Itoa(n) {
-		return fmt.Errorf("%w: %d entries came, and %s were announced, with the checksum %s", errNotWhole, n, number, checksum)
+		return fmt.Errorf("%w: received %d entries, but the trailers say %s, with the checksum %s", errIncomplete, n, number, checksum)
 	}
 	return nil
 }
 
-// request says what an export is of, to know whether a part is of the same.
+// request identifies an export, to know whether a part belongs to it.
 func (d *download) request() string {
 	p := *d.parameters
 	p.Snapshot, p.After = nil, nil

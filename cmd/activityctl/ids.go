@@ -18,7 +18,9 @@ type ids struct {
 	IDs []string `arg:"" name:"id" help:"Ids in any form: 123, act-123, a UUID with or without dashes."`
 }
 
-func (c *ids) check() error { return nil }
+func (c *ids) defaults() {}
+
+func (c *ids) validate() error { return nil }
 
 func (c *ids) run(_ context.Context, out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

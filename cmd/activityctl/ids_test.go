@@ -28,7 +28,7 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// FuzzParseID holds that an id that was read is the same in all its forms.
+// FuzzParseID: a parsed id is the same in all its forms.
 func FuzzParseID(f *testing.F) {
 	for _, s := range []string{"1", "act-2", schema.UUID(3).String(), "9007199254740991", "00000000000000000000000000000001"} {
 		f.Add(s)

@@ -21,30 +21,35 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// keyTime is how long Kafka may take.
+// keyTime is the timeout of Kafka.
 const keyTime = 20 * time.Second
 
 type key struct {
-	Create createKey `cmd:"" help:"Make a key and show it, this once. A tenant may have several: make the new one, give it out, revoke the old one."`
-	List   listKeys  `cmd:"" help:"List the keys, the oldest first."`
-	Revoke revokeKey `cmd:"" help:"Take a key back; services refuse it within a second."`
+	Create createKey `cmd:"" help:"Create a key and show it once. To replace a key, create the new one, give it out, and revoke the old one."`
+	List   listKeys  `cmd:"" help:"List the keys, oldest first."`
+	Revoke revokeKey `cmd:"" help:"Revoke a key; services refuse it within a second."`
 }
 
 type createKey struct {
-	Kafka   kafka.Settings `embed:""`
-	Tenant  string         `help:"Whose entries the key's bearer sees; * for everybody's, with the role ADMIN." required:""`
-	Name    string         `help:"What the key is for, for people."`
-	Role    []string       `help:"Roles of the bearer, such as ADMIN, TenantAdmin, AccessAdmin."`
-	Scope   []string       `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
-	Expires lifetime       `help:"How long the key is good: days as 90d, hours as 12h, or never." default:"90d"`
-	Rate    float64        `help:"Requests a second that each service process takes with it; 0 for any number." default:"0"`
-	JSON    bool           `name:"json" help:"One JSON object, the key within."`
+	Kafka   kafka.Config `embed:""`
+	Tenant  string       `help:"Tenant of the key; * for all tenants, with the role ADMIN." required:""`
+	Name    string       `help:"Name of the key, for people."`
+	Role    []string     `help:"Roles, such as ADMIN, TenantAdmin or AccessAdmin."`
+	Scope   []string     `help:"Scopes: ingest, read, delete, admin; without any, those of the roles." enum:"ingest,read,delete,admin"`
+	Expires lifetime     `help:"Lifetime of the key: days as 90d, hours as 12h, or never."`
+	Rate    float64      `help:"Requests per second in each service process; 0: no limit."`
+	JSON    bool         `name:"json" help:"Print one JSON object that includes the key."`
 }
 
-func (c *createKey) check() error {
-	faults := []error{c.Kafka.Check(), checkTenant(c.Tenant, c.Role)}
+func (c *createKey) defaults() {
+	c.Kafka.Defaults()
+	c.Expires = lifetime(90 * 24 * time.Hour)
+}
+
+func (c *createKey) validate() error {
+	faults := []error{c.Kafka.Validate(), checkTenant(c.Tenant, c.Role)}
 	if len(c.Role)+len(c.Scope) == 0 {
-		faults = append(faults, errors.New("--scope or --role: want one, or both"))
+		faults = append(faults, errors.New("--scope or --role: set at least one"))
 	}
 	if c.Rate < 0 {
 		faults = append(faults, errors.New("--rate: must not be negative"))
@@ -74,14 +79,14 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	return c.show(out, k, text)
 }
 
-// show prints the key alone for a script, and for people what it is as well.
+// show prints only the key for a script, and explains it on a terminal.
 func (c *createKey) show(out io.Writer, k apikey.Key, text string) (err error) {
 	f, file := out.(*os.File)
 	switch {
 	case c.JSON:
 		err = json.NewEncoder(out).Encode(shown{itemOf(k), text})
 	case file && terminal(f):
-		_, err = fmt.Fprintf(out, "Key %s of tenant %s, %s. It is shown this once:\n\n%s\n", k.ID, k.Tenant, until(k.Expires), text)
+		_, err = fmt.Fprintf(out, "Key %s of tenant %s, %s. It is shown only once:\n\n%s\n", k.ID, k.Tenant, until(k.Expires), text)
 	default:
 		_, err = fmt.Fprintln(out, text)
 	}
@@ -90,17 +95,19 @@ func (c *createKey) show(out io.Writer, k apikey.Key, text string) (err error) {
 
 func until(t time.Time) string {
 	if t.IsZero() {
-		return "good until it is revoked"
+		return "valid until it is revoked"
 	}
-	return "good until " + t.Format(time.RFC3339)
+	return "valid until " + t.Format(time.RFC3339)
 }
 
 type listKeys struct {
-	Kafka kafka.Settings `embed:""`
-	JSON  bool           `name:"json" help:"One JSON object a line."`
+	Kafka kafka.Config `embed:""`
+	JSON  bool         `name:"json" help:"Print one JSON object per line."`
 }
 
-func (c *listKeys) check() error { return c.Kafka.Check() }
+func (c *listKeys) defaults() { c.Kafka.Defaults() }
+
+func (c *listKeys) validate() error { return c.Kafka.Validate() }
 
 func (c *listKeys) run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
@@ -144,11 +151,13 @@ func tabulate(out io.Writer, keys []apikey.Key) error {
 }
 
 type revokeKey struct {
-	Kafka kafka.Settings `embed:""`
-	ID    string         `arg:"" help:"The key's id, as key list has it."`
+	Kafka kafka.Config `embed:""`
+	ID    string       `arg:"" help:"Id of the key, as key list shows it."`
 }
 
-func (c *revokeKey) check() error { return c.Kafka.Check() }
+func (c *revokeKey) defaults() { c.Kafka.Defaults() }
+
+func (c *revokeKey) validate() error { return c.Kafka.Validate() }
 
 func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
@@ -174,23 +183,23 @@ func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
 		_, err := fmt.Fprintf(out, "key %s of tenant %s is revoked\n", k.ID, k.Tenant)
 		return err
 	}
-	return fmt.Errorf("there is no key %q", c.ID)
+	return fmt.Errorf("unknown key %q", c.ID)
 }
 
-func keysOf(s kafka.Settings) (apikey.Topic, error) {
+func keysOf(s kafka.Config) (apikey.Topic, error) {
 	client, err := s.Client()
 	return apikey.Topic{Client: client, Name: schemakafka.Keys(s.Topic)}, err
 }
 
-// hint adds what to do about a topic that is missing.
+// hint adds how to create a missing topic.
 func hint(err error) error {
 	if errors.Is(err, kafkago.UnknownTopicOrPartition) {
-		return fmt.Errorf("%w (activityctl topics makes it)", err)
+		return fmt.Errorf("%w (activityctl topics creates it)", err)
 	}
 	return err
 }
 
-// listed is a key as it is shown, without its hash.
+// listed is a key as it is printed, without its hash.
 type listed struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
@@ -204,7 +213,7 @@ type listed struct {
 	Status  string    `json:"status"`
 }
 
-// shown is a key that was made a moment ago.
+// shown is a new key, with its text.
 type shown struct {
 	listed
 	Key string `json:"key"`
@@ -221,10 +230,23 @@ func itemOf(k apikey.Key) listed {
 	return i
 }
 
-// lifetime is a duration in days, 90d, or as Go writes it, 12h; 0 is never.
+// lifetime is a duration in days (90d) or as Go writes it (12h); 0 means never.
 type lifetime time.Duration
 
-// UnmarshalText is part of encoding.TextUnmarshaler.
+// String returns l in the form that UnmarshalText reads.
+func (l lifetime) String() string {
+	const day = 24 * time.Hour
+	switch d := time.Duration(l); {
+	case d == 0:
+		return "never"
+	case d%day == 0:
+		return strconv.Itoa(int(d/day)) + "d"
+	default:
+		return d.String()
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (l *lifetime) UnmarshalText(text []byte) error {
 	s := string(text)
 	if s == "never" {
@@ -241,7 +263,7 @@ func (l *lifetime) UnmarshalText(text []byte) error {
 		d, err = time.ParseDuration(s)
 	}
 	if err != nil || d < time.Second {
-		return fmt.Errorf("want days as 90d, hours as 12h, or never, but it is %q", s)
+		return fmt.Errorf("want days as 90d, hours as 12h, or never, but got %q", s)
 	}
 	*l = lifetime(d)
 	return nil

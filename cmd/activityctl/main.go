@@ -1,5 +1,5 @@
-// Command activityctl is the operator's tool: it makes topics and tables, gives out API keys and takes them back, lists what
-// could not be stored, exports entries and follows them, and converts ids.
+// Command activityctl is the operator's tool: it creates topics and tables, creates and revokes API keys, lists dead letters, exports
+// and tails entries, and converts ids.
 package main
 
 import (
@@ -12,38 +12,50 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service"
 )
 
-type settings struct {
+type config struct {
 	service.Common
 
-	Migrate migrate `cmd:"" help:"Bring ClickHouse's tables up to this version. It is safe to repeat, and to run twice at once."`
-	Topics  topics  `cmd:"" help:"Make the topics that Kafka lacks."`
-	Key     key     `cmd:"" help:"API keys: create, list, revoke."`
-	Token   token   `cmd:"" help:"Print a token, signed with JWT_SECRET, for development."`
-	Dead    dead    `cmd:"" help:"List what could not be stored, and why, the newest first."`
-	Export  export  `cmd:"" help:"Write every entry that matches, the oldest first; what is cut off on the way is asked for again."`
-	Tail    tail    `cmd:"" help:"Print entries that match as they are stored, one a line, until it is ended."`
-	IDs     ids     `cmd:"" name:"ids" help:"Show ids as what each interface calls them."`
+	Migrate migrate `cmd:"" help:"Create or update ClickHouse's tables. It is safe to repeat, and to run twice at once."`
+	Topics  topics  `cmd:"" help:"Create missing Kafka topics."`
+	Key     key     `cmd:"" help:"Create, list and revoke API keys."`
+	Token   token   `cmd:"" help:"Print a token for development, signed with JWT_SECRET."`
+	Dead    dead    `cmd:"" help:"List dead letters: entries that could not be stored, and why, newest first."`
+	Export  export  `cmd:"" help:"Export all matching entries, oldest first; a broken connection is resumed."`
+	Tail    tail    `cmd:"" help:"Print matching entries as they are stored, one per line, until interrupted."`
+	IDs     ids     `cmd:"" name:"ids" help:"Convert ids between the forms of all APIs."`
 }
 
-// Check has nothing to say: what is wrong with a command's settings, the command says.
-func (s *settings) Check() error { return nil }
+// Defaults sets the defaults of every command.
+func (c *config) Defaults() {
+	for _, command := range c.commands() {
+		command.defaults()
+	}
+}
 
-// command is what can be asked for.
+// Validate returns nil: only the chosen command has to be valid, and main validates it.
+func (c *config) Validate() error { return nil }
+
+// command is one thing that activityctl does.
 type command interface {
-	check() error
+	defaults()
+	validate() error
 	run(ctx context.Context, out io.Writer) error
 }
 
-func main() {
-	var s settings
-	commands := map[string]command{
-		"migrate": &s.Migrate, "topics": &s.Topics, "dead": &s.Dead, "ids": &s.IDs, "token": &s.Token, "export": &s.Export, "tail": &s.Tail,
-		"key create": &s.Key.Create, "key list": &s.Key.List, "key revoke": &s.Key.Revoke,
+// commands returns the commands by their names on the command line.
+func (c *config) commands() map[string]command {
+	return map[string]command{
+		"migrate": &c.Migrate, "topics": &c.Topics, "dead": &c.Dead, "ids": &c.IDs, "token": &c.Token, "export": &c.Export, "tail": &c.Tail,
+		"key create": &c.Key.Create, "key list": &c.Key.List, "key revoke": &c.Key.Revoke,
 	}
-	service.Tool("activityctl", "Looks after an installation of activitylog.", &s, func(ctx context.Context, chosen string) error {
+}
+
+func main() {
+	var cfg config
+	service.Tool("activityctl", "Administers an installation of activitylog.", &cfg, func(ctx context.Context, chosen string) error {
 		name, _, _ := strings.Cut(chosen, " <") // its arguments
-		c := commands[name]
-		if err := c.check(); err != nil {
+		c := cfg.commands()[name]
+		if err := c.validate(); err != nil {
 			return fmt.Errorf("%w: %w", service.ErrConfig, err)
 		}
 		return c.run(ctx, os.Stdout)

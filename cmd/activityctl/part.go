@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// part is the file of an export that is not whole yet. Beside it lies what it is of.
+// part is the file of an incomplete export. A JSON file beside it says which export it belongs to.
 type part struct {
 	*os.File
 	state state
@@ -20,7 +20,7 @@ type state struct {
 	Snapshot string `json:"snapshot"` // of the export
 }
 
-// openPart opens FILE.part. Where it is of the same request as d, d goes on behind its last whole entry; otherwise it is begun anew.
+// openPart opens FILE.part. If it belongs to the same request as d, d resumes after its last complete entry; else it starts again.
 func openPart(name string, d *download) (*part, error) {
 	f, err := os.OpenFile(name+".part", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -57,7 +57,7 @@ func (p *part) resume(d *download) error {
 	return p.cut(int64(whole))
 }
 
-// cut leaves the first size bytes, behind which is written.
+// cut truncates the file to size bytes, and continues writing there.
 func (p *part) cut(size int64) error {
 	if err := p.Truncate(size); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (c *counter) Write(p []byte) (int, error) {
 
 func (p *part) stateName() string { return p.Name() + ".json" }
 
-// begun notes the snapshot that the export is of.
+// begun records the snapshot of the export.
 func (p *part) begun(snapshot string) error {
 	p.state.Snapshot = snapshot
 	text, _ := json.Marshal(p.state) // strings: they always marshal
@@ -86,7 +86,7 @@ func (p *part) begun(snapshot string) error {
 	return nil
 }
 
-// finish gives the whole file its name.
+// finish renames the complete file.
 func (p *part) finish(name string) error {
 	if err := os.Rename(p.Name(), name); err != nil {
 		return err

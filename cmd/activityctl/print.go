@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
-// printer prints entries as they come.
+// printer prints entries as they arrive.
 type printer struct {
 	out   io.Writer
 	table bool
@@ -23,7 +23,7 @@ func (p *printer) print(data string) error {
 	}
 	var it struct {
 		client.AuditItem
-		Details json.RawMessage `json:"details"` // as it was sent
+		Details json.RawMessage `json:"details"` // as the sender wrote it
 	}
 	if err := json.Unmarshal([]byte(data), &it); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (p *printer) print(data string) error {
 	return err
 }
 
-// line is an entry on one line: when, what, who, where, to what, and the details.
+// line formats an entry on one line: time, action, actor, device, target, details.
 func line(it *client.AuditItem, details string) string {
 	who, where, target := "-", "-", "-"
 	for _, name := range []*string{it.UserId, it.Username} {
@@ -55,7 +55,7 @@ func line(it *client.AuditItem, details string) string {
 	return printable(fmt.Sprintf("%s  %-20s %-20s %-24s %-24s %s", it.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z"), it.Action, who, where, target, details))
 }
 
-// printable keeps what others have written from steering the terminal.
+// printable replaces control characters, so that an entry cannot control the terminal.
 func printable(s string) string {
 	return strings.TrimRight(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -13,14 +13,14 @@ import (
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
-// progress shows on a terminal how far a download has come. A nil one shows nothing.
+// progress shows the progress of a download on a terminal. A nil progress shows nothing.
 type progress struct {
 	done    atomic.Int64
 	stopped chan struct{}
 	drawing sync.WaitGroup
 }
 
-// watch shows d's progress on f, if f is a terminal.
+// watch shows the progress of d on f, if f is a terminal.
 func watch(ctx context.Context, d *download, f *os.File) *progress {
 	if !terminal(f) {
 		return nil
@@ -31,7 +31,7 @@ func watch(ctx context.Context, d *download, f *os.File) *progress {
 	return p
 }
 
-// total is how many entries are to be expected, about; 0 if that cannot be found out.
+// total returns roughly how many entries to expect; 0 if unknown.
 func (d *download) total(ctx context.Context) int64 {
 	p := d.parameters
 	res, err := granted(d.ask.AuditCount(ctx, &client.AuditCountParams{
@@ -61,7 +61,7 @@ func (p *progress) draw(f *os.File, total int64) {
 	}
 }
 
-// bar is a line of progress.
+// bar formats a line of progress.
 func bar(done, total int64) string {
 	if total < 1 {
 		return fmt.Sprintf("%d entries", done)
@@ -72,8 +72,8 @@ func bar(done, total int64) string {
 	return fmt.Sprintf("[%s%s] %3.0f %%  %d of %d entries", strings.Repeat("=", full), strings.Repeat(" ", width-full), part*100, done, total)
 }
 
-// had tells how many entries have come.
-func (p *progress) had(n int64) {
+// set sets how many entries have been received.
+func (p *progress) set(n int64) {
 	if p != nil {
 		p.done.Store(n)
 	}

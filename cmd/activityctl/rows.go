@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// rows passes an export on, whole rows at a time, so that what has been written ends where it can be continued.
+// rows writes an export in complete rows only, so that the output always ends where it can be resumed.
 type rows struct {
 	out    io.Writer
 	format string
@@ -19,12 +19,12 @@ type rows struct {
 	header []byte // of a CSV
 
 	pending []byte
-	start   int  // of the row in pending that has not ended yet
-	scanned int  // of pending, known to hold no other end of a row
-	quoted  bool // a CSV's cell is open where pending has been scanned
+	start   int  // where the incomplete row in pending starts
+	scanned int  // up to where pending has been searched for the end of a row
+	quoted  bool // a quoted CSV cell is open at scanned
 }
 
-// Write is part of io.Writer. What it was given that is no whole row is passed on with the rest of it, or by flush.
+// Write implements io.Writer. It keeps an incomplete row until the rest arrives, or until flush.
 func (r *rows) Write(p []byte) (int, error) {
 	r.pending = append(r.pending, p...)
 	whole := 0
@@ -46,7 +46,7 @@ func (r *rows) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// rowEnd is where the next row of pending ends, -1 where it does not.
+// rowEnd returns where the next row of pending ends, or -1.
 func (r *rows) rowEnd() int {
 	for {
 		i := bytes.IndexByte(r.pending[r.scanned:], '\n')
@@ -68,8 +68,8 @@ func (r *rows) rowEnd() int {
 	}
 }
 
-// row takes a row, its end included, and returns how much of it can be written: nothing of what stands before the first entry, as
-// long as there is none, and not the comma behind an item of JSON, which comes before the next one.
+// row handles a complete row with its line end, and returns how many bytes of it can be written now. What precedes the first entry is
+// written with that entry, and the comma after a JSON item with the next item.
 func (r *rows) row(row []byte) int {
 	text, whole := bytes.TrimSuffix(row, []byte{'\n'}), len(row)
 	switch r.format {
@@ -93,17 +93,17 @@ func (r *rows) row(row []byte) int {
 	return whole
 }
 
-// flush passes on what is left at the end of a document.
+// flush writes what is left at the end of a document.
 func (r *rows) flush() error {
 	_, err := r.out.Write(r.pending)
 	r.drop()
 	return err
 }
 
-// drop forgets what is left of a document that was cut off.
+// drop discards the rest of a document that broke off.
 func (r *rows) drop() { r.pending, r.start, r.scanned, r.quoted = nil, 0, 0, false }
 
-// after names the last entry to the service; empty where there is none.
+// after returns the last entry as the parameter after; empty without one.
 func (r *rows) after() (string, error) {
 	if r.n == 0 {
 		return "", nil

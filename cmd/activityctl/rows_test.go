@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// documents are exports of three entries, and where the second ends.
+// documents are exports of three entries, cut after the second.
 var documents = map[string][2]string{
 	"ndjson": {
 		"{\"id\":\"1\",\"createdAt\":\"t1\"}\n{\"id\":\"2\",\"createdAt\":\"t2\"}\n", "{\"id\":\"3\",\"createdAt\":\"t3\"}\n",
@@ -19,7 +19,7 @@ var documents = map[string][2]string{
 	},
 }
 
-// TestRowsCutAnywhere cuts a document at every byte: what was written and what the service writes behind its last entry are the
+// TestRowsCutAnywhere cuts a document at every byte. What was written, continued by the service after its last entry, must be the
 // document again.
 func TestRowsCutAnywhere(t *testing.T) {
 	for format, d := range documents {
@@ -48,13 +48,13 @@ func checkCut(t *testing.T, r *rows, format, text, written string) {
 	}
 	if after == "" {
 		if r.n != 0 {
-			t.Errorf("%s cut to %q: %d entries, but nothing to go on behind", format, written, r.n)
+			t.Errorf("%s cut to %q: %d entries, but nothing to resume after", format, written, r.n)
 		}
 		return
 	}
 	created, id, _ := strings.Cut(after, ",")
 	if r.n < 1 || r.n > 3 || id != string(rune('0'+r.n)) || created != "t"+id {
-		t.Errorf("%s cut to %q: %d entries, goes on behind %s", format, written, r.n, after)
+		t.Errorf("%s cut to %q: %d entries, resumes after %s", format, written, r.n, after)
 	}
 	if !strings.HasPrefix(text, written) {
 		t.Errorf("%s: %q is no beginning of %q", format, written, text)

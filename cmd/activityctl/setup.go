@@ -12,10 +12,12 @@ import (
 )
 
 type migrate struct {
-	ClickHouse clickhouse.Settings `embed:""`
+	ClickHouse clickhouse.Config `embed:""`
 }
 
-func (c *migrate) check() error { return c.ClickHouse.Check() }
+func (c *migrate) defaults() { c.ClickHouse.Defaults() }
+
+func (c *migrate) validate() error { return c.ClickHouse.Validate() }
 
 func (c *migrate) run(ctx context.Context, out io.Writer) error {
 	opts, err := c.ClickHouse.Options()
@@ -36,11 +38,17 @@ func (c *migrate) run(ctx context.Context, out io.Writer) error {
 }
 
 type topics struct {
-	Kafka    kafka.Settings `embed:""`
-	Creation kafka.Creation `embed:"" set:"create_topics=true" set:"kafka_retention=168h" set:"partitions=4"`
+	Kafka    kafka.Config   `embed:""`
+	Creation kafka.Creation `embed:""`
 }
 
-func (c *topics) check() error { return errors.Join(c.Kafka.Check(), c.Creation.Check()) }
+func (c *topics) defaults() {
+	c.Kafka.Defaults()
+	c.Creation.Defaults()
+	c.Creation.Create = true
+}
+
+func (c *topics) validate() error { return errors.Join(c.Kafka.Validate(), c.Creation.Validate()) }
 
 func (c *topics) run(ctx context.Context, out io.Writer) error {
 	client, err := c.Kafka.Client()
@@ -50,6 +58,6 @@ func (c *topics) run(ctx context.Context, out io.Writer) error {
 	if err := kafka.Ensure(ctx, c.Kafka, c.Creation, client); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "the topics are there")
+	fmt.Fprintln(out, "the topics are up to date")
 	return nil
 }

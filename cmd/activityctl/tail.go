@@ -1,14 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
+
+	"github.com/tmaxmax/go-sse"
 
 	"github.com/activitylog/activitylog/schema/api/client"
 )
@@ -16,16 +16,19 @@ import (
 type tail struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
-	After    string   `help:"Id of an event: begin behind it, not with what is stored from now on." placeholder:"ID"`
-	JSON     bool     `name:"json" help:"One JSON object a line, also on a terminal."`
+	After    string   `help:"Id of an event; start after it instead of now." placeholder:"ID"`
+	JSON     bool     `name:"json" help:"Print one JSON object per line, also on a terminal."`
 }
 
-func (c *tail) check() error { return c.Asking.check() }
+func (c *tail) defaults() { c.Asking.defaults() }
 
-// again is how long a stream that has ended is left alone.
+func (c *tail) validate() error { return c.Asking.validate() }
+
+// again is the wait before a stream that has ended is requested again.
 const again = 2 * time.Second
 
-// run prints entries as they are stored, one a line, as a table on a terminal and as JSON elsewhere, until ctx ends. A stream that breaks is gone on with behind its last event.
+// run prints entries as they are stored, one per line, until ctx ends: as a table on a terminal, as JSON elsewhere. It resumes a stream
+// that breaks after its last event.
 func (c *tail) run(ctx context.Context, out io.Writer) error {
 	ask, err := c.Asking.client()
 	if err != nil {
@@ -56,7 +59,7 @@ func (c *tail) run(ctx context.Context, out io.Writer) error {
 		case !following, errors.Is(err, errOutput), errors.Is(err, errRefused):
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "the stream has ended, asking again: %v\n", err)
+		fmt.Fprintf(os.Stderr, "stream ended, reconnecting: %v\n", err)
 		timer.Reset(again)
 	}
 }
@@ -71,62 +74,42 @@ func (c *tail) parameters() *client.AuditStreamParams {
 	}
 }
 
-// errOutput is an output that takes nothing any more.
+// errOutput means that the output failed.
 var errOutput = errors.New("write entries")
 
-// events are server-sent events, of which the data of entries is printed.
+// maxEvent is the largest event that is read, in bytes. An entry arrives in a request of at most 16 MiB; JSON may escape it to more.
+const maxEvent = 64 << 20
+
+// events prints the entries of a stream of server-sent events.
 type events struct {
 	print func(entry string) error
-	last  string // id of the last event that is done with
-
-	id, kind, data string // of the event that is being read
+	last  string // id of the last event that was handled
 }
 
 // follow reads events until the stream ends or breaks.
 func (e *events) follow(body io.Reader) error {
-	in := bufio.NewReader(body)
-	for {
-		line, err := in.ReadString('\n')
+	for event, err := range sse.Read(body, &sse.ReadConfig{MaxEventSize: maxEvent}) {
+		if err == nil {
+			err = e.handle(event)
+		}
 		if err != nil {
 			return err
 		}
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			e.field(line)
-			continue
-		}
-		if err := e.done(); err != nil {
-			return err
-		}
 	}
+	return io.EOF
 }
 
-func (e *events) field(line string) {
-	name, value, _ := strings.Cut(line, ":")
-	value = strings.TrimPrefix(value, " ")
-	switch name {
-	case "id":
-		e.id = value
-	case "event":
-		e.kind = value
-	case "data":
-		e.data += value
-	}
-}
-
-// done is the end of an event.
-func (e *events) done() error {
-	kind, data := e.kind, e.data
-	e.kind, e.data = "", ""
-	switch kind {
+func (e *events) handle(event sse.Event) error {
+	switch event.Type {
 	case "entry":
-		if err := e.print(data); err != nil {
+		if err := e.print(event.Data); err != nil {
 			return fmt.Errorf("%w: %w", errOutput, err)
 		}
 	case "end":
-		return fmt.Errorf("the service ends it: %s", data)
+		return fmt.Errorf("the service ended the stream: %s", event.Data)
 	}
-	if e.id != "" {
-		e.last = e.id
+	if event.LastEventID != "" {
+		e.last = event.LastEventID
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func TestEvents(t *testing.T) {
 	own := errors.New("own")
 	e = events{print: func(string) error { return own }}
 	if err := e.follow(strings.NewReader(text)); !errors.Is(err, errOutput) || !errors.Is(err, own) || e.last != "p0:2" {
-		t.Errorf("got %v, last %s: want no event done with that was not printed", err, e.last)
+		t.Errorf("got %v, last %s: want no event handled that was not printed", err, e.last)
 	}
 }
 
@@ -35,7 +35,7 @@ func TestPrint(t *testing.T) {
 	}
 	out.Reset()
 	if err := (&printer{out: &out}).print(entry); err != nil || out.String() != entry+"\n" {
-		t.Errorf("got %s, %v, want the entry as it is", out.String(), err)
+		t.Errorf("got %s, %v, want the entry unchanged", out.String(), err)
 	}
 }
 
@@ -48,7 +48,7 @@ func FuzzPrint(f *testing.F) {
 		}
 		text := strings.TrimSuffix(out.String(), "\n")
 		if strings.ContainsAny(text, "\x00\x07\x08\x1b\r\n\u202e") {
-			t.Errorf("%q steers the terminal", text)
+			t.Errorf("%q controls the terminal", text)
 		}
 	})
 }

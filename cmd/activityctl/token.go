@@ -13,15 +13,17 @@ import (
 
 type token struct {
 	Signing identity.Signing `embed:"" prefix:"jwt-"`
-	Tenant  string           `help:"Whose entries the bearer sees; * for everybody's, with the role ADMIN." default:"default"`
-	Sub     string           `help:"Who the bearer is." default:"developer"`
-	Role    []string         `help:"Roles of the bearer."`
-	Scope   []string         `help:"What the bearer may do: ingest, read, delete, admin; without it, what the roles may." enum:"ingest,read,delete,admin"`
-	TTL     time.Duration    `help:"How long the token is good." default:"1h"`
+	Tenant  string           `help:"Tenant of the token; * for all tenants, with the role ADMIN."`
+	Sub     string           `help:"Subject of the token (sub)."`
+	Role    []string         `help:"Roles, such as ADMIN, TenantAdmin or AccessAdmin."`
+	Scope   []string         `help:"Scopes: ingest, read, delete, admin; without any, those of the roles." enum:"ingest,read,delete,admin"`
+	TTL     time.Duration    `help:"Lifetime of the token."`
 }
 
-func (c *token) check() error {
-	faults := []error{c.Signing.Check(), checkTenant(c.Tenant, c.Role)}
+func (c *token) defaults() { c.Tenant, c.Sub, c.TTL = schema.DefaultTenant, "developer", time.Hour }
+
+func (c *token) validate() error {
+	faults := []error{c.Signing.Validate(), checkTenant(c.Tenant, c.Role)}
 	if c.TTL < time.Second {
 		faults = append(faults, errors.New("--ttl: must be 1s or more"))
 	}
@@ -45,7 +47,7 @@ func scopes(names []string) []schema.Scope {
 	return all
 }
 
-// checkTenant says what is wrong with a credential's tenant.
+// checkTenant returns what is wrong with the tenant of a credential.
 func checkTenant(tenant string, roles []string) error {
 	if tenant == "" {
 		return errors.New("--tenant: must not be empty")

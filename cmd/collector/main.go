@@ -1,4 +1,4 @@
-// Command collector takes entries in over HTTP and writes them to Kafka.
+// Command collector receives entries over HTTP and writes them to Kafka.
 package main
 
 import (
@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service"
@@ -13,41 +15,52 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-type settings struct {
+type config struct {
 	service.Common
-	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:8081"`
-	Auth      identity.Settings  `embed:""`
-	Kafka     kafka.Settings     `embed:""`
-	Creation  kafka.Creation     `embed:"" set:"create_topics=false" set:"kafka_retention=168h" set:"partitions=4"`
-	Collector collector.Settings `embed:""`
-	Keys      service.Keys       `embed:""`
-	Dialects  service.Dialects   `embed:""`
+	HTTP      service.HTTP       `embed:""`
+	Auth      identity.Config    `embed:""`
+	Kafka     kafka.Config       `embed:""`
+	Creation  kafka.Creation     `embed:""`
+	Collector collector.Config   `embed:""`
+	Keys      idempotency.Config `embed:""`
+	Dialects  dialect.Config     `embed:""`
 }
 
-// Check says everything that is wrong with s.
-func (s *settings) Check() error {
-	return errors.Join(s.HTTP.Check(), s.Auth.Check(s.HTTP.Addr), s.Kafka.Check(), s.Creation.Check(), s.Collector.Check(), s.Keys.Check())
+// Defaults sets every setting to its default.
+func (c *config) Defaults() {
+	c.HTTP.Defaults()
+	c.HTTP.Addr = "127.0.0.1:8081"
+	c.Auth.Defaults()
+	c.Kafka.Defaults()
+	c.Creation.Defaults()
+	c.Collector.Defaults()
+	c.Keys.Defaults()
+}
+
+// Validate returns everything that is wrong with c.
+func (c *config) Validate() error {
+	return errors.Join(c.HTTP.Validate(), c.Auth.Validate(c.HTTP.Addr), c.Kafka.Validate(), c.Creation.Validate(), c.Collector.Validate(), c.Keys.Validate())
 }
 
 func main() {
-	var s settings
-	service.Main("collector", "Takes activity logs in over HTTP and writes them to Kafka.", &s, s.run)
+	var c config
+	service.Main("collector", "Receives activity logs over HTTP and writes them to Kafka.", &c, c.run)
 }
 
-func (s *settings) run(ctx context.Context, p *service.Process) error {
-	client, err := s.Kafka.Client()
+func (c *config) run(ctx context.Context, p *service.Process) error {
+	client, err := c.Kafka.Client()
 	if err != nil {
 		return err
 	}
-	topics := kafka.Topics(s.Kafka, s.Creation, client, p.Log)
-	auth := identity.New(s.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(s.Kafka.Topic)}, p.Log, p.Metrics)
-	needs := collector.Needs{Topic: s.Kafka.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys, Alone: true}
-	for _, part := range []service.Part{topics.Part(), auth.Part(), collector.Part(s.Collector, needs, p)} {
+	topics := kafka.Topics(c.Kafka, c.Creation, client, p.Log)
+	auth := identity.New(c.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(c.Kafka.Topic)}, p.Log, p.Metrics)
+	needs := collector.Needs{Topic: c.Kafka.Topic, Kafka: client, Dialects: c.Dialects, Keys: c.Keys, Alone: true}
+	for _, part := range []service.Part{topics.Part(), auth.Part(), collector.Part(c.Collector, needs, p)} {
 		if err := p.Start(ctx, part); err != nil {
 			return err
 		}
 	}
-	if _, err := p.Listen(ctx, s.HTTP, auth.Middleware); err != nil {
+	if _, err := p.Listen(ctx, c.HTTP, auth.Middleware); err != nil {
 		return err
 	}
 	return p.Wait(ctx)

@@ -10,19 +10,20 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos/matrix"
 )
 
-// matrix runs rows of the fault matrix, shows each as it ends, and all of them as a table.
-func (c *chaosCmd) matrix(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
-	m := chaos.MatrixConfig{
+// runMatrix runs rows of the fault matrix, shows each as it ends, and all of them as a table.
+func (c *chaosCmd) runMatrix(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
+	m := matrix.Config{
 		Config: cfg, Rows: c.Rows, Keep: c.Keep, Kills: c.Kills, Soak: c.Soak, Progress: out.progress.Update,
-		Done: func(r *chaos.RowReport) {
+		Done: func(r *matrix.Result) {
 			out.progress.Say("row %d, %s: %s after %v", r.Row, r.Fault, r.Verdict, r.Took.Round(time.Second))
 		},
 	}
-	rows, err := chaos.RunMatrix(ctx, m)
+	rows, err := matrix.Run(ctx, m)
 	for _, r := range rows {
-		broken = broken || r.Verdict == chaos.Broken
+		broken = broken || r.Verdict == matrix.Broken
 	}
 	if len(rows) == 0 {
 		return broken, err
@@ -36,7 +37,7 @@ func (c *chaosCmd) matrix(ctx context.Context, cfg chaos.Config, out *output) (b
 const matrixHead = "| row | fault | faults | acknowledged | must be stored | lost | twice | resurrected | groups wrong | figures | verdict |\n" +
 	"|---|---|---|---|---|---|---|---|---|---|---|"
 
-func printMatrix(out *output, rows []*chaos.RowReport) {
+func printMatrix(out *output, rows []*matrix.Result) {
 	out.say("seed %d\n\n%s", rows[0].Seed, matrixHead)
 	for _, r := range rows {
 		figures := []string{}
@@ -101,7 +102,7 @@ func (c *chaosCmd) once(ctx context.Context, cfg chaos.Config) (*chaos.Report, e
 	if c.Standalone > 0 {
 		return chaos.Standalone(ctx, cfg, c.Standalone)
 	}
-	return chaos.Run(ctx, cfg)
+	return chaos.Play(ctx, cfg, chaos.Script{})
 }
 
 func printCampaign(out *output, all []*chaos.Report) {
@@ -110,7 +111,7 @@ func printCampaign(out *output, all []*chaos.Report) {
 	slowest, violations := 0, 0
 	for _, r := range all {
 		start := 0
-		for what, ms := range r.Tally {
+		for what, ms := range r.Counts {
 			if strings.HasPrefix(what, "slowest start of ") {
 				start = max(start, ms)
 			}

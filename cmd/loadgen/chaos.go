@@ -74,7 +74,7 @@ func (c *chaosCmd) Run(ctx context.Context, out *output) error {
 func (c *chaosCmd) several(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
 	switch {
 	case c.Matrix || len(c.Rows) > 0:
-		return c.matrix(ctx, cfg, out)
+		return c.runMatrix(ctx, cfg, out)
 	case c.Seeds > 1:
 		return c.campaign(ctx, cfg, out)
 	}
@@ -96,7 +96,7 @@ func (c *chaosCmd) run(ctx context.Context, cfg chaos.Config, out *output) (brok
 		}
 		return len(rep.Violations) > 0, out.result(rep, func() { printChaos(out, rep) })
 	}
-	rep, err := chaos.Run(ctx, cfg)
+	rep, err := chaos.Play(ctx, cfg, chaos.Script{})
 	if err != nil {
 		return false, err
 	}
@@ -119,8 +119,8 @@ func binaries(dir string) (string, error) {
 }
 
 func printChaos(out *output, r *chaos.Report) {
-	for _, what := range slices.Sorted(maps.Keys(r.Tally)) {
-		out.say("%-42s %8d", what, r.Tally[what])
+	for _, what := range slices.Sorted(maps.Keys(r.Counts)) {
+		out.say("%-42s %8d", what, r.Counts[what])
 	}
 	if l := r.Relays; l.Sum() > 0 {
 		out.say("%-42s %8d held back, %d lost", "answers", l.Delayed, l.Dropped)

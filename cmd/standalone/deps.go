@@ -20,75 +20,83 @@ import (
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-type brokerSettings struct {
-	Addr         string         `name:"broker-addr" help:"Where the broker of --only listens." default:"127.0.0.1:9092" env:"BROKER_ADDR"`
-	Password     service.Secret `name:"kafka-password" help:"Password of the broker of --only, for the user activity; without it every local user may connect." env:"KAFKA_PASSWORD"`
-	MaxBytes     int64          `name:"broker-max-bytes" help:"Entries are refused while the broker's logs are larger." default:"8589934592" env:"BROKER_MAX_BYTES"`
-	KeepBytes    int64          `name:"broker-keep-bytes" help:"Entries that have been stored leave the logs beyond this size." default:"536870912" env:"BROKER_KEEP_BYTES"`
-	ReserveBytes int64          `name:"broker-reserve-bytes" help:"Entries are refused while the disk has less free; 0 for 5 % of it, at most 2 GB." default:"0" env:"BROKER_RESERVE_BYTES"`
-	Sync         bool           `name:"broker-sync" help:"Have every entry on the disk before it is acknowledged." default:"true" negatable:"" env:"BROKER_SYNC"`
+type brokerConfig struct {
+	Addr         string         `name:"broker-addr" help:"Address that the broker of --only listens on." env:"BROKER_ADDR"`
+	Password     service.Secret `name:"kafka-password" help:"Password of the broker of --only for the user activity; empty: every local user may connect." env:"KAFKA_PASSWORD"`
+	MaxBytes     int64          `name:"broker-max-bytes" help:"Refuse entries while the broker's logs are larger than this." env:"BROKER_MAX_BYTES"`
+	KeepBytes    int64          `name:"broker-keep-bytes" help:"Drop stored entries from the broker's logs beyond this size." env:"BROKER_KEEP_BYTES"`
+	ReserveBytes int64          `name:"broker-reserve-bytes" help:"Refuse entries while the disk has less free space than this; 0: 5 % of the disk, at most 2 GB." env:"BROKER_RESERVE_BYTES"`
+	Sync         bool           `name:"broker-sync" help:"Sync every entry to disk before it is acknowledged." negatable:"" env:"BROKER_SYNC"`
 }
 
-type engineSettings struct {
-	Addr      string         `name:"engine-addr" help:"Where the engine of --only listens." default:"127.0.0.1:8123" env:"ENGINE_ADDR"`
-	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine of --only, for the user default; without it one is made and printed." env:"CLICKHOUSE_PASSWORD"`
-	MaxMemory uint64         `name:"engine-max-memory" help:"Bytes that the engine may take; 0 for half of the machine's." default:"0" env:"ENGINE_MAX_MEMORY"`
-	Reserve   int64          `name:"engine-reserve-bytes" help:"Nothing is stored while the disk has less free; 0 for 5 % of it, at most 2 GB." default:"0" env:"ENGINE_RESERVE_BYTES"`
-	LibPath   string         `name:"chdb-lib-path" help:"The engine's library, libchdb.so, in place of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
+// Defaults takes the address that the services connect to by default.
+func (c *brokerConfig) Defaults(addr string) {
+	c.Addr, c.MaxBytes, c.KeepBytes, c.Sync = addr, 8<<30, 512<<20, true
 }
+
+type engineConfig struct {
+	Addr      string         `name:"engine-addr" help:"Address that the engine of --only listens on." env:"ENGINE_ADDR"`
+	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine of --only for the user default; empty: a random one is created and printed." env:"CLICKHOUSE_PASSWORD"`
+	MaxMemory uint64         `name:"engine-max-memory" help:"Most memory of the engine, in bytes; 0: half of the machine's." env:"ENGINE_MAX_MEMORY"`
+	Reserve   int64          `name:"engine-reserve-bytes" help:"Store nothing while the disk has less free space than this; 0: 5 % of the disk, at most 2 GB." env:"ENGINE_RESERVE_BYTES"`
+	LibPath   string         `name:"chdb-lib-path" help:"Path of the engine's library libchdb.so, instead of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
+}
+
+// Defaults takes ClickHouse's own port.
+func (c *engineConfig) Defaults() { c.Addr = "127.0.0.1:8123" }
 
 const (
 	anyPort  = "127.0.0.1:0"
 	database = "default"
 )
 
-// links say how the dependencies of this process are reached.
+// links is how to connect to the dependencies of this process.
 type links struct {
-	kafka      kafka.Settings
-	clickhouse clickhouse.Settings
+	kafka      kafka.Config
+	clickhouse clickhouse.Config
 }
 
-// startBroker starts the broker: on a free port with a password of its own, or as --only was told.
-func (s *settings) startBroker(ctx context.Context, p *service.Process, l *links) error {
+// startBroker starts the broker: on a free port with a random password, or with --only as configured.
+func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) error {
 	cfg := broker.Config{
-		Addr: anyPort, DataDir: filepath.Join(s.DataDir, "broker"), NoSync: !s.Broker.Sync,
-		MaxBytes: s.Broker.MaxBytes, KeepBytes: s.Broker.KeepBytes, ReserveBytes: s.Broker.ReserveBytes,
+		Addr: anyPort, DataDir: filepath.Join(c.DataDir, "broker"), NoSync: !c.Broker.Sync,
+		MaxBytes: c.Broker.MaxBytes, KeepBytes: c.Broker.KeepBytes, ReserveBytes: c.Broker.ReserveBytes,
 		Log: p.Log, Registerer: p.Metrics,
 	}
-	if len(s.Only) > 0 {
-		cfg.Addr, cfg.Password = s.Broker.Addr, s.Broker.Password.Reveal()
+	if len(c.Only) > 0 {
+		cfg.Addr, cfg.Password = c.Broker.Addr, c.Broker.Password.Reveal()
 		cfg.NoPassword = cfg.Password == ""
 	}
 	var b *broker.Broker
 	part := service.Part{
 		Name:  "broker",
-		Start: func(ctx context.Context) (err error) { b, err = broker.Open(ctx, cfg); return cannot(err) },
+		Start: func(ctx context.Context) (err error) { b, err = broker.Open(ctx, cfg); return missing(err) },
 		Stop:  func() error { return b.Close() },
 		Ready: func(ctx context.Context) error { return b.Ready(ctx) },
 	}
 	if err := p.Start(ctx, part); err != nil {
 		return err
 	}
-	l.kafka = kafka.Settings{Brokers: []string{b.Addr()}, Topic: s.Topic, SASL: "none"}
+	l.kafka = kafka.Config{Brokers: []string{b.Addr()}, Topic: c.Topic, SASL: "none"}
 	if !cfg.NoPassword {
 		l.kafka.SASL, l.kafka.Username, l.kafka.Password = "plain", broker.User, service.Secret(b.Password())
 	}
-	if len(s.Only) == 0 || !s.Creation.Create {
+	if len(c.Only) == 0 || !c.Creation.Create {
 		return nil
 	}
 	client, err := l.kafka.Client()
 	if err != nil {
 		return err
 	}
-	return p.Start(ctx, kafka.Topics(l.kafka, s.Creation, client, p.Log).Part())
+	return p.Start(ctx, kafka.Topics(l.kafka, c.Creation, client, p.Log).Part())
 }
 
-// startEngine starts the engine, as startBroker does the broker, and brings its tables up to date.
-func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links) error {
-	dir := filepath.Join(s.DataDir, "engine")
-	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: s.Engine.LibPath, MaxMemory: s.Engine.MaxMemory, Reserve: s.Engine.Reserve, Log: p.Log, Registerer: p.Metrics}
-	if len(s.Only) > 0 {
-		cfg.Addr, cfg.Password = s.Engine.Addr, s.Engine.Password.Reveal()
+// startEngine starts the engine, like startBroker, and migrates its tables.
+func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) error {
+	dir := filepath.Join(c.DataDir, "engine")
+	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: c.Engine.LibPath, MaxMemory: c.Engine.MaxMemory, Reserve: c.Engine.Reserve, Log: p.Log, Registerer: p.Metrics}
+	if len(c.Only) > 0 {
+		cfg.Addr, cfg.Password = c.Engine.Addr, c.Engine.Password.Reveal()
 	}
 	var e *engine.Engine
 	part := service.Part{
@@ -103,7 +111,7 @@ func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links
 				}
 			}
 			e, err = engine.Open(ctx, cfg)
-			return cannot(err)
+			return missing(err)
 		},
 		Run:   func(ctx context.Context) error { return e.Run(ctx) },
 		Ready: func(ctx context.Context) error { return e.Ready(ctx) },
@@ -111,11 +119,11 @@ func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links
 	if err := p.Start(ctx, part); err != nil {
 		return err
 	}
-	l.clickhouse = clickhouse.Settings{
+	l.clickhouse = clickhouse.Config{
 		DSN:      service.Secret(fmt.Sprintf("http://default@%s/%s", e.Addr(), database)),
 		Password: service.Secret(cfg.Password),
 	}
-	if err := migrate(ctx, p, l.clickhouse); err != nil || len(s.Only) == 0 {
+	if err := migrate(ctx, p, l.clickhouse); err != nil || len(c.Only) == 0 {
 		return err
 	}
 	conn, err := l.clickhouse.Conn()
@@ -125,8 +133,8 @@ func (s *settings) startEngine(ctx context.Context, p *service.Process, l *links
 	return p.Start(ctx, service.Part{Name: "tables", Ready: func(ctx context.Context) error { return clickhouse.Current(ctx, conn) }, Stop: conn.Close})
 }
 
-func migrate(ctx context.Context, p *service.Process, s clickhouse.Settings) error {
-	opts, err := s.Options()
+func migrate(ctx context.Context, p *service.Process, c clickhouse.Config) error {
+	opts, err := c.Options()
 	if err != nil {
 		return err
 	}
@@ -137,20 +145,20 @@ func migrate(ctx context.Context, p *service.Process, s clickhouse.Settings) err
 		return fmt.Errorf("migrate: %w", err)
 	}
 	if len(applied) > 0 {
-		p.Log.Info("migrated", "applied", applied)
+		p.Log.Info("migrations applied", "migrations", applied)
 	}
 	return nil
 }
 
-// cannot marks the errors that waiting does not mend.
-func cannot(err error) error {
+// missing marks errors that waiting does not solve.
+func missing(err error) error {
 	if errors.Is(err, broker.ErrLocked) || errors.Is(err, engine.ErrLocked) || errors.Is(err, engine.ErrLibrary) {
 		return fmt.Errorf("%w: %w", service.ErrMissing, err)
 	}
 	return err
 }
 
-// keptPassword is the password in dir; the first time it is made.
+// keptPassword returns the password in dir, and creates one the first time.
 func keptPassword(dir string) (string, error) {
 	path := filepath.Join(dir, "password")
 	text, err := os.ReadFile(path)
@@ -167,7 +175,7 @@ func keptPassword(dir string) (string, error) {
 	return made, nil
 }
 
-// env are the variables by which a service finds the dependencies.
+// env returns the variables that connect a service to the dependencies.
 func (l *links) env() string {
 	var b strings.Builder
 	if len(l.kafka.Brokers) > 0 {
@@ -182,9 +190,9 @@ func (l *links) env() string {
 	return b.String()
 }
 
-// write puts the variables into a file that only the owner reads, with those that say who may ask.
-func (l *links) write(path, addr string, auth identity.Settings) error {
-	text := "# How to reach the running standalone; made anew at each start. For example: activityctl --env-file services.env dead\n" + l.env() + "QUERY_URL=http://" + addr + "\n" + auth.Env()
+// write writes the variables of env, of the query service and of auth to a file that only the owner can read.
+func (l *links) write(path, addr string, auth identity.Config) error {
+	text := "# How to connect to the running standalone; written at each start. Example: activityctl --env-file services.env dead\n" + l.env() + "QUERY_URL=http://" + addr + "\n" + auth.Env()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write addresses: %w", err)
 	}

@@ -1,5 +1,6 @@
-// Command standalone runs the three services in one process, on an embedded Kafka broker and an embedded ClickHouse engine:
-// the same constructors, protocols and statements, only other addresses. With --only it runs just the dependencies.
+// Command standalone runs the three services in one process, with an embedded Kafka broker and an embedded ClickHouse engine. It uses
+// the same constructors, protocols and statements as the services; only the addresses differ. With --only it runs only the
+// dependencies.
 package main
 
 import (
@@ -9,9 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
 	"github.com/activitylog/activitylog/cmd/internal/consumer"
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/query"
@@ -21,83 +25,101 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-type settings struct {
+type config struct {
 	service.Common
-	HTTP      service.HTTP       `embed:"" set:"http_addr=127.0.0.1:50809"`
-	Auth      identity.Settings  `embed:""`
-	DataDir   string             `help:"Folder of everything that is kept." default:"./data" env:"DATA_DIR"`
-	Only      []string           `help:"Run just these dependencies, and none of the services: broker, engine." enum:"broker,engine" env:"ONLY"`
-	Broker    brokerSettings     `embed:""`
-	Engine    engineSettings     `embed:""`
-	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the others are named after it." default:"activity" env:"KAFKA_TOPIC"`
-	Creation  kafka.Creation     `embed:"" set:"create_topics=true" set:"kafka_retention=24h" set:"partitions=2"`
-	Collector collector.Settings `embed:""`
-	Consumer  consumer.Settings  `embed:""`
-	Query     query.Settings     `embed:""`
-	Keys      service.Keys       `embed:""`
-	Dialects  service.Dialects   `embed:""`
+	HTTP      service.HTTP       `embed:""`
+	Auth      identity.Config    `embed:""`
+	DataDir   string             `help:"Folder for all data." env:"DATA_DIR"`
+	Only      []string           `help:"Run only these dependencies and no service: broker, engine." enum:"broker,engine" env:"ONLY"`
+	Broker    brokerConfig       `embed:""`
+	Engine    engineConfig       `embed:""`
+	Topic     string             `name:"kafka-topic" help:"Topic of the entries; the names of the other topics begin with it." env:"KAFKA_TOPIC"`
+	Creation  kafka.Creation     `embed:""`
+	Collector collector.Config   `embed:""`
+	Consumer  consumer.Config    `embed:""`
+	Query     query.Config       `embed:""`
+	Keys      idempotency.Config `embed:""`
+	Dialects  dialect.Config     `embed:""`
 }
 
-// Check says everything that is wrong with s.
-func (s *settings) Check() error {
-	faults := []error{s.HTTP.Check(), s.Auth.Check(s.HTTP.Addr), s.Creation.Check(), s.Collector.Check(), s.Consumer.Check(), s.Query.Check(), s.Keys.Check()}
-	if s.DataDir == "" {
+// Defaults sets every setting to its default. All services share one machine, so topics have fewer partitions and a shorter retention.
+func (c *config) Defaults() {
+	var k kafka.Config
+	k.Defaults()
+	c.HTTP.Defaults()
+	c.HTTP.Addr = "127.0.0.1:50809"
+	c.Auth.Defaults()
+	c.DataDir, c.Topic = "./data", k.Topic
+	c.Broker.Defaults(k.Brokers[0])
+	c.Engine.Defaults()
+	c.Creation = kafka.Creation{Create: true, Partitions: 2, Retention: 24 * time.Hour}
+	c.Collector.Defaults()
+	c.Consumer.Defaults()
+	c.Query.Defaults()
+	c.Keys.Defaults()
+}
+
+// Validate returns everything that is wrong with c.
+func (c *config) Validate() error {
+	faults := []error{c.HTTP.Validate(), c.Auth.Validate(c.HTTP.Addr), c.Creation.Validate(), c.Collector.Validate(), c.Consumer.Validate(), c.Query.Validate(), c.Keys.Validate()}
+	if c.DataDir == "" {
 		faults = append(faults, errors.New("DATA_DIR: is required"))
 	}
-	for _, listen := range [][2]string{{"BROKER_ADDR", s.Broker.Addr}, {"ENGINE_ADDR", s.Engine.Addr}} {
-		if !s.Auth.Insecure && !service.Loopback(listen[1]) {
-			faults = append(faults, fmt.Errorf("%s: %s can be reached from other hosts, unencrypted: take a loopback address, or set INSECURE=true", listen[0], listen[1]))
+	for _, listen := range [][2]string{{"BROKER_ADDR", c.Broker.Addr}, {"ENGINE_ADDR", c.Engine.Addr}} {
+		if !c.Auth.Insecure && !service.Loopback(listen[1]) {
+			faults = append(faults, fmt.Errorf("%s: %s can be reached from other hosts, unencrypted: use a loopback address, or set INSECURE=true", listen[0], listen[1]))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// runs reports whether the dependency is to run in this process.
-func (s *settings) runs(dependency string) bool {
-	return len(s.Only) == 0 || slices.Contains(s.Only, dependency)
+// runs reports whether the dependency runs in this process.
+func (c *config) runs(dependency string) bool {
+	return len(c.Only) == 0 || slices.Contains(c.Only, dependency)
 }
 
 func main() {
-	var s settings
-	service.Main("standalone", "Runs everything in one process, with the data in one folder.", &s, s.run)
+	var c config
+	service.Main("standalone", "Runs the whole of activitylog in one process, with its data in one folder.", &c, c.run)
 }
 
-func (s *settings) run(ctx context.Context, p *service.Process) error {
-	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+func (c *config) run(ctx context.Context, p *service.Process) error {
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
 	var links links
-	if s.runs("broker") {
-		if err := s.startBroker(ctx, p, &links); err != nil {
+	if c.runs("broker") {
+		if err := c.startBroker(ctx, p, &links); err != nil {
 			return err
 		}
 	}
-	if s.runs("engine") {
-		if err := s.startEngine(ctx, p, &links); err != nil {
+	if c.runs("engine") {
+		if err := c.startEngine(ctx, p, &links); err != nil {
 			return err
 		}
 	}
-	var identify service.Middleware // --only offers nothing that anybody may ask for
-	if len(s.Only) == 0 {
-		auth, err := s.startServices(ctx, p, &links)
+	var authenticate service.Middleware // nil with --only: there are no routes
+	if len(c.Only) == 0 {
+		auth, err := c.startServices(ctx, p, &links)
 		if err != nil {
 			return err
 		}
-		identify = auth.Middleware
+		authenticate = auth.Middleware
 	}
-	addr, err := p.Listen(ctx, s.HTTP, identify)
+	addr, err := p.Listen(ctx, c.HTTP, authenticate)
 	if err != nil {
 		return err
 	}
-	if len(s.Only) > 0 {
-		fmt.Printf("Running at %s: %v. The services find them with\n\n%s\n", addr, s.Only, links.env())
+	if len(c.Only) > 0 {
+		fmt.Printf("Running %[2]v, health checks on %[1]s. Start the services with\n\n%[3]s\n", addr, c.Only, links.env())
 		return p.Wait(ctx)
 	}
-	if err := links.write(filepath.Join(s.DataDir, "services.env"), addr, s.Auth); err != nil {
+	if err := links.write(filepath.Join(c.DataDir, "services.env"), addr, c.Auth); err != nil {
 		return err
 	}
 	if p.AwaitReady(ctx) {
-		s.welcome(addr)
+		p.Log.Info("ready")
+		c.welcome(addr)
 	}
 	return p.Wait(ctx)
 }
@@ -108,23 +130,23 @@ activitylog is ready at http://%[1]s
 %[3]s  curl%[4]s -X POST http://%[1]s/api/v1/activity_log -d '{"action_type":"login","platform":"web","serial":"device-1","username":"ada"}'
   curl%[4]s http://%[1]s/api/v1/activity_log
 
-Data is in %[2]s. /readyz says whether everything works, /metrics how much. Ctrl-C drains and ends it.
+Data is in %[2]s. See /readyz for health and /metrics for metrics. Ctrl-C shuts down.
 
 `
 
-// welcome prints what to do first, with a credential where one is asked for.
-func (s *settings) welcome(addr string) {
+// welcome prints the first commands to try, with a credential if AUTH requires one.
+func (c *config) welcome(addr string) {
 	credential, header := "", ""
-	if command := s.Auth.Command(); command != "" {
-		credential = fmt.Sprintf("  TOKEN=$(activityctl --env-file %s %s)\n", filepath.Join(s.DataDir, "services.env"), command)
+	if command := c.Auth.Command(); command != "" {
+		credential = fmt.Sprintf("  TOKEN=$(activityctl --env-file %s %s)\n", filepath.Join(c.DataDir, "services.env"), command)
 		header = ` -H "Authorization: Bearer $TOKEN"`
 	}
-	fmt.Printf(welcome, addr, s.DataDir, credential, header)
+	fmt.Printf(welcome, addr, c.DataDir, credential, header)
 }
 
-// startServices starts what the three service processes run, with their constructors, in the order of the data's way back:
-// they end in the order of its way in. Who asks them, the identity tells.
-func (s *settings) startServices(ctx context.Context, p *service.Process, l *links) (*identity.Identity, error) {
+// startServices starts the parts of the three services with the same constructors as their own processes. It starts the collector
+// last, so that parts stop in data order: collector, consumer, query. It returns the identity that authenticates requests.
+func (c *config) startServices(ctx context.Context, p *service.Process, l *links) (*identity.Identity, error) {
 	client, err := l.kafka.Client()
 	if err != nil {
 		return nil, err
@@ -137,22 +159,22 @@ func (s *settings) startServices(ctx context.Context, p *service.Process, l *lin
 	if err != nil {
 		return nil, err
 	}
-	topics := kafka.Topics(l.kafka, s.Creation, client, p.Log)
+	topics := kafka.Topics(l.kafka, c.Creation, client, p.Log)
 	before := topics.Part()
-	if s.Creation.Create { // the broker is here: the services need not wait
-		before.Start = func(ctx context.Context) error { return kafka.Ensure(ctx, l.kafka, s.Creation, client) }
+	if c.Creation.Create { // the broker runs in this process: create the topics now
+		before.Start = func(ctx context.Context) error { return kafka.Ensure(ctx, l.kafka, c.Creation, client) }
 	}
-	auth := identity.New(s.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(s.Topic)}, p.Log, p.Metrics)
+	auth := identity.New(c.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(c.Topic)}, p.Log, p.Metrics)
 	tables := clickhouse.Tables(conn, p.Log)
-	reads := query.Needs{Topic: s.Topic, Kafka: client, Conn: conn, Tables: tables, Dialects: s.Dialects}
-	store := consumer.Needs{Topic: s.Topic, Brokers: l.kafka.Brokers, Kafka: client, ClickHouse: opts, Tables: tables, Keys: s.Keys}
-	writes := collector.Needs{Topic: s.Topic, Kafka: client, Dialects: s.Dialects, Keys: s.Keys}
+	reads := query.Needs{Topic: c.Topic, Kafka: client, Conn: conn, Tables: tables, Dialects: c.Dialects}
+	store := consumer.Needs{Topic: c.Topic, Brokers: l.kafka.Brokers, Kafka: client, ClickHouse: opts, Tables: tables, Keys: c.Keys}
+	writes := collector.Needs{Topic: c.Topic, Kafka: client, Dialects: c.Dialects, Keys: c.Keys}
 	for _, part := range []service.Part{
 		before,
 		{Name: "clickhouse", Stop: conn.Close},
 		tables.Part(),
 		auth.Part(),
-		query.Part(s.Query, reads, p), consumer.Part(s.Consumer, store, p), collector.Part(s.Collector, writes, p),
+		query.Part(c.Query, reads, p), consumer.Part(c.Consumer, store, p), collector.Part(c.Collector, writes, p),
 	} {
 		if err := p.Start(ctx, part); err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/ingest/consumer"
 )
@@ -14,13 +15,13 @@ import (
 // drainTime leaves a batch under way time to be stored, within the 10 s that a process has.
 const drainTime = 5 * time.Second
 
-// Settings say how the consumer batches.
-type Settings struct {
-	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes its partitions." default:"6s" env:"SESSION_TIMEOUT"`
-	BatchRows      int           `help:"Entries that are stored at once." default:"180000" env:"BATCH_ROWS"`
-	BatchAge       time.Duration `help:"How long an entry may wait for others to be stored with." default:"1s" env:"BATCH_AGE"`
-	BatchMemory    int           `help:"Bytes of records in memory, of all partitions together, two batches each." default:"134217728" env:"BATCH_MEMORY"`
-	InsertTimeout  time.Duration `help:"How long one try to store a batch may take." default:"1m" env:"INSERT_TIMEOUT"`
+// Config say how the consumer batches.
+type Config struct {
+	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes over its partitions." env:"SESSION_TIMEOUT"`
+	BatchRows      int           `help:"Most entries in an insert." env:"BATCH_ROWS"`
+	BatchAge       time.Duration `help:"How long an entry may wait for its batch to fill." env:"BATCH_AGE"`
+	BatchMemory    int           `help:"Most bytes of records in memory, of all partitions together; each may hold two batches." env:"BATCH_MEMORY"`
+	InsertTimeout  time.Duration `help:"Timeout of one attempt to insert a batch." env:"INSERT_TIMEOUT"`
 }
 
 // Needs are what the consumer stands on.
@@ -30,10 +31,10 @@ type Needs struct {
 	Kafka      *kafka.Client
 	ClickHouse *clickhouse.Options
 	Tables     *service.Await
-	Keys       service.Keys
+	Keys       idempotency.Config
 }
 
-func (s Settings) config(n Needs) consumer.Config {
+func (s Config) config(n Needs) consumer.Config {
 	c := consumer.Defaults()
 	c.Topic, c.Brokers, c.ClickHouse = n.Topic, n.Brokers, n.ClickHouse
 	c.SessionTimeout, c.MaxRows, c.MaxAge = s.SessionTimeout, s.BatchRows, s.BatchAge
@@ -43,14 +44,21 @@ func (s Settings) config(n Needs) consumer.Config {
 	return c
 }
 
-// Check says what is wrong with s.
-func (s Settings) Check() error {
+// Defaults are those of the consumer.
+func (s *Config) Defaults() {
+	d := consumer.Defaults()
+	s.SessionTimeout, s.BatchRows, s.BatchAge = d.SessionTimeout, d.MaxRows, d.MaxAge
+	s.BatchMemory, s.InsertTimeout = d.MemoryBytes, d.InsertTimeout
+}
+
+// Validate says what is wrong with s.
+func (s Config) Validate() error {
 	anywhere := &clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"127.0.0.1:8123"}}
 	return s.config(Needs{Topic: "activity", Brokers: []string{"127.0.0.1:9092"}, ClickHouse: anywhere}).Validate()
 }
 
 // Part is the consumer. It joins its group as soon as the tables are there.
-func Part(s Settings, n Needs, p *service.Process) service.Part {
+func Part(s Config, n Needs, p *service.Process) service.Part {
 	c := consumer.New(s.config(n), n.Kafka, p.Log, p.Metrics)
 	return service.Part{Name: "consumer", Run: n.Tables.After(c.Run), Ready: c.Ready}
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 )
 
-// maxCredential bounds a credential, in bytes: a token of 4 KiB is a large one, and 16 KiB are all the headers that there may be.
+// maxCredential bounds a credential, in bytes. A token of 4 KiB is large, and all headers together may have 16 KiB.
 const maxCredential = 8 << 10
 
 // keyHeader carries an API key.
 const keyHeader = "X-API-Key"
 
-// cookie carries a token to the things dialect, whose clients keep it there.
+// cookie carries a token to the things dialect, whose clients use a cookie.
 const cookie = "ss-tok"
 
 type kind uint8
@@ -26,7 +26,7 @@ const (
 
 func (k kind) String() string { return [...]string{"none", "jwt", "key"}[k] }
 
-// credential is what a request shows of who asks; its text has yet to be checked.
+// credential is what a request presents; its text is not yet checked.
 type credential struct {
 	kind kind
 	text string
@@ -37,8 +37,8 @@ var (
 	errTooLong = invalid("the credentials are too long")
 )
 
-// credentialOf reads a request's credential: the header Authorization before the others. A header with another scheme than
-// Bearer is of no concern to us; two credentials that differ are refused, because a proxy in front might have looked at the other.
+// credentialOf reads the credential of a request: Authorization before X-API-Key before the cookie. It ignores a scheme other than
+// Bearer, and refuses two different credentials, because a proxy in front may have checked the other one.
 func credentialOf(r *http.Request) (credential, error) {
 	bearer, err := bearerOf(r.Header["Authorization"])
 	if err != nil {
@@ -71,7 +71,7 @@ func tooLong(text string) error {
 	return nil
 }
 
-// kindOf tells keys from tokens: no token begins as a key does, for it would not be base64 of an object.
+// kindOf tells keys from tokens. No token begins like a key: it would not be the base64 of a JSON object.
 func kindOf(bearer string) kind {
 	if strings.HasPrefix(bearer, apikey.Prefix) {
 		return isKey
@@ -79,7 +79,7 @@ func kindOf(bearer string) kind {
 	return isToken
 }
 
-// bearerOf is what follows the scheme Bearer, in whatever case; "" where there is none.
+// bearerOf returns what follows the scheme Bearer, in any case; "" without one.
 func bearerOf(values []string) (string, error) {
 	value, err := single(values)
 	if err != nil {
@@ -92,7 +92,7 @@ func bearerOf(values []string) (string, error) {
 	return strings.TrimSpace(text), nil
 }
 
-// single is the one value of a header; "" where it has none.
+// single returns the only value of a header; "" without one.
 func single(values []string) (string, error) {
 	switch len(values) {
 	case 0:
@@ -103,7 +103,7 @@ func single(values []string) (string, error) {
 	return "", errTwice
 }
 
-// takesCookie reports whether the path is of the things dialect: /actionlogs, /actionlogs.json and so on.
+// takesCookie reports whether the path belongs to the things dialect: /actionlogs, /actionlogs.json and so on.
 func takesCookie(path string) bool {
 	const things = "/actionlogs"
 	if len(path) < len(things) || !strings.EqualFold(path[:len(things)], things) {

@@ -50,8 +50,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// FuzzCredential holds that whatever a request shows, nobody without a good signature gets a principal, and the reason is one
-// that a dialect can answer with.
+// FuzzCredential: whatever a request presents, without a valid signature it gets no principal, and a reason that a dialect can answer
+// with.
 func FuzzCredential(f *testing.F) {
 	for _, s := range []string{"", "Bearer a.b.c", "Bearer alog.x.y", "bearer eyJhbGciOiJub25lIn0.e30.", "Basic x", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.AAAA", "Bearer\t\x00"} {
 		f.Add(s, s, "/actionlogs", "ss-tok="+s)
@@ -103,7 +103,7 @@ func TestTenantOfARequest(t *testing.T) {
 			}
 		})
 	}
-	anyone := New(Settings{Auth: "none"}, apikey.Topic{}, nil, nil)
+	anyone := New(Config{Auth: "none"}, apikey.Topic{}, nil, nil)
 	if p, err := asked(anyone, request(t, "/", "Authorization", "Bearer nonsense")); err != nil || p.Tenant != schema.DefaultTenant {
 		t.Errorf("without credentials: got %+v, %v", p, err)
 	}

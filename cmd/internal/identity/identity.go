@@ -1,6 +1,6 @@
-// Package identity finds out who asks, from the credentials of a request, alike in every service. It promises: a request's
-// principal is one that a credential that was checked vouches for, or there is none; what is refused is refused by the handler
-// that PrincipalOf tells why, in the words of its dialect, and never here; no secret gets into a log, an error or a metric.
+// Package identity authenticates requests, the same way in every service. It promises: a request has a principal only if a checked
+// credential proves it; this package never answers a request, because the handler that calls PrincipalOf gets the reason and formats
+// the refusal for its dialect; no secret appears in a log, an error or a metric.
 package identity
 
 import (
@@ -20,16 +20,16 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Identity finds out who asks.
+// Identity authenticates requests.
 type Identity struct {
 	anonymous bool
-	tokens    *tokens     // nil where AUTH does not list jwt
-	keys      *apikey.Set // nil where AUTH does not list keys
+	tokens    *tokens     // nil unless AUTH lists jwt
+	keys      *apikey.Set // nil unless AUTH lists keys
 	metrics   *metrics
 }
 
-// New makes an Identity of settings that passed Check. Where the keys that it needs lie elsewhere, it has them once Run does.
-func New(s Settings, keys apikey.Topic, log *slog.Logger, reg prometheus.Registerer) *Identity {
+// New returns an Identity for a valid Config. Keys that have to be fetched arrive while Run runs.
+func New(s Config, keys apikey.Topic, log *slog.Logger, reg prometheus.Registerer) *Identity {
 	i := &Identity{anonymous: s.Auth == "none", metrics: newMetrics(reg)}
 	if s.takes("jwt") {
 		i.tokens = newTokens(s.JWT, log)
@@ -40,12 +40,12 @@ func New(s Settings, keys apikey.Topic, log *slog.Logger, reg prometheus.Registe
 	return i
 }
 
-// Part is i as a part of a process.
+// Part returns i as a part of a process.
 func (i *Identity) Part() service.Part {
 	return service.Part{Name: "auth", Run: i.Run, Ready: i.Ready}
 }
 
-// Run follows the keys that lie elsewhere until ctx ends.
+// Run follows the topic of API keys and the published keys of tokens until ctx ends.
 func (i *Identity) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	if i.tokens != nil && i.tokens.set != nil {
@@ -59,7 +59,7 @@ func (i *Identity) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready is nil when every credential can be checked, else why it cannot.
+// Ready returns nil if every kind of credential can be checked, else why not.
 func (i *Identity) Ready(context.Context) error {
 	var tokens, keys error
 	if i.tokens != nil && i.tokens.set != nil {
@@ -71,7 +71,7 @@ func (i *Identity) Ready(context.Context) error {
 	return errors.Join(tokens, keys)
 }
 
-// Middleware gives each request its principal, or the reason why it has none. It never answers.
+// Middleware gives each request its principal, or the reason why it has none. It never answers a request.
 func (i *Identity) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, p, err := i.principal(r)
@@ -113,23 +113,23 @@ var (
 	errKind    = invalid("credentials of this kind are not taken here")
 )
 
-// invalid refuses credentials that are no good.
+// invalid is the refusal of bad credentials.
 func invalid(issue string) *schema.Refusal {
 	return &schema.Refusal{Kind: schema.ErrUnauthenticated, Issue: issue, Invalid: true}
 }
 
-// inTenant is p in the tenant that the request's address names as ?tenant=, if it names one.
+// inTenant returns p in the tenant that the parameter tenant names, if there is one.
 func inTenant(p schema.Principal, u *url.URL) (schema.Principal, error) {
 	if u.RawQuery == "" {
 		return p.In("")
 	}
 	var named []string
 	for name, values := range u.Query() {
-		if strings.EqualFold(name, "tenant") { // there is a dialect whose names are of any case
+		if strings.EqualFold(name, "tenant") { // in the things dialect parameter names are case-insensitive
 			named = append(named, values...)
 		}
 	}
-	named = slices.DeleteFunc(named, func(v string) bool { return v == "" }) // no value is no filter, in every dialect
+	named = slices.DeleteFunc(named, func(v string) bool { return v == "" }) // an empty value is no filter in any dialect
 	if len(named) == 0 {
 		return p.In("")
 	}
@@ -139,7 +139,7 @@ func inTenant(p schema.Principal, u *url.URL) (schema.Principal, error) {
 	return p.In(named[0])
 }
 
-// outcomeOf is the outcome that a metric counts err as.
+// outcomeOf returns the value of the metric label outcome for err.
 func outcomeOf(err error) string {
 	switch {
 	case err == nil:

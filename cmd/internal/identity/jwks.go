@@ -10,15 +10,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/MicahParks/keyfunc/v3"
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
@@ -31,28 +33,28 @@ const (
 	setTime    = 5 * time.Second
 	setEvery   = 5 * time.Minute
 	setRetry   = time.Second
-	setPause   = 10 * time.Second
+	setPause   = 10 * time.Second // between fetches because of unknown kids
 	minRSABits = 2048
 )
 
-// publicMethods are the algorithms of tokens that are checked with a public key.
+// publicMethods are the algorithms that check a signature with a public key.
 var publicMethods = []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}
 
-// publicKey is a key and the algorithms that it is for.
+// publicKey is a key and the algorithms that it may check.
 type publicKey struct {
 	key     any
 	methods []string
 }
 
-// keySet follows a JSON web key set (RFC 7517). What it has seen once it keeps while the set cannot be had.
+// keySet follows a JSON web key set (RFC 7517). It keeps the last set that it has fetched while a fetch fails.
 type keySet struct {
 	url     string
 	client  *http.Client
 	log     *slog.Logger
-	keys    atomic.Pointer[map[string]publicKey] // by kid; nil until the set was had
-	why     atomic.Pointer[error]                // the last fetch went wrong
+	keys    atomic.Pointer[map[string]publicKey] // by kid; nil until the first fetch
+	why     atomic.Pointer[error]                // error of the last fetch that failed
 	fetched atomic.Int64                         // Unix ns of the last try
-	pause   time.Duration                        // between fetches for the sake of a kid that is not in the set
+	pause   time.Duration                        // setPause, except in tests
 	asking  singleflight.Group
 }
 
@@ -75,7 +77,7 @@ func newKeySet(address string, log *slog.Logger) *keySet {
 	return k
 }
 
-// checkURL holds a set of keys to an address where nobody between can put others in their place.
+// checkURL accepts only addresses where nobody on the way can replace the keys.
 func checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme == "https" && u.Host != "":
@@ -86,7 +88,7 @@ func checkURL(u *url.URL) error {
 	return errors.New("must be an https address, or http on loopback")
 }
 
-// run fetches the set until ctx ends: until it is there, and then now and again.
+// run fetches the set until ctx ends: every setRetry until a fetch succeeds, then every setEvery.
 func (k *keySet) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -99,19 +101,22 @@ func (k *keySet) run(ctx context.Context) {
 		}
 		err := k.refresh(ctx)
 		if err == nil {
+			if waiting {
+				k.log.Info("token keys fetched again")
+			}
 			waiting = false
 			timer.Reset(setEvery)
 			continue
 		}
 		if !waiting && ctx.Err() == nil {
-			k.log.Warn("the keys of tokens cannot be fetched", "reason", err)
+			k.log.Warn("fetch of token keys failed", "error", err)
 		}
 		waiting = true
 		timer.Reset(setRetry)
 	}
 }
 
-// ready is nil once there are keys, else why there are none.
+// ready returns nil once there are keys, else why there are none.
 func (k *keySet) ready() error {
 	if k.keys.Load() != nil {
 		return nil
@@ -121,7 +126,7 @@ func (k *keySet) ready() error {
 
 var errNoKeys = &schema.Refusal{Kind: schema.ErrUnavailable, Issue: "tokens cannot be checked at the moment, try again"}
 
-// find is the key that a token's header names. A kid that is not known may be new: the set is fetched, at most once in a while.
+// find returns the key that the header of a token names. An unknown kid may be new: find fetches the set, at most once per pause.
 func (k *keySet) find(ctx context.Context, kid, method string) (any, error) {
 	key, ok := k.lookUp(kid)
 	if !ok {
@@ -139,7 +144,7 @@ func (k *keySet) find(ctx context.Context, kid, method string) (any, error) {
 	return key.key, nil
 }
 
-// lookUp is the key with the id. A token without an id is checked with the only key, if there is only one.
+// lookUp returns the key with the id; for a token without an id, the only key if there is only one.
 func (k *keySet) lookUp(kid string) (publicKey, bool) {
 	keys := k.keys.Load()
 	if keys == nil {
@@ -154,7 +159,7 @@ func (k *keySet) lookUp(kid string) (publicKey, bool) {
 	return key, ok
 }
 
-// renew fetches the set unless that was tried lately. Requests that come meanwhile share one try.
+// renew fetches the set, unless that was tried within the pause. Concurrent requests share one fetch.
 func (k *keySet) renew(ctx context.Context) {
 	done := k.asking.DoChan("", func() (any, error) {
 		if time.Since(time.Unix(0, k.fetched.Load())) < k.pause {
@@ -201,25 +206,12 @@ func (k *keySet) fetch(ctx context.Context) (map[string]publicKey, error) {
 	case len(text) > setBytes:
 		return nil, fmt.Errorf("read keys: more than %d bytes", setBytes)
 	}
-	return parseSet(ctx, text)
+	return parseSet(text)
 }
 
-// jwk is what we read of a key: nothing of x5c, x5u or private parts.
-type jwk struct {
-	KTY string `json:"kty"`
-	CRV string `json:"crv,omitempty"`
-	N   string `json:"n,omitempty"`
-	E   string `json:"e,omitempty"`
-	X   string `json:"x,omitempty"`
-	Y   string `json:"y,omitempty"`
-	KID string `json:"kid"`
-	ALG string `json:"alg,omitempty"`
-	USE string `json:"use,omitempty"`
-}
-
-// parseSet reads the keys of a set that are for signatures. One that we cannot use (RFC 7517, 5) is left out, and so is a
+// parseSet reads the public keys of a set that check signatures. It leaves out a key that we cannot use (RFC 7517, 5), and a
 // symmetric one: what is published is no secret.
-func parseSet(ctx context.Context, text []byte) (map[string]publicKey, error) {
+func parseSet(text []byte) (map[string]publicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -228,19 +220,19 @@ func parseSet(ctx context.Context, text []byte) (map[string]publicKey, error) {
 	}
 	keys := map[string]publicKey{}
 	for i, raw := range set.Keys {
-		var k jwk
-		if json.Unmarshal(raw, &k) != nil || k.USE != "" && k.USE != "sig" {
+		k, err := parseKey(raw)
+		if err != nil || k.Use != "" && k.Use != "sig" {
 			continue
 		}
-		key, ok := k.public(ctx)
+		key, ok := publicOf(k)
 		if !ok {
 			continue
 		}
-		if k.KID == "" {
-			k.KID = "\x00" + strconv.Itoa(i) // no kid of a token is this
+		if k.KeyID == "" {
+			k.KeyID = "\x00" + strconv.Itoa(i) // no token has this kid
 		}
-		if _, twice := keys[k.KID]; !twice {
-			keys[k.KID] = key
+		if _, twice := keys[k.KeyID]; !twice {
+			keys[k.KeyID] = key
 		}
 	}
 	if len(keys) == 0 {
@@ -249,24 +241,25 @@ func parseSet(ctx context.Context, text []byte) (map[string]publicKey, error) {
 	return keys, nil
 }
 
-// public is k as a key that checks signatures, for the algorithms of its type.
-func (k jwk) public(ctx context.Context) (publicKey, bool) {
-	bare, err := json.Marshal(struct {
-		Keys []jwk `json:"keys"`
-	}{[]jwk{{KTY: k.KTY, CRV: k.CRV, N: k.N, E: k.E, X: k.X, Y: k.Y}}})
+// parseKey reads one key of a set without its certificates and its private part. We trust the set, not a certificate in it, so one
+// that Go cannot parse must not cost the key.
+func parseKey(raw []byte) (k jose.JSONWebKey, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return k, err
+	}
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return name == "d" || strings.HasPrefix(name, "x5") })
+	bare, err := json.Marshal(members)
 	if err != nil {
-		return publicKey{}, false
+		return k, err
 	}
-	set, err := keyfunc.NewJWKSetJSON(bare)
-	if err != nil {
-		return publicKey{}, false
-	}
-	found, err := set.VerificationKeySet(ctx)
-	if err != nil || len(found.Keys) != 1 {
-		return publicKey{}, false
-	}
-	p := publicKey{key: found.Keys[0]}
-	switch key := p.key.(type) {
+	return k, k.UnmarshalJSON(bare)
+}
+
+// publicOf returns the key and the algorithms of its type that it may check.
+func publicOf(k jose.JSONWebKey) (publicKey, bool) {
+	p := publicKey{key: k.Key}
+	switch key := k.Key.(type) {
 	case *rsa.PublicKey:
 		if key.N.BitLen() < minRSABits {
 			return p, false
@@ -275,8 +268,8 @@ func (k jwk) public(ctx context.Context) (publicKey, bool) {
 	case *ecdsa.PublicKey:
 		p.methods = map[int][]string{256: {"ES256"}, 384: {"ES384"}, 521: {"ES512"}}[key.Curve.Params().BitSize]
 	}
-	if k.ALG != "" {
-		p.methods = slices.DeleteFunc(p.methods, func(m string) bool { return m != k.ALG })
+	if k.Algorithm != "" {
+		p.methods = slices.DeleteFunc(p.methods, func(m string) bool { return m != k.Algorithm })
 	}
 	return p, len(p.methods) > 0
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// tokens checks JSON web tokens (RFC 7519, 8725). What a token's header says chooses between keys of ours and does nothing
-// else: its algorithm must be one that its key is for, its kid is looked up in a map, and jku, x5u and jwk are not looked at.
+// tokens checks JSON web tokens (RFC 7519, 8725). The header of a token only selects one of our keys: its algorithm must be one of
+// that key's, its kid is looked up in a map, and jku, x5u and jwk are ignored.
 type tokens struct {
 	parser *jwt.Parser
 	secret []byte
-	set    *keySet // nil where there is a secret
+	set    *keySet // nil if there is a secret
 }
 
 func newTokens(s JWT, log *slog.Logger) *tokens {
@@ -39,9 +39,9 @@ func newTokens(s JWT, log *slog.Logger) *tokens {
 	return t
 }
 
-// principal is whom a token vouches for.
+// principal returns the principal that a token proves.
 func (t *tokens) principal(ctx context.Context, text string) (schema.Principal, error) {
-	claims := jwt.MapClaims{} // names of claims tell large letters from small ones; fields of a struct do not
+	claims := jwt.MapClaims{} // claim names are case-sensitive; struct fields are not
 	_, err := t.parser.ParseWithClaims(text, claims, func(token *jwt.Token) (any, error) { return t.key(ctx, token) })
 	if err != nil {
 		return schema.Principal{}, refusalOf(err)
@@ -49,9 +49,9 @@ func (t *tokens) principal(ctx context.Context, text string) (schema.Principal, 
 	return principalOf(claims)
 }
 
-// key is what the token's signature is to be checked with.
+// key returns the key to check the signature of a token with.
 func (t *tokens) key(ctx context.Context, token *jwt.Token) (any, error) {
-	if _, critical := token.Header["crit"]; critical { // RFC 7515, 4.1.11: not understood, so not to be accepted
+	if _, critical := token.Header["crit"]; critical { // RFC 7515, 4.1.11: refuse what we do not understand
 		return nil, errors.New("a critical header")
 	}
 	if t.set == nil {
@@ -63,7 +63,7 @@ func (t *tokens) key(ctx context.Context, token *jwt.Token) (any, error) {
 
 var errExpired = invalid("the token has expired")
 
-// refusalOf says of a token as much as its bearer may know.
+// refusalOf tells the bearer of a token no more than it may know.
 func refusalOf(err error) error {
 	var own *schema.Refusal
 	switch {
@@ -85,7 +85,7 @@ func refusalOf(err error) error {
 	return invalid("the token's signature is not one that is trusted here")
 }
 
-// principalOf reads the claims of a token that was verified.
+// principalOf reads the claims of a verified token.
 func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	tenant, err := text(claims, "tenant")
 	if err == nil && tenant == "" {
@@ -105,7 +105,7 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	if err != nil {
 		return schema.Principal{}, err
 	}
-	if schema.CheckText("sub", subject, schema.MaxNameBytes) != nil { // erasures are noted with it
+	if schema.CheckText("sub", subject, schema.MaxNameBytes) != nil { // the table erasures stores it
 		return schema.Principal{}, invalid("the claim sub is too long, or no text")
 	}
 	scope, given := claims["scope"]
@@ -116,7 +116,7 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	return schema.Principal{Tenant: tenant, Subject: subject, Roles: roles, Scopes: scopesOf(scopes)}, err
 }
 
-// checkTenant says whether entries may have the tenant; what is the thing that names it.
+// checkTenant returns why tenant cannot be the tenant of entries; what names the credential in the error.
 func checkTenant(what, tenant string) error {
 	if tenant == "" {
 		return &schema.Refusal{Kind: schema.ErrForbidden, Issue: what + " names no tenant"}
@@ -127,7 +127,7 @@ func checkTenant(what, tenant string) error {
 	return nil
 }
 
-// text is a claim that must be a string if it is there.
+// text returns a claim that must be a string if it is present.
 func text(claims jwt.MapClaims, name string) (string, error) {
 	switch v := claims[name].(type) {
 	case nil:
@@ -138,7 +138,7 @@ func text(claims jwt.MapClaims, name string) (string, error) {
 	return "", invalid(fmt.Sprintf("the claim %s must be a string", name))
 }
 
-// list is all that the claims name, each a string or a list of strings.
+// list returns the values of several claims, each a string or a list of strings.
 func list(claims jwt.MapClaims, names ...string) ([]string, error) {
 	var all []string
 	for _, name := range names {

@@ -29,11 +29,11 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// asked is what a handler behind i learns of who sends the request.
+// asked returns what a handler behind i learns about the sender of the request.
 func asked(i *Identity, r *http.Request) (p schema.Principal, err error) {
 	i.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		p, err = schema.PrincipalOf(r.Context())
-	})).ServeHTTP(nil, r) // it never writes an answer
+	})).ServeHTTP(nil, r) // it never writes a response
 	return p, err
 }
 
@@ -49,7 +49,7 @@ func bearer(t *testing.T, token string) *http.Request {
 	return request(t, "/", "Authorization", "Bearer "+token)
 }
 
-// claims are those of a good token, with changes; a nil takes one away.
+// claims returns the claims of a valid token with changes; nil removes a claim.
 func claims(changes jwt.MapClaims) jwt.MapClaims {
 	c := jwt.MapClaims{"sub": "ada", "tenant": "acme", "exp": time.Now().Add(time.Hour).Unix()}
 	maps.Copy(c, changes)
@@ -76,14 +76,14 @@ func signed(t *testing.T, c jwt.MapClaims) string {
 
 func newIdentity(t *testing.T, s JWT) *Identity {
 	t.Helper()
-	all := Settings{Auth: "jwt", JWT: s}
-	if err := all.Check("0.0.0.0:1"); err != nil {
+	all := Config{Auth: "jwt", JWT: s}
+	if err := all.Validate("0.0.0.0:1"); err != nil {
 		t.Fatal(err)
 	}
 	return New(all, apikey.Topic{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }
 
-// outcome is the refusal's status and challenge, as a dialect answers it; 200 where there is none.
+// outcome returns status and challenge of a refusal, as a dialect answers it; 200 without one.
 func outcome(err error) (status int, challenge string) {
 	if err == nil {
 		return http.StatusOK, ""
@@ -242,6 +242,7 @@ func TestPublicKeys(t *testing.T) {
 	server := serveKeys(
 		t, rsaJWK("r", &rsaKey.PublicKey, ""), rsaJWK("only256", &rsaKey.PublicKey, `,"alg":"RS256","use":"sig"`), rsaJWK("enc", &rsaKey.PublicKey, `,"use":"enc"`),
 		rsaJWK("short", &short.PublicKey, ""), ecJWK(t, "p256", &p256.PublicKey), ecJWK(t, "p384", &p384.PublicKey),
+		rsaJWK("cert", &rsaKey.PublicKey, `,"x5c":["bm8gY2VydGlmaWNhdGU"],"x5u":"::","d":"AQAB"`),
 		`{"kty":"oct","kid":"oct","k":"`+b64([]byte(secret))+`"}`, `{"kty":"new","kid":"unheard-of"}`, `7`,
 	)
 	i := newIdentity(t, JWT{JWKSURL: server.url})
@@ -259,6 +260,7 @@ func TestPublicKeys(t *testing.T) {
 	}{
 		{"RS256", with("r", jwt.SigningMethodRS256, rsaKey), true},
 		{"RS512", with("r", jwt.SigningMethodRS512, rsaKey), true},
+		{"a key with a certificate that is none and a private part", with("cert", jwt.SigningMethodRS256, rsaKey), true},
 		{"the key's algorithm", with("only256", jwt.SigningMethodRS256, rsaKey), true},
 		{"not the key's algorithm", with("only256", jwt.SigningMethodRS384, rsaKey), false},
 		{"ES256", with("p256", jwt.SigningMethodES256, p256), true},
@@ -290,7 +292,7 @@ func TestPublicKeys(t *testing.T) {
 	}
 }
 
-// A set that cannot be had yet is a 503 and a reason; once had it is kept, and a key that is new is found.
+// Without a set, tokens get 503 and a reason. Once fetched, the set is kept, and new keys are found.
 func TestKeysComeAndGo(t *testing.T) {
 	first, second := must(rsa.GenerateKey(rand.Reader, 2048)), must(rsa.GenerateKey(rand.Reader, 2048))
 	server := serveKeys(t)

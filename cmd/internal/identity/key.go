@@ -15,7 +15,7 @@ var (
 	errTooFast    = &schema.Refusal{Kind: schema.ErrRateLimited, Issue: "the API key is used too often"}
 )
 
-// ofKey is whom an API key vouches for. Only who has its secret learns more of a key than that it does not do.
+// ofKey returns the principal that an API key proves. Only a caller with its secret learns more about a key than that it is refused.
 func (i *Identity) ofKey(text string) (schema.Principal, error) {
 	id, secret, err := apikey.Parse(text)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestKeys(t *testing.T) {
 	_, stranger := apikey.New(apikey.Key{Tenant: "acme"})
 	secretOf := func(text string) string { return text[strings.LastIndexByte(text, '.'):] }
 
-	i := New(Settings{Auth: "keys"}, topic, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	i := New(Config{Auth: "keys"}, topic, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if _, err := asked(i, bearer(t, good)); api.Status(err) != 503 || api.RetryAfter(err) == 0 {
 		t.Errorf("before the topic was read: got %v, want unavailable", err)
 	}
@@ -84,7 +84,7 @@ func TestKeys(t *testing.T) {
 			}
 			p, err := asked(i, request(t, "/", headers...))
 			if status, challenge := outcome(err); status != tt.status || !strings.Contains(challenge, tt.says) {
-				// what stands in X-API-Key is a key, whatever it looks like
+				// X-API-Key always holds a key, whatever it looks like
 				if tt.says != "of this kind" || headers[0] != "X-API-Key" || status != 401 {
 					t.Errorf("%s, %s: got %d %s, want %d %q", tt.name, headers[0], status, challenge, tt.status, tt.says)
 				}

@@ -10,17 +10,17 @@ type metrics struct {
 	keysSeen prometheus.Gauge
 }
 
-// outcomes are what can come of a request's credentials.
+// outcomes are the values of the label outcome.
 var outcomes = []string{"ok", "missing", "invalid", "expired", "forbidden", "unavailable", "limited"}
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	requests := f.NewCounterVec(prometheus.CounterOpts{
-		Name: "activity_auth_requests_total", Help: "Requests by what their credentials were and what came of them.",
+		Name: "activity_auth_requests_total", Help: "Requests by kind of credential and outcome of its check.",
 	}, []string{"credential", "outcome"})
 	m := &metrics{keysSeen: f.NewGauge(prometheus.GaugeOpts{
 		Name: "activity_auth_keys_read_timestamp_seconds",
-		Help: "Unix time at which the topic of API keys was last read to its end; what was revoked after it is still taken. 0 where keys are not taken.",
+		Help: "Unix time when the topic of API keys was last read to its end; a key revoked later is still accepted. 0 without AUTH=keys.",
 	})}
 	for k := range m.requests {
 		m.requests[k] = map[string]prometheus.Counter{}

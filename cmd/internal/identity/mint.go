@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Mint makes a token for p that is good for so long, with a secret that passed Check. Without scopes they follow from the roles.
+// Mint returns a token for p that expires after lifetime. Without scopes, the token has those of its roles. The secret must be valid.
 func (s Signing) Mint(p schema.Principal, lifetime time.Duration) (string, error) {
 	now := time.Now()
 	claims := jwt.MapClaims{"sub": p.Subject, "tenant": p.Tenant, "iat": now.Unix(), "exp": now.Add(lifetime).Unix()}

@@ -7,7 +7,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// scopesOf are the scopes of ours in a list with spaces between. What is not ours is another service's, and gives nothing here.
+// scopesOf returns our scopes in a space-separated list. It ignores scopes of other services.
 func scopesOf(list string) []schema.Scope {
 	var scopes []schema.Scope
 	for name := range strings.FieldsSeq(list) {
@@ -18,7 +18,7 @@ func scopesOf(list string) []schema.Scope {
 	return scopes
 }
 
-// ScopesOfRoles are the scopes of a credential that does not list any.
+// ScopesOfRoles returns the scopes of a credential that lists none.
 func ScopesOfRoles(roles []string) []schema.Scope {
 	if len(roles) == 0 {
 		roles = []string{""}

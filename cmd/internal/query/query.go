@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/internal/dialect"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/access"
@@ -16,22 +17,22 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/things"
 )
 
-// Settings say how the query service answers.
-type Settings struct {
-	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." default:"5s" env:"WAIT_MAX"`
-	QueryTimeout time.Duration  `help:"How long one query may take." default:"10s" env:"QUERY_TIMEOUT"`
-	QueryMemory  int64          `help:"Bytes that one query may take in ClickHouse." default:"1073741824" env:"QUERY_MEMORY"`
-	Retention    int            `name:"retention-days" help:"Whole UTC days, after the day of receipt, for which an entry is visible, unless its tenant has set another number." default:"45" env:"RETENTION_DAYS"`
-	CursorSecret service.Secret `help:"Signs cursors; without it a secret is made once and kept in ClickHouse." env:"CURSOR_SECRET"`
-	CursorMaxAge time.Duration  `help:"A cursor older than this is refused." default:"24h" env:"CURSOR_MAX_AGE"`
-	ExportMax    int            `name:"export-max" help:"Exports that may run at once; one more gets 503." default:"2" env:"EXPORT_MAX"`
-	TailMax      int            `name:"tail-max" help:"Live tails that may follow at once; one more gets 503." default:"100" env:"TAIL_MAX"`
-	CleanupEvery time.Duration  `name:"cleanup-every" help:"Pause between two looks for entries that have expired." default:"10m" env:"CLEANUP_EVERY"`
-	Webhook      service.Secret `name:"cleanup-webhook-url" help:"Told of each cleanup by a POST; https, or http on this host." env:"CLEANUP_WEBHOOK_URL"`
-	WebhookToken service.Secret `name:"cleanup-webhook-secret" help:"Sent to the webhook as a bearer token." env:"CLEANUP_WEBHOOK_SECRET"`
+// Config say how the query service answers.
+type Config struct {
+	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." env:"WAIT_MAX"`
+	QueryTimeout time.Duration  `help:"Timeout of one query." env:"QUERY_TIMEOUT"`
+	QueryMemory  int64          `help:"Most memory of one query in ClickHouse, in bytes." env:"QUERY_MEMORY"`
+	Retention    int            `name:"retention-days" help:"Days (UTC) that an entry stays visible after the day of receipt, unless its tenant has set another number." env:"RETENTION_DAYS"`
+	CursorSecret service.Secret `help:"Secret that signs cursors; empty: one is created once and kept in ClickHouse." env:"CURSOR_SECRET"`
+	CursorMaxAge time.Duration  `help:"How long a cursor is valid." env:"CURSOR_MAX_AGE"`
+	ExportMax    int            `name:"export-max" help:"Most exports at once; one more gets 503." env:"EXPORT_MAX"`
+	TailMax      int            `name:"tail-max" help:"Most live tails at once; one more gets 503." env:"TAIL_MAX"`
+	CleanupEvery time.Duration  `name:"cleanup-every" help:"Time between two searches for expired entries." env:"CLEANUP_EVERY"`
+	Webhook      service.Secret `name:"cleanup-webhook-url" help:"URL that gets a POST after each cleanup; https, or http on this host." env:"CLEANUP_WEBHOOK_URL"`
+	WebhookToken service.Secret `name:"cleanup-webhook-secret" help:"Bearer token for the webhook." env:"CLEANUP_WEBHOOK_SECRET"`
 }
 
-func (s Settings) config(topic string) query.Config {
+func (s Config) config(topic string) query.Config {
 	c := query.Defaults()
 	c.Topic, c.WaitMax, c.QueryTimeout, c.MaxMemory = topic, s.WaitMax, s.QueryTimeout, s.QueryMemory
 	c.RetentionDays, c.CursorSecret, c.CursorMaxAge = s.Retention, s.CursorSecret.Reveal(), s.CursorMaxAge
@@ -40,8 +41,16 @@ func (s Settings) config(topic string) query.Config {
 	return c
 }
 
-// Check says what is wrong with s.
-func (s Settings) Check() error { return s.config("activity").Validate() }
+// Defaults are those of the store.
+func (s *Config) Defaults() {
+	d := query.Defaults()
+	s.WaitMax, s.QueryTimeout, s.QueryMemory = d.WaitMax, d.QueryTimeout, d.MaxMemory
+	s.Retention, s.CursorMaxAge = d.RetentionDays, d.CursorMaxAge
+	s.ExportMax, s.TailMax, s.CleanupEvery = d.Exports, d.Tails, d.CleanupInterval
+}
+
+// Validate says what is wrong with s.
+func (s Config) Validate() error { return s.config("activity").Validate() }
 
 // Needs are what the service stands on.
 type Needs struct {
@@ -49,11 +58,11 @@ type Needs struct {
 	Kafka    *kafka.Client
 	Conn     driver.Conn
 	Tables   *service.Await
-	Dialects service.Dialects
+	Dialects dialect.Config
 }
 
 // Part is the service. It takes requests at once and answers them as soon as the tables are there.
-func Part(s Settings, n Needs, p *service.Process) service.Part {
+func Part(s Config, n Needs, p *service.Process) service.Part {
 	store := query.New(s.config(n.Topic), n.Conn, n.Kafka, p.Log, p.Metrics)
 	return service.Part{
 		Name:  "query",

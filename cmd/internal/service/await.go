@@ -12,67 +12,70 @@ import (
 
 var errUntried = errors.New("has yet to be looked up")
 
-// Await is a part that waits for something that the process needs, however long it takes: it says once that it waits, is
-// not ready, and tries again with backoff, at least every 3 s.
-type Await struct {
-	name  string
-	log   *slog.Logger
-	try   func(ctx context.Context) error
-	state atomic.Pointer[error] // the outcome of the last try
-	there chan struct{}         // closed after the first try that succeeded
+// Dependency is something that a process needs and may have to wait for.
+type Dependency struct {
+	Name    string                          // of the check in /readyz
+	Try     func(ctx context.Context) error // nil once the process can use it
+	Waiting string                          // log message of the first try that fails, with the key error
+	Ready   string                          // log message of the try that succeeds after it
 }
 
-// NewAwait waits until try succeeds.
-func NewAwait(name string, log *slog.Logger, try func(ctx context.Context) error) *Await {
-	a := &Await{name: name, log: log, try: try, there: make(chan struct{})}
+// Await is a part that waits for a dependency, however long it takes. It logs once that it waits, is not ready, and tries again
+// with backoff, at least every 3 s.
+type Await struct {
+	dependency Dependency
+	log        *slog.Logger
+	state      atomic.Pointer[error] // the outcome of the last try
+	found      chan struct{}         // closed after the first try that succeeded
+}
+
+// NewAwait waits until d.Try succeeds.
+func NewAwait(d Dependency, log *slog.Logger) *Await {
+	a := &Await{dependency: d, log: log, found: make(chan struct{})}
 	a.state.Store(&errUntried)
 	return a
 }
 
-// Part is a as a part of a process.
-func (a *Await) Part() Part { return Part{Name: a.name, Run: a.Run, Ready: a.Ready} }
+// Part returns a as a part of a process.
+func (a *Await) Part() Part { return Part{Name: a.dependency.Name, Run: a.Run, Ready: a.Ready} }
 
-// Ready is nil once it is there, else why it is not.
+// Ready returns nil once the dependency was found, else the error of the last try.
 func (a *Await) Ready(context.Context) error { return *a.state.Load() }
 
-// After holds back run until it is there. Where ctx ends before, run is never called.
+// After returns a function that calls run once the dependency was found. If ctx ends first, it returns without a call.
 func (a *Await) After(run func(ctx context.Context) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-a.there:
+		case <-a.found:
 			return run(ctx)
 		}
 	}
 }
 
-// Run tries until it is there, and then does nothing until ctx ends.
+// Run tries until it succeeds, and then does nothing until ctx ends.
 func (a *Await) Run(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
 	waiting := false
-	for {
-		err := a.try(ctx)
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := a.dependency.Try(ctx)
 		a.state.Store(&err)
-		if err == nil {
-			close(a.there)
-			if waiting {
-				a.log.Info("is there", "dependency", a.name)
-			}
-			<-ctx.Done()
-			return nil
-		}
-		if !waiting && ctx.Err() == nil {
-			a.log.Warn("waiting", "dependency", a.name, "reason", err)
+		return struct{}{}, err
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
+		if !waiting {
+			a.log.Warn(a.dependency.Waiting, "error", err) //nolint:sloglint // a literal of the caller
 			waiting = true
 		}
-		timer := time.NewTimer(wait.NextBackOff())
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		}
+	}))
+	if err != nil {
+		return nil // ctx has ended
 	}
+	close(a.found)
+	if waiting {
+		a.log.Info(a.dependency.Ready) //nolint:sloglint // a literal of the caller
+	}
+	<-ctx.Done()
+	return nil
 }

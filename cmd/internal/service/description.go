@@ -9,8 +9,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// description serves what describes the HTTP interface of all services. Who has it asks whether it is still the same, and learns
-// that by its ETag.
+// description serves the OpenAPI description of all services. A client that has it asks with its ETag whether it has changed.
 func description() http.HandlerFunc {
 	sum := sha256.Sum256(schema.OpenAPIJSON)
 	tag := fmt.Sprintf(`"%x"`, sum[:8])
@@ -23,6 +22,6 @@ func description() http.HandlerFunc {
 			return
 		}
 		h.Set("Content-Type", "application/json")
-		_, _ = w.Write(schema.OpenAPIJSON) // a client that has gone hears nothing
+		_, _ = w.Write(schema.OpenAPIJSON) // the client has gone
 	}
 }

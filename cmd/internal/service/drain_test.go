@@ -30,12 +30,12 @@ func TestDrainIsBounded(t *testing.T) {
 func TestAwait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
-		a := NewAwait("kafka", newTestProcess().Log, func(context.Context) error {
+		a := NewAwait(Dependency{Name: "kafka", Try: func(context.Context) error {
 			if tries++; tries < 5 {
 				return context.DeadlineExceeded
 			}
 			return nil
-		})
+		}}, newTestProcess().Log)
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan struct{})
 		go func() { _ = a.After(func(context.Context) error { close(ran); return nil })(ctx) }()
@@ -47,7 +47,7 @@ func TestAwait(t *testing.T) {
 		}
 		select {
 		case <-ran:
-			t.Error("what comes after it ran before it was there")
+			t.Error("what needs kafka ran before kafka was found")
 		default:
 		}
 		<-ran

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// readyTime is how long a part may take to say whether it is ready.
+// readyTime is how long a part may take to answer whether it is ready.
 const readyTime = 2 * time.Second
 
 type check struct {
@@ -45,7 +45,7 @@ func (p *Process) livez(w http.ResponseWriter, _ *http.Request) {
 	}{"live"})
 }
 
-// readyz answers 200 when every part can do its work, else 503 and which cannot, and why.
+// readyz answers 200 if every part is ready, else 503 with the parts that are not, and why.
 func (p *Process) readyz(checks []check) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := health{Status: "ready", Checks: ask(r.Context(), checks)}
@@ -62,7 +62,7 @@ func (p *Process) readyz(checks []check) http.HandlerFunc {
 	}
 }
 
-// AwaitReady returns true as soon as every part can do its work, false when ctx ends or that takes longer than 20 s.
+// AwaitReady returns true as soon as every part is ready, and false if that takes more than 20 s or ctx ends.
 func (p *Process) AwaitReady(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -110,5 +110,5 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that has gone hears nothing
+	_ = json.NewEncoder(w).Encode(body) // the client has gone
 }

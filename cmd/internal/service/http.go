@@ -21,23 +21,26 @@ const (
 	headerTime     = 5 * time.Second
 	idleTime       = 2 * time.Minute
 	maxHeaderBytes = 16 << 10
-	shutdownTime   = 4 * time.Second // of requests under way, within drainTime
+	shutdownTime   = 4 * time.Second // for requests in flight, within drainTime
 
-	// A body has this long, and a second more for each slowBytes that it announces.
+	// A request body must arrive within bodyTime plus a second for each slowBytes of its announced length.
 	bodyTime  = 15 * time.Second
 	slowBytes = 64 << 10
 )
 
-// HTTP says where a process listens.
+// HTTP is how a process serves HTTP.
 type HTTP struct {
-	Addr       string        `name:"http-addr" help:"Address to listen at, host:port; port 0 takes a free one." default:"${http_addr}" env:"HTTP_ADDR"`
-	MaxConns   int           `name:"http-max-conns" help:"Connections beyond this many are closed at once." default:"4096" env:"HTTP_MAX_CONNS"`
-	DrainDelay time.Duration `help:"Time between saying not ready and taking no more connections, for load balancers." default:"0s" env:"DRAIN_DELAY"`
-	PprofAddr  string        `help:"Address on loopback to serve Go's profiles at, /debug/pprof/; off when empty." env:"PPROF_ADDR"`
+	Addr       string        `name:"http-addr" help:"Address to listen on, host:port; port 0 takes a free one." env:"HTTP_ADDR"`
+	MaxConns   int           `name:"http-max-conns" help:"Most open connections; any more are closed at once." env:"HTTP_MAX_CONNS"`
+	DrainDelay time.Duration `help:"Time between reporting not ready and closing the listener, for load balancers to notice." env:"DRAIN_DELAY"`
+	PprofAddr  string        `help:"Loopback address to serve Go profiles on, under /debug/pprof/; empty: off." env:"PPROF_ADDR"`
 }
 
-// Check says what is wrong with h.
-func (h HTTP) Check() error {
+// Defaults sets everything but the address: each service has its own.
+func (h *HTTP) Defaults() { h.MaxConns = 4096 }
+
+// Validate returns everything that is wrong with h.
+func (h HTTP) Validate() error {
 	var faults []error
 	if _, _, err := net.SplitHostPort(h.Addr); err != nil {
 		faults = append(faults, fmt.Errorf("HTTP_ADDR: want host:port: %w", err))
@@ -46,34 +49,34 @@ func (h HTTP) Check() error {
 		faults = append(faults, errors.New("HTTP_MAX_CONNS: must be above 0"))
 	}
 	if h.DrainDelay < 0 || h.DrainDelay > 2*time.Second {
-		faults = append(faults, errors.New("DRAIN_DELAY: must be from 0 to 2s, so that a drain takes less than 10 s"))
+		faults = append(faults, errors.New("DRAIN_DELAY: must be from 0 to 2s, so that a shutdown takes less than 10 s"))
 	}
 	if h.PprofAddr != "" && !Loopback(h.PprofAddr) {
-		faults = append(faults, errors.New("PPROF_ADDR: must be a loopback address, host:port: profiles tell what is in memory"))
+		faults = append(faults, errors.New("PPROF_ADDR: must be a loopback address, host:port: profiles show what is in memory"))
 	}
 	return errors.Join(faults...)
 }
 
-// Middleware stands before a handler.
+// Middleware wraps a handler.
 type Middleware = func(http.Handler) http.Handler
 
-// Listen starts to serve what the parts that were started offer, and the health endpoints, and returns the address. identify
-// comes before what parts offer, not before the health endpoints; nil where no part offers anything.
-func (p *Process) Listen(ctx context.Context, h HTTP, identify Middleware) (addr string, err error) {
+// Listen starts to serve the routes of all started parts and the health endpoints, and returns the address. The middleware
+// authenticate wraps the routes of parts, not the health endpoints; it is nil where no part has routes.
+func (p *Process) Listen(ctx context.Context, h HTTP, authenticate Middleware) (addr string, err error) {
 	if err := p.profiles(ctx, h.PprofAddr); err != nil {
 		return "", err
 	}
 	m := newMetrics(p.Metrics)
 	drain := make(chan struct{})
 	server := &http.Server{
-		Handler:           p.router(m, identify),
+		Handler:           p.router(m, authenticate),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug), // what clients do wrong
+		ErrorLog:          slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug), // errors of clients
 		BaseContext:       func(net.Listener) context.Context { return api.WithDrain(context.Background(), drain) },
 	}
-	server.RegisterOnShutdown(func() { close(drain) }) // ends answers that have no end of their own
+	server.RegisterOnShutdown(func() { close(drain) }) // ends answers that never end by themselves, such as tails
 	var ln net.Listener
 	part := Part{
 		Name: "http",
@@ -108,7 +111,7 @@ func serve(ctx context.Context, server *http.Server, ln net.Listener, delay time
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	if server.Shutdown(drain) != nil {
-		_ = server.Close() // what is still under way is cut off: its caller was told nothing
+		_ = server.Close() // cuts off requests that are still in flight; their callers get no answer
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -116,12 +119,12 @@ func serve(ctx context.Context, server *http.Server, ln net.Listener, delay time
 	return nil
 }
 
-// Router is what Listen serves.
-func (p *Process) Router(identify Middleware) chi.Router {
-	return p.router(newMetrics(p.Metrics), identify)
+// Router returns what Listen serves.
+func (p *Process) Router(authenticate Middleware) chi.Router {
+	return p.router(newMetrics(p.Metrics), authenticate)
 }
 
-func (p *Process) router(m *metrics, identify Middleware) chi.Router {
+func (p *Process) router(m *metrics, authenticate Middleware) chi.Router {
 	r := chi.NewRouter()
 	r.Use(m.measure, p.recovered, deadline, headIsGet)
 	r.Get("/livez", p.livez)
@@ -130,8 +133,8 @@ func (p *Process) router(m *metrics, identify Middleware) chi.Router {
 	r.Get("/openapi.json", description())
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{Registry: p.Metrics}))
 	r.Group(func(r chi.Router) {
-		if identify != nil {
-			r.Use(identify)
+		if authenticate != nil {
+			r.Use(authenticate)
 		}
 		for _, s := range p.stack {
 			if s.Routes != nil {
@@ -142,7 +145,7 @@ func (p *Process) router(m *metrics, identify Middleware) chi.Router {
 	return r
 }
 
-// Loopback reports whether only this machine reaches addr, a host:port.
+// Loopback reports whether addr, a host:port, can be reached from this machine only.
 func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -155,7 +158,7 @@ func Loopback(addr string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// recovered turns a panic into a 500; the process lives, and what was panicked with is logged and never shown.
+// recovered answers a panic with 500 and keeps the process alive. The panic value is logged, never shown to the caller.
 func (p *Process) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -163,10 +166,10 @@ func (p *Process) recovered(next http.Handler) http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it this way
 				panic(v)
 			}
-			p.Log.Error("panic in a handler", "panic", fmt.Sprint(v), "method", r.Method, "route", route(r), "stack", string(debug.Stack()))
+			p.Log.Error("handler panicked", "panic", fmt.Sprint(v), "method", r.Method, "route", route(r), "stack", string(debug.Stack()))
 			writeJSON(w, http.StatusInternalServerError, struct {
 				Code    int    `json:"code"`
 				Message string `json:"message"`
@@ -177,8 +180,8 @@ func (p *Process) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// headIsGet has every HEAD answered as its GET would be, without the body. chi's middleware of that kind does so only where no
-// route takes a HEAD, but those that answer for paths that do not exist take every verb.
+// headIsGet answers every HEAD like its GET, without the body. chi's middleware.GetHead does so only where no route matches HEAD,
+// but our routes for unknown paths match every method.
 func headIsGet(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
@@ -188,12 +191,12 @@ func headIsGet(next http.Handler) http.Handler {
 	})
 }
 
-// deadline ends the reading of a body that comes too slowly.
+// deadline stops reading a body that arrives too slowly.
 func deadline(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != nil && r.Body != http.NoBody {
 			allowed := bodyTime + time.Duration(max(r.ContentLength, 0)/slowBytes)*time.Second
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(allowed)) // a recorder in a test has none
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(allowed)) // a test recorder has no deadline
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -105,7 +105,7 @@ func TestHandlers(t *testing.T) {
 		t.Fatalf("Start: %v", err)
 	}
 	url := listen(t, p, HTTP{})
-	for range 2 { // the process lives
+	for range 2 { // the process stays alive
 		if status, body := get(t, url+"/panic"); status != 500 || !strings.Contains(body, `"code":50001`) || strings.Contains(body, "nil") {
 			t.Errorf("panic: got %d %s, want 500 and no more", status, body)
 		}
@@ -128,7 +128,7 @@ func TestHandlers(t *testing.T) {
 	}
 }
 
-// TestHead has a route that takes every verb of every path, as the dialects have for what does not exist.
+// TestHead has a route that matches every method and path, as the dialects have for unknown paths.
 func TestHead(t *testing.T) {
 	p := newTestProcess()
 	part := Part{Name: "api", Routes: func(r chi.Router) {
@@ -169,11 +169,11 @@ func TestConnectionsAreCapped(t *testing.T) {
 	conns[0].Close()
 	conns[1].Close()
 	if status := eventually(url + "/livez"); status != 200 {
-		t.Errorf("with room again: got %d, want 200", status)
+		t.Errorf("after two have closed: got %d, want 200", status)
 	}
 }
 
-// eventually is the status of url as soon as it can be reached.
+// eventually returns the status of url as soon as it can be reached.
 func eventually(url string) int {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
 		if res, err := http.Get(url); err == nil {
@@ -184,7 +184,7 @@ func eventually(url string) int {
 	return 0
 }
 
-func TestRequestsUnderWayAreAnswered(t *testing.T) {
+func TestRequestsInFlightAreAnswered(t *testing.T) {
 	p := newTestProcess()
 	entered, leave := make(chan struct{}), make(chan struct{})
 	part := Part{Name: "api", Routes: func(r chi.Router) {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// limited is a listener that closes connections beyond those that it has room for.
+// limited is a listener that closes connections beyond its capacity.
 type limited struct {
 	net.Listener
 	free    chan struct{}
@@ -28,7 +28,7 @@ func (l *limited) Accept() (net.Conn, error) {
 	}
 }
 
-// limitedConn gives its place back once.
+// limitedConn frees its slot once, when it is closed.
 type limitedConn struct {
 	net.Conn
 	once    sync.Once

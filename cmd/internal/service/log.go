@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// newLog writes JSON, one line an event, or text where a person is looking.
+// newLog writes JSON lines, or text to a terminal.
 func newLog(w io.Writer, level slog.Level) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
 	if terminal(w) {

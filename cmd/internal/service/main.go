@@ -1,8 +1,9 @@
-// Package service is what every process of an installation shares: settings from flags, environment and file, a log, an
-// HTTP server with its health endpoints, and a stack of parts that start in order and drain in the opposite order.
+// Package service is what every process shares: settings from flags, environment and file, a log, an HTTP server with health
+// endpoints, and a stack of parts that start in order and stop in reverse order.
 //
-// It promises an operator: every fault of a configuration is named at once; a dependency that is away is waited for and
-// named by /readyz; SIGTERM and SIGINT drain within 10 s and exit 0; and the exit code says what kind of fault it was.
+// It promises operators: all faults of a configuration are reported at once; the process waits for a dependency that is
+// unavailable, and /readyz names it; SIGTERM and SIGINT shut down within 10 s with exit code 0; and the exit code tells the kind of
+// a failure.
 package service
 
 import (
@@ -19,40 +20,40 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Exit codes, from sysexits.h where it has one. After SIGTERM and SIGINT it is 0.
+// Exit codes, from sysexits.h where it has one. SIGTERM and SIGINT end with 0.
 const (
 	ExitFailure = 1
 	ExitUsage   = 2
-	ExitMissing = 69 // EX_UNAVAILABLE: something that the process cannot do without, and that waiting does not bring
+	ExitMissing = 69 // EX_UNAVAILABLE: the process lacks something that waiting does not bring
 	ExitConfig  = 78 // EX_CONFIG
 )
 
 var (
-	// ErrUsage is the fault of a command line.
+	// ErrUsage means that the command line is wrong.
 	ErrUsage = errors.New("wrong usage")
-	// ErrConfig is the fault of a setting.
+	// ErrConfig means that a setting is wrong.
 	ErrConfig = errors.New("wrong configuration")
-	// ErrMissing is the fault of a thing that the process cannot do without, such as a data folder that another one holds.
+	// ErrMissing means that the process cannot run on this machine, for example because another process holds its data folder.
 	ErrMissing = errors.New("cannot run here")
 )
 
-// Version is set by the linker.
+// Version is the version of the binary; the linker sets it.
 var Version = "dev"
 
 // Config is the settings of a process: a struct of flags that embeds Common.
 type Config interface {
 	common() *Common
-	Check() error // everything that is wrong, joined
+	Defaults()       // sets every setting to its default
+	Validate() error // every fault, joined
 }
 
-// Main runs a process until it is told to end, and exits. run starts the parts and waits; what it has started is drained
-// after it, however it ends.
+// Main runs a process until a signal or an error ends it, and exits. run starts parts and waits; Main stops them however run ends.
 func Main(name, help string, cfg Config, run func(ctx context.Context, p *Process) error) {
 	env := environment{args: os.Args[1:], lookup: os.LookupEnv, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(env.main(name, help, cfg, run))
 }
 
-// Tool runs a command that does one thing and exits. It is told which command was chosen, and writes to standard output.
+// Tool runs one command of a command-line tool, and exits. run gets the name of the command and writes to standard output.
 func Tool(name, help string, cfg Config, run func(ctx context.Context, command string) error) {
 	env := environment{args: os.Args[1:], lookup: os.LookupEnv, stdout: os.Stdout, stderr: os.Stderr}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -67,7 +68,7 @@ func Tool(name, help string, cfg Config, run func(ctx context.Context, command s
 	os.Exit(exitCode(err))
 }
 
-// environment is what a process is given from outside.
+// environment is what a process gets from outside.
 type environment struct {
 	args           []string
 	lookup         func(name string) (string, bool)
@@ -88,20 +89,20 @@ func (e environment) main(name, help string, cfg Config, run func(context.Contex
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, stop) // a second signal kills the process
 
 	p := NewProcess(log, reg)
 	err = run(ctx, p)
 	if ctx.Err() != nil {
-		log.Info("draining")
-		err = nil // what was cut off by the signal is no failure
+		log.Info("shutting down")
+		err = nil // the signal is the reason
 	}
 	err = errors.Join(err, p.Drain())
 	if err != nil {
-		log.Error("ended", "error", err)
+		log.Error("process failed", "error", err)
 		return exitCode(err)
 	}
-	log.Info("ended")
+	log.Info("shutdown complete")
 	return 0
 }
 
@@ -119,7 +120,7 @@ func exitCode(err error) int {
 	return ExitFailure
 }
 
-// build is the version, and the commit that the compiler recorded, if it did.
+// build returns the version, and the commit if the compiler recorded one.
 func build() (version, commit string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

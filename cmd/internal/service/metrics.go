@@ -20,11 +20,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "activity_http_request_seconds", Help: "Time from a request's header to the end of its answer.",
+			Name: "activity_http_request_seconds", Help: "Time from the header of a request to the end of its response.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route", "status"}),
 		refused: f.NewCounter(prometheus.CounterOpts{
-			Name: "activity_http_connections_refused_total", Help: "Connections closed at once because there were too many.",
+			Name: "activity_http_connections_refused_total", Help: "Connections closed at once because HTTP_MAX_CONNS were open.",
 		}),
 	}
 }
@@ -44,7 +44,7 @@ func (m *metrics) measure(next http.Handler) http.Handler {
 	})
 }
 
-// route is the pattern that took the request: a closed set, where paths are not.
+// route is the pattern that matched the request. Patterns are a closed set; paths are not.
 func route(r *http.Request) string {
 	if c := chi.RouteContext(r.Context()); c != nil && c.RoutePattern() != "" {
 		return c.RoutePattern()

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// drainTime bounds a drain: container platforms kill after 10 s.
+// drainTime bounds a shutdown: container platforms kill after 10 s.
 const drainTime = 9 * time.Second
 
 // Part is one thing that a process runs. Every field but Name may be nil.
@@ -20,13 +20,13 @@ type Part struct {
 	Name   string
 	Start  func(ctx context.Context) error // blocks until the part can be used; its error ends the process
 	Run    func(ctx context.Context) error // blocks until ctx ends and the part has drained
-	Stop   func() error                    // gives back what Start took, once Run has ended
-	Ready  func(ctx context.Context) error // which dependency is away; nil when none is
-	Routes func(r chi.Router)              // the part's share of the HTTP interface
+	Stop   func() error                    // releases what Start acquired, once Run has returned
+	Ready  func(ctx context.Context) error // nil, or which dependency is unavailable
+	Routes func(r chi.Router)              // adds the part's HTTP endpoints
 }
 
-// Process is a stack of parts. They start in the order in which they are given and stop in the opposite one, each when the
-// one above it has ended; a start that fails takes down what had been started before it.
+// Process is a stack of parts. They start in the given order and stop in reverse order, each after the one above it has stopped. If
+// a part fails to start, the parts below it stop.
 type Process struct {
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
@@ -40,15 +40,15 @@ type started struct {
 	Part
 	cancel context.CancelFunc
 	ended  chan struct{}
-	err    error // of Run; to be read once ended is closed
+	err    error // of Run; valid once ended is closed
 }
 
-// NewProcess makes a process without parts.
+// NewProcess returns a process without parts.
 func NewProcess(log *slog.Logger, reg *prometheus.Registry) *Process {
 	return &Process{Log: log, Metrics: reg, failed: make(chan error, 1)}
 }
 
-// Start starts part on top of the others. Its Run outlives ctx: it ends in its turn.
+// Start starts part on top of the others. Its Run outlives ctx: Drain ends it when its turn comes.
 func (p *Process) Start(ctx context.Context, part Part) error {
 	if part.Start != nil {
 		if err := part.Start(ctx); err != nil {
@@ -74,15 +74,15 @@ func (p *Process) run(ctx context.Context, s *started) {
 	}
 	err := s.err
 	if err == nil {
-		err = errors.New("ended by itself")
+		err = errors.New("stopped by itself")
 	}
 	select {
 	case p.failed <- fmt.Errorf("%s: %w", s.Name, err):
-	default: // the first failure is the one to report
+	default: // only the first failure is reported
 	}
 }
 
-// Wait returns nil when ctx ends, or the error of the first part that ends before.
+// Wait returns nil when ctx ends, or the error of the first part that stops before.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -92,7 +92,7 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
-// Drain stops the parts, the last started first. It returns within 10 s; a part that has not ended by then is named.
+// Drain stops the parts in reverse order. It returns within 10 s; its error names a part that has not stopped by then.
 func (p *Process) Drain() error {
 	p.draining.Store(true)
 	timeout := time.NewTimer(drainTime)

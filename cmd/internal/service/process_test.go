@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// diary notes what happens, in order.
+// diary records what happens, in order.
 type diary struct {
 	mu    sync.Mutex
 	lines []string
@@ -40,7 +40,7 @@ func newTestProcess() *Process {
 	return NewProcess(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }
 
-func TestPartsEndInTheOppositeOrder(t *testing.T) {
+func TestPartsStopInReverseOrder(t *testing.T) {
 	var d diary
 	p := newTestProcess()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -49,7 +49,7 @@ func TestPartsEndInTheOppositeOrder(t *testing.T) {
 			t.Fatalf("Start: %v", err)
 		}
 	}
-	cancel() // ends none of them: each ends in its turn
+	cancel() // stops none of them: Drain stops each in its turn
 	if err := errors.Join(p.Wait(ctx), p.Drain()); err != nil {
 		t.Errorf("Drain: %v", err)
 	}
@@ -62,7 +62,7 @@ func TestPartsEndInTheOppositeOrder(t *testing.T) {
 	}
 }
 
-func TestFailedStartTakesDownTheOthers(t *testing.T) {
+func TestFailedStartStopsTheOthers(t *testing.T) {
 	var d diary
 	p := newTestProcess()
 	if err := p.Start(t.Context(), d.part("broker")); err != nil {
@@ -81,14 +81,14 @@ func TestFailedStartTakesDownTheOthers(t *testing.T) {
 	}
 }
 
-func TestEndedPartEndsTheProcess(t *testing.T) {
+func TestStoppedPartEndsTheProcess(t *testing.T) {
 	cause := errors.New("lost")
 	for name, tt := range map[string]struct {
 		run  func(context.Context) error
 		want string
 	}{
 		"error":   {func(context.Context) error { return cause }, "store: lost"},
-		"no more": {func(context.Context) error { return nil }, "store: ended by itself"},
+		"no more": {func(context.Context) error { return nil }, "store: stopped by itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newTestProcess()

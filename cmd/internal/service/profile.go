@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // what it registers with the default mux is served by nobody
+	"net/http/pprof" //nolint:gosec // nothing serves the default mux that it registers with
 )
 
-// profiles starts to serve /debug/pprof/ at addr, apart from everything else, so that no proxy in front of the service can
-// lead there. It does nothing when addr is empty.
+// profiles starts to serve /debug/pprof/ on an address of its own, so that no proxy in front of the service leads there. It does
+// nothing if addr is empty.
 func (p *Process) profiles(ctx context.Context, addr string) error {
 	if addr == "" {
 		return nil
@@ -27,12 +27,12 @@ func (p *Process) profiles(ctx context.Context, addr string) error {
 		Name: "profiles",
 		Start: func(ctx context.Context) (err error) {
 			if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", addr); err == nil {
-				p.Log.Info("profiles", "addr", ln.Addr().String())
+				p.Log.Info("serving profiles", "addr", ln.Addr().String())
 			}
 			return err
 		},
 		Run: func(ctx context.Context) error {
-			context.AfterFunc(ctx, func() { _ = server.Close() }) // a profile under way is nothing to wait for
+			context.AfterFunc(ctx, func() { _ = server.Close() }) // nobody waits for a profile that is being taken
 			if err := server.Serve(ln); ctx.Err() == nil {
 				return err
 			}

@@ -28,14 +28,14 @@ func TestProfileOfTheHeap(t *testing.T) {
 
 func TestProfilesStayOnLoopback(t *testing.T) {
 	for addr, ok := range map[string]bool{"": true, "127.0.0.1:0": true, "localhost:6060": true, ":6060": false, "0.0.0.0:6060": false, "nonsense": false} {
-		err := HTTP{Addr: "127.0.0.1:0", MaxConns: 1, PprofAddr: addr}.Check()
+		err := HTTP{Addr: "127.0.0.1:0", MaxConns: 1, PprofAddr: addr}.Validate()
 		if (err == nil) != ok {
 			t.Errorf("PPROF_ADDR=%q: got %v, want ok %t", addr, err, ok)
 		}
 	}
 }
 
-// freeAddr is a loopback address that nobody listens on.
+// freeAddr returns a loopback address that nobody listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -17,9 +17,9 @@ import (
 
 // Common are the settings of every process.
 type Common struct {
-	LogLevel  slog.Level `help:"Least level that is logged: debug, info, warn or error." default:"info" env:"LOG_LEVEL"`
-	EnvFile   string     `help:"File of NAME=value lines; what it sets, flags and environment override." placeholder:"FILE" env:"ENV_FILE"`
-	JustCheck bool       `name:"check" help:"Say everything that is wrong with the settings, and exit."`
+	LogLevel  slog.Level `help:"Lowest level to log: debug, info, warn or error." env:"LOG_LEVEL"`
+	EnvFile   string     `help:"File of NAME=value lines. Flags and environment variables override it." placeholder:"FILE" env:"ENV_FILE"`
+	JustCheck bool       `name:"check" help:"Report every fault of the settings, and exit."`
 	Version   bool       `help:"Print the version, and exit."`
 	Settings  bool       `hidden:"" help:"Print the settings as JSON, and exit."`
 }
@@ -31,17 +31,17 @@ type Secret string
 
 func (Secret) String() string { return "***" }
 
-// GoString keeps the value out of %#v, too.
+// GoString keeps the value out of %#v.
 func (Secret) GoString() string { return "***" }
 
 // LogValue keeps the value out of logs.
 func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
 
-// Reveal is the value.
+// Reveal returns the value.
 func (s Secret) Reveal() string { return string(s) }
 
-// settings fills cfg and returns the command that was chosen. done: the process was only asked for its help, its version or
-// a check, which has been printed.
+// settings fills cfg and returns the chosen command. done means that only help, version, settings or a check was asked for, and has
+// been printed.
 func (e environment) settings(name, help string, cfg Config) (command string, done bool, err error) {
 	parser, err := newParser(name, help, cfg)
 	if err != nil {
@@ -71,10 +71,10 @@ func (e environment) settings(name, help string, cfg Config) (command string, do
 		return "", false, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	faults := src.faults(chosen.Flags())
-	return chosen.Command(), c.JustCheck, e.report(name, errors.Join(append(faults, cfg.Check())...), c.JustCheck)
+	return chosen.Command(), c.JustCheck, e.report(name, errors.Join(append(faults, cfg.Validate())...), c.JustCheck)
 }
 
-// report says what is wrong, one fault a line.
+// report returns the faults, one per line.
 func (e environment) report(name string, faults error, asked bool) error {
 	if faults != nil {
 		return fmt.Errorf("%w:\n  %s", ErrConfig, strings.ReplaceAll(faults.Error(), "\n", "\n  "))
@@ -85,19 +85,31 @@ func (e environment) report(name string, faults error, asked bool) error {
 	return nil
 }
 
-func newParser(name, help string, cfg any) (*kong.Kong, error) {
+func newParser(name, help string, cfg Config) (*kong.Kong, error) {
+	cfg.Defaults()
 	parser, err := kong.New(cfg, kong.Name(name), kong.Description(help),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}), kong.ValueFormatter(helpOf))
 	if err != nil {
 		return nil, fmt.Errorf("read settings of %s: %w", name, err)
 	}
-	for _, f := range flagsOf(parser.Model.Node) {
-		f.Tag.Envs = nil // kong takes a variable that is set but empty for a value, and a file's value over a variable's
+	flags := flagsOf(parser.Model.Node)
+	adoptDefaults(flags)
+	for _, f := range flags {
+		f.Tag.Envs = nil // kong takes an empty variable as a value, and prefers the file to variables
 	}
+	hideValidate(parser.Model.Node)
 	return parser, nil
 }
 
-// helpOf adds the variable to a flag's help.
+// hideValidate keeps kong from calling Validate on what it fills: kong would report the first fault only, and as wrong usage.
+func hideValidate(n *kong.Node) {
+	n.Target = reflect.ValueOf(new(struct{})).Elem()
+	for _, child := range n.Children {
+		hideValidate(child)
+	}
+}
+
+// helpOf adds the environment variable to a flag's help.
 func helpOf(v *kong.Value) string {
 	if v.Flag == nil || len(v.Flag.Envs) == 0 {
 		return v.Help
@@ -105,7 +117,7 @@ func helpOf(v *kong.Value) string {
 	return v.Help + " ($" + v.Flag.Envs[0] + ")"
 }
 
-// flagsOf are the flags of a command and of the commands below it, without --help.
+// flagsOf returns the flags of a command and of the commands below it, without --help.
 func flagsOf(n *kong.Node) []*kong.Flag {
 	flags := slices.DeleteFunc(slices.Clone(n.Flags), func(f *kong.Flag) bool { return f.Name == "help" })
 	for _, child := range n.Children {
@@ -114,13 +126,13 @@ func flagsOf(n *kong.Node) []*kong.Flag {
 	return flags
 }
 
-// sources are the places, beside the command line, that a setting may come from: environment before file.
+// sources are where a setting comes from if no flag sets it: the environment before the file.
 type sources struct {
 	lookup func(name string) (string, bool)
 	file   map[string]string
 }
 
-// load reads the file that the command line or the environment names.
+// load reads the file that --env-file or ENV_FILE names.
 func (s *sources) load(args []string) error {
 	path, _ := s.lookup("ENV_FILE")
 	for i, a := range args {
@@ -144,7 +156,8 @@ func (s *sources) load(args []string) error {
 	return nil
 }
 
-// parseEnv reads NAME=value lines. Empty lines and those that begin with # say nothing; quotes around a value go.
+// parseEnv reads NAME=value lines. It skips empty lines and lines that begin with #, and strips quotes around a value. Nothing in a
+// value is expanded or cut off, unlike in godotenv: passwords may hold $ and #.
 func parseEnv(r io.Reader) (map[string]string, error) {
 	values := map[string]string{}
 	lines := bufio.NewScanner(r)
@@ -169,7 +182,7 @@ func unquote(v string) string {
 	return v
 }
 
-// find is the value of a flag and the name that it was found under. A variable that is empty is as good as absent.
+// find returns the value of a flag and the name of the variable that has it. An empty variable counts as absent.
 func (s *sources) find(f *kong.Flag) (value, name string, err error) {
 	fromFile := func(name string) (string, bool) { v, ok := s.file[name]; return v, ok }
 	for _, get := range []func(string) (string, bool){s.lookup, fromFile} {
@@ -194,19 +207,19 @@ func (s *sources) find(f *kong.Flag) (value, name string, err error) {
 
 func secret(f *kong.Flag) bool { return f.Target.Type() == reflect.TypeFor[Secret]() }
 
-// Validate is part of kong.Resolver.
+// Validate implements kong.Resolver.
 func (s *sources) Validate(*kong.Application) error { return nil }
 
-// Resolve is part of kong.Resolver.
+// Resolve implements kong.Resolver.
 func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, f *kong.Flag) (any, error) {
 	value, name, err := s.find(f)
 	if err != nil || name == "" || parse(f, value) != nil {
-		return nil, nil // faults names it; the default stands in, so that the rest is looked at as well
+		return nil, nil // faults reports it; the default stands in, so that the other settings are checked too
 	}
 	return value, nil
 }
 
-// faults are all the values that their flags cannot take; kong names the first only.
+// faults returns an error for each value that its flag cannot take; kong returns the first only.
 func (s *sources) faults(flags []*kong.Flag) []error {
 	var all []error
 	for _, f := range flags {

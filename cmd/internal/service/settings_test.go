@@ -16,15 +16,19 @@ import (
 
 type testConfig struct {
 	Common
-	Topic    string        `default:"activity" env:"TOPIC"`
-	Wait     time.Duration `default:"5s" env:"WAIT"`
-	Mode     string        `enum:"fast,safe" default:"safe" env:"MODE"`
-	Hosts    []string      `default:"a" env:"HOSTS"`
+	Topic    string        `env:"TOPIC"`
+	Wait     time.Duration `env:"WAIT"`
+	Mode     string        `oneof:"fast,safe" env:"MODE"`
+	Hosts    []string      `env:"HOSTS"`
 	Create   bool          `env:"CREATE"`
 	Password Secret        `env:"PASSWORD"`
 }
 
-func (c *testConfig) Check() error {
+func (c *testConfig) Defaults() {
+	c.Topic, c.Wait, c.Mode, c.Hosts = "activity", 5*time.Second, "safe", []string{"a"}
+}
+
+func (c *testConfig) Validate() error {
 	if c.Topic == "bad" {
 		return errors.New("TOPIC: must not be bad")
 	}

@@ -2,13 +2,13 @@ package service
 
 import "github.com/alecthomas/kong"
 
-// Setting describes one flag and the variables that stand for it.
+// Setting describes a flag and its environment variables.
 type Setting struct {
 	Flag, Default, Help string
 	Env                 []string
 }
 
-// describe lists what can be set, once each. Flags that only have something printed have no variable and are left out.
+// describe lists every setting once. Flags that only print something, such as --version, have no variable and are left out.
 func describe(parser *kong.Kong) []Setting {
 	var all []Setting
 	seen := map[string]bool{}

@@ -12,8 +12,8 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 )
 
-// drainPatience is how long everything acknowledged may take to be stored once all members run again.
-const drainPatience = 2 * time.Minute
+// DrainTimeout is how long everything acknowledged may take to be stored once all members run again.
+const DrainTimeout = 2 * time.Minute
 
 // Report is what a run found.
 type Report struct {
@@ -23,7 +23,7 @@ type Report struct {
 	Faults       int            `json:"faults"`   // injected; those of relays are counted one by one
 	Relays       relay.Counts   `json:"relays"`
 	Refusals     stats.Summary  `json:"refusals"` // how long it took to refuse writes
-	Tally        map[string]int `json:"tally"`
+	Counts       map[string]int `json:"counts"`
 	Entries      Entries        `json:"entries"`
 	Tables       oracle.Exact   `json:"tables"`
 	AfterRestart oracle.Exact   `json:"tables_after_restart"`
@@ -47,17 +47,17 @@ type Entries struct {
 }
 
 // check brings everything up, waits until all that was acknowledged is stored, and compares.
-func (r *run) check(ctx context.Context) (*Report, error) {
+func (r *Run) check(ctx context.Context) (*Report, error) {
 	rep := &Report{Seed: r.Seed, Load: r.Duration}
-	if err := r.recover(ctx); err != nil {
+	if err := r.Recover(ctx); err != nil {
 		return nil, err
 	}
 	begun := time.Now()
-	if err := r.drain(ctx); err != nil {
-		r.violation("%v", err)
+	if err := r.Drain(ctx); err != nil {
+		r.Violation("%v", err)
 	}
 	rep.Drain = time.Since(begun)
-	if err := r.settle(ctx); err != nil {
+	if err := r.AwaitQuiet(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.compare(ctx, rep); err != nil {
@@ -68,19 +68,19 @@ func (r *run) check(ctx context.Context) (*Report, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rep.Tally, rep.Violations, rep.Relays = r.tally, r.violations, r.cluster.relayed()
+	rep.Counts, rep.Violations, rep.Relays = r.counts, r.violations, r.Cluster.relayed()
 	rep.Refusals = r.refusals.Summary()
 	rep.Faults = r.faults + int(rep.Relays.Sum())
 	return rep, nil
 }
 
-// recover starts and resumes every member, and ends what is still done to their traffic.
-func (r *run) recover(ctx context.Context) error {
-	for _, link := range r.cluster.Relays {
+// Recover starts and resumes every member, and ends what is still done to their traffic.
+func (r *Run) Recover(ctx context.Context) error {
+	for _, link := range r.Cluster.Relays {
 		link.Set(relay.Faults{})
 	}
-	for _, name := range r.cluster.Names {
-		p := r.cluster.Process(name)
+	for _, name := range r.Cluster.Names {
+		p := r.Cluster.Process(name)
 		if !p.Running() {
 			if err := p.Start(); err != nil {
 				return err
@@ -88,50 +88,50 @@ func (r *run) recover(ctx context.Context) error {
 		}
 		_ = p.Signal(syscall.SIGCONT)
 	}
-	for _, name := range r.cluster.Names {
-		if _, err := r.cluster.AwaitReady(ctx, name); err != nil {
-			r.violation("%v", err)
+	for _, name := range r.Cluster.Names {
+		if _, err := r.Cluster.AwaitReady(ctx, name); err != nil {
+			r.Violation("%v", err)
 		}
 	}
 	return nil
 }
 
-// drain waits until a read at the position of everything acknowledged is answered.
-func (r *run) drain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drainPatience)
+// Drain waits until a read at the position of everything acknowledged is answered.
+func (r *Run) Drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, DrainTimeout)
 	defer cancel()
-	conn, err := client.New(r.cluster.Read, requestTimeout)
+	conn, err := client.New(r.Cluster.Read, requestTimeout)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	position := r.reachedSoFar() // what is written from now on is not waited for
+	position := r.Position() // what is written from now on is not waited for
 	for {
 		_, err := conn.Count(ctx, client.Query{Position: position})
 		if err == nil {
 			return nil
 		}
-		sleep(ctx, 20*time.Millisecond)
+		Sleep(ctx, 20*time.Millisecond)
 		if ctx.Err() != nil {
-			return fmt.Errorf("not everything acknowledged was stored within %v: %w", drainPatience, err)
+			return fmt.Errorf("not everything acknowledged was stored within %v: %w", DrainTimeout, err)
 		}
 	}
 }
 
-// settle waits until no more entries turn up: the table has not changed for two seconds.
-func (r *run) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drainPatience)
+// AwaitQuiet waits until no more entries turn up: the table has not changed for two seconds.
+func (r *Run) AwaitQuiet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, DrainTimeout)
 	defer cancel()
 	last, since := int64(-1), time.Now()
 	for time.Since(since) < 2*time.Second {
-		n, err := r.cluster.Store.Numbers(ctx, `SELECT count() FROM activity`)
+		n, err := r.Cluster.Store.Numbers(ctx, `SELECT count() FROM activity`)
 		if err != nil {
 			return err
 		}
 		if n[0] != last {
 			last, since = n[0], time.Now()
 		}
-		sleep(ctx, 100*time.Millisecond)
+		Sleep(ctx, 100*time.Millisecond)
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("the table goes on changing: %w", err)
 		}
@@ -140,9 +140,9 @@ func (r *run) settle(ctx context.Context) error {
 }
 
 // compare holds every stored row against the model.
-func (r *run) compare(ctx context.Context, rep *Report) (err error) {
+func (r *Run) compare(ctx context.Context, rep *Report) (err error) {
 	seen := map[int]int{}
-	err = r.cluster.Store.Rows(ctx, func(row oracle.Row) error {
+	err = r.Cluster.Store.Rows(ctx, func(row oracle.Row) error {
 		r.compareRow(row, &rep.Entries)
 		seen[row.Index]++
 		return nil
@@ -150,34 +150,34 @@ func (r *run) compare(ctx context.Context, rep *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	r.tallyFates(seen, &rep.Entries)
-	if rep.Tables, err = r.cluster.Store.Exact(ctx); err != nil {
+	r.countFates(seen, &rep.Entries)
+	if rep.Tables, err = r.Cluster.Store.Exact(ctx); err != nil {
 		return err
 	}
 	e := rep.Entries
-	if e.Lost+e.Twice+e.Resurrected+e.Unexpected+e.Altered > 0 || r.model.clash > 0 {
-		r.violation("%d lost, %d twice, %d resurrected, %d unexpected, %d altered; %d ids acknowledged twice", e.Lost, e.Twice, e.Resurrected, e.Unexpected, e.Altered, r.model.clash)
+	if e.Lost+e.Twice+e.Resurrected+e.Unexpected+e.Altered > 0 || r.Model.clash > 0 {
+		r.Violation("%d lost, %d twice, %d resurrected, %d unexpected, %d altered; %d ids acknowledged twice", e.Lost, e.Twice, e.Resurrected, e.Unexpected, e.Altered, r.Model.clash)
 	}
 	if !r.sound(rep.Tables) {
-		r.violation("tables: %+v", rep.Tables)
+		r.Violation("tables: %+v", rep.Tables)
 	}
 	return nil
 }
 
 // sound says whether the tables agree with themselves, but for what the run did to them on purpose.
-func (r *run) sound(t oracle.Exact) bool {
-	return t.IDs == t.Rows && (t.Positions == t.Rows || r.reused) && t.ByKind == 0 && t.ByEntity == 0 && t.Dead == int64(r.poison)
+func (r *Run) sound(t oracle.Exact) bool {
+	return t.IDs == t.Rows && (t.Positions == t.Rows || r.Reused) && t.ByKind == 0 && t.ByEntity == 0 && t.Dead == int64(r.Poison)
 }
 
-func (r *run) compareRow(row oracle.Row, e *Entries) {
-	r.model.mu.Lock()
-	defer r.model.mu.Unlock()
-	if row.Index < 0 || row.Index >= len(r.model.fates) {
+func (r *Run) compareRow(row oracle.Row, e *Entries) {
+	r.Model.mu.Lock()
+	defer r.Model.mu.Unlock()
+	if row.Index < 0 || row.Index >= len(r.Model.fates) {
 		e.Unexpected++
 		return
 	}
-	f := &r.model.fates[row.Index]
-	if !row.Same(r.source) {
+	f := &r.Model.fates[row.Index]
+	if !row.Same(r.Source) {
 		e.Altered++
 	}
 	if f.id == row.ID || f.outcome != acknowledged {
@@ -189,13 +189,13 @@ func (r *run) compareRow(row oracle.Row, e *Entries) {
 	}
 }
 
-// tallyFates goes through the entries that were sent; seen is how often each is stored.
-func (r *run) tallyFates(seen map[int]int, e *Entries) {
-	r.model.mu.Lock()
-	defer r.model.mu.Unlock()
-	e.Sent = len(r.model.fates)
-	for i := range r.model.fates {
-		f, n := &r.model.fates[i], seen[i]
+// countFates goes through the entries that were sent; seen is how often each is stored.
+func (r *Run) countFates(seen map[int]int, e *Entries) {
+	r.Model.mu.Lock()
+	defer r.Model.mu.Unlock()
+	e.Sent = len(r.Model.fates)
+	for i := range r.Model.fates {
+		f, n := &r.Model.fates[i], seen[i]
 		if f.outcome == acknowledged {
 			e.Acknowledged++
 		}
@@ -203,7 +203,7 @@ func (r *run) tallyFates(seen map[int]int, e *Entries) {
 			e.Twice++
 			r.example("twice", i, f)
 		}
-		switch r.model.judge(f) {
+		switch r.Model.judge(f) {
 		case mustStay:
 			e.MustStay++
 			if n == 0 {
@@ -224,35 +224,35 @@ func (r *run) tallyFates(seen map[int]int, e *Entries) {
 }
 
 // example prints the first few entries of each fault.
-func (r *run) example(what string, i int, f *fate) {
+func (r *Run) example(what string, i int, f *fate) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.tally["example "+what]++; r.tally["example "+what] <= 5 {
+	if r.counts["example "+what]++; r.counts["example "+what] <= 5 {
 		r.Say("%s: entry %d, id %d, sent %v, done %v, keyed %v, outcome %d, erase %d", what, i, f.id, f.sent, f.done, f.keyed, f.outcome, f.erase)
 	}
 }
 
 // restarted kills everything once more and starts it: the table must come back as it was, and nothing be replayed into it.
-func (r *run) restarted(ctx context.Context, rep *Report) (err error) {
-	for _, name := range r.cluster.Names {
-		r.cluster.Process(name).Kill()
+func (r *Run) restarted(ctx context.Context, rep *Report) (err error) {
+	for _, name := range r.Cluster.Names {
+		r.Cluster.Process(name).Kill()
 	}
-	if err := r.cluster.Start(ctx, r.cluster.Names...); err != nil {
+	if err := r.Cluster.Start(ctx, r.Cluster.Names...); err != nil {
 		return err
 	}
-	sleep(ctx, 2*time.Second)
-	if err := r.settle(ctx); err != nil {
+	Sleep(ctx, 2*time.Second)
+	if err := r.AwaitQuiet(ctx); err != nil {
 		return err
 	}
-	if rep.AfterRestart, err = r.cluster.Store.Exact(ctx); err != nil {
+	if rep.AfterRestart, err = r.Cluster.Store.Exact(ctx); err != nil {
 		return err
 	}
 	if rep.AfterRestart != rep.Tables {
-		r.violation("after a restart of everything: %+v, before: %+v", rep.AfterRestart, rep.Tables)
+		r.Violation("after a restart of everything: %+v, before: %+v", rep.AfterRestart, rep.Tables)
 	}
-	for _, name := range r.cluster.Stops {
-		if err := r.cluster.Process(name).Stop(10 * time.Second); err != nil {
-			r.violation("SIGTERM: %v", err)
+	for _, name := range r.Cluster.Stops {
+		if err := r.Cluster.Process(name).Stop(10 * time.Second); err != nil {
+			r.Violation("SIGTERM: %v", err)
 		}
 	}
 	return nil

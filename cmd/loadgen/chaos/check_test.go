@@ -12,8 +12,8 @@ import (
 func TestCompareSeesEachKindOfFault(t *testing.T) {
 	source := workload.New(1, 1000, 1_795_219_200_000)
 	for name, c := range map[string]struct {
-		before func(*run)
-		rows   func(*testing.T, *run) []oracle.Row
+		before func(*Run)
+		rows   func(*testing.T, *Run) []oracle.Row
 		want   Entries
 	}{
 		"exact":               {nil, stored(0, 1, 2), Entries{MustStay: 3, MustGo: 1}},
@@ -21,27 +21,27 @@ func TestCompareSeesEachKindOfFault(t *testing.T) {
 		"twice":               {nil, stored(0, 1, 2, 2), Entries{MustStay: 3, MustGo: 1, Twice: 1}},
 		"refused, yet stored": {nil, stored(0, 1, 2, 3), Entries{MustStay: 3, MustGo: 1, Resurrected: 1}},
 		"never sent":          {nil, stored(0, 1, 2, 9), Entries{MustStay: 3, MustGo: 1, Unexpected: 1}},
-		"deleted, yet stored": {func(r *run) { r.model.erased(1) }, stored(0, 1, 2), Entries{MustStay: 2, MustGo: 2, Resurrected: 1}},
+		"deleted, yet stored": {func(r *Run) { r.Model.erased(1) }, stored(0, 1, 2), Entries{MustStay: 2, MustGo: 2, Resurrected: 1}},
 		"wiped, yet stored":   {wiped, stored(1), Entries{MustGo: 4, Resurrected: 1}},
 		"wiped":               {wiped, stored(), Entries{MustGo: 4}},
-		"altered": {nil, func(t *testing.T, r *run) []oracle.Row {
+		"altered": {nil, func(t *testing.T, r *Run) []oracle.Row {
 			rows := stored(0, 1, 2)(t, r)
 			rows[1].Serial = "other"
 			return rows
 		}, Entries{MustStay: 3, MustGo: 1, Altered: 1}},
-		"another id": {nil, func(t *testing.T, r *run) []oracle.Row {
+		"another id": {nil, func(t *testing.T, r *Run) []oracle.Row {
 			rows := stored(0, 1, 2)(t, r)
 			rows[1].ID = 99
 			return rows
 		}, Entries{MustStay: 3, MustGo: 1, OtherID: 1, Unexpected: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &run{Config: Config{Say: func(string, ...any) {}}, model: newModel(), tally: map[string]int{}, source: source}
-			r.model.take(4, false)
+			r := &Run{Config: Config{Say: func(string, ...any) {}}, Model: newModel(), counts: map[string]int{}, Source: source}
+			r.Model.Take(4, false)
 			for i := range 3 {
-				r.model.told(i, acknowledged, uint64(10+i))
+				r.Model.told(i, acknowledged, uint64(10+i))
 			}
-			r.model.told(3, refused, 0)
+			r.Model.told(3, refused, 0)
 			if c.before != nil {
 				c.before(r)
 			}
@@ -51,7 +51,7 @@ func TestCompareSeesEachKindOfFault(t *testing.T) {
 				r.compareRow(row, &got)
 				seen[row.Index]++
 			}
-			r.tallyFates(seen, &got)
+			r.countFates(seen, &got)
 			c.want.Sent, c.want.Acknowledged = 4, 3
 			if got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
@@ -60,11 +60,11 @@ func TestCompareSeesEachKindOfFault(t *testing.T) {
 	}
 }
 
-func stored(entries ...int) func(*testing.T, *run) []oracle.Row {
-	return func(t *testing.T, r *run) []oracle.Row {
+func stored(entries ...int) func(*testing.T, *Run) []oracle.Row {
+	return func(t *testing.T, r *Run) []oracle.Row {
 		var rows []oracle.Row
 		for _, i := range entries {
-			e, err := r.source.Entry(i)
+			e, err := r.Source.Entry(i)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,8 +77,8 @@ func stored(entries ...int) func(*testing.T, *run) []oracle.Row {
 	}
 }
 
-func wiped(r *run) {
-	at := r.model.beginWipe()
+func wiped(r *Run) {
+	at := r.Model.beginWipe()
 	time.Sleep(time.Millisecond)
-	r.model.endWipe(at, true)
+	r.Model.endWipe(at, true)
 }

@@ -29,8 +29,8 @@ const (
 // Members are all members.
 var Members = []string{Broker, Engine, Collector, Consumer1, Consumer2, Query}
 
-// startPatience is how long a member may take until it is ready.
-const startPatience = time.Minute
+// startTimeout is how long a member may take until it is ready.
+const startTimeout = time.Minute
 
 // Plan says how a cluster is made.
 type Plan struct {
@@ -137,7 +137,7 @@ func (c *Cluster) services(clickhouse, password string) []member {
 		consumer = append(consumer, "SESSION_TIMEOUT="+c.Plan.Session.String())
 	}
 	members := []member{
-		{name: Engine, path: "standalone", args: []string{"--only", Engine}, env: []string{secret, "ENGINE_ADDR=" + clickhouse, "DATA_DIR=" + c.folder(Engine, "clickhouse")}},
+		{name: Engine, path: "standalone", args: []string{"--only", Engine}, env: []string{secret, "ENGINE_ADDR=" + clickhouse, "DATA_DIR=" + c.Folder(Engine, "clickhouse")}},
 		{name: Collector, path: "collector", env: env(Collector)},
 		{name: Consumer1, path: "consumer", env: consumer},
 		{name: Consumer2, path: "consumer", env: consumer},
@@ -149,8 +149,8 @@ func (c *Cluster) services(clickhouse, password string) []member {
 	return members
 }
 
-// folder is where a member keeps its data.
-func (c *Cluster) folder(member, otherwise string) string {
+// Folder is where a member keeps its data.
+func (c *Cluster) Folder(member, otherwise string) string {
 	if dir, ok := c.Plan.Folders[member]; ok {
 		return dir
 	}
@@ -168,7 +168,7 @@ func (c *Cluster) brokers(nodes Nodes) ([]member, error) {
 	}
 	c.Brokers, c.Kafka = []string{Broker}, addr
 	return []member{{
-		Broker, "standalone", []string{"--only", Broker}, []string{"BROKER_ADDR=" + addr, "DATA_DIR=" + c.folder(Broker, "kafka")}, false,
+		Broker, "standalone", []string{"--only", Broker}, []string{"BROKER_ADDR=" + addr, "DATA_DIR=" + c.Folder(Broker, "kafka")}, false,
 	}}, nil
 }
 
@@ -178,7 +178,7 @@ func (c *Cluster) add(bin string, m member) error {
 		m.path = filepath.Join(bin, m.path)
 	}
 	env := slices.Clone(m.env)
-	if _, node := c.kafka[m.name]; !node {
+	if !c.IsNode(m.name) {
 		addr, err := process.FreeAddr()
 		if err != nil {
 			return err
@@ -217,7 +217,7 @@ func (c *Cluster) Start(ctx context.Context, names ...string) error {
 
 // AwaitReady waits until a member is ready, and says how long that took.
 func (c *Cluster) AwaitReady(ctx context.Context, name string) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	begun := time.Now()
 	var err error
@@ -231,6 +231,12 @@ func (c *Cluster) AwaitReady(ctx context.Context, name string) (time.Duration, e
 		c.Store, err = oracle.OpenEnvFile(c.envFile)
 	}
 	return took, err
+}
+
+// IsNode reports whether the member is a node of Apache Kafka, which serves no HTTP.
+func (c *Cluster) IsNode(name string) bool {
+	_, node := c.kafka[name]
+	return node
 }
 
 // URL is where a member answers, health and metrics included.

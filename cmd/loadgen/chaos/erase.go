@@ -16,12 +16,12 @@ import (
 const deleters = 16
 
 // deleteSingles deletes entries that were acknowledged, each until it is answered, and as many as its share.
-func (w *worker) deleteSingles(ctx context.Context) {
+func (w *Worker) deleteSingles(ctx context.Context) {
 	share := (w.Deletes + deleters - 1) / deleters
 	pace := w.Duration / time.Duration(share+1)
 	for n := 0; n < share && ctx.Err() == nil; {
 		w.pause(ctx, pace/2, pace+1)
-		if i, ok := w.model.pick(w.rand.IntN); ok {
+		if i, ok := w.Model.pick(w.rand.IntN); ok {
 			w.deleteOne(ctx, i)
 			n++
 		}
@@ -45,27 +45,27 @@ func (m *model) pick(draw func(int) int) (int, bool) {
 	return 0, false
 }
 
-func (w *worker) deleteOne(ctx context.Context, i int) {
-	id := w.model.idOf(i)
+func (w *Worker) deleteOne(ctx context.Context, i int) {
+	id := w.Model.idOf(i)
 	certain := true // nobody has deleted it yet
 	for ctx.Err() == nil {
-		reply, err := w.read.Delete(context.WithoutCancel(ctx), id)
+		reply, err := w.Read.Delete(context.WithoutCancel(ctx), id)
 		switch {
 		case errors.Is(err, client.ErrNotSent):
 		case err != nil:
-			w.count("deletes unanswered", 1)
+			w.Count("deletes unanswered", 1)
 			certain = false
 		case reply.Status == http.StatusOK:
-			w.count("deletes", 1)
-			w.model.erased(i)
+			w.Count("deletes", 1)
+			w.Model.erased(i)
 			w.checkGone(ctx, i, id)
 			return
 		case reply.Status == http.StatusNotFound:
-			w.count("deletes of what had gone", 1)
-			if certain && !w.model.wiped(i) {
-				w.violation("DELETE of the acknowledged id %d: %.200s", id, reply.Body)
+			w.Count("deletes of what had gone", 1)
+			if certain && !w.Model.wiped(i) {
+				w.Violation("DELETE of the acknowledged id %d: %.200s", id, reply.Body)
 			}
-			w.model.erased(i)
+			w.Model.erased(i)
 			return
 		default:
 			w.postponed("DELETE of one", reply)
@@ -76,10 +76,10 @@ func (w *worker) deleteOne(ctx context.Context, i int) {
 }
 
 // postponed checks an answer that is neither a success nor an error of the caller.
-func (w *worker) postponed(what string, reply *client.Reply) {
-	w.count("reads and deletes answered 503 or 504", 1)
+func (w *Worker) postponed(what string, reply *client.Reply) {
+	w.Count("reads and deletes answered 503 or 504", 1)
 	if reply.Status != http.StatusServiceUnavailable && reply.Status != http.StatusGatewayTimeout {
-		w.violation("%s: HTTP %d %.300s", what, reply.Status, reply.Body)
+		w.Violation("%s: HTTP %d %.300s", what, reply.Status, reply.Body)
 		return
 	}
 	w.retryable(reply)
@@ -110,18 +110,18 @@ func (m *model) wiped(i int) bool {
 }
 
 // checkGone reads whether a deleted entry is still listed.
-func (w *worker) checkGone(ctx context.Context, i int, id uint64) {
+func (w *Worker) checkGone(ctx context.Context, i int, id uint64) {
 	items, ok := w.list(ctx, i, "")
 	for _, it := range items {
 		if ok && it.ID == id {
-			w.violation("id %d is listed after its delete was answered", id)
+			w.Violation("id %d is listed after its delete was answered", id)
 		}
 	}
 }
 
 // list reads what is listed around entry i; false if no answer could be had.
-func (w *worker) list(ctx context.Context, i int, position string) ([]client.Item, bool) {
-	e, err := w.source.Entry(i)
+func (w *Worker) list(ctx context.Context, i int, position string) ([]client.Item, bool) {
+	e, err := w.Source.Entry(i)
 	if err != nil {
 		return nil, false
 	}
@@ -131,15 +131,15 @@ func (w *worker) list(ctx context.Context, i int, position string) ([]client.Ite
 	return w.page(ctx, client.Query{Params: params, Position: position})
 }
 
-func (w *worker) page(ctx context.Context, q client.Query) ([]client.Item, bool) {
-	items, _, err := w.read.List(context.WithoutCancel(ctx), q)
-	w.noteRead(err)
+func (w *Worker) page(ctx context.Context, q client.Query) ([]client.Item, bool) {
+	items, _, err := w.Read.List(context.WithoutCancel(ctx), q)
+	w.NoteRead(err)
 	return items, err == nil
 }
 
 // deleteAlls deletes everything, at even intervals in the first 60 % of the run, and then waits as long as the rest would
 // last: what is written then is there to be lost.
-func (w *worker) deleteAlls(ctx context.Context) {
+func (w *Worker) deleteAlls(ctx context.Context) {
 	pace := w.Duration * 6 / 10 / time.Duration(w.Wipes)
 	if w.untilStruck {
 		var cancel context.CancelFunc
@@ -147,29 +147,29 @@ func (w *worker) deleteAlls(ctx context.Context) {
 		defer cancel()
 	}
 	for range w.Wipes {
-		sleep(ctx, pace)
+		Sleep(ctx, pace)
 		for ctx.Err() == nil && !w.deleteAll(ctx) {
 			w.pause(ctx, 50*time.Millisecond, 300*time.Millisecond)
 		}
 	}
-	sleep(ctx, w.Duration*4/10)
+	Sleep(ctx, w.Duration*4/10)
 }
 
-func (w *worker) deleteAll(ctx context.Context) (answered bool) {
-	at := w.model.beginWipe()
-	reply, err := w.read.DeleteAll(context.WithoutCancel(ctx))
+func (w *Worker) deleteAll(ctx context.Context) (answered bool) {
+	at := w.Model.beginWipe()
+	reply, err := w.Read.DeleteAll(context.WithoutCancel(ctx))
 	if errors.Is(err, client.ErrNotSent) {
-		w.model.cancelWipe(at)
+		w.Model.cancelWipe(at)
 		return false
 	}
 	answered = err == nil && reply.Status == http.StatusOK
-	sent := w.model.endWipe(at, answered)
+	sent := w.Model.endWipe(at, answered)
 	switch {
 	case answered:
-		w.count("delete-alls", 1)
+		w.Count("delete-alls", 1)
 		w.checkWiped(ctx, sent)
 	case err != nil:
-		w.count("delete-alls unanswered", 1)
+		w.Count("delete-alls unanswered", 1)
 	default:
 		w.postponed("DELETE of all", reply)
 	}
@@ -179,7 +179,7 @@ func (w *worker) deleteAll(ctx context.Context) (answered bool) {
 func (m *model) beginWipe() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.wipes = append(m.wipes, wipe{sent: m.now(), done: 1<<63 - 1})
+	m.wipes = append(m.wipes, wipe{sent: m.Now(), done: 1<<63 - 1})
 	return len(m.wipes) - 1
 }
 
@@ -193,16 +193,16 @@ func (m *model) cancelWipe(at int) {
 func (m *model) endWipe(at int, answered bool) (sent moment) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.wipes[at].done, m.wipes[at].answered = m.now(), answered
+	m.wipes[at].done, m.wipes[at].answered = m.Now(), answered
 	return m.wipes[at].sent
 }
 
 // checkWiped reads whether anything that was acknowledged before the delete is still listed.
-func (w *worker) checkWiped(ctx context.Context, sent moment) {
+func (w *Worker) checkWiped(ctx context.Context, sent moment) {
 	items, _ := w.page(ctx, client.Query{Params: url.Values{"limit": {"1000"}}})
 	for _, it := range items {
-		if i := workload.IndexOf(it.Detail); w.model.acknowledgedBy(i, sent) {
-			w.violation("id %d is listed after a delete of everything was answered", it.ID)
+		if i := workload.IndexOf(it.Detail); w.Model.acknowledgedBy(i, sent) {
+			w.Violation("id %d is listed after a delete of everything was answered", it.ID)
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"iter"
 	"sync"
 	"time"
 )
@@ -55,18 +56,33 @@ type model struct {
 
 func newModel() *model { return &model{ids: map[uint64]int{}, begun: time.Now()} }
 
-func (m *model) now() moment { return time.Since(m.begun) }
+func (m *model) Now() moment { return time.Since(m.begun) }
 
-// take gives the next n entries to a writer.
-func (m *model) take(n int, keyed bool) (first int) {
+// Take gives the next n entries to a writer.
+func (m *model) Take(n int, keyed bool) (first int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	first = len(m.fates)
-	at := m.now()
+	at := m.Now()
 	for range n {
 		m.fates = append(m.fates, fate{sent: at, keyed: keyed})
 	}
 	return first
+}
+
+// Acknowledged yields the entries that were acknowledged by then, with their ids; not those with a key, of which another attempt's
+// row may be the one that is stored. The model is locked meanwhile.
+func (m *model) Acknowledged(by moment) iter.Seq2[int, uint64] {
+	return func(yield func(int, uint64) bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for i := range m.fates {
+			f := &m.fates[i]
+			if f.outcome == acknowledged && !f.keyed && f.done <= by && !yield(i, f.id) {
+				return
+			}
+		}
+	}
 }
 
 // told notes the answer to an attempt at entry i.
@@ -74,7 +90,7 @@ func (m *model) told(i int, o outcome, id uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := &m.fates[i]
-	f.done = m.now()
+	f.done = m.Now()
 	f.fuzzy = f.fuzzy || o == unknown
 	f.outcome = max(f.outcome, o)
 	if o != acknowledged {

@@ -44,7 +44,7 @@ func TestJudge(t *testing.T) {
 
 func TestToldKeepsTheBestAnswer(t *testing.T) {
 	m := newModel()
-	i := m.take(2, true)
+	i := m.Take(2, true)
 	m.told(i, unknown, 0)
 	m.told(i, acknowledged, 7)
 	m.told(i, refused, 0)
@@ -61,7 +61,7 @@ func TestToldKeepsTheBestAnswer(t *testing.T) {
 
 func TestPickTakesOnlyWhatMustBeThere(t *testing.T) {
 	m := newModel()
-	m.take(3, false)
+	m.Take(3, false)
 	m.told(0, refused, 0)
 	m.told(1, unknown, 0)
 	m.told(2, acknowledged, 5)

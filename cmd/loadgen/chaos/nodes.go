@@ -61,7 +61,7 @@ func (c *Cluster) awaitNode(ctx context.Context, name, addr string) error {
 	transport := &kafka.Transport{DialTimeout: time.Second, MetadataTTL: 100 * time.Millisecond}
 	defer transport.CloseIdleConnections()
 	client := &kafka.Client{Addr: kafka.TCP(addr), Timeout: time.Second, Transport: transport}
-	for p := c.processes[name]; ; sleep(ctx, 50*time.Millisecond) {
+	for p := c.processes[name]; ; Sleep(ctx, 50*time.Millisecond) {
 		meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
 		if err == nil {
 			for _, b := range meta.Brokers {

@@ -10,8 +10,8 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 )
 
-// refusalLimit is how long a POST may take to be refused while the broker is away.
-const refusalLimit = 50 * time.Millisecond
+// RefusalLimit is how long a POST may take to be refused while the broker is away.
+const RefusalLimit = 50 * time.Millisecond
 
 // OutageReport is what callers saw while something was away.
 type OutageReport struct {
@@ -37,7 +37,7 @@ func (o *OutageReport) Broken() bool {
 
 // outages is a run of checks, one after another.
 type outages struct {
-	*worker
+	*Worker
 	report OutageReport
 }
 
@@ -53,9 +53,9 @@ func Outages(ctx context.Context, cfg Config) (*OutageReport, error) {
 		return nil, err
 	}
 	defer cluster.Close()
-	r := newRun(cfg, cluster)
-	o := &outages{worker: r.newWorker(cfg.Seed)}
-	defer o.close()
+	r := NewRun(cfg, cluster)
+	o := &outages{Worker: r.NewWorker(cfg.Seed)}
+	defer o.Close()
 	for _, step := range []func(context.Context) error{o.startBackwards, o.withoutEngine, o.withoutBroker, o.exact} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -68,37 +68,38 @@ var services = []string{Collector, Consumer1, Consumer2, Query}
 
 func (o *outages) startBackwards(ctx context.Context) error {
 	for _, name := range services {
-		if err := o.cluster.Process(name).Start(); err != nil {
+		if err := o.Cluster.Process(name).Start(); err != nil {
 			return err
 		}
 	}
-	sleep(ctx, 3*time.Second)
+	Sleep(ctx, 3*time.Second)
 	for _, name := range services {
-		alive := o.cluster.Process(name).Running()
+		alive := o.Cluster.Process(name).Running()
 		o.check(alive && o.status(name) == http.StatusServiceUnavailable, name+" waits for what it depends on, not ready", "running %v, /readyz %d", alive, o.status(name))
 	}
 	o.refusals(20, "POST before there is a broker")
 	begun := time.Now()
-	if err := o.cluster.Start(ctx, Broker, Engine); err != nil {
+	if err := o.Cluster.Start(ctx, Broker, Engine); err != nil {
 		return err
 	}
 	up := time.Since(begun)
 	for _, name := range services {
-		if _, err := o.cluster.AwaitReady(ctx, name); err != nil {
+		if _, err := o.Cluster.AwaitReady(ctx, name); err != nil {
 			o.check(false, name+" becomes ready", "%v", err)
 			return err
 		}
 	}
-	o.check(true, "everything becomes ready when broker and engine are there", "%v, the dependencies themselves after %v", round(time.Since(begun)), round(up))
+	o.check(true, "everything becomes ready when broker and engine are there", "%v, the dependencies themselves after %v", Round(time.Since(begun)), Round(up))
 	o.accepted(50, "POST once everything is up")
 	o.appears(ctx, "entries posted once everything is up")
 	return nil
 }
 
-func round(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
+// Round keeps four digits or so of a time for people.
+func Round(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
 
 func (o *outages) status(name string) int {
-	conn, err := client.New("http://"+o.cluster.http[name], 5*time.Second)
+	conn, err := client.New("http://"+o.Cluster.http[name], 5*time.Second)
 	if err != nil {
 		return 0
 	}
@@ -112,20 +113,20 @@ func (o *outages) status(name string) int {
 
 // one sends one entry, and says what came back and how long that took.
 func (o *outages) one() (status int, reply *client.Reply, took time.Duration) {
-	i := o.model.take(1, false)
-	o.body = o.source.Append(o.body[:0], i, "")
+	i := o.Model.Take(1, false)
+	o.Body = o.Source.Append(o.Body[:0], i, "")
 	begun := time.Now()
-	reply, err := o.write.Do(context.Background(), &client.Request{Method: http.MethodPost, Path: client.Path, ContentType: "application/json", Body: o.body})
+	reply, err := o.write.Do(context.Background(), &client.Request{Method: http.MethodPost, Path: client.Path, ContentType: "application/json", Body: o.Body})
 	took = time.Since(begun)
 	if err != nil {
-		o.model.told(i, unknown, 0)
+		o.Model.told(i, unknown, 0)
 		return 0, nil, took
 	}
 	if reply.Status != http.StatusOK {
-		o.model.told(i, refusal(reply), 0)
+		o.Model.told(i, refusal(reply), 0)
 		return reply.Status, reply, took
 	}
-	o.worker.accepted(reply, i, 1)
+	o.Worker.accepted(reply, i, 1)
 	return reply.Status, reply, took
 }
 
@@ -138,7 +139,7 @@ func (o *outages) accepted(n int, what string) {
 		}
 		slowest = max(slowest, took)
 	}
-	o.check(good == n, what+" is answered 200", "%d of %d, slowest %v", good, n, round(slowest))
+	o.check(good == n, what+" is answered 200", "%d of %d, slowest %v", good, n, Round(slowest))
 }
 
 // refusals posts n entries, each of which must be refused at once and as documented.
@@ -151,36 +152,36 @@ func (o *outages) refusals(n int, what string) {
 		}
 		slowest = max(slowest, took)
 	}
-	o.check(good == n && slowest <= refusalLimit, what+" is 50301 with Retry-After within 50 ms", "%d of %d, slowest %v", good, n, round(slowest))
+	o.check(good == n && slowest <= RefusalLimit, what+" is 50301 with Retry-After within 50 ms", "%d of %d, slowest %v", good, n, Round(slowest))
 }
 
 // appears waits until everything acknowledged can be read.
 func (o *outages) appears(ctx context.Context, what string) {
 	begun := time.Now()
-	err := o.drain(ctx)
-	o.check(err == nil, what+" appear", "after %v", round(time.Since(begun)))
+	err := o.Drain(ctx)
+	o.check(err == nil, what+" appear", "after %v", Round(time.Since(begun)))
 }
 
 func (o *outages) withoutEngine(ctx context.Context) error {
-	o.cluster.Process(Engine).Kill()
+	o.Cluster.Process(Engine).Kill()
 	o.accepted(200, "engine killed: POST")
 	good, slowest := 0, time.Duration(0)
 	for range 20 {
 		begun := time.Now()
-		reply, err := o.read.Do(ctx, &client.Request{Method: http.MethodGet, Path: client.Path})
+		reply, err := o.Read.Do(ctx, &client.Request{Method: http.MethodGet, Path: client.Path})
 		slowest = max(slowest, time.Since(begun))
 		if err == nil && reply.Status == http.StatusServiceUnavailable && client.Code(reply) == 50301 && reply.RetryAfter > 0 {
 			good++
 		}
 	}
-	o.check(good == 20, "engine killed: GET is 50301 with Retry-After", "%d of 20, slowest %v", good, round(slowest))
-	sleep(ctx, 5*time.Second)
+	o.check(good == 20, "engine killed: GET is 50301 with Retry-After", "%d of 20, slowest %v", good, Round(slowest))
+	Sleep(ctx, 5*time.Second)
 	o.accepted(50, "engine away for 5 s: POST")
 	begun := time.Now()
-	if err := o.cluster.Start(ctx, Engine); err != nil {
+	if err := o.Cluster.Start(ctx, Engine); err != nil {
 		return err
 	}
-	o.check(true, "engine is ready again", "after %v", round(time.Since(begun)))
+	o.check(true, "engine is ready again", "after %v", Round(time.Since(begun)))
 	o.appears(ctx, "engine back: entries posted meanwhile")
 	return nil
 }
@@ -188,32 +189,32 @@ func (o *outages) withoutEngine(ctx context.Context) error {
 func (o *outages) withoutBroker(ctx context.Context) error {
 	o.accepted(50, "POST before the broker is killed")
 	o.appears(ctx, "entries posted before the broker is killed")
-	o.cluster.Process(Broker).Kill()
+	o.Cluster.Process(Broker).Kill()
 	o.refusals(100, "broker killed: POST")
 	good, slowest := 0, time.Duration(0)
 	for range 50 {
 		begun := time.Now()
-		_, _, err := o.read.List(ctx, client.Query{Params: url.Values{}})
+		_, _, err := o.Read.List(ctx, client.Query{Params: url.Values{}})
 		slowest = max(slowest, time.Since(begun))
 		if err == nil {
 			good++
 		}
 	}
-	o.check(good == 50, "broker killed: GET is answered", "%d of 50, slowest %v", good, round(slowest))
-	sleep(ctx, 5*time.Second)
+	o.check(good == 50, "broker killed: GET is answered", "%d of 50, slowest %v", good, Round(slowest))
+	Sleep(ctx, 5*time.Second)
 	o.refusals(100, "broker away for 5 s: POST")
 	begun := time.Now()
-	if err := o.cluster.Start(ctx, Broker); err != nil {
+	if err := o.Cluster.Start(ctx, Broker); err != nil {
 		return err
 	}
 	ready := time.Since(begun)
 	for status := 0; status != http.StatusOK; {
-		if status, _, _ = o.one(); time.Since(begun) > startPatience {
+		if status, _, _ = o.one(); time.Since(begun) > startTimeout {
 			break
 		}
-		sleep(ctx, 10*time.Millisecond)
+		Sleep(ctx, 10*time.Millisecond)
 	}
-	o.check(time.Since(begun) < ready+2*time.Second, "broker back: POST is accepted again", "%v after it was ready", round(time.Since(begun)-ready))
+	o.check(time.Since(begun) < ready+2*time.Second, "broker back: POST is accepted again", "%v after it was ready", Round(time.Since(begun)-ready))
 	o.accepted(50, "broker back: POST")
 	o.appears(ctx, "broker back: entries")
 	return nil
@@ -222,7 +223,7 @@ func (o *outages) withoutBroker(ctx context.Context) error {
 // exact compares everything with what the callers were told.
 func (o *outages) exact(ctx context.Context) error {
 	rep := &Report{}
-	if err := o.settle(ctx); err != nil {
+	if err := o.AwaitQuiet(ctx); err != nil {
 		return err
 	}
 	if err := o.compare(ctx, rep); err != nil {

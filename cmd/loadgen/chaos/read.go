@@ -10,32 +10,32 @@ import (
 )
 
 // readOwnWrites writes one entry and reads it back at the position that it was given.
-func (w *worker) readOwnWrites(ctx context.Context) {
+func (w *Worker) readOwnWrites(ctx context.Context) {
 	for ctx.Err() == nil {
-		i := w.model.take(1, false)
-		w.body = w.source.Append(w.body[:0], i, "")
-		req := &client.Request{Method: http.MethodPost, Path: client.Path, ContentType: "application/json", Body: w.body}
-		if w.post(req, i, 1) {
+		i := w.Model.Take(1, false)
+		w.Body = w.Source.Append(w.Body[:0], i, "")
+		req := &client.Request{Method: http.MethodPost, Path: client.Path, ContentType: "application/json", Body: w.Body}
+		if w.Post(req, i, 1) {
 			w.readBack(ctx, i)
 		}
 		w.pause(ctx, 50*time.Millisecond, 200*time.Millisecond)
 	}
 }
 
-func (w *worker) readBack(ctx context.Context, i int) {
-	id := w.model.idOf(i)
+func (w *Worker) readBack(ctx context.Context, i int) {
+	id := w.Model.idOf(i)
 	items, ok := w.list(ctx, i, w.last)
 	if !ok {
 		return
 	}
-	w.count("own writes read back", 1)
+	w.Count("own writes read back", 1)
 	for _, it := range items {
 		if it.ID == id {
 			return
 		}
 	}
-	if !w.model.wiped(i) && w.model.stillKept(i) {
-		w.violation("id %d is not listed at position %s", id, w.last)
+	if !w.Model.wiped(i) && w.Model.stillKept(i) {
+		w.Violation("id %d is not listed at position %s", id, w.last)
 	}
 }
 
@@ -45,24 +45,18 @@ func (m *model) stillKept(i int) bool {
 	return m.fates[i].erase == kept
 }
 
-func (r *run) reachedSoFar() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.position.String()
-}
-
-// noteRead counts the outcome of a read; one that is neither a success nor an outage is a violation.
-func (w *worker) noteRead(err error) {
+// NoteRead counts the outcome of a read; one that is neither a success nor an outage is a violation.
+func (w *Worker) NoteRead(err error) {
 	var status *client.StatusError
 	switch {
 	case err == nil:
-		w.count("reads", 1)
+		w.Count("reads", 1)
 	case errors.As(err, &status) && (status.Status == http.StatusServiceUnavailable || status.Status == http.StatusGatewayTimeout):
-		w.count("reads and deletes answered 503 or 504", 1)
+		w.Count("reads and deletes answered 503 or 504", 1)
 	case errors.As(err, &status), errors.Is(err, client.ErrReply):
-		w.violation("GET: %v", err)
+		w.Violation("GET: %v", err)
 	case errors.Is(err, client.ErrNotSent):
 	default:
-		w.count("reads unanswered", 1)
+		w.Count("reads unanswered", 1)
 	}
 }

@@ -32,50 +32,52 @@ type Config struct {
 	Say       func(format string, args ...any)
 }
 
-// run is a run under way.
-type run struct {
+// Run is a load under way on a cluster, and what its callers were answered.
+type Run struct {
 	Config
-	cluster *Cluster
-	source  *workload.Source
-	model   *model
+	Cluster *Cluster
+	Source  *workload.Source
+	Model   *model
+
+	Reused bool     // offsets were given out twice: two entries may have one position
+	Poison int      // dead letters that there must be
+	Full   bool     // POST may be answered that the disk is full
+	Writes []string // base URLs of collectors, which the writers share; that of the cluster if empty
 
 	untilStruck bool // the run ends with the last fault, not after its duration
-	reused      bool // offsets were given out twice: two entries may have one position
-	poison      int  // dead letters that there must be
 
 	mu         sync.Mutex
 	position   schema.Position // of everything acknowledged
 	violations []string
-	tally      map[string]int
-	faults     int  // injected, those of relays not counted
-	full       bool // POST may be answered that the disk is full
+	counts     map[string]int
+	faults     int // injected, those of relays not counted
 	refusals   stats.Histogram
-	writes     []string // base URLs of collectors, which the writers share; that of the cluster if empty
 	workers    int
 }
 
-func newRun(cfg Config, cluster *Cluster) *run {
-	return &run{
-		Config: cfg, cluster: cluster, model: newModel(), position: schema.Position{}, tally: map[string]int{},
-		source: workload.New(cfg.Seed, 1_000_000, time.Now().UnixMilli()),
+// NewRun prepares a load on cluster.
+func NewRun(cfg Config, cluster *Cluster) *Run {
+	return &Run{
+		Config: cfg, Cluster: cluster, Model: newModel(), position: schema.Position{}, counts: map[string]int{},
+		Source: workload.New(cfg.Seed, 1_000_000, time.Now().UnixMilli()),
 	}
 }
 
-// script is what a run does in the place of the usual.
-type script struct {
-	plan   func(*Plan)
-	begin  func(context.Context, *run) error              // once everything is up, before the load
-	strike func(ctx context.Context, r *run, seed uint64) // breaks things under load; it ends when it wants to or when ctx does
-	finish func(context.Context, *run) error              // after the load, before everything is compared
+// Script replaces steps of a run. A nil step does what a run does by default; the default of Strike injects random faults of
+// Config.Kill.
+type Script struct {
+	Plan   func(*Plan)
+	Begin  func(context.Context, *Run) error              // once everything is up, before the load
+	Strike func(ctx context.Context, r *Run, seed uint64) // breaks things under load; it ends when it wants to or when ctx does
+	Finish func(context.Context, *Run) error              // after the load, before everything is compared
 }
 
-// Run starts a cluster, breaks it, and checks it. The error is that the run could not be made; what it found is in the report.
-func Run(ctx context.Context, cfg Config) (*Report, error) { return runScript(ctx, cfg, script{}) }
-
-func runScript(ctx context.Context, cfg Config, s script) (*Report, error) {
+// Play starts a cluster, breaks it as the script says, and checks it. Its error means that the run could not be made; what the
+// run found is in the report.
+func Play(ctx context.Context, cfg Config, s Script) (*Report, error) {
 	plan := Plan{Session: cfg.Session, Nodes: cfg.Nodes, Relays: true, Seed: cfg.Seed, Guests: 1}
-	if s.plan != nil {
-		s.plan(&plan)
+	if s.Plan != nil {
+		s.Plan(&plan)
 	}
 	cluster, err := NewCluster(ctx, cfg.Dir, cfg.Bin, plan)
 	if err != nil {
@@ -86,55 +88,55 @@ func runScript(ctx context.Context, cfg Config, s script) (*Report, error) {
 		return nil, err
 	}
 	cfg.Say("%d processes are up in %s", len(cluster.Names), cfg.Dir)
-	r := newRun(cfg, cluster)
-	if s.begin != nil {
-		if err := s.begin(ctx, r); err != nil {
+	r := NewRun(cfg, cluster)
+	if s.Begin != nil {
+		if err := s.Begin(ctx, r); err != nil {
 			return nil, err
 		}
 	}
-	if s.strike == nil {
-		s.strike = func(ctx context.Context, r *run, seed uint64) { r.newFaults(seed).strike(ctx) }
+	if s.Strike == nil {
+		s.Strike = func(ctx context.Context, r *Run, seed uint64) { r.NewInjector(seed).strike(ctx) }
 	}
-	r.underLoad(ctx, func(ctx context.Context, seed uint64) { s.strike(ctx, r, seed) })
+	r.UnderLoad(ctx, func(ctx context.Context, seed uint64) { s.Strike(ctx, r, seed) })
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if s.finish != nil {
-		if err := s.finish(ctx, r); err != nil {
+	if s.Finish != nil {
+		if err := s.Finish(ctx, r); err != nil {
 			return nil, err
 		}
 	}
 	return r.check(ctx)
 }
 
-// underLoad writes, reads and deletes while it is broken, and returns when all of that has ended: when strike has, or when
+// UnderLoad writes, reads and deletes while it is broken, and returns when all of that has ended: when strike has, or when
 // the duration has passed and as many deletes were answered as were wanted.
-func (r *run) underLoad(ctx context.Context, strike func(ctx context.Context, seed uint64)) {
-	ctx, cancel := context.WithTimeout(ctx, patienceFactor*r.Duration)
+func (r *Run) UnderLoad(ctx context.Context, strike func(ctx context.Context, seed uint64)) {
+	ctx, cancel := context.WithTimeout(ctx, maxRunFactor*r.Duration)
 	defer cancel()
 	var all sync.WaitGroup
 	seeds := rand.New(rand.NewPCG(r.Seed, 1))
-	start := func(n int, f func(*worker, context.Context)) {
+	start := func(n int, f func(*Worker, context.Context)) {
 		for range n {
-			w := r.newWorker(seeds.Uint64())
-			all.Go(func() { defer w.close(); f(w, ctx) })
+			w := r.NewWorker(seeds.Uint64())
+			all.Go(func() { defer w.Close(); f(w, ctx) })
 		}
 	}
-	start(2, (*worker).writeBatches)
-	start(4, (*worker).writeSingles)
-	start(2, (*worker).writeKeyed)
-	start(1, (*worker).writeKeyedBatches)
+	start(2, (*Worker).writeBatches)
+	start(4, (*Worker).writeSingles)
+	start(2, (*Worker).writeKeyed)
+	start(1, (*Worker).writeKeyedBatches)
 	if !r.WriteOnly {
-		start(2, (*worker).readOwnWrites)
+		start(2, (*Worker).readOwnWrites)
 	}
 	var deletes sync.WaitGroup
 	for range min(r.Deletes, deleters) {
-		w := r.newWorker(seeds.Uint64())
-		deletes.Go(func() { defer w.close(); w.deleteSingles(ctx) })
+		w := r.NewWorker(seeds.Uint64())
+		deletes.Go(func() { defer w.Close(); w.deleteSingles(ctx) })
 	}
 	if r.Wipes > 0 {
-		w := r.newWorker(seeds.Uint64())
-		deletes.Go(func() { defer w.close(); w.deleteAlls(ctx) })
+		w := r.NewWorker(seeds.Uint64())
+		deletes.Go(func() { defer w.Close(); w.deleteAlls(ctx) })
 	}
 	all.Go(func() {
 		defer cancel()
@@ -143,7 +145,7 @@ func (r *run) underLoad(ctx context.Context, strike func(ctx context.Context, se
 	if !r.untilStruck {
 		all.Go(func() {
 			defer cancel()
-			sleep(ctx, r.Duration)
+			Sleep(ctx, r.Duration)
 			deletes.Wait()
 		})
 	}
@@ -151,37 +153,59 @@ func (r *run) underLoad(ctx context.Context, strike func(ctx context.Context, se
 	deletes.Wait()
 }
 
-// patienceFactor is how many times its duration a run may last, for the deletes that are wanted to be answered.
-const patienceFactor = 4
+// maxRunFactor is how many times its duration a run may last, for the deletes that are wanted to be answered.
+const maxRunFactor = 4
 
-// violation notes a promise that was broken.
-func (r *run) violation(format string, args ...any) {
-	text := fmt.Sprintf("%7.2fs ", r.model.now().Seconds()) + fmt.Sprintf(format, args...)
+// Violation notes a promise that was broken.
+func (r *Run) Violation(format string, args ...any) {
+	text := fmt.Sprintf("%7.2fs ", r.Model.Now().Seconds()) + fmt.Sprintf(format, args...)
 	r.mu.Lock()
 	r.violations = append(r.violations, text)
 	r.mu.Unlock()
 	r.Say("VIOLATION %s", text)
 }
 
-func (r *run) count(what string, n int) {
+// Count adds n to one of the counters of the report.
+func (r *Run) Count(what string, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tally[what] += n
+	r.counts[what] += n
 }
 
-// struck counts a fault that was injected.
-func (r *run) struck(what string) {
-	r.count(what, 1)
+// Counted is the value of one of the counters.
+func (r *Run) Counted(what string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts[what]
+}
+
+// Struck counts a fault that was injected.
+func (r *Run) Struck(what string) {
+	r.Count(what, 1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.faults++
 }
 
-// reached raises the position that everything acknowledged has.
-func (r *run) reached(text string) {
+// Position covers everything that has been acknowledged so far.
+func (r *Run) Position() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.position.String()
+}
+
+// ForgetPosition is for a log that lost its end: no position from before names a record of it.
+func (r *Run) ForgetPosition() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.position = schema.Position{}
+}
+
+// reached raises the position that covers everything acknowledged.
+func (r *Run) reached(text string) {
 	p, err := schema.ParsePosition(text)
 	if err != nil || len(p) == 0 {
-		r.violation("an acknowledged write has the position %q", text)
+		r.Violation("an acknowledged write has the position %q", text)
 		return
 	}
 	r.mu.Lock()
@@ -191,42 +215,42 @@ func (r *run) reached(text string) {
 	}
 }
 
-// worker is one caller, with a connection to each service.
-type worker struct {
-	*run
+// Worker is one caller, with a connection to each service.
+type Worker struct {
+	*Run
 	rand  *rand.Rand
 	write *client.Conn
-	read  *client.Conn
-	body  []byte
+	Read  *client.Conn
+	Body  []byte
 	last  string        // position of the last acknowledged write
-	took  time.Duration // of the last answer to a write
+	Took  time.Duration // of the last answer to a write
 }
 
 const requestTimeout = 15 * time.Second
 
-func (r *run) newWorker(seed uint64) *worker {
-	w := &worker{run: r, rand: rand.New(rand.NewPCG(seed, 2))}
-	write := r.cluster.Write
-	if len(r.writes) > 0 {
-		write = r.writes[r.workers%len(r.writes)]
+func (r *Run) NewWorker(seed uint64) *Worker {
+	w := &Worker{Run: r, rand: rand.New(rand.NewPCG(seed, 2))}
+	write := r.Cluster.Write
+	if len(r.Writes) > 0 {
+		write = r.Writes[r.workers%len(r.Writes)]
 	}
 	r.workers++
 	w.write, _ = client.New(write, requestTimeout) // both are URLs of ours
-	w.read, _ = client.New(r.cluster.Read, requestTimeout)
+	w.Read, _ = client.New(r.Cluster.Read, requestTimeout)
 	return w
 }
 
-func (w *worker) close() {
+func (w *Worker) Close() {
 	w.write.Close()
-	w.read.Close()
+	w.Read.Close()
 }
 
 // pause waits between low and high.
-func (w *worker) pause(ctx context.Context, low, high time.Duration) {
-	sleep(ctx, low+time.Duration(w.rand.Int64N(int64(high-low))))
+func (w *Worker) pause(ctx context.Context, low, high time.Duration) {
+	Sleep(ctx, low+time.Duration(w.rand.Int64N(int64(high-low))))
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+func Sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

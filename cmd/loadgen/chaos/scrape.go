@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// sum adds up a sample of the text format, such as name{label="x"}, over members; one that lacks it counts 0.
-func (c *Cluster) sum(ctx context.Context, sample string, members ...string) (sum float64, err error) {
+// Sum adds up a sample of the text format, such as name{label="x"}, over members; one that lacks it counts 0.
+func (c *Cluster) Sum(ctx context.Context, sample string, members ...string) (sum float64, err error) {
 	for _, name := range members {
-		v, err := c.sample(ctx, name, sample)
+		v, err := c.Sample(ctx, name, sample)
 		if err != nil {
 			return 0, err
 		}
@@ -21,7 +21,7 @@ func (c *Cluster) sum(ctx context.Context, sample string, members ...string) (su
 	return sum, nil
 }
 
-func (c *Cluster) sample(ctx context.Context, member, sample string) (sum float64, err error) {
+func (c *Cluster) Sample(ctx context.Context, member, sample string) (sum float64, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL(member)+"/metrics", nil)
 	if err != nil {
 		return 0, fmt.Errorf("metrics of %s: %w", member, err)

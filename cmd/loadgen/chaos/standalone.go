@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// reopenLimit is how long standalone may take from its start until it is ready, after it was killed.
-const reopenLimit = 3 * time.Second
+// ReopenLimit is how long standalone may take from its start until it is ready, after it was killed.
+const ReopenLimit = 3 * time.Second
 
 // Standalone kills the single process that many times under load, and checks it.
 func Standalone(ctx context.Context, cfg Config, times int) (*Report, error) {
@@ -20,51 +20,51 @@ func Standalone(ctx context.Context, cfg Config, times int) (*Report, error) {
 		return nil, err
 	}
 	cfg.Duration = time.Duration(times) * 2 * time.Second // about; what the deletes are spread over
-	r := newRun(cfg, cluster)
+	r := NewRun(cfg, cluster)
 	r.untilStruck = true
-	r.underLoad(ctx, func(ctx context.Context, seed uint64) { r.killAlone(ctx, seed, times) })
+	r.UnderLoad(ctx, func(ctx context.Context, seed uint64) { r.killAlone(ctx, seed, times) })
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	return r.check(ctx)
 }
 
-func (r *run) killAlone(ctx context.Context, seed uint64, times int) {
+func (r *Run) killAlone(ctx context.Context, seed uint64, times int) {
 	draw := rand.New(rand.NewPCG(seed, 4))
-	p := r.cluster.Process(Alone)
+	p := r.Cluster.Process(Alone)
 	for n := range times {
 		if n%4 == 3 { // now and then it gets as far as storing everything
 			r.storedAgain(ctx)
 		}
-		sleep(ctx, time.Duration(draw.Int64N(int64(2*time.Second))))
+		Sleep(ctx, time.Duration(draw.Int64N(int64(2*time.Second))))
 		if !p.Running() {
-			r.violation("standalone ended by itself; see %s", p.Log)
+			r.Violation("standalone ended by itself; see %s", p.Log)
 		}
 		p.Kill()
-		r.struck("kill -9 standalone")
+		r.Struck("kill -9 standalone")
 		if err := p.Start(); err != nil {
-			r.violation("%v", err)
+			r.Violation("%v", err)
 			return
 		}
-		took, err := r.cluster.AwaitReady(ctx, Alone)
+		took, err := r.Cluster.AwaitReady(ctx, Alone)
 		if err != nil {
-			r.violation("%v", err)
+			r.Violation("%v", err)
 			return
 		}
-		if took > reopenLimit {
-			r.violation("standalone was ready %v after its start", took)
+		if took > ReopenLimit {
+			r.Violation("standalone was ready %v after its start", took)
 		}
-		r.slowest("slowest start of standalone, ms", took)
+		r.Slowest("slowest start of standalone, ms", took)
 		r.Say("kill %d: ready after %v", n+1, took.Round(time.Millisecond))
 	}
 }
 
 // storedAgain waits until what had been acknowledged is stored, and notes how long that took.
-func (r *run) storedAgain(ctx context.Context) {
+func (r *Run) storedAgain(ctx context.Context) {
 	begun := time.Now()
-	if err := r.drain(ctx); err != nil {
-		r.violation("%v", err)
+	if err := r.Drain(ctx); err != nil {
+		r.Violation("%v", err)
 		return
 	}
-	r.slowest("slowest until everything was stored again, ms", time.Since(begun))
+	r.Slowest("slowest until everything was stored again, ms", time.Since(begun))
 }

@@ -1,7 +1,6 @@
-// Package apikey is API keys: how one is written, what is kept of it, and the Kafka topic that carries what is kept to every
-// service. It promises: the secret of a key is shown once and kept nowhere, only its SHA-256; what was appended to the topic
-// acts in a service that reaches Kafka within a second; a service that has read the topic once goes on with what it read
-// while Kafka is away.
+// Package apikey holds API keys: their format, what is stored of them, and the Kafka topic that distributes them to every service. It
+// promises: the secret of a key is shown once and never stored, only its SHA-256; a change takes effect within a second in a service
+// that reaches Kafka; a service that has read the topic once keeps using what it has read while Kafka is unavailable.
 package apikey
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Prefix begins every key: programs that look for secrets in files find it by that.
+// Prefix begins every key, so that secret scanners find keys in files.
 const Prefix = "alog."
 
 const (
@@ -27,7 +26,7 @@ const (
 	idLength    = 12
 )
 
-// Key is what is kept of an API key.
+// Key is what is stored of an API key.
 type Key struct {
 	ID      string         `json:"id"`
 	Name    string         `json:"name,omitempty"` // for people
@@ -41,7 +40,7 @@ type Key struct {
 	Revoked time.Time      `json:"revoked,omitzero"`
 }
 
-// New makes a key with an id and a secret of its own, and returns its text, which nothing but the caller keeps.
+// New gives k an id and a secret, and returns it with its text, which only the caller has.
 func New(k Key) (Key, string) {
 	var secret [secretBytes]byte
 	_, _ = rand.Read(secret[:]) // never fails (Go 1.24)
@@ -52,10 +51,10 @@ func New(k Key) (Key, string) {
 
 var secretText = base64.RawURLEncoding.Strict()
 
-// ErrSyntax is a text that is no API key.
+// ErrSyntax means that a text is no API key.
 var ErrSyntax = errors.New("this is no API key")
 
-// Parse reads a key's text: prefix, id and secret with dots between.
+// Parse reads the text of a key: prefix, id and secret, separated by dots.
 func Parse(text string) (id string, secret []byte, err error) {
 	rest, ok := strings.CutPrefix(text, Prefix)
 	id, encoded, two := strings.Cut(rest, ".")
@@ -63,7 +62,7 @@ func Parse(text string) (id string, secret []byte, err error) {
 		return "", nil, ErrSyntax
 	}
 	secret, err = secretText.DecodeString(encoded)
-	if err != nil || len(secret) != secretBytes { // the decoder passes over line breaks, and fewer bytes are left
+	if err != nil || len(secret) != secretBytes { // the decoder skips line breaks, which leaves fewer bytes
 		return "", nil, ErrSyntax
 	}
 	return id, secret, nil
@@ -81,17 +80,17 @@ func isID(s string) bool {
 	return true
 }
 
-// Opens reports whether secret is k's, in a time that says nothing about it.
+// Opens reports whether secret is the secret of k, in constant time.
 func (k *Key) Opens(secret []byte) bool {
 	sum := sha256.Sum256(secret)
 	kept, err := hex.DecodeString(k.Hash)
 	return subtle.ConstantTimeCompare(sum[:], kept) == 1 && err == nil
 }
 
-// Expired reports whether k is over at the time.
+// Expired reports whether k has expired at the given time.
 func (k *Key) Expired(at time.Time) bool { return !k.Expires.IsZero() && !at.Before(k.Expires) }
 
-// Status is what k is at the time: active, expired or revoked.
+// Status returns active, expired or revoked.
 func (k *Key) Status(at time.Time) string {
 	switch {
 	case !k.Revoked.IsZero():
@@ -102,7 +101,7 @@ func (k *Key) Status(at time.Time) string {
 	return "active"
 }
 
-// Validate says what is wrong with k.
+// Validate returns what is wrong with k.
 func (k *Key) Validate() error {
 	if !isID(k.ID) {
 		return errors.New("a key needs an id")
@@ -119,7 +118,7 @@ func (k *Key) Validate() error {
 	return schema.CheckText("tenant", k.Tenant, schema.MaxNameBytes)
 }
 
-// decode reads a record of the topic. Fields that this version does not know are passed over.
+// decode reads a record of the topic. It ignores fields that this version does not know.
 func decode(id string, value []byte) (Key, error) {
 	var k Key
 	if err := json.Unmarshal(value, &k); err != nil {

@@ -15,16 +15,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// fetchWait is how long a broker holds a fetch back while there is nothing new. What is new it sends at once.
+// fetchWait is how long a broker may hold a fetch while there is nothing new.
 const fetchWait = 500 * time.Millisecond
 
-// Held is a key and how fast it may be used.
+// Held is a key and its rate limiter.
 type Held struct {
 	Key
 	limit *rate.Limiter // nil: no limit
 }
 
-// Delay is how long to wait before the key may be used again; 0 where it is used now.
+// Delay uses the key if its rate allows, and returns 0; else it returns how long to wait.
 func (h *Held) Delay(now time.Time) time.Duration {
 	if h.limit == nil {
 		return 0
@@ -37,17 +37,17 @@ func (h *Held) Delay(now time.Time) time.Duration {
 	return delay
 }
 
-// Set is the keys that there are, as the topic tells.
+// Set is the keys of the topic.
 type Set struct {
 	topic Topic
 	log   *slog.Logger
 	seen  prometheus.Gauge
 	keys  atomic.Pointer[map[string]*Held] // nil until the topic was read to its end
-	why   atomic.Pointer[error]            // the last try to read it went wrong
+	why   atomic.Pointer[error]            // error of the last attempt to read it
 }
 
-// NewSet makes a Set that is empty until Run has read the topic. seen is told the Unix time of each time that it was read to
-// its end.
+// NewSet returns a Set that is empty until Run has read the topic. It sets seen to the Unix time whenever the topic was read to its
+// end.
 func NewSet(topic Topic, log *slog.Logger, seen prometheus.Gauge) *Set {
 	s := &Set{topic: topic, log: log, seen: seen}
 	untried := errors.New("has yet to be read")
@@ -55,7 +55,7 @@ func NewSet(topic Topic, log *slog.Logger, seen prometheus.Gauge) *Set {
 	return s
 }
 
-// Ready is nil once the topic has been read to its end, else why it has not.
+// Ready returns nil once the topic has been read to its end, else why it has not.
 func (s *Set) Ready() error {
 	if s.keys.Load() != nil {
 		return nil
@@ -63,7 +63,7 @@ func (s *Set) Ready() error {
 	return fmt.Errorf("API keys: topic %s: %w", s.topic.Name, *s.why.Load())
 }
 
-// Find is the key with the id. There is none before Ready.
+// Find returns the key with the id. It finds none before Ready.
 func (s *Set) Find(id string) (*Held, bool) {
 	keys := s.keys.Load()
 	if keys == nil {
@@ -73,29 +73,20 @@ func (s *Set) Find(id string) (*Held, bool) {
 	return k, ok
 }
 
-// Run follows the topic until ctx ends. When something goes wrong, be it that the topic was made anew, it begins again, and
-// until it has come to the end what it knows stays in force.
+// Run follows the topic until ctx ends. After an error, also because the topic was created again, it reads the topic from its beginning;
+// the keys that it knows stay valid until it has reached the end.
 func (s *Set) Run(ctx context.Context) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 50*time.Millisecond, 500*time.Millisecond
-	for {
-		err := s.follow(ctx, wait.Reset)
-		if ctx.Err() != nil {
-			return
-		}
+	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
+		return struct{}{}, s.follow(ctx, wait.Reset)
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
 		s.why.Store(&err)
-		s.log.Debug("API keys cannot be read", "reason", err) // readiness says so, and a metric for how long
-		timer := time.NewTimer(wait.NextBackOff())
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-	}
+		s.log.Debug("reading API keys failed", "error", err) // /readyz reports it, and a metric for how long
+	})) // ends with ctx
 }
 
-// follow reads from the topic's beginning until something goes wrong; it calls well each time that a fetch went well.
+// follow reads the topic from its beginning until an error. It calls well after each fetch that succeeds.
 func (s *Set) follow(ctx context.Context, well func()) error {
 	offset, err := s.topic.first(ctx)
 	if err != nil {
@@ -110,20 +101,20 @@ func (s *Set) follow(ctx context.Context, well func()) error {
 		well()
 		offset = p.next
 		if len(p.records) > 0 {
-			keys = maps.Clone(keys) // readers have the one before
+			keys = maps.Clone(keys) // readers use the old map
 			for _, r := range p.records {
 				s.apply(keys, r)
 			}
 		}
 		if offset >= p.end {
-			known := keys // a variable of its own: readers look through its address while keys gets another value
+			known := keys // its own variable: readers use its address while keys changes
 			s.keys.Store(&known)
 			s.seen.SetToCurrentTime()
 		}
 	}
 }
 
-// apply puts a record into keys. A key that cannot be read is none: it may have been revoked by what this version does not know.
+// apply puts a record into keys. It drops a key that it cannot read: a field that this version does not know may have revoked it.
 func (s *Set) apply(keys map[string]*Held, r record) {
 	if len(r.value) == 0 {
 		delete(keys, r.id)
@@ -131,7 +122,7 @@ func (s *Set) apply(keys map[string]*Held, r record) {
 	}
 	k, err := decode(r.id, r.value)
 	if err != nil {
-		s.log.Error("an API key cannot be read and is not taken", "key", r.id, "reason", err)
+		s.log.Error("unreadable API key ignored", "key", r.id, "error", err)
 		delete(keys, r.id)
 		return
 	}
@@ -144,7 +135,7 @@ func (s *Set) apply(keys map[string]*Held, r record) {
 	keys[r.id] = h
 }
 
-// held is what is known of a key already, also where the topic is being read from its beginning again.
+// held returns what is known about a key, also while the topic is being read again from its beginning.
 func (s *Set) held(keys map[string]*Held, id string) (*Held, bool) {
 	if h, ok := keys[id]; ok {
 		return h, true

@@ -91,7 +91,7 @@ func TestSetFollowsTheTopic(t *testing.T) {
 	}
 }
 
-// Keys that are known stay so while Kafka is away, and what happens then is seen when it is back.
+// Known keys stay valid while Kafka is unavailable; changes are seen once it is reachable again.
 func TestSetOutlivesKafka(t *testing.T) {
 	broker := testbed.Kafka(t, 1)
 	topic := topicOf(broker)

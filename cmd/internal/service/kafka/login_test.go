@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 )
 
-// Every way to log in lets in who names the password, and nobody else.
+// Every login mechanism accepts the right user with the right password, and nobody else.
 func TestLogin(t *testing.T) {
 	b := testbed.Kafka(t, 1)
 	_, user, password := b.Login()
@@ -27,10 +27,10 @@ func TestLogin(t *testing.T) {
 			{"unknown user", "nobody", password, kafka.SASLAuthenticationFailed},
 		} {
 			t.Run(mechanism+" "+tt.name, func(t *testing.T) {
-				s := Settings{
+				s := Config{
 					Brokers: []string{b.Addr()}, Topic: b.Topic(), SASL: mechanism, Username: tt.user, Password: service.Secret(tt.password),
 				}
-				if err := s.Check(); err != nil {
+				if err := s.Validate(); err != nil {
 					t.Fatal(err)
 				}
 				client, err := s.Client()

@@ -13,15 +13,18 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Creation says how the topics are made that are missing.
+// Creation is whether and how missing topics are created.
 type Creation struct {
-	Create     bool          `name:"create-topics" help:"Make the topics that are missing." env:"CREATE_TOPICS" default:"${create_topics}" negatable:""`
-	Partitions int           `help:"Partitions of the entries' topic when it is made." default:"${partitions}" env:"PARTITIONS"`
-	Retention  time.Duration `name:"kafka-retention" help:"How long Kafka keeps entries when their topic is made." default:"${kafka_retention}" env:"KAFKA_RETENTION"`
+	Create     bool          `name:"create-topics" help:"Create missing topics." env:"CREATE_TOPICS" negatable:""`
+	Partitions int           `help:"Partitions of the topic of the entries, when it is created." env:"PARTITIONS"`
+	Retention  time.Duration `name:"kafka-retention" help:"How long Kafka keeps entries; applied when their topic is created." env:"KAFKA_RETENTION"`
 }
 
-// Check says what is wrong with c.
-func (c Creation) Check() error {
+// Defaults creates no topics.
+func (c *Creation) Defaults() { c.Partitions, c.Retention = 4, 7*24*time.Hour }
+
+// Validate returns everything that is wrong with c.
+func (c Creation) Validate() error {
 	var faults []error
 	if c.Partitions < 1 || c.Partitions > 4096 {
 		faults = append(faults, errors.New("PARTITIONS: must be from 1 to 4096"))
@@ -32,13 +35,16 @@ func (c Creation) Check() error {
 	return errors.Join(faults...)
 }
 
-// Topics is the part of a process that sees to the topics: it makes them if it may, else waits until somebody has.
-func Topics(s Settings, c Creation, client *kafka.Client, log *slog.Logger) *service.Await {
-	return service.NewAwait("topics", log, func(ctx context.Context) error { return Ensure(ctx, s, c, client) })
+// Topics returns the part of a process that creates missing topics, if it may, or waits until they exist.
+func Topics(s Config, c Creation, client *kafka.Client, log *slog.Logger) *service.Await {
+	return service.NewAwait(service.Dependency{
+		Name: "topics", Waiting: "waiting for kafka", Ready: "kafka ready",
+		Try: func(ctx context.Context) error { return Ensure(ctx, s, c, client) },
+	}, log)
 }
 
-// Ensure makes the topics that are missing, if it may, and says which are missing still.
-func Ensure(ctx context.Context, s Settings, c Creation, client *kafka.Client) error {
+// Ensure creates missing topics, if it may. Its error names the first topic that is still missing.
+func Ensure(ctx context.Context, s Config, c Creation, client *kafka.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	specs := schemakafka.Topics(s.Topic, c.Partitions, c.Retention)
@@ -50,7 +56,7 @@ func Ensure(ctx context.Context, s Settings, c Creation, client *kafka.Client) e
 	for _, spec := range specs {
 		_, err := schemakafka.Partitions(ctx, client, spec.Name)
 		if errors.Is(err, kafka.UnknownTopicOrPartition) {
-			return fmt.Errorf("kafka has no topic %s (activityctl topics makes it, and so does a service with CREATE_TOPICS=true): %w", spec.Name, err)
+			return fmt.Errorf("kafka has no topic %s (activityctl topics creates it, and so does a service with CREATE_TOPICS=true): %w", spec.Name, err)
 		}
 		if err != nil {
 			return fmt.Errorf("kafka: %w", err)

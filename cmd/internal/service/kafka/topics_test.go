@@ -12,11 +12,11 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Topics that are missing are waited for, made once, and left as they are after that.
+// Missing topics are created once, and left as they are afterwards.
 func TestEnsure(t *testing.T) {
 	b := testbed.Kafka(t, 2)
 	_, user, password := b.Login()
-	s := Settings{Brokers: []string{b.Addr()}, Topic: b.Topic() + ".new", SASL: "plain", Username: user, Password: service.Secret(password)}
+	s := Config{Brokers: []string{b.Addr()}, Topic: b.Topic() + ".new", SASL: "plain", Username: user, Password: service.Secret(password)}
 	client, err := s.Client()
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func TestEnsure(t *testing.T) {
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
 	c := Creation{Partitions: 3, Retention: 2 * time.Hour}
 	if err := Ensure(t.Context(), s, c, client); !errors.Is(err, kafka.UnknownTopicOrPartition) {
-		t.Errorf("nobody may make them: got %v, want %v", err, kafka.UnknownTopicOrPartition)
+		t.Errorf("without CREATE_TOPICS: got %v, want %v", err, kafka.UnknownTopicOrPartition)
 	}
 	c.Create = true
 	for range 2 {

@@ -23,7 +23,7 @@ func TestOptions(t *testing.T) {
 		{dsn: "http://u:hunter2@h:8123/logs?dial_timeout=hunter2", fault: "CLICKHOUSE_DSN"},
 	} {
 		t.Run(tt.dsn, func(t *testing.T) {
-			opts, err := Settings{DSN: service.Secret(tt.dsn), Password: service.Secret(tt.password)}.Options()
+			opts, err := Config{DSN: service.Secret(tt.dsn), Password: service.Secret(tt.password)}.Options()
 			if tt.fault != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.fault) || strings.Contains(err.Error(), "hunter2") {
 					t.Errorf("got %v, want %q in it, and no password", err, tt.fault)

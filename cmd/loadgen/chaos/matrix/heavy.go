@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 	"github.com/activitylog/activitylog/cmd/loadgen/load"
 	"github.com/activitylog/activitylog/cmd/loadgen/stats"
@@ -23,8 +24,8 @@ const (
 
 // heavyQueries measures writes alone, then beside a hundred callers that search and page deep.
 func heavyQueries(ctx context.Context, t *trial) error {
-	plan := Plan{Session: t.Session, Seed: t.Seed, Nodes: t.Nodes, Env: map[string][]string{Engine: {"ENGINE_MAX_MEMORY=3221225472"}}}
-	cluster, err := NewCluster(ctx, t.Dir, t.Bin, plan)
+	plan := chaos.Plan{Session: t.Session, Seed: t.Seed, Nodes: t.Nodes, Env: map[string][]string{chaos.Engine: {"ENGINE_MAX_MEMORY=3221225472"}}}
+	cluster, err := chaos.NewCluster(ctx, t.Dir, t.Bin, plan)
 	if err != nil {
 		return err
 	}
@@ -32,25 +33,25 @@ func heavyQueries(ctx context.Context, t *trial) error {
 	if err := cluster.Start(ctx, cluster.Names...); err != nil {
 		return err
 	}
-	r := newRun(t.Config, cluster)
-	fill, err := load.Run(ctx, load.Config{URL: cluster.Write, Connections: 4, Batch: 1000, Count: heavyTable, Retries: 20}, r.source, nil, nil)
+	r := chaos.NewRun(t.Config.Config, cluster)
+	fill, err := load.Run(ctx, load.Config{URL: cluster.Write, Connections: 4, Batch: 1000, Count: heavyTable, Retries: 20}, r.Source, nil, nil)
 	if err != nil {
 		return err
 	}
 	paced := load.Config{URL: cluster.Write, Connections: 8, Batch: 20, Rate: heavyWrites, First: heavyTable, Duration: t.Duration / 2, Retries: 20}
-	alone, err := load.Run(ctx, paced, r.source, nil, nil)
+	alone, err := load.Run(ctx, paced, r.Source, nil, nil)
 	if err != nil {
 		return err
 	}
 	paced.First += int(alone.Accepted)
 	var h heavy
 	stop := h.start(ctx, cluster.Read)
-	beside, err := load.Run(ctx, paced, r.source, nil, nil)
+	beside, err := load.Run(ctx, paced, r.Source, nil, nil)
 	stop()
 	if err != nil {
 		return err
 	}
-	stored, err := r.awaitCount(ctx, fill.Accepted+alone.Accepted+beside.Accepted)
+	stored, err := awaitCount(ctx, r, fill.Accepted+alone.Accepted+beside.Accepted)
 	if err != nil {
 		return err
 	}
@@ -59,26 +60,26 @@ func heavyQueries(ctx context.Context, t *trial) error {
 		t.fail("stored %d, accepted %d", stored, fill.Accepted+alone.Accepted+beside.Accepted)
 	}
 	h.report(t)
-	t.figure("p99 of writes alone", "%v", round(alone.Latency.P99))
+	t.figure("p99 of writes alone", "%v", chaos.Round(alone.Latency.P99))
 	t.within("p99 of writes beside them", beside.Latency.P99, 2*alone.Latency.P99)
-	t.memory("memory of query", cluster.Process(Query).Usage().Peak, queryMemory)
-	t.memory("memory of the engine", cluster.Process(Engine).Usage().Peak, engineMemory)
-	t.memory("memory of the collector", cluster.Process(Collector).Usage().Peak, 1<<30)
+	t.memory("memory of query", cluster.Process(chaos.Query).Usage().Peak, queryMemory)
+	t.memory("memory of the engine", cluster.Process(chaos.Engine).Usage().Peak, engineMemory)
+	t.memory("memory of the collector", cluster.Process(chaos.Collector).Usage().Peak, 1<<30)
 	return ctx.Err()
 }
 
 // awaitCount waits until so many entries are stored, or for as long as anything may take.
-func (r *run) awaitCount(ctx context.Context, want int64) (int64, error) {
+func awaitCount(ctx context.Context, r *chaos.Run, want int64) (int64, error) {
 	begun := time.Now()
 	for {
-		n, err := r.cluster.Store.Numbers(ctx, "SELECT count() FROM activity")
+		n, err := r.Cluster.Store.Numbers(ctx, "SELECT count() FROM activity")
 		if err != nil {
 			return 0, err
 		}
-		if n[0] >= want || time.Since(begun) > drainPatience {
+		if n[0] >= want || time.Since(begun) > chaos.DrainTimeout {
 			return n[0], nil
 		}
-		sleep(ctx, 200*time.Millisecond)
+		chaos.Sleep(ctx, 200*time.Millisecond)
 	}
 }
 
@@ -128,7 +129,7 @@ func (h *heavy) call(ctx context.Context, base string, i int) {
 			h.good.Add(1)
 		case reply.Status == http.StatusServiceUnavailable && reply.RetryAfter > 0:
 			h.busy.Add(1)
-			sleep(ctx, 100*time.Millisecond)
+			chaos.Sleep(ctx, 100*time.Millisecond)
 		case reply.Status == http.StatusGatewayTimeout:
 			h.late.Add(1)
 		default:
@@ -139,7 +140,7 @@ func (h *heavy) call(ctx context.Context, base string, i int) {
 
 func (h *heavy) report(t *trial) {
 	t.figure("queries", "%d answered, %d 503, %d 504", h.good.Load(), h.busy.Load(), h.late.Load())
-	t.figure("slowest answer to a query", "%v", round(h.took.Max()))
+	t.figure("slowest answer to a query", "%v", chaos.Round(h.took.Max()))
 	if h.other.Load() > 0 || h.failed.Load() > 0 {
 		t.fail("%d queries were answered otherwise, %d not at all", h.other.Load(), h.failed.Load())
 	}

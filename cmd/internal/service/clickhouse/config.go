@@ -1,4 +1,4 @@
-// Package clickhouse holds the settings by which a process reaches ClickHouse, and waits for its tables.
+// Package clickhouse holds the settings to connect to ClickHouse, and waits for its tables.
 package clickhouse
 
 import (
@@ -17,21 +17,24 @@ import (
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Settings say where ClickHouse is and how to log in to it.
-type Settings struct {
-	DSN      service.Secret `name:"clickhouse-dsn" help:"ClickHouse's HTTP interface: http://user:password@host:8123/database, or https." default:"http://default@127.0.0.1:8123/default" env:"CLICKHOUSE_DSN"`
-	Password service.Secret `name:"clickhouse-password" help:"Password, in place of the one in CLICKHOUSE_DSN." env:"CLICKHOUSE_PASSWORD"`
+// Config is where ClickHouse is and how to log in.
+type Config struct {
+	DSN      service.Secret `name:"clickhouse-dsn" help:"ClickHouse's HTTP interface: http://user:password@host:8123/database, or https." env:"CLICKHOUSE_DSN"`
+	Password service.Secret `name:"clickhouse-password" help:"Password, instead of the one in CLICKHOUSE_DSN." env:"CLICKHOUSE_PASSWORD"`
 }
 
-// Check says what is wrong with s.
-func (s Settings) Check() error {
-	_, err := s.Options()
+// Defaults is a server on this machine, without a password.
+func (c *Config) Defaults() { c.DSN = "http://default@127.0.0.1:8123/default" }
+
+// Validate returns what is wrong with c.
+func (c Config) Validate() error {
+	_, err := c.Options()
 	return err
 }
 
-// Options are s as the client takes them. Its errors show no password.
-func (s Settings) Options() (*clickhouse.Options, error) {
-	u, err := url.Parse(s.DSN.Reveal())
+// Options returns the options of the client. Its errors show no password.
+func (c Config) Options() (*clickhouse.Options, error) {
+	u, err := url.Parse(c.DSN.Reveal())
 	if err != nil {
 		return nil, errors.New("CLICKHOUSE_DSN: not a URL") // url.Error quotes it
 	}
@@ -41,7 +44,7 @@ func (s Settings) Options() (*clickhouse.Options, error) {
 	if u.Hostname() == "" {
 		return nil, errors.New("CLICKHOUSE_DSN: names no host")
 	}
-	if u.Scheme == "https" { // the client wants to be told twice
+	if u.Scheme == "https" { // the client wants it twice
 		q := u.Query()
 		q.Set("secure", "true")
 		u.RawQuery = q.Encode()
@@ -50,8 +53,8 @@ func (s Settings) Options() (*clickhouse.Options, error) {
 	if err != nil {
 		return nil, errors.New("CLICKHOUSE_DSN: want http://user:password@host:port/database")
 	}
-	if s.Password != "" {
-		opts.Auth.Password = s.Password.Reveal()
+	if c.Password != "" {
+		opts.Auth.Password = c.Password.Reveal()
 	}
 	if opts.Auth.Database == "" {
 		opts.Auth.Database = "default"
@@ -64,9 +67,9 @@ func (s Settings) Options() (*clickhouse.Options, error) {
 	return opts, nil
 }
 
-// Conn is a pool of connections. It connects when it is first used.
-func (s Settings) Conn() (driver.Conn, error) {
-	opts, err := s.Options()
+// Conn returns a pool of connections, which connects on first use.
+func (c Config) Conn() (driver.Conn, error) {
+	opts, err := c.Options()
 	if err != nil {
 		return nil, err
 	}
@@ -77,18 +80,21 @@ func (s Settings) Conn() (driver.Conn, error) {
 	return conn, nil
 }
 
-// Tables is the part of a process that waits for the tables of this version.
+// Tables returns the part of a process that waits for the tables of this version.
 func Tables(conn driver.Conn, log *slog.Logger) *service.Await {
-	return service.NewAwait("tables", log, func(ctx context.Context) error { return Current(ctx, conn) })
+	return service.NewAwait(service.Dependency{
+		Name: "tables", Waiting: "waiting for clickhouse", Ready: "clickhouse ready",
+		Try: func(ctx context.Context) error { return Current(ctx, conn) },
+	}, log)
 }
 
-// unknownTable and unknownDatabase are ClickHouse's codes (ErrorCodes.cpp).
+// Error codes of ClickHouse (ErrorCodes.cpp).
 const (
 	unknownTable    = 60
 	unknownDatabase = 81
 )
 
-// Current is nil when the database has every migration of this version.
+// Current returns nil if the database has every migration of this version.
 func Current(ctx context.Context, conn driver.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

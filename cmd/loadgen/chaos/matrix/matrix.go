@@ -1,4 +1,6 @@
-package chaos
+// Package matrix is the fault matrix: each row is one fault, played on a cluster of its own, and what must hold under it. Its verdicts
+// tell a broken promise from a time that a busy machine may miss.
+package matrix
 
 import (
 	"context"
@@ -7,17 +9,19 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 )
 
-// MatrixConfig says which rows of the fault matrix are run, and how long.
-type MatrixConfig struct {
-	Config                 // Duration is that of the load of one row
-	Rows     []int         // numbers; all if empty
-	Keep     bool          // the folders of rows that held
-	Kills    int           // of standalone, row 5
-	Soak     time.Duration // of row 24
-	Progress func(format string, args ...any)
-	Done     func(*RowReport) // called with each row as it ends
+// Config says which rows of the fault matrix are run, and how long.
+type Config struct {
+	chaos.Config               // Duration is that of the load of one row
+	Rows         []int         // numbers; all if empty
+	Keep         bool          // the folders of rows that held
+	Kills        int           // of standalone, row 5
+	Soak         time.Duration // of row 24
+	Progress     func(format string, args ...any)
+	Done         func(*Result) // called with each row as it ends
 }
 
 // Row is one fault and what must be so under it.
@@ -35,21 +39,21 @@ const (
 	Broken = "BROKEN" // a promise was not kept, or the row could not be run
 )
 
-// RowReport is what a row found.
-type RowReport struct {
+// Result is what a row found.
+type Result struct {
 	Row     int           `json:"row"`
 	Fault   string        `json:"fault"`
 	Pass    string        `json:"pass"`
 	Seed    uint64        `json:"seed"`
-	Report  *Report       `json:"report,omitempty"` // nil for a row that a test of a package holds
-	Figures []RowFigure   `json:"figures"`
+	Report  *chaos.Report `json:"report,omitempty"` // nil for a row that a test of a package holds
+	Figures []Figure      `json:"figures"`
 	Took    time.Duration `json:"took_ns"`
 	Verdict string        `json:"verdict"`
 	Reasons []string      `json:"reasons,omitempty"` // why it is not held
 }
 
-// RowFigure is a measured value of a row.
-type RowFigure struct {
+// Figure is a measured value of a row.
+type Figure struct {
 	What   string `json:"what"`
 	Value  string `json:"value"`
 	Missed string `json:"missed,omitempty"` // the goal, where it was missed
@@ -57,18 +61,18 @@ type RowFigure struct {
 
 // trial is one row under way.
 type trial struct {
-	MatrixConfig
-	rep *RowReport
+	Config
+	rep *Result
 }
 
 // figure notes a measured value.
 func (t *trial) figure(what, value string, args ...any) {
-	t.rep.Figures = append(t.rep.Figures, RowFigure{What: what, Value: fmt.Sprintf(value, args...)})
+	t.rep.Figures = append(t.rep.Figures, Figure{What: what, Value: fmt.Sprintf(value, args...)})
 }
 
 // within notes a time that should not exceed a goal. A busy machine may exceed it: that makes a row slow, not broken.
 func (t *trial) within(what string, got, goal time.Duration) {
-	f := RowFigure{What: what, Value: round(got).String()}
+	f := Figure{What: what, Value: chaos.Round(got).String()}
 	if got > goal {
 		f.Missed = goal.String()
 	}
@@ -81,8 +85,8 @@ func (t *trial) fail(format string, args ...any) {
 }
 
 // play runs the load and a script against a cluster of its own, and keeps what it found as the row's.
-func (t *trial) play(ctx context.Context, cfg Config, s script) error {
-	rep, err := runScript(ctx, cfg, s)
+func (t *trial) play(ctx context.Context, cfg chaos.Config, s chaos.Script) error {
+	rep, err := chaos.Play(ctx, cfg, s)
 	if err != nil {
 		return err
 	}
@@ -90,7 +94,7 @@ func (t *trial) play(ctx context.Context, cfg Config, s script) error {
 	return nil
 }
 
-func (t *trial) take(rep *Report) {
+func (t *trial) take(rep *chaos.Report) {
 	t.rep.Report = rep
 	t.rep.Reasons = append(t.rep.Reasons, rep.Violations...)
 }
@@ -100,14 +104,14 @@ var regressions = map[int][]uint64{
 	13: {43}, // libchdb goes on after a write that a full disk refused
 }
 
-// RunMatrix runs the rows one after another, each with the seed of cfg and with those of its regressions. Its error is that
+// Run runs the rows one after another, each with the seed of cfg and with those of its regressions. Its error is that
 // ctx ended, or that a row is not known.
-func RunMatrix(ctx context.Context, cfg MatrixConfig) ([]*RowReport, error) {
+func Run(ctx context.Context, cfg Config) ([]*Result, error) {
 	rows, err := chosen(cfg.Rows)
 	if err != nil {
 		return nil, err
 	}
-	var all []*RowReport
+	var all []*Result
 	for _, row := range rows {
 		one := cfg
 		for _, one.Seed = range seedsOf(row, cfg.Seed) {
@@ -141,8 +145,8 @@ func chosen(numbers []int) (rows []Row, err error) {
 	return rows, nil
 }
 
-func runRow(ctx context.Context, cfg MatrixConfig, row Row) *RowReport {
-	t := &trial{MatrixConfig: cfg, rep: &RowReport{Row: row.Number, Fault: row.Fault, Pass: row.Pass, Seed: cfg.Seed}}
+func runRow(ctx context.Context, cfg Config, row Row) *Result {
+	t := &trial{Config: cfg, rep: &Result{Row: row.Number, Fault: row.Fault, Pass: row.Pass, Seed: cfg.Seed}}
 	t.Dir = filepath.Join(cfg.Dir, fmt.Sprintf("row-%d", row.Number))
 	t.Say = func(format string, args ...any) { cfg.Say("row %d: "+format, append([]any{row.Number}, args...)...) }
 	begun := time.Now()
@@ -165,7 +169,7 @@ func runRow(ctx context.Context, cfg MatrixConfig, row Row) *RowReport {
 
 func (t *trial) judge() {
 	t.rep.Verdict = Held
-	if slices.ContainsFunc(t.rep.Figures, func(f RowFigure) bool { return f.Missed != "" }) {
+	if slices.ContainsFunc(t.rep.Figures, func(f Figure) bool { return f.Missed != "" }) {
 		t.rep.Verdict = Slow
 	}
 	if len(t.rep.Reasons) > 0 {

@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/load"
 )
 
@@ -19,7 +20,7 @@ type sample struct {
 
 // soak measures the limit of what is stored, and then writes at half of it for a long time.
 func soak(ctx context.Context, t *trial) error {
-	cluster, err := NewCluster(ctx, t.Dir, t.Bin, Plan{Session: t.Session, Seed: t.Seed, Nodes: t.Nodes})
+	cluster, err := chaos.NewCluster(ctx, t.Dir, t.Bin, chaos.Plan{Session: t.Session, Seed: t.Seed, Nodes: t.Nodes})
 	if err != nil {
 		return err
 	}
@@ -27,39 +28,39 @@ func soak(ctx context.Context, t *trial) error {
 	if err := cluster.Start(ctx, cluster.Names...); err != nil {
 		return err
 	}
-	r := newRun(t.Config, cluster)
+	r := chaos.NewRun(t.Config.Config, cluster)
 	cfg := load.Config{URL: cluster.Write, Connections: 4, Batch: 1000, Duration: 15 * time.Second, Retries: 50}
-	limit, err := r.storedRate(ctx, cfg)
+	limit, err := storedRate(ctx, r, cfg)
 	if err != nil {
 		return err
 	}
 	cfg.Rate, cfg.Duration, cfg.First = limit/2, t.Soak/6, 50_000_000 // a sixth to warm up
 	t.figure("limit", "%.0f entries stored a second, of which half", limit)
-	if _, err := load.Run(ctx, cfg, r.source, nil, nil); err != nil {
+	if _, err := load.Run(ctx, cfg, r.Source, nil, nil); err != nil {
 		return err
 	}
-	before, err := r.samples(ctx)
+	before, err := samples(ctx, r)
 	if err != nil {
 		return err
 	}
-	beforeParts, err := r.parts(ctx)
+	beforeParts, err := parts(ctx, r)
 	if err != nil {
 		return err
 	}
 	cfg.Duration = t.Soak - cfg.Duration
-	res, err := load.Run(ctx, cfg, r.source, nil, nil)
+	res, err := load.Run(ctx, cfg, r.Source, nil, nil)
 	if err != nil {
 		return err
 	}
-	after, err := r.samples(ctx)
+	after, err := samples(ctx, r)
 	if err != nil {
 		return err
 	}
-	afterParts, err := r.parts(ctx)
+	afterParts, err := parts(ctx, r)
 	if err != nil {
 		return err
 	}
-	t.figure("written in the soak", "%d entries in %v, %d not answered, p99 %v", res.Accepted, res.Elapsed.Round(time.Second), res.Unanswered, round(res.Latency.P99))
+	t.figure("written in the soak", "%d entries in %v, %d not answered, p99 %v", res.Accepted, res.Elapsed.Round(time.Second), res.Unanswered, chaos.Round(res.Latency.P99))
 	for _, name := range cluster.Names {
 		t.flat(name, before[name], after[name])
 	}
@@ -67,17 +68,17 @@ func soak(ctx context.Context, t *trial) error {
 	if afterParts > 3*beforeParts+100 {
 		t.fail("active parts grow: %d → %d", beforeParts, afterParts)
 	}
-	return r.soaked(ctx, t)
+	return soaked(ctx, r, t)
 }
 
 // storedRate is how many entries a second reach the table when nothing holds the writers back.
-func (r *run) storedRate(ctx context.Context, cfg load.Config) (float64, error) {
+func storedRate(ctx context.Context, r *chaos.Run, cfg load.Config) (float64, error) {
 	begun := time.Now()
-	res, err := load.Run(ctx, cfg, r.source, nil, nil)
+	res, err := load.Run(ctx, cfg, r.Source, nil, nil)
 	if err != nil {
 		return 0, err
 	}
-	n, err := r.awaitCount(ctx, res.Accepted)
+	n, err := awaitCount(ctx, r, res.Accepted)
 	if err != nil {
 		return 0, err
 	}
@@ -85,15 +86,15 @@ func (r *run) storedRate(ctx context.Context, cfg load.Config) (float64, error) 
 }
 
 // soaked waits until all of it is stored, and asks the tables whether each is there once.
-func (r *run) soaked(ctx context.Context, t *trial) error {
-	if err := r.settle(ctx); err != nil {
+func soaked(ctx context.Context, r *chaos.Run, t *trial) error {
+	if err := r.AwaitQuiet(ctx); err != nil {
 		return err
 	}
-	n, err := r.cluster.Store.Numbers(ctx, "SELECT count(), uniqExactIf(id, id % 16 = 0), countIf(id % 16 = 0), (SELECT sum(n) FROM by_kind) FROM activity")
+	n, err := r.Cluster.Store.Numbers(ctx, "SELECT count(), uniqExactIf(id, id % 16 = 0), countIf(id % 16 = 0), (SELECT sum(n) FROM by_kind) FROM activity")
 	if err != nil {
 		return err
 	}
-	acknowledged, err := r.cluster.sum(ctx, `activity_collector_entries_total{result="accepted"}`, Collector)
+	acknowledged, err := r.Cluster.Sum(ctx, `activity_collector_entries_total{result="accepted"}`, chaos.Collector)
 	if err != nil {
 		return err
 	}
@@ -125,16 +126,16 @@ func (t *trial) flat(name string, a, b sample) {
 	}
 }
 
-func (r *run) samples(ctx context.Context) (map[string]sample, error) {
+func samples(ctx context.Context, r *chaos.Run) (map[string]sample, error) {
 	all := map[string]sample{}
-	for _, name := range r.cluster.Names {
-		s := sample{rss: r.cluster.Process(name).Resident(), disk: r.onDisk(name)}
-		if _, node := r.cluster.kafka[name]; !node {
+	for _, name := range r.Cluster.Names {
+		s := sample{rss: r.Cluster.Process(name).Resident(), disk: onDisk(r, name)}
+		if !r.Cluster.IsNode(name) {
 			var err error
-			if s.goroutines, err = r.cluster.sample(ctx, name, "go_goroutines"); err != nil {
+			if s.goroutines, err = r.Cluster.Sample(ctx, name, "go_goroutines"); err != nil {
 				return nil, err
 			}
-			if s.open, err = r.cluster.sample(ctx, name, "process_open_fds"); err != nil {
+			if s.open, err = r.Cluster.Sample(ctx, name, "process_open_fds"); err != nil {
 				return nil, err
 			}
 		}
@@ -143,8 +144,8 @@ func (r *run) samples(ctx context.Context) (map[string]sample, error) {
 	return all, nil
 }
 
-func (r *run) parts(ctx context.Context) (int64, error) {
-	n, err := r.cluster.Store.Numbers(ctx, "SELECT count() FROM system.parts WHERE active AND database = currentDatabase()")
+func parts(ctx context.Context, r *chaos.Run) (int64, error) {
+	n, err := r.Cluster.Store.Numbers(ctx, "SELECT count() FROM system.parts WHERE active AND database = currentDatabase()")
 	if err != nil {
 		return 0, err
 	}
@@ -152,13 +153,13 @@ func (r *run) parts(ctx context.Context) (int64, error) {
 }
 
 // onDisk is how much a member keeps.
-func (r *run) onDisk(name string) (sum int64) {
-	dir := filepath.Join(r.cluster.Dir, name)
+func onDisk(r *chaos.Run, name string) (sum int64) {
+	dir := filepath.Join(r.Cluster.Dir, name)
 	switch name {
-	case Broker:
-		dir = r.cluster.folder(Broker, "kafka")
-	case Engine:
-		dir = r.cluster.folder(Engine, "clickhouse")
+	case chaos.Broker:
+		dir = r.Cluster.Folder(chaos.Broker, "kafka")
+	case chaos.Engine:
+		dir = r.Cluster.Folder(chaos.Engine, "clickhouse")
 	}
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -25,10 +26,10 @@ type log struct {
 	partitions []int
 }
 
-func (r *run) openLog(ctx context.Context) (*log, error) {
+func openLog(ctx context.Context, r *chaos.Run) (*log, error) {
 	transport := &kafka.Transport{MetadataTTL: time.Second}
 	l := &log{close: transport.CloseIdleConnections}
-	l.client = &kafka.Client{Addr: kafka.TCP(strings.Split(r.cluster.Kafka, ",")...), Timeout: 5 * time.Second, Transport: transport}
+	l.client = &kafka.Client{Addr: kafka.TCP(strings.Split(r.Cluster.Kafka, ",")...), Timeout: 5 * time.Second, Transport: transport}
 	n, err := schemakafka.Partitions(ctx, l.client, topic)
 	for i := range n {
 		l.partitions = append(l.partitions, i)
@@ -62,7 +63,7 @@ func (l *log) move(ctx context.Context, to map[int]int64) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		sleep(ctx, 200*time.Millisecond)
+		chaos.Sleep(ctx, 200*time.Millisecond)
 	}
 }
 
@@ -93,7 +94,7 @@ func (l *log) tryMove(ctx context.Context, to map[int]int64) error {
 
 // awaitSane waits until the group has committed offsets that lie in the log. Before that they tell nothing of what is stored.
 func (l *log) awaitSane(ctx context.Context) error {
-	for ; ; sleep(ctx, 50*time.Millisecond) {
+	for ; ; chaos.Sleep(ctx, 50*time.Millisecond) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("wait for sane offsets: %w", err)
 		}
@@ -118,12 +119,12 @@ func (l *log) awaitSane(ctx context.Context) error {
 // offsetsMoved moves what the group has committed, again and again, while entries are written.
 func offsetsMoved(ctx context.Context, t *trial) error {
 	alarms, recovered := 0.0, 0.0
-	err := t.play(ctx, t.quiet(), script{strike: func(ctx context.Context, r *run, _ uint64) {
+	err := t.play(ctx, t.quiet(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, _ uint64) {
 		for n := 0; ctx.Err() == nil || n < len(moves); n++ {
-			sleep(ctx, 2*time.Second)
-			a, rec, err := r.moveOffsets(context.WithoutCancel(ctx), moves[n%len(moves)])
+			chaos.Sleep(ctx, 2*time.Second)
+			a, rec, err := moveOffsets(context.WithoutCancel(ctx), r, moves[n%len(moves)])
 			if err != nil {
-				r.violation("%v", err)
+				r.Violation("%v", err)
 				return
 			}
 			alarms, recovered = alarms+a, recovered+rec
@@ -149,16 +150,16 @@ var moves = []move{
 	{"beyond the end", func(_, end int64) (int64, bool) { return end + 1_000_000, true }},
 }
 
-func (r *run) moveOffsets(ctx context.Context, m move) (alarms, recovered float64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, drainPatience)
+func moveOffsets(ctx context.Context, r *chaos.Run, m move) (alarms, recovered float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, chaos.DrainTimeout)
 	defer cancel()
-	l, err := r.openLog(ctx)
+	l, err := openLog(ctx, r)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer l.close()
-	r.cluster.Process(Consumer1).Kill()
-	r.cluster.Process(Consumer2).Kill()
+	r.Cluster.Process(chaos.Consumer1).Kill()
+	r.Cluster.Process(chaos.Consumer2).Kill()
 	start, end, err := l.bounds(ctx)
 	if err != nil {
 		return 0, 0, err
@@ -172,18 +173,18 @@ func (r *run) moveOffsets(ctx context.Context, m move) (alarms, recovered float6
 	if err := l.move(ctx, to); err != nil {
 		return 0, 0, err
 	}
-	r.struck("offsets " + m.name)
-	if err := r.cluster.Start(ctx, Consumer1, Consumer2); err != nil {
+	r.Struck("offsets " + m.name)
+	if err := r.Cluster.Start(ctx, chaos.Consumer1, chaos.Consumer2); err != nil {
 		return 0, 0, err
 	}
-	if err := errors.Join(l.awaitSane(ctx), r.drain(ctx)); err != nil {
+	if err := errors.Join(l.awaitSane(ctx), r.Drain(ctx)); err != nil {
 		return 0, 0, err
 	}
-	alarms, err = r.cluster.sum(ctx, `activity_consumer_alarms_total{kind="beyond_end"}`, Consumer1, Consumer2)
+	alarms, err = r.Cluster.Sum(ctx, `activity_consumer_alarms_total{kind="beyond_end"}`, chaos.Consumer1, chaos.Consumer2)
 	if err != nil {
 		return 0, 0, err
 	}
-	recovered, err = r.cluster.sum(ctx, `activity_consumer_entries_total{outcome="recovered"}`, Consumer1, Consumer2)
+	recovered, err = r.Cluster.Sum(ctx, `activity_consumer_entries_total{outcome="recovered"}`, chaos.Consumer1, chaos.Consumer2)
 	return alarms, recovered, err
 }
 
@@ -196,21 +197,21 @@ func logCut(ctx context.Context, t *trial) error {
 	cfg := t.quiet()
 	cfg.Duration /= 2
 	var before, after int64
-	err := t.play(ctx, cfg, script{finish: func(ctx context.Context, r *run) error {
+	err := t.play(ctx, cfg, chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
 		for range 2 {
-			if err := r.recover(ctx); err != nil {
+			if err := r.Recover(ctx); err != nil {
 				return err
 			}
-			if err := errors.Join(r.drain(ctx), r.settle(ctx)); err != nil {
+			if err := errors.Join(r.Drain(ctx), r.AwaitQuiet(ctx)); err != nil {
 				return err
 			}
-			n, end, err := r.cutLog(ctx)
+			n, end, err := cutLog(ctx, r)
 			if err != nil {
 				return err
 			}
 			before, after = n, end
-			r.reused = true
-			r.underLoad(ctx, func(ctx context.Context, _ uint64) { sleep(ctx, cfg.Duration) })
+			r.Reused = true
+			r.UnderLoad(ctx, func(ctx context.Context, _ uint64) { chaos.Sleep(ctx, cfg.Duration) })
 		}
 		return ctx.Err()
 	}})
@@ -218,8 +219,8 @@ func logCut(ctx context.Context, t *trial) error {
 	return err
 }
 
-func (r *run) cutLog(ctx context.Context) (before, after int64, err error) {
-	l, err := r.openLog(ctx)
+func cutLog(ctx context.Context, r *chaos.Run) (before, after int64, err error) {
+	l, err := openLog(ctx, r)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -228,20 +229,20 @@ func (r *run) cutLog(ctx context.Context) (before, after int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, name := range []string{Collector, Consumer1, Consumer2, Query, Broker} {
-		r.cluster.Process(name).Kill()
+	for _, name := range []string{chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query, chaos.Broker} {
+		r.Cluster.Process(name).Kill()
 	}
 	for _, p := range l.partitions {
-		if err := halve(filepath.Join(r.cluster.folder(Broker, "kafka"), "broker", "log", "partitions", topic+"-"+strconv.Itoa(p))); err != nil {
+		if err := halve(filepath.Join(r.Cluster.Folder(chaos.Broker, "kafka"), "broker", "log", "partitions", topic+"-"+strconv.Itoa(p))); err != nil {
 			return 0, 0, err
 		}
-		r.struck("log cut")
+		r.Struck("log cut")
 	}
-	r.position = map[int]int64{} // what they named is not there any more
-	if err := r.cluster.Start(ctx, Broker, Collector, Consumer1, Consumer2, Query); err != nil {
+	r.ForgetPosition() // what it named is not in the log any more
+	if err := r.Cluster.Start(ctx, chaos.Broker, chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query); err != nil {
 		return 0, 0, err
 	}
-	for ; ; sleep(ctx, 50*time.Millisecond) { // its connections are those to the broker before
+	for ; ; chaos.Sleep(ctx, 50*time.Millisecond) { // its connections are those to the broker before
 		if _, now, err := l.bounds(ctx); err == nil || ctx.Err() != nil {
 			return end[0], now[0], err
 		}

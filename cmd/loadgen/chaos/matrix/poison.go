@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
@@ -50,37 +51,37 @@ func poisoned(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	err = t.play(ctx, t.base(), script{strike: func(ctx context.Context, r *run, seed uint64) {
-		f := r.newFaults(seed)
-		l, err := r.openLog(ctx)
+	err = t.play(ctx, t.base(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
+		f := r.NewInjector(seed)
+		l, err := openLog(ctx, r)
 		if err != nil {
-			r.violation("%v", err)
+			r.Violation("%v", err)
 			return
 		}
 		defer l.close()
 		for n := 0; ctx.Err() == nil; n++ {
 			value := values[n%len(values)]
 			res, err := l.client.Produce(context.WithoutCancel(ctx), &kafka.ProduceRequest{
-				Topic: topic, Partition: f.rand.IntN(len(l.partitions)), RequiredAcks: kafka.RequireAll,
+				Topic: topic, Partition: f.Rand.IntN(len(l.partitions)), RequiredAcks: kafka.RequireAll,
 				Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes(value)}),
 			})
 			if err == nil {
 				err = res.Error
 			}
 			if err != nil {
-				r.violation("produce poison: %v", err)
+				r.Violation("produce poison: %v", err)
 				return
 			}
-			r.struck("poison")
-			r.poison++
-			sleep(ctx, time.Duration(f.rand.Int64N(int64(200*time.Millisecond))))
+			r.Struck("poison")
+			r.Poison++
+			chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(200*time.Millisecond))))
 			if n%20 == 19 {
-				f.killAndWait(ctx, f.any(Consumer1, Consumer2))
+				killAndWait(ctx, f, f.Any(chaos.Consumer1, chaos.Consumer2))
 			}
 		}
 	}})
 	if err == nil {
-		t.figure("dead letters", "%d of %d records", t.rep.Report.Tables.Dead, t.rep.Report.Tally["poison"])
+		t.figure("dead letters", "%d of %d records", t.rep.Report.Tables.Dead, t.rep.Report.Counts["poison"])
 	}
 	return err
 }

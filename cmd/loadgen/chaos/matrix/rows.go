@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 	"github.com/activitylog/activitylog/cmd/loadgen/stats"
 )
@@ -39,8 +40,8 @@ var Rows = []Row{
 }
 
 // base is the row's load with these faults, once every half second or so.
-func (t *trial) base(kill ...string) Config {
-	cfg := t.Config
+func (t *trial) base(kill ...string) chaos.Config {
+	cfg := t.Config.Config
 	cfg.Kill, cfg.Every = kill, 800*time.Millisecond
 	cfg.Deletes, cfg.Wipes = 40, 2
 	return cfg
@@ -48,7 +49,7 @@ func (t *trial) base(kill ...string) Config {
 
 // quiet is a load without deletes and without readers, for faults that move what the group has committed: what that is
 // tells readers and deletes what has been stored.
-func (t *trial) quiet() Config {
+func (t *trial) quiet() chaos.Config {
 	cfg := t.base()
 	cfg.Deletes, cfg.Wipes, cfg.WriteOnly = 0, 0, true
 	return cfg
@@ -57,11 +58,11 @@ func (t *trial) quiet() Config {
 func consumersKilled(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	var slowest time.Duration
-	err := t.play(ctx, cfg, script{strike: func(ctx context.Context, r *run, seed uint64) {
-		f := r.newFaults(seed)
+	err := t.play(ctx, cfg, chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
+		f := r.NewInjector(seed)
 		for ctx.Err() == nil {
-			slowest = max(slowest, f.killAndWait(ctx, f.any(Consumer1, Consumer2)))
-			sleep(ctx, time.Duration(f.rand.Int64N(int64(cfg.Every))))
+			slowest = max(slowest, killAndWait(ctx, f, f.Any(chaos.Consumer1, chaos.Consumer2)))
+			chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(cfg.Every))))
 		}
 	}})
 	t.within("stored again after", slowest, cfg.Session+2*time.Second)
@@ -69,88 +70,88 @@ func consumersKilled(ctx context.Context, t *trial) error {
 }
 
 // killAndWait kills a member, starts it, and says how long it took until what was acknowledged at its death was stored.
-func (f *faults) killAndWait(ctx context.Context, member string) time.Duration {
-	p := f.cluster.Process(member)
+func killAndWait(ctx context.Context, f *chaos.Injector, member string) time.Duration {
+	p := f.Cluster.Process(member)
 	if !p.Running() {
-		f.violation("%s ended by itself; see %s", member, p.Log)
+		f.Violation("%s ended by itself; see %s", member, p.Log)
 	}
 	p.Kill()
-	f.struck("kill -9 " + member)
+	f.Struck("kill -9 " + member)
 	begun := time.Now()
-	sleep(ctx, time.Duration(f.rand.Int64N(int64(500*time.Millisecond))))
+	chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(500*time.Millisecond))))
 	if err := p.Start(); err != nil {
-		f.violation("%v", err)
+		f.Violation("%v", err)
 		return 0
 	}
-	if err := f.drain(context.WithoutCancel(ctx)); err != nil {
-		f.violation("%v", err)
+	if err := f.Drain(context.WithoutCancel(ctx)); err != nil {
+		f.Violation("%v", err)
 	}
 	return time.Since(begun)
 }
 
 func engineKilled(ctx context.Context, t *trial) error {
-	cfg := t.base(Engine)
+	cfg := t.base(chaos.Engine)
 	cfg.Every = 3 * time.Second // deletes are to be answered in between
-	err := t.play(ctx, cfg, script{})
+	err := t.play(ctx, cfg, chaos.Script{})
 	t.slowestOf("slowest start", "slowest start of engine, ms")
 	return err
 }
 
 func brokerKilled(ctx context.Context, t *trial) error {
 	var away stats.Histogram
-	err := t.play(ctx, t.base(), script{strike: func(ctx context.Context, r *run, seed uint64) {
-		f, w := r.newFaults(seed), r.newWorker(seed)
-		defer w.close()
+	err := t.play(ctx, t.base(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
+		f, w := r.NewInjector(seed), r.NewWorker(seed)
+		defer w.Close()
 		for ctx.Err() == nil {
-			sleep(ctx, time.Duration(f.rand.Int64N(int64(3*time.Second))))
-			w.withoutBroker(ctx, &away)
+			chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(3*time.Second))))
+			withoutBroker(ctx, w, &away)
 		}
 	}})
 	t.slowestOf("slowest start", "slowest start of broker, ms")
-	t.within("slowest of "+strconv.FormatInt(away.Count(), 10)+" refusals while it was away", away.Max(), refusalLimit)
+	t.within("slowest of "+strconv.FormatInt(away.Count(), 10)+" refusals while it was away", away.Max(), chaos.RefusalLimit)
 	if err == nil {
 		n := t.rep.Report.Refusals
-		t.figure("all refusals, those at the moment of its death counted", "%d, p50 %v, p99 %v", n.Count, round(n.P50), round(n.P99))
+		t.figure("all refusals, those at the moment of its death counted", "%d, p50 %v, p99 %v", n.Count, chaos.Round(n.P50), chaos.Round(n.P99))
 	}
 	return err
 }
 
 // withoutBroker kills the broker, writes some entries, each of which must be refused at once, and starts it again.
-func (w *worker) withoutBroker(ctx context.Context, away *stats.Histogram) {
-	p := w.cluster.Process(w.cluster.Brokers[0])
+func withoutBroker(ctx context.Context, w *chaos.Worker, away *stats.Histogram) {
+	p := w.Cluster.Process(w.Cluster.Brokers[0])
 	p.Kill()
-	w.struck("kill -9 " + p.Name)
-	sleep(ctx, 200*time.Millisecond)
+	w.Struck("kill -9 " + p.Name)
+	chaos.Sleep(ctx, 200*time.Millisecond)
 	for range 5 {
-		i := w.model.take(1, false)
-		w.body = w.source.Append(w.body[:0], i, "")
-		if w.post(&client.Request{ContentType: "application/json", Body: w.body}, i, 1) {
-			w.violation("a write is acknowledged without a broker")
+		i := w.Model.Take(1, false)
+		w.Body = w.Source.Append(w.Body[:0], i, "")
+		if w.Post(&client.Request{ContentType: "application/json", Body: w.Body}, i, 1) {
+			w.Violation("a write is acknowledged without a broker")
 		}
-		away.Observe(w.took)
+		away.Observe(w.Took)
 	}
 	if err := p.Start(); err != nil {
-		w.violation("%v", err)
+		w.Violation("%v", err)
 		return
 	}
-	took, err := w.cluster.AwaitReady(context.WithoutCancel(ctx), p.Name)
+	took, err := w.Cluster.AwaitReady(context.WithoutCancel(ctx), p.Name)
 	if err != nil {
-		w.violation("%v", err)
+		w.Violation("%v", err)
 	}
-	w.slowest("slowest start of broker, ms", took)
+	w.Slowest("slowest start of broker, ms", took)
 }
 
 // slowestOf shows a time of the run's tally.
 func (t *trial) slowestOf(what, name string) {
 	if t.rep.Report != nil {
-		t.figure(what, "%d ms", t.rep.Report.Tally[name])
+		t.figure(what, "%d ms", t.rep.Report.Counts[name])
 	}
 }
 
 func collectorKilled(ctx context.Context, t *trial) error {
-	cfg := t.base(Collector)
+	cfg := t.base(chaos.Collector)
 	cfg.Every = 400 * time.Millisecond
-	err := t.play(ctx, cfg, script{})
+	err := t.play(ctx, cfg, chaos.Script{})
 	if err == nil {
 		t.figure("unanswered and stored", "%d of %d", t.rep.Report.Entries.MayStored, t.rep.Report.Entries.MayStay)
 	}
@@ -158,21 +159,21 @@ func collectorKilled(ctx context.Context, t *trial) error {
 }
 
 func standaloneKilled(ctx context.Context, t *trial) error {
-	rep, err := Standalone(ctx, t.base(), t.Kills)
+	rep, err := chaos.Standalone(ctx, t.base(), t.Kills)
 	if err != nil {
 		return err
 	}
 	t.take(rep)
-	t.within("slowest start", time.Duration(rep.Tally["slowest start of standalone, ms"])*time.Millisecond, reopenLimit)
+	t.within("slowest start", time.Duration(rep.Counts["slowest start of standalone, ms"])*time.Millisecond, chaos.ReopenLimit)
 	t.slowestOf("slowest until everything was stored again", "slowest until everything was stored again, ms")
 	return nil
 }
 
 func consumersPaused(ctx context.Context, t *trial) error {
-	cfg := t.base(Pause)
+	cfg := t.base(chaos.Pause)
 	cfg.Every = cfg.Paused + time.Second // mostly one at a time, so that the other takes over
-	err := t.play(ctx, cfg, script{finish: func(ctx context.Context, r *run) error {
-		refused, err := r.cluster.sum(ctx, "activity_consumer_refused_intents_total", Consumer1, Consumer2)
+	err := t.play(ctx, cfg, chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
+		refused, err := r.Cluster.Sum(ctx, "activity_consumer_refused_intents_total", chaos.Consumer1, chaos.Consumer2)
 		t.figure("commits refused", "%.0f", refused)
 		return err
 	}})
@@ -184,22 +185,22 @@ func consumersComeAndGo(ctx context.Context, t *trial) error {
 	cfg := t.base()
 	cfg.Duration = max(cfg.Duration, 30*time.Second)
 	var slowest time.Duration
-	err := t.play(ctx, cfg, script{
-		plan: func(p *Plan) {
-			p.Guests, p.Env = 2, map[string][]string{Broker: {"PARTITIONS=4"}, Collector: {"PARTITIONS=4"}}
+	err := t.play(ctx, cfg, chaos.Script{
+		Plan: func(p *chaos.Plan) {
+			p.Guests, p.Env = 2, map[string][]string{chaos.Broker: {"PARTITIONS=4"}, chaos.Collector: {"PARTITIONS=4"}}
 		},
-		strike: func(ctx context.Context, r *run, _ uint64) {
-			all := append([]string{Consumer1, Consumer2}, r.cluster.Guests...)
+		Strike: func(ctx context.Context, r *chaos.Run, _ uint64) {
+			all := append([]string{chaos.Consumer1, chaos.Consumer2}, r.Cluster.Guests...)
 			for n := 0; ctx.Err() == nil; n++ {
-				r.haveRunning(all, []int{1, 4, 2}[n%3])
+				haveRunning(r, all, []int{1, 4, 2}[n%3])
 				begun := time.Now()
-				if err := r.drain(context.WithoutCancel(ctx)); err != nil {
-					r.violation("%v", err)
+				if err := r.Drain(context.WithoutCancel(ctx)); err != nil {
+					r.Violation("%v", err)
 				}
 				slowest = max(slowest, time.Since(begun))
-				sleep(ctx, 5*time.Second)
+				chaos.Sleep(ctx, 5*time.Second)
 			}
-			r.haveRunning(all, 2)
+			haveRunning(r, all, 2)
 		},
 	})
 	t.within("stored again after at most", slowest, 10*time.Second)
@@ -207,70 +208,70 @@ func consumersComeAndGo(ctx context.Context, t *trial) error {
 }
 
 // haveRunning starts or ends members until the first n run, and no other.
-func (r *run) haveRunning(members []string, n int) {
+func haveRunning(r *chaos.Run, members []string, n int) {
 	for i, name := range members {
-		p := r.cluster.Process(name)
+		p := r.Cluster.Process(name)
 		switch {
 		case i < n && !p.Running():
 			if err := p.Start(); err != nil {
-				r.violation("%v", err)
+				r.Violation("%v", err)
 			}
-			r.struck("started " + name)
+			r.Struck("started " + name)
 		case i >= n && p.Running():
-			if err := p.Stop(drainLimit); err != nil {
-				r.violation("SIGTERM: %v", err)
+			if err := p.Stop(chaos.StopLimit); err != nil {
+				r.Violation("SIGTERM: %v", err)
 			}
-			r.struck("ended " + name)
+			r.Struck("ended " + name)
 		}
 	}
 }
 
 func deletesUnderCrashes(ctx context.Context, t *trial) error {
-	cfg := t.base(Faults...)
+	cfg := t.base(chaos.Faults...)
 	cfg.Duration, cfg.Every = 3*cfg.Duration, t.Every
 	cfg.Deletes, cfg.Wipes = 500, 15
-	err := t.play(ctx, cfg, script{})
+	err := t.play(ctx, cfg, chaos.Script{})
 	if err == nil {
-		n := t.rep.Report.Tally
+		n := t.rep.Report.Counts
 		t.figure("deletes answered", "%d + %d of what had gone, %d delete-alls", n["deletes"], n["deletes of what had gone"], n["delete-alls"])
 	}
 	return err
 }
 
 func keyedThrice(ctx context.Context, t *trial) error {
-	cfg := t.base(Collector, "consumer", Broker, Engine)
+	cfg := t.base(chaos.Collector, "consumer", chaos.Broker, chaos.Engine)
 	cfg.Thrice = true
-	err := t.play(ctx, cfg, script{})
+	err := t.play(ctx, cfg, chaos.Script{})
 	if err == nil {
-		t.figure("keyed requests acknowledged three times", "%d", t.rep.Report.Tally["keyed requests acknowledged three times"])
+		t.figure("keyed requests acknowledged three times", "%d", t.rep.Report.Counts["keyed requests acknowledged three times"])
 	}
 	return err
 }
 
 // terminated ends services one by one under load; and at last all of them, after which nothing may be replayed.
 func terminated(ctx context.Context, t *trial) error {
-	services := []string{Collector, Consumer1, Consumer2, Query}
-	err := t.play(ctx, t.base(Settle), script{finish: func(ctx context.Context, r *run) error {
+	services := []string{chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query}
+	err := t.play(ctx, t.base(chaos.Settle), chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
 		for _, name := range services {
-			if err := r.cluster.Process(name).Stop(drainLimit); err != nil {
-				r.violation("SIGTERM: %v", err)
+			if err := r.Cluster.Process(name).Stop(chaos.StopLimit); err != nil {
+				r.Violation("SIGTERM: %v", err)
 			}
 		}
-		if err := r.cluster.Start(ctx, services...); err != nil {
+		if err := r.Cluster.Start(ctx, services...); err != nil {
 			return err
 		}
-		if err := r.drain(ctx); err != nil {
-			r.violation("%v", err)
+		if err := r.Drain(ctx); err != nil {
+			r.Violation("%v", err)
 		}
-		replays, err := r.cluster.sum(ctx, "activity_consumer_replays_total", Consumer1, Consumer2)
+		replays, err := r.Cluster.Sum(ctx, "activity_consumer_replays_total", chaos.Consumer1, chaos.Consumer2)
 		if replays > 0 {
-			r.violation("%.0f batches were replayed after a clean end", replays)
+			r.Violation("%.0f batches were replayed after a clean end", replays)
 		}
 		t.figure("replayed after a clean end", "%.0f", replays)
 		return err
 	}})
 	if err == nil {
-		t.within("slowest end", time.Duration(t.rep.Report.Tally["slowest end after SIGTERM, ms"])*time.Millisecond, drainLimit)
+		t.within("slowest end", time.Duration(t.rep.Report.Counts["slowest end after SIGTERM, ms"])*time.Millisecond, chaos.StopLimit)
 	}
 	return err
 }
@@ -278,19 +279,19 @@ func terminated(ctx context.Context, t *trial) error {
 // columnsAdded adds columns to the tables and takes them away while consumers are killed.
 func columnsAdded(ctx context.Context, t *trial) error {
 	changes := 0
-	err := t.play(ctx, t.base(), script{strike: func(ctx context.Context, r *run, seed uint64) {
-		f := r.newFaults(seed)
+	err := t.play(ctx, t.base(), chaos.Script{Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
+		f := r.NewInjector(seed)
 		for n := 0; ctx.Err() == nil; n++ {
-			table := f.any("activity", "by_kind", "by_entity")
+			table := f.Any("activity", "by_kind", "by_entity")
 			for _, what := range []string{" ADD COLUMN added UInt32 DEFAULT 7", " DROP COLUMN added"} {
-				if err := r.cluster.Store.Exec(context.WithoutCancel(ctx), "ALTER TABLE "+table+what, nil); err != nil {
-					r.violation("ALTER TABLE %s%s: %v", table, what, err)
+				if err := r.Cluster.Store.Exec(context.WithoutCancel(ctx), "ALTER TABLE "+table+what, nil); err != nil {
+					r.Violation("ALTER TABLE %s%s: %v", table, what, err)
 				}
 				changes++
-				sleep(ctx, time.Duration(f.rand.Int64N(int64(time.Second))))
+				chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(time.Second))))
 			}
 			if n%3 == 2 {
-				f.killAndWait(ctx, f.any(Consumer1, Consumer2))
+				killAndWait(ctx, f, f.Any(chaos.Consumer1, chaos.Consumer2))
 			}
 		}
 	}})
@@ -302,22 +303,22 @@ func columnsAdded(ctx context.Context, t *trial) error {
 // its heir repeats it.
 func windowOverrun(ctx context.Context, t *trial) error {
 	recovered := 0.0
-	err := t.play(ctx, t.base(), script{
-		plan: func(p *Plan) { p.Env = map[string][]string{"consumer": {"BATCH_AGE=20ms"}} },
-		begin: func(ctx context.Context, r *run) error {
+	err := t.play(ctx, t.base(), chaos.Script{
+		Plan: func(p *chaos.Plan) { p.Env = map[string][]string{"consumer": {"BATCH_AGE=20ms"}} },
+		Begin: func(ctx context.Context, r *chaos.Run) error {
 			for _, table := range []string{"activity", "by_kind", "by_entity"} {
-				if err := r.cluster.Store.Exec(ctx, "ALTER TABLE "+table+" MODIFY SETTING non_replicated_deduplication_window = 4", nil); err != nil {
+				if err := r.Cluster.Store.Exec(ctx, "ALTER TABLE "+table+" MODIFY SETTING non_replicated_deduplication_window = 4", nil); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-		strike: func(ctx context.Context, r *run, seed uint64) {
-			f := r.newFaults(seed)
+		Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
+			f := r.NewInjector(seed)
 			for ctx.Err() == nil {
-				victim := f.any(Consumer1, Consumer2)
-				f.killAndWait(ctx, victim)
-				n, err := r.cluster.sum(ctx, `activity_consumer_entries_total{outcome="recovered"}`, other(victim))
+				victim := f.Any(chaos.Consumer1, chaos.Consumer2)
+				killAndWait(ctx, f, victim)
+				n, err := r.Cluster.Sum(ctx, `activity_consumer_entries_total{outcome="recovered"}`, other(victim))
 				if err == nil {
 					recovered = max(recovered, n)
 				}
@@ -329,5 +330,5 @@ func windowOverrun(ctx context.Context, t *trial) error {
 }
 
 func other(consumer string) string {
-	return []string{Consumer1, Consumer2}[1-slices.Index([]string{Consumer1, Consumer2}, consumer)]
+	return []string{chaos.Consumer1, chaos.Consumer2}[1-slices.Index([]string{chaos.Consumer1, chaos.Consumer2}, consumer)]
 }

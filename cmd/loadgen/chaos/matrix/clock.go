@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 	"github.com/activitylog/activitylog/ingest/collector"
 	"github.com/activitylog/activitylog/schema"
@@ -54,7 +55,7 @@ func startSkewed(ctx context.Context, brokers string, offset time.Duration) (*sk
 	s.cancel = cancel
 	s.all.Go(func() { _ = c.Run(live); transport.CloseIdleConnections() })
 	s.all.Go(func() { _ = s.server.Serve(l) })
-	for ; ; sleep(ctx, 20*time.Millisecond) {
+	for ; ; chaos.Sleep(ctx, 20*time.Millisecond) {
 		err := c.Ready(ctx)
 		if err == nil {
 			return s, nil
@@ -84,34 +85,34 @@ func clocksJump(ctx context.Context, t *trial) error {
 		}
 	}()
 	walks, pages, seen := 0, 0, 0
-	err := t.play(ctx, cfg, script{
-		begin: func(ctx context.Context, r *run) error {
+	err := t.play(ctx, cfg, chaos.Script{
+		Begin: func(ctx context.Context, r *chaos.Run) error {
 			for _, offset := range []time.Duration{-time.Hour, time.Hour} {
-				s, err := startSkewed(ctx, r.cluster.Kafka, offset)
+				s, err := startSkewed(ctx, r.Cluster.Kafka, offset)
 				if err != nil {
 					return err
 				}
 				clocks = append(clocks, s)
 			}
-			r.writes = []string{clocks[0].url, r.cluster.Write, clocks[1].url}
+			r.Writes = []string{clocks[0].url, r.Cluster.Write, clocks[1].url}
 			return nil
 		},
-		strike: func(ctx context.Context, r *run, seed uint64) {
-			f := r.newFaults(seed)
+		Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
+			f := r.NewInjector(seed)
 			var reader sync.WaitGroup
 			defer reader.Wait()
 			reader.Go(func() {
-				w := r.newWorker(seed)
-				defer w.close()
+				w := r.NewWorker(seed)
+				defer w.Close()
 				for ctx.Err() == nil {
-					p, n := w.walk(context.WithoutCancel(ctx), "snapchat")
+					p, n := walk(context.WithoutCancel(ctx), w, "snapchat")
 					walks, pages, seen = walks+1, pages+p, seen+n
 				}
 			})
 			for ctx.Err() == nil {
-				sleep(ctx, time.Duration(f.rand.Int64N(int64(time.Second))))
-				clocks[f.rand.IntN(2)].offset.Store(f.rand.Int64N(int64(2*time.Hour)) - int64(time.Hour))
-				r.struck("clock jumped")
+				chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(time.Second))))
+				clocks[f.Rand.IntN(2)].offset.Store(f.Rand.Int64N(int64(2*time.Hour)) - int64(time.Hour))
+				r.Struck("clock jumped")
 			}
 		},
 	})
@@ -120,21 +121,21 @@ func clocksJump(ctx context.Context, t *trial) error {
 }
 
 // walk reads all pages of a platform. What was acknowledged before must be on one of them, and nothing on two.
-func (w *worker) walk(ctx context.Context, platform string) (pages, entries int) {
-	since := w.model.now()
-	position := w.reachedSoFar()
+func walk(ctx context.Context, w *chaos.Worker, platform string) (pages, entries int) {
+	since := w.Model.Now()
+	position := w.Position()
 	found := map[uint64]bool{}
 	params := url.Values{"limit": {"500"}, "platform": {platform}}
 	for {
-		items, next, err := w.read.List(ctx, client.Query{Params: params, Position: position})
+		items, next, err := w.Read.List(ctx, client.Query{Params: params, Position: position})
 		if err != nil {
-			w.noteRead(err)
+			w.NoteRead(err)
 			return pages, len(found)
 		}
 		pages++
 		for _, it := range items {
 			if found[it.ID] {
-				w.violation("id %d is on two pages", it.ID)
+				w.Violation("id %d is on two pages", it.ID)
 			}
 			found[it.ID] = true
 		}
@@ -143,21 +144,18 @@ func (w *worker) walk(ctx context.Context, platform string) (pages, entries int)
 		}
 		params.Set("cursor", next)
 	}
-	if missing := w.missing(platform, since, found); missing > 0 {
-		w.violation("%d entries are on no page", missing)
+	if missing := missing(w, platform, since, found); missing > 0 {
+		w.Violation("%d entries are on no page", missing)
 	}
 	return pages, len(found)
 }
 
-func (w *worker) missing(platform string, since moment, found map[uint64]bool) (n int) {
-	w.model.mu.Lock()
-	defer w.model.mu.Unlock()
-	for i := range w.model.fates {
-		f := &w.model.fates[i]
-		if f.outcome != acknowledged || f.keyed || f.done > since || found[f.id] {
+func missing(w *chaos.Worker, platform string, since time.Duration, found map[uint64]bool) (n int) {
+	for i, id := range w.Model.Acknowledged(since) {
+		if found[id] {
 			continue
 		}
-		if e, err := w.source.Entry(i); err == nil && e.Platform == platform {
+		if e, err := w.Source.Entry(i); err == nil && e.Platform == platform {
 			n++
 		}
 	}

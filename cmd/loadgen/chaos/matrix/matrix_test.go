@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 )
 
 func TestRowsAreTheMatrix(t *testing.T) {
@@ -42,16 +44,19 @@ func TestVerdicts(t *testing.T) {
 		run  func(context.Context, *trial) error
 		want string
 	}{
-		"held":    {func(_ context.Context, t *trial) error { t.within("time", 1, 2); return nil }, Held},
-		"slow":    {func(_ context.Context, t *trial) error { t.within("time", 2, 1); return nil }, Slow},
-		"failed":  {func(_ context.Context, t *trial) error { t.within("time", 2, 1); t.fail("lost"); return nil }, Broken},
-		"memory":  {func(_ context.Context, t *trial) error { t.memory("memory", 2<<20, 1<<20); return nil }, Broken},
-		"error":   {func(context.Context, *trial) error { return errors.New("no disk") }, Broken},
-		"a run":   {func(_ context.Context, t *trial) error { t.take(&Report{}); return nil }, Held},
-		"a wrong": {func(_ context.Context, t *trial) error { t.take(&Report{Violations: []string{"1 lost"}}); return nil }, Broken},
+		"held":   {func(_ context.Context, t *trial) error { t.within("time", 1, 2); return nil }, Held},
+		"slow":   {func(_ context.Context, t *trial) error { t.within("time", 2, 1); return nil }, Slow},
+		"failed": {func(_ context.Context, t *trial) error { t.within("time", 2, 1); t.fail("lost"); return nil }, Broken},
+		"memory": {func(_ context.Context, t *trial) error { t.memory("memory", 2<<20, 1<<20); return nil }, Broken},
+		"error":  {func(context.Context, *trial) error { return errors.New("no disk") }, Broken},
+		"a run":  {func(_ context.Context, t *trial) error { t.take(&chaos.Report{}); return nil }, Held},
+		"a wrong": {func(_ context.Context, t *trial) error {
+			t.take(&chaos.Report{Violations: []string{"1 lost"}})
+			return nil
+		}, Broken},
 		"no test": {heldBy("./no/such/package", "TestNothing"), Broken},
 	} {
-		cfg := MatrixConfig{Config: Config{Dir: t.TempDir(), Say: func(string, ...any) {}}, Progress: func(string, ...any) {}}
+		cfg := Config{Config: chaos.Config{Dir: t.TempDir(), Say: func(string, ...any) {}}, Progress: func(string, ...any) {}}
 		rep := runRow(t.Context(), cfg, Row{Number: 1, Fault: name, run: c.run})
 		if rep.Verdict != c.want || rep.Took <= 0 || rep.Took > time.Minute {
 			t.Errorf("%s: verdict %q after %v, reasons %v; want %q", name, rep.Verdict, rep.Took, rep.Reasons, c.want)

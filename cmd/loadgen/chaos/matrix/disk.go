@@ -1,4 +1,4 @@
-package chaos
+package matrix
 
 import (
 	"context"
@@ -11,19 +11,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/client"
 )
 
 // diskBytes are the sizes of disks that are to be full. A partition of the broker takes up to 16 MiB that are never dropped, and
 // the engine keeps parts that have been merged for eight minutes, which would be what it waits for on a small disk.
-var diskBytes = map[string]int64{Broker: 256 << 20, Engine: 1 << 30}
+var diskBytes = map[string]int64{chaos.Broker: 256 << 20, chaos.Engine: 1 << 30}
 
 // diskFull gives broker and engine small disks, and fills one, the other, then both, while entries are written.
 func diskFull(ctx context.Context, t *trial) (err error) {
 	cfg := t.base()
 	cfg.Duration = max(cfg.Duration, 45*time.Second)
 	folders := map[string]string{}
-	for _, member := range []string{Broker, Engine} {
+	for _, member := range []string{chaos.Broker, chaos.Engine} {
 		folders[member] = filepath.Join(t.Dir, "disk-"+member)
 		disk, mountErr := mountDisk(folders[member], diskBytes[member])
 		if mountErr != nil {
@@ -32,16 +33,16 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 		defer func() { err = errors.Join(err, disk.unmount()) }()
 	}
 	slowest := map[string]time.Duration{}
-	err = t.play(ctx, cfg, script{
-		plan: func(p *Plan) { p.Folders, p.Relays = folders, false },
-		strike: func(ctx context.Context, r *run, _ uint64) {
-			r.full = true
+	err = t.play(ctx, cfg, chaos.Script{
+		Plan:  func(p *chaos.Plan) { p.Folders, p.Relays = folders, false },
+		Begin: func(_ context.Context, r *chaos.Run) error { r.Full = true; return nil },
+		Strike: func(ctx context.Context, r *chaos.Run, _ uint64) {
 			for n := 0; ctx.Err() == nil || n < 3; n++ {
-				sleep(context.WithoutCancel(ctx), 3*time.Second)
-				members := [][]string{{Broker}, {Engine}, {Broker, Engine}}[n%3]
-				took, err := r.fillDisks(context.WithoutCancel(ctx), folders, members)
+				chaos.Sleep(context.WithoutCancel(ctx), 3*time.Second)
+				members := [][]string{{chaos.Broker}, {chaos.Engine}, {chaos.Broker, chaos.Engine}}[n%3]
+				took, err := fillDisks(context.WithoutCancel(ctx), r, folders, members)
 				if err != nil {
-					r.violation("%v full: %v", members, err)
+					r.Violation("%v full: %v", members, err)
 				}
 				name := strings.Join(members, " and ")
 				slowest[name] = max(slowest[name], took)
@@ -51,12 +52,12 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 	if err != nil {
 		return err
 	}
-	t.figure("writes answered 507", "%d", t.rep.Report.Tally["writes answered 507"])
-	t.figure("acknowledged while the engine's disk was full", "%d", t.rep.Report.Tally["acknowledged while only the engine's disk is full"])
+	t.figure("writes answered 507", "%d", t.rep.Report.Counts["writes answered 507"])
+	t.figure("acknowledged while the engine's disk was full", "%d", t.rep.Report.Counts["acknowledged while only the engine's disk is full"])
 	for _, name := range slices.Sorted(maps.Keys(slowest)) {
-		t.figure("stored again after the space of "+name+" was back", "%v", round(slowest[name]))
+		t.figure("stored again after the space of "+name+" was back", "%v", chaos.Round(slowest[name]))
 	}
-	if t.rep.Report.Tally["writes answered 507"] == 0 {
+	if t.rep.Report.Counts["writes answered 507"] == 0 {
 		t.fail("no write was answered 507")
 	}
 	return nil
@@ -64,17 +65,17 @@ func diskFull(ctx context.Context, t *trial) (err error) {
 
 // fillDisks takes all space from the members for some seconds, gives it back, and says how long it then took until
 // everything acknowledged was stored. None of them is started again.
-func (r *run) fillDisks(ctx context.Context, folders map[string]string, members []string) (time.Duration, error) {
-	before := r.tallied("acknowledgements")
+func fillDisks(ctx context.Context, r *chaos.Run, folders map[string]string, members []string) (time.Duration, error) {
+	before := r.Counted("acknowledgements")
 	for _, m := range members {
 		if err := fill(ctx, ballast(folders[m]), diskBytes[m]/256); err != nil {
 			return 0, err
 		}
-		r.struck("disk full: " + m)
+		r.Struck("disk full: " + m)
 	}
-	sleep(ctx, 6*time.Second)
-	if !slices.Contains(members, Broker) {
-		r.count("acknowledged while only the engine's disk is full", r.tallied("acknowledgements")-before)
+	chaos.Sleep(ctx, 6*time.Second)
+	if !slices.Contains(members, chaos.Broker) {
+		r.Count("acknowledged while only the engine's disk is full", r.Counted("acknowledgements")-before)
 	}
 	for _, m := range members {
 		if err := os.Remove(ballast(folders[m])); err != nil {
@@ -82,30 +83,24 @@ func (r *run) fillDisks(ctx context.Context, folders map[string]string, members 
 		}
 	}
 	begun := time.Now()
-	w := r.newWorker(0)
-	defer w.close()
+	w := r.NewWorker(0)
+	defer w.Close()
 	var err error
 	for taken := false; !taken && err == nil; {
-		i := w.model.take(1, false)
-		w.body = w.source.Append(w.body[:0], i, "")
-		taken = w.post(&client.Request{ContentType: "application/json", Body: w.body}, i, 1)
-		if time.Since(begun) > drainPatience {
+		i := w.Model.Take(1, false)
+		w.Body = w.Source.Append(w.Body[:0], i, "")
+		taken = w.Post(&client.Request{ContentType: "application/json", Body: w.Body}, i, 1)
+		if time.Since(begun) > chaos.DrainTimeout {
 			err = errors.New("no write is taken although there is space")
 		}
 	}
-	err = errors.Join(err, r.drain(ctx))
-	for _, m := range []string{Broker, Engine} {
-		if !r.cluster.Process(m).Running() {
+	err = errors.Join(err, r.Drain(ctx))
+	for _, m := range []string{chaos.Broker, chaos.Engine} {
+		if !r.Cluster.Process(m).Running() {
 			err = errors.Join(err, fmt.Errorf("%s ended by itself", m))
 		}
 	}
 	return time.Since(begun), err
-}
-
-func (r *run) tallied(what string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.tally[what]
 }
 
 func ballast(dir string) string { return filepath.Join(dir, "ballast") }
@@ -126,7 +121,7 @@ func fill(ctx context.Context, name string, step int64) error {
 			continue
 		}
 		if size == step {
-			sleep(ctx, fillTime/256)
+			chaos.Sleep(ctx, fillTime/256)
 		}
 	}
 	return f.Close()
