@@ -20,6 +20,8 @@ var (
 	ErrTimeout         = errors.New("timed out")   // the outcome is not known yet; the request may be repeated
 	ErrStorageFull     = errors.New("storage full")
 	ErrUnsupported     = errors.New("unsupported media type")
+	ErrMisdirected     = errors.New("misdirected") // the request names a host that is not this service
+	ErrStalled         = errors.New("stalled")     // the body stopped coming
 )
 
 // FieldError is a fault of one field of a request. Its text is meant for the caller.
