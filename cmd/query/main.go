@@ -65,6 +65,7 @@ func (c *config) run(ctx context.Context, p *service.Process) error {
 			return err
 		}
 	}
+	p.CORS = auth.CORS
 	if _, err := p.Listen(ctx, c.HTTP, auth.Middleware); err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (c *config) run(ctx context.Context, p *service.Process) error {
 		if err != nil {
 			return err
 		}
-		authenticate = auth.Middleware
+		authenticate, p.CORS = auth.Middleware, auth.CORS
 	}
 	addr, err := p.Listen(ctx, c.HTTP, authenticate)
 	if err != nil {

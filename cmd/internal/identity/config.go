@@ -18,6 +18,9 @@ type Config struct {
 	Auth     string `help:"Accepted credentials: keys, jwt or keys,jwt; none: everyone may do everything, on loopback only." env:"AUTH"`
 	Insecure bool   `help:"Accept requests from other hosts although AUTH is none." env:"INSECURE"`
 	JWT      JWT    `embed:"" prefix:"jwt-"`
+
+	AllowedHosts []string `help:"Names of this service beside loopback's that requests may name as their Host while AUTH is none, with commas between; *: any." placeholder:"HOST" env:"ALLOWED_HOSTS"`
+	CORSOrigins  []string `name:"cors-origins" help:"Origins of other sites whose pages may call, scheme://host[:port], with commas between; *: any." placeholder:"ORIGIN" env:"CORS_ORIGINS"`
 }
 
 // JWT is which tokens are accepted.
@@ -38,6 +41,11 @@ func (s *Config) Defaults() { s.Auth = "none" }
 
 // Validate returns what is wrong with s for a service that listens on addr.
 func (s Config) Validate(addr string) error {
+	for _, origin := range s.CORSOrigins {
+		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "") {
+			return fmt.Errorf("CORS_ORIGINS: %q is not an origin: want scheme://host[:port], such as https://app.example.com", origin)
+		}
+	}
 	if !s.takes("jwt") && s.JWT.Secret+service.Secret(s.JWT.JWKSURL) != "" {
 		return fmt.Errorf("AUTH: JWT_SECRET or JWT_JWKS_URL is set, but AUTH is %q: add jwt to it", s.Auth)
 	}

@@ -28,8 +28,9 @@ func (k kind) String() string { return [...]string{"none", "jwt", "key"}[k] }
 
 // credential is what a request presents; its text is not yet checked.
 type credential struct {
-	kind kind
-	text string
+	kind   kind
+	text   string
+	cookie bool // a browser sends it by itself
 }
 
 var (
@@ -51,17 +52,18 @@ func credentialOf(r *http.Request) (credential, error) {
 	case bearer != "" && key != "" && bearer != key:
 		return credential{}, errTwice
 	case key != "":
-		return credential{isKey, key}, tooLong(key)
+		return credential{kind: isKey, text: key}, tooLong(key)
 	}
+	fromCookie := false
 	if bearer == "" && takesCookie(r.URL.Path) {
 		if c, err := r.Cookie(cookie); err == nil {
-			bearer = c.Value
+			bearer, fromCookie = c.Value, true
 		}
 	}
 	if bearer == "" {
 		return credential{}, nil
 	}
-	return credential{kindOf(bearer), bearer}, tooLong(bearer)
+	return credential{kindOf(bearer), bearer, fromCookie}, tooLong(bearer)
 }
 
 func tooLong(text string) error {

@@ -25,12 +25,13 @@ type Identity struct {
 	anonymous bool
 	tokens    *tokens     // nil unless AUTH lists jwt
 	keys      *apikey.Set // nil unless AUTH lists keys
+	origins   origins
 	metrics   *metrics
 }
 
 // New returns an Identity for a valid Config. Keys that have to be fetched arrive while Run runs.
 func New(s Config, keys apikey.Topic, log *slog.Logger, reg prometheus.Registerer) *Identity {
-	i := &Identity{anonymous: s.Auth == "none", metrics: newMetrics(reg)}
+	i := &Identity{anonymous: s.Auth == "none", origins: origins{hosts: s.AllowedHosts, pages: s.CORSOrigins}, metrics: newMetrics(reg)}
 	if s.takes("jwt") {
 		i.tokens = newTokens(s.JWT, log)
 	}
@@ -75,6 +76,9 @@ func (i *Identity) Ready(context.Context) error {
 func (i *Identity) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, p, err := i.principal(r)
+		if err == nil {
+			err = i.trusts(r, c)
+		}
 		if err == nil {
 			p, err = inTenant(p, r.URL)
 		}
@@ -148,7 +152,7 @@ func outcomeOf(err error) string {
 		return "missing"
 	case errors.Is(err, errExpired), errors.Is(err, errKeyExpired):
 		return "expired"
-	case errors.Is(err, schema.ErrForbidden):
+	case errors.Is(err, schema.ErrForbidden), errors.Is(err, schema.ErrMisdirected):
 		return "forbidden"
 	case errors.Is(err, schema.ErrUnavailable):
 		return "unavailable"

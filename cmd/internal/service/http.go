@@ -127,6 +127,9 @@ func (p *Process) Router(authenticate Middleware) chi.Router {
 func (p *Process) router(m *metrics, authenticate Middleware) chi.Router {
 	r := chi.NewRouter()
 	r.Use(m.measure, p.recovered, deadline, headIsGet)
+	if p.CORS != nil {
+		r.Use(p.CORS)
+	}
 	r.Get("/livez", p.livez)
 	r.Get("/readyz", p.readyz(p.checks()))
 	r.Get("/version", p.version)

@@ -30,6 +30,7 @@ type Part struct {
 type Process struct {
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
+	CORS    Middleware // wraps every path; nil where no other site's pages may call
 
 	stack    []*started
 	failed   chan error
