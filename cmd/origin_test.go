@@ -26,7 +26,7 @@ func envelope(path string, status int) string {
 func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	env := []string{"KAFKA_BROKERS=" + freeAddr(t), "CLICKHOUSE_DSN=http://default@" + freeAddr(t) + "/default", "CLICKHOUSE_PASSWORD=x"}
 	processes := map[string]*process{"collector": start(t, env, "collector"), "query": start(t, env, "query")}
-	ask := func(d door, host string, header map[string]string) (int, string, http.Header) {
+	ask := func(d guarded, host string, header map[string]string) (int, string, http.Header) {
 		t.Helper()
 		p := processes[d.process]
 		req, err := http.NewRequest(d.method, "http://"+p.addr+d.path, strings.NewReader(d.body))
@@ -40,14 +40,14 @@ func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 		}
 		return p.do(req)
 	}
-	refusedWith := func(status int, what string, d door, host string, header map[string]string) {
+	refusedWith := func(status int, what string, d guarded, host string, header map[string]string) {
 		t.Helper()
 		got, body, _ := ask(d, host, header)
 		if got != status || !strings.Contains(body, envelope(d.path, status)) {
 			t.Errorf("%s at %s %s: got %d %s, want %d", what, d.method, d.path, got, body, status)
 		}
 	}
-	for _, d := range append(described(t), doors...) {
+	for _, d := range append(described(t), guardedRoutes...) {
 		own := processes[d.process].addr
 		for _, host := range []string{"rebind.attacker.test", "rebind.attacker.test:50809", "192.168.1.7", "localhost.attacker.test", "127.0.0.1.attacker.test:80"} {
 			refusedWith(421, "host "+host, d, host, map[string]string{"Origin": "http://" + host})
@@ -72,7 +72,7 @@ func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/livez", "/readyz", "/metrics", "/version", "/openapi.json"} {
-		if got, body, _ := ask(door{process: "query", method: "GET", path: path}, "prometheus.internal", nil); got == 421 {
+		if got, body, _ := ask(guarded{process: "query", method: "GET", path: path}, "prometheus.internal", nil); got == 421 {
 			t.Errorf("%s: got %d %s", path, got, body)
 		}
 	}
