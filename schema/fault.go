@@ -22,7 +22,6 @@ var (
 	ErrStorageFull     = errors.New("storage full")
 	ErrUnsupported     = errors.New("unsupported media type")
 	ErrMisdirected     = errors.New("misdirected") // the request names a host that is not this service
-	ErrStalled         = errors.New("stalled")     // the body stopped coming
 )
 
 // FieldError says what is wrong with one field of a request. Its text is written for the caller.

@@ -24,7 +24,6 @@ var statuses = []struct {
 	{schema.ErrStorageFull, http.StatusInsufficientStorage},
 	{schema.ErrUnsupported, http.StatusUnsupportedMediaType},
 	{schema.ErrMisdirected, http.StatusMisdirectedRequest},
-	{schema.ErrStalled, http.StatusRequestTimeout},
 }
 
 // Status is the HTTP status of err's kind, 500 for an internal error.

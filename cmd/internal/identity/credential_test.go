@@ -39,7 +39,7 @@ func TestCredentials(t *testing.T) {
 		{"cookie, another dialect", "/api/v1/activity_log", []string{"Cookie", "ss-tok=a.b.c"}, credential{}, nil},
 		{"header before cookie", "/actionlogs", []string{"Cookie", "ss-tok=a.b.c", auth, "Bearer d.e.f"}, credential{kind: isToken, text: "d.e.f"}, nil},
 		{"key before cookie", "/actionlogs", []string{"Cookie", "ss-tok=a.b.c", key, "alog.x.y"}, credential{kind: isKey, text: "alog.x.y"}, nil},
-		{"too long", "/", []string{auth, "Bearer " + strings.Repeat("x", maxCredential+1)}, credential{isToken, strings.Repeat("x", maxCredential+1)}, errTooLong},
+		{"too long", "/", []string{auth, "Bearer " + strings.Repeat("x", maxCredential+1)}, credential{kind: isToken, text: strings.Repeat("x", maxCredential+1)}, errTooLong},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := credentialOf(request(t, tt.path, tt.headers...))
