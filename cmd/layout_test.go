@@ -139,12 +139,9 @@ func TestRoomsOfQuery(t *testing.T) {
 // maxFiles bounds the files of a package, tests apart: with more, one no longer sees what it does.
 const maxFiles = 16
 
-// large are packages that have not been split yet. No other is to join them.
-var large = []string{"cmd/loadgen/chaos", "ingest/collector"}
-
 func TestPackagesAreSmall(t *testing.T) {
 	for _, p := range list(t, "./...") {
-		if len(p.GoFiles) > maxFiles && !slices.Contains(large, strings.TrimPrefix(p.ImportPath, module)) {
+		if len(p.GoFiles) > maxFiles {
 			t.Errorf("%s has %d files, want at most %d", p.ImportPath, len(p.GoFiles), maxFiles)
 		}
 	}

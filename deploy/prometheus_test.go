@@ -29,6 +29,7 @@ var (
 	alertName  = regexp.MustCompile(`(?m)^ +- alert: (\w+)$`)
 	testedName = regexp.MustCompile(`alertname: (\w+)`)
 	metricName = regexp.MustCompile(`activity_[a-z]+_[a-z_]+`)
+	registers  = regexp.MustCompile(`Name: +"(activity_[a-z]+_[a-z_]+)"`)
 )
 
 // Every alert has a test.
@@ -48,8 +49,10 @@ func TestPrometheusMetricsExist(t *testing.T) {
 		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root {
 			return filepath.SkipDir
 		}
-		if d.Name() == "metrics.go" {
-			registered = append(registered, find(t, metricName, path)...)
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			for _, m := range registers.FindAllStringSubmatch(string(must(os.ReadFile(path))), -1) {
+				registered = append(registered, m[1])
+			}
 		}
 		return err
 	})
