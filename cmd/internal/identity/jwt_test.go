@@ -39,6 +39,7 @@ func asked(i *Identity, r *http.Request) (p schema.Principal, err error) {
 
 func request(t *testing.T, path string, headers ...string) *http.Request {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	r.Host = "localhost"
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}

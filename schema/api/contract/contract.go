@@ -160,7 +160,11 @@ func answered(in *openapi3filter.RequestValidationInput, e Exchange) error {
 	if err := openapi3filter.ValidateResponse(in.Request.Context(), out); err != nil {
 		return err
 	}
-	response := in.Route.Operation.Responses.Status(e.Status).Value
+	answer := in.Route.Operation.Responses.Status(e.Status)
+	if answer == nil {
+		return fmt.Errorf("status %d is not described", e.Status)
+	}
+	response := answer.Value
 	if err := declared(response, e.AnswerHeader); err != nil {
 		return err
 	}

@@ -102,6 +102,7 @@ func requestOf(t *testing.T, exchange string, known map[string]string) (text str
 	body = filled(body)
 	method, target, _ := strings.Cut(filled(head[0]), " ")
 	r = httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	r.Host = "localhost"
 	for _, h := range head[1:] {
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Set(name, filled(value))
