@@ -3,9 +3,16 @@ package words
 import "slices"
 
 // Matches tells whether an entry's text has what q asks for. The tables are asked in SQL; this is what their answer must be.
-// A search without words matches nothing.
-func (q Query) Matches(detail, details string) bool {
-	text, _ := split(detail + " " + string(appendUnescaped(nil, []byte(details))))
+func (q Query) Matches(detail, details string) bool { return q.In(All(detail, details)) }
+
+// All are the words of an entry's text, in their order.
+func All(detail, details string) []string {
+	all, _ := split(detail + " " + string(appendUnescaped(nil, []byte(details))))
+	return all
+}
+
+// In tells whether a text of these words has what q asks for. A search without words finds nothing.
+func (q Query) In(text []string) bool {
 	return len(q.Sequences) > 0 && !slices.ContainsFunc(q.Sequences, func(s Sequence) bool { return !s.in(text) })
 }
 

@@ -6,6 +6,9 @@ import (
 	"unicode"
 )
 
+// Max is how many words a search may have: each is one more look at every text that the index lets through.
+const Max = 32
+
 // Query is what a search asks for: a text must have all of its sequences.
 type Query struct {
 	Sequences []Sequence
@@ -57,12 +60,12 @@ func split(text string) (words []string, runs int) {
 	return strings.Split(string(s.dst), " "), s.runs
 }
 
-// Tokens are those words of s that a text must have between separators. They are enough to look up, not to decide: the others
-// are single characters that may be a part of a longer run at an end of s.
+// Tokens are words of s that a text must have between separators: what to look up before Pattern is tried. A single character
+// at an end of s is none, because it may be a part of a longer run.
 func (s Sequence) Tokens() []string {
 	var tokens []string
 	for i, w := range s {
-		if !s.part(i) && !slices.Contains(tokens, w) {
+		if !s.part(i) && !slices.Contains(tokens, w) && len(tokens) < Max {
 			tokens = append(tokens, w)
 		}
 	}

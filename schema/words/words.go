@@ -14,6 +14,10 @@ import (
 	"unsafe"
 )
 
+// Unfolded stands in the column folded where nobody has looked at an entry's text yet. No word has this character, and no folded
+// text.
+const Unfolded = "\ue000"
+
 // Folded is the value of the column folded for a text. It is empty where lower(concat(detail, ' ', details)), as ClickHouse
 // has it, has the same words in the same order between its ASCII separators. Otherwise it is the words, joined by spaces.
 func Folded(detail, details string) string {
