@@ -26,6 +26,7 @@ const toFold = "hasToken(" + everyWord + ", " + unfolded + ") AND folded = " + u
 // consumers may write and delete meanwhile. Until it is through, a search finds a row that it has not reached as it did before.
 func Fold(ctx context.Context, conn clickhouse.Conn, where Clauses) (rows int, err error) {
 	where.Conds = append(slices.Clone(where.Conds), toFold)
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1})) // it is in nobody's way
 	ranges, err := unfoldedRanges(ctx, conn, where)
 	if err != nil {
 		return 0, err
