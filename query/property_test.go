@@ -12,6 +12,7 @@ import (
 
 	"github.com/activitylog/activitylog/query/internal/fixture"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/words"
 )
 
 // model is the entries that the tables should have.
@@ -63,9 +64,7 @@ func hasTargets(f Filter, e schema.Entry) bool {
 }
 
 func found(search string, e schema.Entry) bool {
-	words, has := schema.Words(search), schema.Words(e.Detail+" "+e.Details)
-	missing := slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(has, w) })
-	return search == "" || search == e.RequestID || len(words) > 0 && !missing
+	return search == "" || search == e.RequestID || words.Parse(search).Matches(e.Detail, e.Details)
 }
 
 // drawTime is within 30 hours, often on an hour's edge and often the same.

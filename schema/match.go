@@ -4,16 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/activitylog/activitylog/schema/activitypb"
+	"github.com/activitylog/activitylog/schema/words"
 )
 
-// Bounds of a Match.
-const (
-	maxWords        = 32 // of a search: each word is one more test of every text that passes the index
-	MaxTargetsMatch = 5  // targets that one Match can require
-)
+// MaxTargetsMatch is the most targets that one Match can require.
+const MaxTargetsMatch = 5
 
 // DeviceTarget is the target type that also matches the device of an entry.
 const DeviceTarget = "DEVICE"
@@ -29,7 +26,7 @@ type Match struct {
 	Targets                  [MaxTargetsMatch]TargetMatch
 	RequestID                string
 	Start, End               int64  // Unix ms, both inclusive; 0 is no bound
-	Search                   string // the exact request id, or words that all occur as whole words in detail or details
+	Search                   string // the exact request id, or words of detail and details: see package words
 	ReceivedBefore           int64  // Unix ms, exclusive; 0 is no bound
 }
 
@@ -79,8 +76,8 @@ func (m Match) Validate() error {
 		return CheckTimestamp("end", m.End)
 	case m.End != 0 && m.Start > m.End:
 		return &FieldError{Field: "start", Code: "RANGE", Issue: "must not be after the end"}
-	case len(Words(m.Search)) > maxWords:
-		return &FieldError{Field: "search", Code: "TOO_MANY", Issue: fmt.Sprintf("at most %d words", maxWords)}
+	case words.Parse(m.Search).Words > words.Max:
+		return &FieldError{Field: "search", Code: "TOO_MANY", Issue: fmt.Sprintf("at most %d words", words.Max)}
 	}
 	return nil
 }
@@ -95,21 +92,6 @@ func (t TargetMatch) validate() error {
 		return Missing("target id")
 	}
 	return CheckText("target id", t.ID, MaxNameBytes)
-}
-
-// Words are the runs of letters and digits of a search, with A to Z in lower case, as in the index.
-func Words(search string) []string {
-	return strings.FieldsFunc(strings.Map(asciiLower, search), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-}
-
-// asciiLower does what ClickHouse's lower() does: it changes only ASCII letters.
-func asciiLower(r rune) rune {
-	if r >= 'A' && r <= 'Z' {
-		return r + 'a' - 'A'
-	}
-	return r
 }
 
 // wire is t as text for Match.Proto. A version that does not know Else refuses such a target, because its id has a NUL.

@@ -95,6 +95,9 @@ func (p *partition) eraseTogether(ctx context.Context, commands []command) error
 	}
 	var where []condition
 	for _, c := range commands {
+		if err := p.fold(ctx, c); err != nil {
+			return err
+		}
 		for i, refs := range chunked(c.Refs) {
 			cond := p.condition(c, refs)
 			where = append(where, cond)
@@ -116,6 +119,35 @@ func (p *partition) eraseTogether(ctx context.Context, commands []command) error
 	return p.at(afterDelete)
 }
 
+// fold folds the texts that c searches and that an older version wrote. Otherwise somebody else could do so between the two
+// halves of c, and c would take other entries from the table than from the rollups.
+func (p *partition) fold(ctx context.Context, c command) error {
+	if c.match.Search == "" {
+		return nil
+	}
+	m := c.match
+	m.Search = ""
+	var where tables.Clauses
+	where.Add("tenant = {tenant:String}", "tenant", c.Tenant)
+	where.Add("kpart = {partition:UInt16}", "partition", uint16(p.number))
+	where.Add("koff < {before:UInt64}", "before", p.before(c))
+	where.Match(m)
+	for left := true; left; {
+		err := p.persist(ctx, "fold texts", func(ctx context.Context) error {
+			n, err := tables.Fold(ctx, p.conn, where)
+			left = err != nil
+			if n > 0 && ctx.Err() != nil {
+				return nil // there were too many for one try
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // maxRefs keeps a statement under ClickHouse's max_query_size, 256 KiB.
 const maxRefs = 1000
 
@@ -135,9 +167,12 @@ type condition struct {
 	params map[string]string // param_<name>, as sink.Exec takes them
 }
 
+// before is the offset that a command's entries lie before: its own, or a lower one that it names.
+func (p *partition) before(c command) uint64 { return uint64(max(0, min(c.Before, c.offset))) }
+
 // condition of a command reaches no further than the command's own offset.
 func (p *partition) condition(c command, refs []*activitypb.Ref) condition {
-	cond := fmt.Sprintf("kpart = %d AND koff < %d", p.number, max(0, min(c.Before, c.offset)))
+	cond := fmt.Sprintf("kpart = %d AND koff < %d", p.number, p.before(c))
 	if c.Match != nil {
 		var m tables.Clauses
 		m.Match(c.match)

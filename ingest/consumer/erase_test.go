@@ -13,6 +13,7 @@ import (
 
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	"github.com/activitylog/activitylog/schema/words"
 )
 
 // means says whether m means e, which was received at a time (Unix ms): what the statements must do, said without SQL.
@@ -38,16 +39,7 @@ func means(m schema.Match, e schema.Entry, received int64) bool {
 }
 
 func found(search string, e schema.Entry) bool {
-	if search == "" || search == e.RequestID {
-		return true
-	}
-	words, text := schema.Words(search), schema.Words(e.Detail+" "+e.Details)
-	for _, w := range words {
-		if !slices.Contains(text, w) {
-			return false
-		}
-	}
-	return len(words) > 0
+	return search == "" || search == e.RequestID || words.Parse(search).Matches(e.Detail, e.Details)
 }
 
 // matches are some that overlap in many ways over the entries that entry makes.

@@ -13,6 +13,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/activitylog/activitylog/schema"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
 // MaxPage is the most entries that one page of a listing has.
@@ -98,6 +99,12 @@ func (d *DB) OneWithoutTenant(ctx context.Context, q Statement, dest ...any) err
 // Exec runs a statement that writes.
 func (d *DB) Exec(ctx context.Context, q Statement) error {
 	return Fault(ctx, d.conn.Exec(ctx, q.Text, q.Args...))
+}
+
+// Fold folds the texts of entries that an older version wrote, and returns how many there were.
+func (d *DB) Fold(ctx context.Context) (int, error) {
+	n, err := tables.Fold(ctx, d.conn, tables.Clauses{})
+	return n, Fault(ctx, err)
 }
 
 // WithTimeout bounds ctx by the time that one query may take.

@@ -7,6 +7,7 @@ import (
 
 type metrics struct {
 	patches       prometheus.Counter
+	folded        prometheus.Counter
 	cleanups      prometheus.Counter
 	cleanupFaults prometheus.Counter
 	webhooks      *prometheus.CounterVec
@@ -18,6 +19,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		patches: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_query_patch_applies_total",
 			Help: "Merges of pending patch parts of deletes that this process started.",
+		}),
+		folded: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_query_folded_entries_total",
+			Help: "Entries of an older version whose texts this process has folded, so that a search in any case and script finds them.",
 		}),
 		cleanups: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_query_cleanups_total",

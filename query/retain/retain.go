@@ -23,13 +23,14 @@ import (
 // Config says how often to clean up, and whom to notify.
 type Config struct {
 	PatchInterval   time.Duration // the least time between two merges of what deletes left
+	FoldInterval    time.Duration // between two searches for entries whose texts an older version did not fold
 	CleanupInterval time.Duration // between two searches for expired entries
 	Webhook         Webhook       // notified of cleanups
 }
 
 // Defaults are the values of a Config that names none.
 func Defaults() Config {
-	return Config{PatchInterval: time.Minute, CleanupInterval: 10 * time.Minute}
+	return Config{PatchInterval: time.Minute, FoldInterval: 10 * time.Minute, CleanupInterval: 10 * time.Minute}
 }
 
 // Validate returns everything that is wrong with c.
@@ -37,6 +38,9 @@ func (c Config) Validate() error {
 	var all []error
 	if c.PatchInterval <= 0 {
 		all = append(all, errors.New("the patch interval must be above 0"))
+	}
+	if c.FoldInterval <= 0 {
+		all = append(all, errors.New("the fold interval must be above 0"))
 	}
 	if c.CleanupInterval <= 0 {
 		all = append(all, errors.New("the cleanup interval must be above 0"))
@@ -62,6 +66,7 @@ type Keeper struct {
 	tables   *tables
 	cleaner  *cleaner
 	patcher  *patcher
+	folder   *folder
 	hook     *hook
 	now      func() time.Time
 }
@@ -79,13 +84,15 @@ func New(cfg Config, rooms Rooms, log *slog.Logger, reg prometheus.Registerer) *
 			tables: t, hook: h, log: log, metrics: m, now: time.Now,
 		},
 		patcher: &patcher{interval: cfg.PatchInterval, db: rooms.DB, log: log, applied: m.patches},
+		folder:  &folder{interval: cfg.FoldInterval, db: rooms.DB, log: log, folded: m.folded},
 	}
 }
 
-// Run merges in what deletes left, cleans up what has expired, and notifies the webhook. It returns when ctx ends.
+// Run merges in what deletes left, folds the texts of old entries, cleans up what has expired, and notifies the webhook. It returns when ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { k.patcher.run(ctx) })
+	all.Go(func() { k.folder.run(ctx) })
 	all.Go(func() { k.cleaner.run(ctx) })
 	all.Go(func() { k.hook.run(ctx) })
 	all.Wait()

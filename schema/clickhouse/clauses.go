@@ -41,9 +41,6 @@ func (c *Clauses) AddTime(cond, name string, ms int64) {
 // Where is the WHERE of all conditions.
 func (c *Clauses) Where() string { return " WHERE " + strings.Join(c.Conds, " AND ") }
 
-// tokens is what the word index is over; the expression must be the index's own.
-const tokens = "lower(concat(detail, ' ', details))"
-
 // Match takes the conditions of m on the table activity. What it means is said here and nowhere else: readers and erasures of
 // the same m see the same entries.
 func (c *Clauses) Match(m schema.Match) {
@@ -94,21 +91,4 @@ func (c *Clauses) either(t schema.TargetMatch, name string) {
 		c.Args = append(c.Args, clickhouse.Named(name+"_device", t.ID))
 	}
 	c.Add("("+cond+")", "", nil)
-}
-
-func (c *Clauses) search(text string) {
-	if text == "" {
-		return
-	}
-	var all []string
-	for i, w := range schema.Words(text) {
-		name := fmt.Sprintf("word%d", i)
-		all = append(all, "hasToken("+tokens+", {"+name+":String})")
-		c.Args = append(c.Args, clickhouse.Named(name, w))
-	}
-	cond := "request_id = {search:String}"
-	if len(all) > 0 {
-		cond = "(" + cond + " OR (" + strings.Join(all, " AND ") + "))"
-	}
-	c.Add(cond, "search", text)
 }

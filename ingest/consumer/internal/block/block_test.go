@@ -91,18 +91,18 @@ func TestEntriesSurviveTheWire(t *testing.T) {
 		b.Append(row("a", func(r *Row) {
 			r.Details, r.Extra, r.Detail, r.ActorKind = []byte(`{"x":1}`), []byte{1, 2}, strings.Repeat("d", 300), "business"
 		}))
-		b.Append(row("b", func(r *Row) { r.Targets, r.Platform, r.ID = nil, "", 78 }))
+		b.Append(row("b", func(r *Row) { r.Targets, r.Platform, r.ID, r.Detail = nil, "", 78, "Ärger" }))
 	}
 	got := rows(t, &b)
 	want := []map[string]string{
 		{
 			"tenant": "a", "timestamp": "10800005", "id": "77", "received_at": "1728000000001", "action": "login", "platform": "ios", "device": "SN-1",
 			"actor_id": "u1", "actor_name": "", "actor_kind": "business", "targets": `["door\x001" "room\x002" "door\x003"]`, "request_id": "", "detail": strings.Repeat("d", 300),
-			"details": `{"x":1}`, "extra": "\x01\x02", "kpart": "3", "koff": "9", "kidx": "4",
+			"details": `{"x":1}`, "folded": "", "extra": "\x01\x02", "kpart": "3", "koff": "9", "kidx": "4",
 		},
 		{
 			"tenant": "b", "timestamp": "10800005", "id": "78", "received_at": "1728000000001", "action": "login", "platform": "", "device": "SN-1",
-			"actor_id": "u1", "actor_name": "", "actor_kind": "", "targets": "[]", "request_id": "", "detail": "", "details": "", "extra": "", "kpart": "3", "koff": "9", "kidx": "4",
+			"actor_id": "u1", "actor_name": "", "actor_kind": "", "targets": "[]", "request_id": "", "detail": "Ärger", "details": "", "folded": "ärger", "extra": "", "kpart": "3", "koff": "9", "kidx": "4",
 		},
 	}
 	for i := range want {

@@ -4,6 +4,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/activitylog/activitylog/schema/activitypb"
+	"github.com/activitylog/activitylog/schema/words"
 )
 
 // Place is where an entry lies in Kafka: the offset of its record, and its index within it.
@@ -31,8 +32,9 @@ type Entries struct {
 	device, actorID, actorName text
 	targets                    texts
 	request, detail, details   text
-	extra                      text
+	folded, extra              text
 	part, index                proto.ColUInt16
+	words                      []byte // of the row that is appended
 }
 
 // Reset empties b for rows of one Kafka partition.
@@ -46,7 +48,7 @@ func (b *Entries) Reset(partition int) {
 	b.receivedAt.Reset()
 	b.id.Reset()
 	b.offset.Reset()
-	for _, c := range []*text{&b.device, &b.actorID, &b.actorName, &b.request, &b.detail, &b.details, &b.extra} {
+	for _, c := range []*text{&b.device, &b.actorID, &b.actorName, &b.request, &b.detail, &b.details, &b.folded, &b.extra} {
 		c.reset()
 	}
 	b.targets.reset()
@@ -70,6 +72,8 @@ func (b *Entries) Append(r *Row) {
 	b.request.append(r.RequestId)
 	b.detail.append(r.Detail)
 	b.details.appendBytes(r.Details)
+	b.words = words.AppendFolded(b.words[:0], r.Detail, r.Details)
+	b.folded.appendBytes(b.words)
 	b.extra.appendBytes(r.Extra)
 	b.part.Append(b.partition)
 	b.offset.Append(uint64(r.Place.Offset))
@@ -101,6 +105,7 @@ func (b *Entries) Columns() proto.Input {
 		{Name: "request_id", Data: &b.request},
 		{Name: "detail", Data: &b.detail},
 		{Name: "details", Data: &b.details},
+		{Name: "folded", Data: &b.folded},
 		{Name: "extra", Data: &b.extra},
 		{Name: "kpart", Data: b.part},
 		{Name: "koff", Data: b.offset},

@@ -1,0 +1,108 @@
+package words
+
+import (
+	"strings"
+	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// kind is what a character is to the splitter.
+type kind uint8
+
+const (
+	separator kind = iota
+	ignored        // as if it were not there
+	joiner         // belongs to the word inside of which it stands
+	letter         // or number, of a script with spaces
+	mark           // belongs to the letter before it
+	character      // a letter or number of a script without spaces
+	lone           // a mark of a script without spaces: where no letter stands before it, it is a character
+)
+
+// glyph is what the splitter knows of a character.
+type glyph struct {
+	kind kind
+	odd  bool     // folding it depends on its neighbours: the whole text has to be normalized
+	size uint8    // of to
+	to   [14]byte // its folded form, composed
+}
+
+// spaceless are the scripts without spaces, and what belongs to them though Unicode counts it as common to several.
+var spaceless = []*unicode.RangeTable{
+	unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar,
+	{R16: []unicode.Range16{
+		{Lo: 0x3031, Hi: 0x3035, Stride: 1}, // kana repeat marks
+		{Lo: 0x303C, Hi: 0x303C, Stride: 1}, // masu mark
+		{Lo: 0x3099, Hi: 0x309A, Stride: 1}, // voiced sound marks
+		{Lo: 0x30FC, Hi: 0x30FC, Stride: 1}, // prolonged sound mark
+		{Lo: 0xFF70, Hi: 0xFF70, Stride: 1}, // its narrow form
+		{Lo: 0xFF9E, Hi: 0xFF9F, Stride: 1}, // narrow voiced sound marks
+	}},
+}
+
+const (
+	zwnj          = '\u200C'
+	zwj           = '\u200D'
+	softHyphen    = '\u00AD'
+	joinMark      = '\u034F' // combining grapheme joiner
+	dotAbove      = '\u0307'
+	ypogegrammeni = '\u0345' // combining ypogegrammeni: the one mark that folds to a letter
+)
+
+func kindOf(r rune) kind {
+	switch {
+	case r == zwj || r == zwnj:
+		return joiner
+	case r == softHyphen, r == joinMark, unicode.Is(unicode.Variation_Selector, r), unicode.Is(unicode.Me, r):
+		return ignored // invisible, or drawn around a character
+	case unicode.IsMark(r) && unicode.In(r, spaceless...):
+		return lone
+	case unicode.IsMark(r):
+		return mark
+	case !unicode.IsLetter(r) && !unicode.IsNumber(r):
+		return separator
+	case unicode.In(r, spaceless...):
+		return character
+	}
+	return letter
+}
+
+// pages are the glyphs of 256 characters each, made when one of them is first met.
+var pages [unicode.MaxRune>>8 + 1]atomic.Pointer[[256]glyph]
+
+func glyphOf(r rune) *glyph {
+	p := pages[r>>8].Load()
+	if p == nil {
+		p = new([256]glyph)
+		for i := range p {
+			p[i] = newGlyph(r&^0xFF | rune(i))
+		}
+		pages[r>>8].Store(p)
+	}
+	return &p[r&0xFF]
+}
+
+func newGlyph(r rune) glyph {
+	g := glyph{kind: kindOf(r)}
+	if !utf8.ValidRune(r) {
+		return g
+	}
+	apart := norm.NFD.String(string(r))
+	to := norm.NFC.String(cases.Fold().String(apart))
+	switch {
+	case r == 'İ' || r == 'ı':
+		to = "i"
+	case unicode.Is(unicode.Cherokee, r): // it folds to large letters; x/text exchanges both
+		to = string(unicode.ToUpper(r))
+	}
+	g.size = uint8(copy(g.to[:], to))
+	if g.kind == letter || g.kind == character {
+		// A mark that follows r, and that iota, would stand before the letter that iota becomes.
+		g.odd = strings.ContainsRune(apart, ypogegrammeni) || !norm.NFC.PropertiesString(to).BoundaryBefore()
+	}
+	return g
+}

@@ -1,0 +1,132 @@
+package words
+
+import "unicode/utf8"
+
+// splitter appends the words of a text to dst, joined by spaces.
+type splitter struct {
+	dst   []byte
+	start int  // of the first word in dst
+	whole bool // the text has been folded as a whole
+
+	run     int   // where the run began that is being read; -1 outside of one
+	end     int   // of its last character that is no joiner
+	bare    bool  // it is of a script without spaces
+	offsets []int // in dst, of the characters of a bare run
+	runs    int   // that have ended
+}
+
+// split appends the words of a text. It is false where the text has not been folded as a whole and has to be: it is not composed,
+// or has a character that cannot be folded without its neighbours.
+func (s *splitter) split(text []byte) bool {
+	s.run = -1
+	looked := s.whole
+	for i := 0; i < len(text); {
+		if text[i] < utf8.RuneSelf {
+			i += s.ascii(text[i:])
+			continue
+		}
+		if !looked && !isComposed(text[i:]) {
+			return false
+		}
+		looked = true
+		r, n := utf8.DecodeRune(text[i:])
+		i += n
+		g := glyphOf(r)
+		if g.odd && !s.whole {
+			return false
+		}
+		s.add(g)
+	}
+	s.close()
+	return true
+}
+
+// ascii takes the ASCII characters that text begins with, up to one that separates, and returns how many.
+func (s *splitter) ascii(text []byte) (n int) {
+	if tokenByte[text[0]] == 0 {
+		s.close()
+		return 1
+	}
+	s.open(false)
+	for _, c := range text {
+		b := tokenByte[c]
+		if b == 0 || b >= utf8.RuneSelf {
+			break
+		}
+		s.dst = append(s.dst, b)
+		n++
+	}
+	s.end = len(s.dst)
+	return n
+}
+
+// add takes one character.
+func (s *splitter) add(g *glyph) {
+	switch g.kind {
+	case separator:
+		s.close()
+		return
+	case ignored:
+		return
+	case joiner:
+		if s.run >= 0 {
+			s.dst = append(s.dst, g.to[:g.size]...)
+		}
+		return
+	case letter:
+		s.open(false)
+	case character:
+		s.open(true)
+		s.offsets = append(s.offsets, len(s.dst))
+	case mark:
+		if s.run < 0 {
+			s.open(false)
+		}
+	case lone:
+		if s.run < 0 {
+			s.open(true)
+			s.offsets = append(s.offsets, len(s.dst))
+		}
+	}
+	s.dst = append(s.dst, g.to[:g.size]...)
+	s.end = len(s.dst)
+}
+
+// open begins a run, unless one of the same sort goes on.
+func (s *splitter) open(bare bool) {
+	if s.run >= 0 && s.bare == bare {
+		return
+	}
+	s.close()
+	if len(s.dst) > s.start {
+		s.dst = append(s.dst, ' ')
+	}
+	if bare && s.offsets == nil {
+		s.offsets = make([]int, 0, 64) // most runs are shorter
+	}
+	s.run, s.end, s.bare, s.offsets = len(s.dst), len(s.dst), bare, s.offsets[:0]
+}
+
+// close ends a run: joiners at its end are no part of it, and one without spaces becomes pairs.
+func (s *splitter) close() {
+	if s.run < 0 {
+		return
+	}
+	s.dst = s.dst[:s.end]
+	if s.bare && len(s.offsets) > 2 {
+		s.pair()
+	}
+	s.run, s.runs = -1, s.runs+1
+}
+
+// pair replaces a run of three characters or more by its overlapping pairs.
+func (s *splitter) pair() {
+	s.offsets = append(s.offsets, s.end)
+	last := len(s.offsets) - 1
+	for i := 1; i+2 <= last; i++ {
+		s.dst = append(s.dst, ' ')
+		s.dst = append(s.dst, s.dst[s.offsets[i]:s.offsets[i+2]]...)
+	}
+	// The first pair stands where the run began; what of the run lies behind it goes.
+	s.dst = append(s.dst[:s.offsets[2]], s.dst[s.end:]...)
+}
