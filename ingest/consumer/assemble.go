@@ -5,49 +5,51 @@ import (
 	"fmt"
 	"hash/crc32"
 	"sort"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/go-faster/jx"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/validate"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// recovery is what ClickHouse holds of a batch's range, where it holds anything beyond the batch's first offset.
+// recovery is what ClickHouse holds already of a batch's range of offsets. It exists where the range begins at or below an
+// offset that was stored or counted before.
 type recovery struct {
-	stored   map[block.Place]uint64 // ids by place
-	ids      map[uint64]struct{}    // all stored ids that may be the batch's; set where offsets have been used twice
-	entities int64                  // by_entity has counted up to this offset
-	kinds    int64                  // by_kind has
+	stored   map[block.Location]uint64 // ids
+	ids      map[uint64]struct{}       // all stored ids that may be the batch's; set only if offsets have been used twice
+	entities int64                     // watermark of by_entity: it has counted up to this offset
+	kinds    int64                     // the same of by_kind
 }
 
 // reused says that offsets have been used twice: the log lost its end and grew again.
 func (r *recovery) reused() bool { return r.ids != nil }
 
-// decided says whether a batch with row was stored before to its end. The counts of entities come last but one and are
-// those of whole batches.
+// decided says whether the batch that row was in has been stored completely before, but perhaps for by_kind. by_entity is
+// written after the entries, and its watermark covers whole batches.
 func (r *recovery) decided(row *block.Row) bool {
-	return r != nil && !r.reused() && row.Place.Offset <= r.entities
+	return r != nil && !r.reused() && row.Location.Offset <= r.entities
 }
 
-// letter is what could not be stored.
-type letter struct {
-	place  block.Place
-	reason string
-	value  []byte // a record
+// deadLetter is a record or an entry that could not be stored.
+type deadLetter struct {
+	location block.Location
+	reason   string
+	value    []byte // a record
 }
 
 const dayMillis = 24 * 3600 * 1000
 
-// tally counts what a batch's entries came to.
-type tally struct {
-	stored, repeated, keyed, recovered, erased int
+// outcomes counts a batch's entries by what became of them.
+type outcomes struct {
+	stored    int
+	repeated  int // written twice by a producer
+	keyed     int // repeats of an event key
+	recovered int // stored before, by an earlier try
+	erased    int // decided about before, and absent: deleted since, or never stored
 }
 
-// assembly turns a batch's records into what is stored. It keeps its memory from batch to batch.
+// assembly turns a batch's records into the blocks that are stored. It keeps its memory from batch to batch.
 type assembly struct {
 	partition int
 	blocks    *repeat.Blocks
@@ -58,11 +60,11 @@ type assembly struct {
 	kinds    block.Kinds
 	entities block.Entities
 	commands []command
-	letters  []letter
-	tally    tally
-	counted  struct{ entities, kinds int } // rows given to each rollup
+	dead     []deadLetter
+	outcomes outcomes
+	counted  struct{ entities, kinds int } // entries given to each rollup
 	rejected int                           // rows that ClickHouse refused
-	clash    bool                          // a stored place holds another id than the log: offsets have been used twice
+	clash    bool                          // a stored location holds another id than the log: offsets have been used twice
 	checksum uint32
 
 	message activitypb.ActivityBatch
@@ -75,13 +77,13 @@ func (a *assembly) reset(partition int, blocks *repeat.Blocks, keys *repeat.KeyB
 	a.entries.Reset(partition)
 	a.kinds.Reset()
 	a.entities.Reset()
-	clear(a.letters)
-	a.commands, a.letters = a.commands[:0], a.letters[:0]
-	a.tally, a.clash, a.checksum, a.scratch = tally{}, false, 0, a.scratch[:0]
+	clear(a.dead)
+	a.commands, a.dead = a.commands[:0], a.dead[:0]
+	a.outcomes, a.clash, a.checksum, a.scratch = outcomes{}, false, 0, a.scratch[:0]
 	a.counted.entities, a.counted.kinds, a.rejected = 0, 0, 0
 }
 
-// add takes every record of b. The blocks of rollups share memory with the records.
+// add assembles every record of b. The blocks of the rollups share memory with the records.
 func (a *assembly) add(b *batch) {
 	for i := range b.records {
 		a.addRecord(&b.records[i])
@@ -89,8 +91,8 @@ func (a *assembly) add(b *batch) {
 	a.sum()
 }
 
-// token names the batch for ClickHouse: its range, and the ids in it, should its offsets ever be used again. Every attempt
-// at a range has the same, because what has been stored meanwhile is not looked at.
+// token is the batch's deduplication token for ClickHouse. It is made of the batch's range, and of the ids in it in case its
+// offsets are ever used again. Every try of a range has the same token: it does not depend on what has been stored meanwhile.
 func (a *assembly) token(topic string, b *batch) string {
 	return fmt.Sprintf("%s:%d:%d-%d:%08x", topic, a.partition, b.first, b.last, a.checksum)
 }
@@ -99,35 +101,40 @@ func (a *assembly) addRecord(r *record) {
 	m := &a.message
 	m.ResetVT()
 	if err := schema.DecodeRecord(r.value, m); err != nil {
-		a.letters = append(a.letters, letter{block.Place{Offset: r.offset}, err.Error(), r.value})
+		a.deadRecord(r, err.Error())
 		return
 	}
 	if m.Command != nil {
 		a.addCommand(r, m.Command)
 		m.Command = nil
 	}
-	if !rowsOf(a.partition, r, m, a.addRow) {
-		a.letters = append(a.letters, letter{block.Place{Offset: r.offset}, "more entries than a record may have", r.value})
+	if !eachEntry(a.partition, r, m, a.addEntry) {
+		a.deadRecord(r, "more entries than a record may have")
 	}
+}
+
+// deadRecord sends a whole record to dead letters.
+func (a *assembly) deadRecord(r *record, reason string) {
+	a.dead = append(a.dead, deadLetter{block.Location{Offset: r.offset}, reason, r.value})
 }
 
 func (a *assembly) addCommand(r *record, c *activitypb.Command) {
 	cmd, err := commandOf(c, r.offset)
 	if err != nil {
-		a.letters = append(a.letters, letter{block.Place{Offset: r.offset}, err.Error(), r.value})
+		a.deadRecord(r, err.Error())
 		return
 	}
 	a.commands = append(a.commands, cmd)
 }
 
-// rowsOf calls f for each entry of a decoded record, with the same row however often the record is read; not at all and
-// false if it has more entries than can be numbered.
-func rowsOf(partition int, r *record, m *activitypb.ActivityBatch, f func(*block.Row, *activitypb.Chunk)) bool {
+// eachEntry calls f for each entry of a decoded record. However often the record is read, the rows are the same. If the record
+// has more entries than can be numbered it returns false, without a call.
+func eachEntry(partition int, r *record, m *activitypb.ActivityBatch, f func(*block.Row, *activitypb.Chunk)) bool {
 	total := 0
 	for _, c := range m.Chunks {
 		total += len(c.Entries)
 	}
-	if total > maxRecordRows {
+	if total > maxRecordEntries {
 		return false
 	}
 	index := 0
@@ -137,8 +144,8 @@ func rowsOf(partition int, r *record, m *activitypb.ActivityBatch, f func(*block
 			row.ReceivedAt = r.at
 		}
 		for i, e := range c.Entries {
-			row.Entry, row.Place, row.ID = e, block.Place{Offset: r.offset, Index: uint16(index)}, c.FirstId+uint64(i)
-			if c.FirstId == 0 { // another producer's
+			row.Entry, row.Location, row.ID = e, block.Location{Offset: r.offset, Index: uint16(index)}, c.FirstId+uint64(i)
+			if c.FirstId == 0 { // of a producer that makes no ids
 				row.ID = schema.ForeignID(partition, r.offset)
 				if e.Timestamp == 0 {
 					e.Timestamp = row.ReceivedAt
@@ -151,39 +158,40 @@ func rowsOf(partition int, r *record, m *activitypb.ActivityBatch, f func(*block
 	return true
 }
 
-// pick decodes the rows [from, to) of the entries' block again, for the few batches that are not taken as a whole.
+// pick decodes the rows [from, to) of the entries' block again, for the few batches that ClickHouse does not accept whole.
 func (a *assembly) pick(b *batch, from, to int, f func(*block.Row)) {
 	var m activitypb.ActivityBatch
 	for next := from; next < to; {
-		place := a.entries.Place(next)
-		i := sort.Search(len(b.records), func(i int) bool { return b.records[i].offset >= place.Offset })
+		offset := a.entries.Location(next).Offset
+		i := sort.Search(len(b.records), func(i int) bool { return b.records[i].offset >= offset })
 		m.ResetVT()
 		before := next
 		if err := schema.DecodeRecord(b.records[i].value, &m); err != nil {
-			return // impossible: it has been decoded before
+			return // impossible: this record has been decoded before
 		}
-		rowsOf(a.partition, &b.records[i], &m, func(row *block.Row, _ *activitypb.Chunk) {
-			if next < to && row.Place == a.entries.Place(next) {
+		eachEntry(a.partition, &b.records[i], &m, func(row *block.Row, _ *activitypb.Chunk) {
+			if next < to && row.Location == a.entries.Location(next) {
 				f(row)
 				next++
 			}
 		})
 		if next == before {
-			return // as impossible
+			return // impossible as well
 		}
 	}
 }
 
-func (a *assembly) addRow(row *block.Row, c *activitypb.Chunk) {
-	if reason := fault(row, c.FirstId != 0); reason != "" {
+// addEntry decides what becomes of an entry.
+func (a *assembly) addEntry(row *block.Row, c *activitypb.Chunk) {
+	if reason := validate.Entry(row, c.FirstId != 0); reason != "" {
 		a.reject(row, reason)
 		return
 	}
 	if c.FirstId != 0 && a.blocks.Repeated(row.ID) {
-		a.tally.repeated++
+		a.outcomes.repeated++
 		return
 	}
-	a.note(row.ID)
+	a.noteID(row.ID)
 	if a.recovery.decided(row) {
 		a.recognise(row, c.Keyed)
 		return
@@ -199,7 +207,7 @@ func (a *assembly) addRow(row *block.Row, c *activitypb.Chunk) {
 }
 
 func (a *assembly) store(row *block.Row) {
-	a.tally.stored++
+	a.outcomes.stored++
 	a.entries.Append(row)
 	a.countEntities(row)
 	a.countKinds(row)
@@ -215,56 +223,56 @@ func (a *assembly) countKinds(row *block.Row) {
 	a.kinds.Add(row, 1)
 }
 
-// recognise finds out what became of a row that was decided about before. One that is absent was deleted since, or never
-// stored: nothing about it is decided again, because the entries that it was compared with may have been deleted as well.
+// recognise finds out what became of an entry that was decided about before. An absent one was deleted since, or was never
+// stored. It is not decided about again: the entries that it was compared with may have been deleted, too.
 func (a *assembly) recognise(row *block.Row, keyed bool) {
-	id, stored := a.recovery.stored[row.Place]
+	id, stored := a.recovery.stored[row.Location]
 	switch {
 	case !stored:
-		a.tally.erased++
+		a.outcomes.erased++
 		return
 	case id != row.ID:
 		a.clash = true
 		return
 	}
-	a.tally.recovered++
+	a.outcomes.recovered++
 	if key, ok := keyOf(row); keyed && ok {
-		a.keys.Repeated(key) // so that others of the batch are compared with it
+		a.keys.Repeated(key) // so that later entries of the batch are compared with it
 	}
-	if row.Place.Offset > a.recovery.kinds {
+	if row.Location.Offset > a.recovery.kinds {
 		a.countKinds(row)
 	}
 }
 
-// recover stores what is not stored yet. Where offsets have been used twice only the ids can tell.
+// recover stores an entry that is not stored yet. Where offsets have been used twice only the ids tell which are.
 func (a *assembly) recover(row *block.Row) {
 	r := a.recovery
 	if r.reused() {
 		if _, ok := r.ids[row.ID]; ok {
-			a.tally.recovered++
+			a.outcomes.recovered++
 			return
 		}
 		a.store(row)
 		return
 	}
-	switch id, stored := r.stored[row.Place]; {
+	switch id, stored := r.stored[row.Location]; {
 	case stored && id != row.ID:
 		a.clash = true
 		return
 	case stored:
-		a.tally.recovered++
+		a.outcomes.recovered++
 	default:
-		a.tally.stored++
+		a.outcomes.stored++
 		a.entries.Append(row)
 	}
 	a.countEntities(row)
-	if row.Place.Offset > r.kinds {
+	if row.Location.Offset > r.kinds {
 		a.countKinds(row)
 	}
 }
 
-// refuseKey says whether another entry had row's event key. One that differs from it was acknowledged all the same, so it
-// is put aside with the reason instead of being lost.
+// refuseKey says whether an earlier entry had row's event key. If the two differ, row was acknowledged all the same: it becomes
+// a dead letter, so that it is not lost.
 func (a *assembly) refuseKey(row *block.Row) bool {
 	key, ok := keyOf(row)
 	if !ok {
@@ -274,19 +282,19 @@ func (a *assembly) refuseKey(row *block.Row) bool {
 	if conflict {
 		a.reject(row, "its event key was given to another entry before")
 	} else if repeated {
-		a.tally.keyed++
+		a.outcomes.keyed++
 	}
 	return repeated
 }
 
-// keyOf is row's event key; false if it has none.
+// keyOf returns row's event key; false if it has none.
 func keyOf(row *block.Row) (repeat.Key, bool) {
 	key, ok := repeat.KeyOf(row.Extra)
-	key.Tenant, key.ReceivedAt, key.Offset = row.Tenant, row.ReceivedAt, row.Place.Offset
+	key.Tenant, key.ReceivedAt, key.Offset = row.Tenant, row.ReceivedAt, row.Location.Offset
 	return key, ok
 }
 
-// reject puts row aside, as a record that holds it alone and can be sent again.
+// reject sends an entry to dead letters, as a record that holds it alone and can be produced again.
 func (a *assembly) reject(row *block.Row, reason string) {
 	one := &activitypb.ActivityBatch{Version: schema.RecordVersion, Chunks: []*activitypb.Chunk{{
 		FirstId: row.ID, ReceivedAt: row.ReceivedAt, Tenant: row.Tenant, Entries: []*activitypb.Entry{row.Entry},
@@ -295,11 +303,11 @@ func (a *assembly) reject(row *block.Row, reason string) {
 	if err != nil {
 		reason += "; and " + err.Error()
 	}
-	a.letters = append(a.letters, letter{row.Place, reason, value})
+	a.dead = append(a.dead, deadLetter{row.Location, reason, value})
 }
 
-// note takes id into the checksum.
-func (a *assembly) note(id uint64) {
+// noteID adds id to the checksum.
+func (a *assembly) noteID(id uint64) {
 	a.scratch = binary.LittleEndian.AppendUint64(a.scratch, id)
 	if len(a.scratch) >= 4<<10 {
 		a.sum()
@@ -309,47 +317,4 @@ func (a *assembly) note(id uint64) {
 func (a *assembly) sum() {
 	a.checksum = crc32.Update(a.checksum, crc32.IEEETable, a.scratch)
 	a.scratch = a.scratch[:0]
-}
-
-// fault says what is wrong with an entry; empty if nothing is. Our collectors have looked already, other producers may not.
-func fault(r *block.Row, identified bool) string {
-	switch {
-	case r.Action == "":
-		return "no action"
-	case r.Tenant == "" || len(r.Tenant) > schema.MaxNameBytes:
-		return "no tenant, or too long a one"
-	case r.ID > schema.MaxID:
-		return "an id above 2^53-1"
-	case !identified && r.Place.Index > 0:
-		return "no id"
-	case r.Timestamp < schema.MinTimestamp || r.Timestamp > schema.MaxTimestamp:
-		return "a timestamp outside of 1970 to 2105"
-	case r.ReceivedAt < schema.MinTimestamp || r.ReceivedAt > schema.MaxTimestamp:
-		return "a receive time outside of 1970 to 2105"
-	case len(r.Targets) > schema.MaxTargets:
-		return "too many targets"
-	case len(r.Details) > schema.MaxDetailsBytes || len(r.Extra) > schema.MaxDetailsBytes:
-		return "details too long"
-	case len(r.Details) > 0 && (r.Details[0] != '{' || !jx.Valid(r.Details) || !utf8.Valid(r.Details)):
-		return "details that are not a JSON object"
-	}
-	return textFault(r)
-}
-
-func textFault(r *block.Row) string {
-	for _, s := range [...]string{r.Tenant, r.Action, r.Platform, r.Device, r.ActorId, r.ActorName, r.ActorKind, r.RequestId} {
-		if len(s) > schema.MaxNameBytes || !isText(s) {
-			return "a text that is too long, holds NUL or is not UTF-8"
-		}
-	}
-	if len(r.Detail) > schema.MaxDetailBytes || !isText(r.Detail) {
-		return "a detail that is too long, holds NUL or is not UTF-8"
-	}
-	for _, t := range r.Targets {
-		kind, id, ok := strings.Cut(t, "\x00")
-		if !ok || kind == "" || id == "" || len(t) > 2*schema.MaxNameBytes+1 || !isText(kind) || !isText(id) {
-			return "a target that is not a type, NUL and an id"
-		}
-	}
-	return ""
 }

@@ -9,13 +9,13 @@ import (
 // record is one Kafka record.
 type record struct {
 	offset int64
-	at     int64  // Unix ms; when it was appended
-	value  []byte // lies in a page
+	at     int64 // Unix ms; when it was appended
+	value  []byte
 }
 
-// shape is what a batch needs to know of a record before it is decoded.
+// shape is what a batch needs to know about a record before the record is decoded.
 type shape struct {
-	rows     int
+	entries  int
 	received int64 // Unix ms; the earliest of the keyed chunks
 	keyed    bool
 	command  bool
@@ -30,11 +30,11 @@ const (
 	chunkEntries  = 5
 )
 
-// inspect walks over a record's value without decoding its entries. What it cannot read counts as one row; decoding will
-// find the fault.
+// inspect walks over a record's value without decoding its entries. A value that it cannot read counts as one entry; decoding
+// will find the fault.
 func inspect(value []byte) shape {
 	if len(value) == 0 || value[0] == '{' {
-		return shape{rows: 1}
+		return shape{entries: 1}
 	}
 	if value[0] == 0 && len(value) > 6 {
 		value = value[6:] // the framing of a schema registry
@@ -48,7 +48,7 @@ func inspect(value []byte) shape {
 			s.command = true
 		}
 	})
-	s.rows = max(1, s.rows)
+	s.entries = max(1, s.entries)
 	return s
 }
 
@@ -61,7 +61,7 @@ func (s *shape) addChunk(chunk []byte) {
 		case chunkKeyed:
 			keyed = varint != 0
 		case chunkEntries:
-			s.rows++
+			s.entries++
 		}
 	})
 	if keyed && (!s.keyed || received < s.received) {
@@ -69,7 +69,7 @@ func (s *shape) addChunk(chunk []byte) {
 	}
 }
 
-// fields calls f for the fields of a message until one cannot be read.
+// fields calls f for each field of a message, up to one that cannot be read.
 func fields(b []byte, f func(number protowire.Number, varint uint64, content []byte)) {
 	for len(b) > 0 {
 		number, kind, n := protowire.ConsumeTag(b)
@@ -95,39 +95,41 @@ func fields(b []byte, f func(number protowire.Number, varint uint64, content []b
 	}
 }
 
-// limits bound a batch. A record that exceeds them alone is a batch of its own.
+// limits bound a batch. A single record that exceeds them is a batch of its own.
 type limits struct {
-	rows, bytes int
+	entries, bytes int
 }
 
-// small is how small b is, in percent: 100 is empty, 0 is half of a limit or more. The smaller an insert, the more of what it
-// costs is not for its rows, and the longer the next one should wait for more of them.
+// small is how small b is, in percent: 100 is empty, 0 is half of a limit or more. The smaller an insert, the greater the share
+// of its cost that does not depend on its rows, and the longer the next batch should wait for more records.
 func (l limits) small(b *batch) int {
-	return max(0, 100-2*max(100*b.rows/l.rows, 100*b.bytes/l.bytes))
+	return max(0, 100-2*max(100*b.entries/l.entries, 100*b.bytes/l.bytes))
 }
 
-// maxCommands bounds how long a batch's deletes may take: each is answered when the last of them has been applied, and a batch
-// that is cut off begins anew.
+// maxCommands bounds how long a batch's deletes may take. Each is answered only when the last of them has been applied, and an
+// interrupted batch begins anew.
 const maxCommands = 64
 
 // batch is a range of a partition's offsets that is stored as a whole.
 type batch struct {
 	first, last int64 // last is below first while the batch is empty
 	records     []record
-	rows, bytes int
+	entries     int
+	bytes       int
 	commands    int
 	keyed       bool
 	received    int64     // Unix ms; the earliest of the keyed chunks
-	replay      bool      // its range was declared before; limits do not count
-	ahead       *assembly // what it comes to, where that was found out while the batch before it was written
+	replay      bool      // its range was declared before; limits do not apply
+	assembled   *assembly // set if the batch was assembled while the one before it was written
 }
 
 func newBatch(first int64) *batch {
 	return &batch{first: first, last: first - 1, received: math.MaxInt64}
 }
 
-// fits says whether a record may join b. Entries may lie behind a command: all are stored before it is applied, and it reaches
-// those before its own offset alone. Not those with event keys: it may take away what they are compared with.
+// fits says whether a record may join b. Entries may follow a command: the batch's entries are stored before its commands are
+// applied, and a command reaches only entries before its own offset. Entries with event keys may not follow one: it may delete
+// what they are compared with.
 func (b *batch) fits(s shape, value []byte, l limits) bool {
 	switch {
 	case b.replay || len(b.records) == 0:
@@ -135,13 +137,13 @@ func (b *batch) fits(s shape, value []byte, l limits) bool {
 	case s.command && b.commands == maxCommands, s.keyed && b.commands > 0:
 		return false
 	}
-	return b.rows+s.rows <= l.rows && b.bytes+len(value) <= l.bytes
+	return b.entries+s.entries <= l.entries && b.bytes+len(value) <= l.bytes
 }
 
 func (b *batch) add(r record, s shape) {
 	b.records = append(b.records, r)
 	b.last = r.offset
-	b.rows += s.rows
+	b.entries += s.entries
 	b.bytes += len(r.value)
 	if s.command {
 		b.commands++
@@ -161,13 +163,13 @@ func (b *batch) since() int64 {
 	return b.records[0].at
 }
 
-// drop gives back what b has been assembled in.
+// drop gives b's assembly back.
 func (b *batch) drop(to *pool) {
-	if b.ahead != nil {
-		to.put(b.ahead)
-		b.ahead = nil
+	if b.assembled != nil {
+		to.put(b.assembled)
+		b.assembled = nil
 	}
 }
 
-// maxRecordRows is how many entries of one record have an index that fits its column.
-const maxRecordRows = math.MaxUint16 + 1
+// maxRecordEntries is how many entries a record may have: an entry's index must fit the column kidx.
+const maxRecordEntries = math.MaxUint16 + 1

@@ -46,14 +46,14 @@ func TestInspect(t *testing.T) {
 		value []byte
 		want  shape
 	}{
-		"one chunk":      {packed(t, false, 7), shape{rows: 7}},
-		"chunks":         {packed(t, false, 7, 1, 20), shape{rows: 28}},
-		"keyed":          {packed(t, true, 2, 3), shape{rows: 5, keyed: true, received: 1_699_999_999_999}},
-		"command":        {packedCommand(t, &activitypb.Command{Tenant: "x", Before: 9}), shape{rows: 1, command: true}},
-		"JSON":           {[]byte(`{"action":"x"}`), shape{rows: 1}},
-		"framed":         {append([]byte{0, 0, 0, 0, 1, 0}, packed(t, false, 3)...), shape{rows: 3}},
-		"empty":          {nil, shape{rows: 1}},
-		"what it is not": {[]byte{0x12, 0xff, 1}, shape{rows: 1}},
+		"one chunk":      {packed(t, false, 7), shape{entries: 7}},
+		"chunks":         {packed(t, false, 7, 1, 20), shape{entries: 28}},
+		"keyed":          {packed(t, true, 2, 3), shape{entries: 5, keyed: true, received: 1_699_999_999_999}},
+		"command":        {packedCommand(t, &activitypb.Command{Tenant: "x", Before: 9}), shape{entries: 1, command: true}},
+		"JSON":           {[]byte(`{"action":"x"}`), shape{entries: 1}},
+		"framed":         {append([]byte{0, 0, 0, 0, 1, 0}, packed(t, false, 3)...), shape{entries: 3}},
+		"empty":          {nil, shape{entries: 1}},
+		"what it is not": {[]byte{0x12, 0xff, 1}, shape{entries: 1}},
 	} {
 		if got := inspect(c.value); got != c.want {
 			t.Errorf("%s: inspect() = %+v, want %+v", name, got, c.want)
@@ -62,16 +62,16 @@ func TestInspect(t *testing.T) {
 }
 
 func TestSmall(t *testing.T) {
-	for _, c := range [...]struct{ rows, bytes, want int }{
+	for _, c := range [...]struct{ entries, bytes, want int }{
 		{0, 0, 100}, {1, 100, 98}, {10, 100, 80}, {10, 4000, 20}, {50, 0, 0}, {1, 5000, 0}, {100, 9999, 0}, {500, 50_000, 0},
 	} {
-		if got := (limits{rows: 100, bytes: 10_000}).small(&batch{rows: c.rows, bytes: c.bytes}); got != c.want {
-			t.Errorf("small() = %d for %d of 100 rows and %d of 10000 bytes, want %d", got, c.rows, c.bytes, c.want)
+		if got := (limits{entries: 100, bytes: 10_000}).small(&batch{entries: c.entries, bytes: c.bytes}); got != c.want {
+			t.Errorf("small() = %d for %d of 100 entries and %d of 10000 bytes, want %d", got, c.entries, c.bytes, c.want)
 		}
 	}
 }
 
-// FuzzInspect holds that what is seen of a record before it is decoded is what decoding finds.
+// FuzzInspect: inspect must see in a record what decoding finds.
 func FuzzInspect(f *testing.F) {
 	f.Add(packed(f, false, 3, 4))
 	f.Add(packed(f, true, 2))
@@ -86,19 +86,19 @@ func FuzzInspect(f *testing.F) {
 		}
 		want := shape{command: m.Command != nil}
 		for _, c := range m.Chunks {
-			want.rows += len(c.Entries)
+			want.entries += len(c.Entries)
 			if c.Keyed && (!want.keyed || c.ReceivedAt < want.received) {
 				want.keyed, want.received = true, c.ReceivedAt
 			}
 		}
-		want.rows = max(1, want.rows)
+		want.entries = max(1, want.entries)
 		if got != want {
 			t.Errorf("inspect(%x) = %+v, decoded %+v", value, got, want)
 		}
 	})
 }
 
-// FuzzAssemble holds that no record can break a batch, and that every attempt at it comes to the same.
+// FuzzAssemble: no record may break a batch, and every try of the batch must give the same.
 func FuzzAssemble(f *testing.F) {
 	f.Add(packed(f, true, 3, 4))
 	f.Add(packedCommand(f, &activitypb.Command{Id: []byte("1"), Tenant: "x"}))
@@ -113,14 +113,14 @@ func FuzzAssemble(f *testing.F) {
 			var a assembly
 			a.reset(0, &repeat.Blocks{}, (&repeat.Keys{}).Batch(), nil)
 			a.add(b)
-			tokens = append(tokens, fmt.Sprint(a.token("t", b), a.entries.Rows(), len(a.letters), a.tally))
+			tokens = append(tokens, fmt.Sprint(a.token("t", b), a.entries.Rows(), len(a.dead), a.outcomes))
 			if _, err := block.Encode(&a.entries); err != nil {
 				t.Fatal(err)
 			}
 			picked := 0
 			a.pick(b, 0, a.entries.Rows(), func(r *block.Row) {
-				if r.Place != a.entries.Place(picked) {
-					t.Errorf("picked %v as row %d, want %v", r.Place, picked, a.entries.Place(picked))
+				if r.Location != a.entries.Location(picked) {
+					t.Errorf("picked %v as row %d, want %v", r.Location, picked, a.entries.Location(picked))
 				}
 				picked++
 			})
@@ -135,9 +135,9 @@ func FuzzAssemble(f *testing.F) {
 }
 
 func TestBatchBounds(t *testing.T) {
-	l := limits{rows: 10, bytes: 100}
-	entries := func(n int) shape { return shape{rows: n} }
-	command := shape{rows: 1, command: true}
+	l := limits{entries: 10, bytes: 100}
+	entries := func(n int) shape { return shape{entries: n} }
+	command := shape{entries: 1, command: true}
 	for name, c := range map[string]struct {
 		have []shape
 		next shape
@@ -146,15 +146,15 @@ func TestBatchBounds(t *testing.T) {
 	}{
 		"first is always taken":        {nil, entries(1000), 5000, true},
 		"fits":                         {[]shape{entries(9)}, entries(1), 10, true},
-		"too many rows":                {[]shape{entries(9)}, entries(2), 10, false},
+		"too many entries":             {[]shape{entries(9)}, entries(2), 10, false},
 		"too many bytes":               {[]shape{entries(1)}, entries(1), 101, false},
 		"command after entries":        {[]shape{entries(9)}, command, 10, true},
 		"entries after a command":      {[]shape{command}, entries(1), 10, true},
 		"too many after a command":     {[]shape{command}, entries(10), 10, false},
-		"keys after a command":         {[]shape{command}, shape{rows: 1, keyed: true}, 10, false},
-		"keys before a command":        {[]shape{{rows: 1, keyed: true}}, command, 10, true},
+		"keys after a command":         {[]shape{command}, shape{entries: 1, keyed: true}, 10, false},
+		"keys before a command":        {[]shape{{entries: 1, keyed: true}}, command, 10, true},
 		"command after a command":      {[]shape{entries(1), command}, command, 10, true},
-		"command that carries entries": {[]shape{command}, shape{rows: 5, command: true}, 10, true},
+		"command that carries entries": {[]shape{command}, shape{entries: 5, command: true}, 10, true},
 	} {
 		b := newBatch(0)
 		for i, s := range c.have {
@@ -164,7 +164,7 @@ func TestBatchBounds(t *testing.T) {
 			t.Errorf("%s: fits() = %v, want %v", name, got, c.want)
 		}
 	}
-	b, wide := newBatch(0), limits{rows: 10 * maxCommands, bytes: 100}
+	b, wide := newBatch(0), limits{entries: 10 * maxCommands, bytes: 100}
 	for i := range int64(maxCommands) {
 		b.add(record{offset: i}, command)
 	}
@@ -212,7 +212,7 @@ func TestRecoveryDecides(t *testing.T) {
 		value := schema.AppendChunk(schema.AppendRecordHeader(nil), &c)
 		b.add(record{offset: 10 + int64(i), value: value}, inspect(value))
 	}
-	at := func(offset int64, index uint16) block.Place { return block.Place{Offset: offset, Index: index} }
+	at := func(offset int64, index uint16) block.Location { return block.Location{Offset: offset, Index: index} }
 	for name, c := range map[string]struct {
 		rec                    recovery
 		rows, entities, kinds  int
@@ -220,23 +220,23 @@ func TestRecoveryDecides(t *testing.T) {
 		recovered, erased, new int
 	}{
 		"cut off between rollups": {
-			rec:   recovery{stored: map[block.Place]uint64{at(10, 0): 100, at(10, 1): 101, at(11, 0): 200, at(11, 1): 201, at(12, 0): 300, at(12, 1): 301}, entities: 12, kinds: 9},
+			rec:   recovery{stored: map[block.Location]uint64{at(10, 0): 100, at(10, 1): 101, at(11, 0): 200, at(11, 1): 201, at(12, 0): 300, at(12, 1): 301}, entities: 12, kinds: 9},
 			kinds: 6, recovered: 6,
 		},
 		"cut off before the rollups": {
-			rec:      recovery{stored: map[block.Place]uint64{at(10, 0): 100, at(10, 1): 101, at(11, 0): 200, at(11, 1): 201, at(12, 0): 300, at(12, 1): 301}, entities: 9, kinds: 9},
+			rec:      recovery{stored: map[block.Location]uint64{at(10, 0): 100, at(10, 1): 101, at(11, 0): 200, at(11, 1): 201, at(12, 0): 300, at(12, 1): 301}, entities: 9, kinds: 9},
 			entities: 6, kinds: 6, recovered: 6,
 		},
 		"some deleted, some new": {
-			rec:  recovery{stored: map[block.Place]uint64{at(10, 0): 100}, entities: 10, kinds: 10},
+			rec:  recovery{stored: map[block.Location]uint64{at(10, 0): 100}, entities: 10, kinds: 10},
 			rows: 4, entities: 4, kinds: 4, recovered: 1, erased: 1, new: 4,
 		},
-		"another entry's place": {
-			rec:   recovery{stored: map[block.Place]uint64{at(10, 0): 999}, entities: 12, kinds: 12},
+		"another entry's location": {
+			rec:   recovery{stored: map[block.Location]uint64{at(10, 0): 999}, entities: 12, kinds: 12},
 			clash: true, erased: 5,
 		},
 		"used twice": {
-			rec:  recovery{stored: map[block.Place]uint64{}, ids: map[uint64]struct{}{200: {}}, entities: 99, kinds: 99},
+			rec:  recovery{stored: map[block.Location]uint64{}, ids: map[uint64]struct{}{200: {}}, entities: 99, kinds: 99},
 			rows: 5, entities: 5, kinds: 5, recovered: 1, new: 5,
 		},
 	} {
@@ -244,8 +244,8 @@ func TestRecoveryDecides(t *testing.T) {
 		a.reset(0, &repeat.Blocks{}, (&repeat.Keys{}).Batch(), &c.rec)
 		a.add(b)
 		if a.entries.Rows() != c.rows || a.counted.entities != c.entities || a.counted.kinds != c.kinds || a.clash != c.clash ||
-			a.tally != (tally{stored: c.new, recovered: c.recovered, erased: c.erased}) {
-			t.Errorf("%s: got %d rows, %+v, clash %v, %+v", name, a.entries.Rows(), a.counted, a.clash, a.tally)
+			a.outcomes != (outcomes{stored: c.new, recovered: c.recovered, erased: c.erased}) {
+			t.Errorf("%s: got %d rows, %+v, clash %v, %+v", name, a.entries.Rows(), a.counted, a.clash, a.outcomes)
 		}
 	}
 }

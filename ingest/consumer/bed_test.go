@@ -104,7 +104,7 @@ func (b *bed) consumer(change ...func(*Consumer)) (c *Consumer, stop func()) {
 	return c, stop
 }
 
-// entry is the i-th of the test's entries; what the rollups count by varies.
+// entry is the i-th of the test's entries. They vary in everything that the rollups count by.
 func entry(i int) schema.Entry {
 	e := schema.Entry{
 		Timestamp: 1_760_000_000_000 + int64(i)*137_000, Action: fmt.Sprintf("action-%d", i%5), Platform: []string{"ios", "android", ""}[i%3],
@@ -153,7 +153,7 @@ func (b *bed) send(partition int, tenant string, n int) (ids []uint64, value []b
 	return ids, value
 }
 
-// produce writes one record and gives its offset.
+// produce writes one record and returns its offset.
 func (b *bed) produce(partition int, value []byte) int64 {
 	b.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -173,7 +173,7 @@ func (b *bed) produce(partition int, value []byte) int64 {
 	}
 }
 
-// erase sends a command that deletes the ids, or all of the tenant's entries in the partition, and takes them out of the model.
+// erase sends a command that deletes the ids, or all of the tenant's entries in the partition, and removes them from the model.
 func (b *bed) erase(partition int, tenant string, ids ...uint64) (value []byte) {
 	b.t.Helper()
 	cmd := &activitypb.Command{Id: fmt.Appendf(nil, "%016d", b.nextID()), Tenant: tenant, Before: b.end(partition)}
@@ -196,7 +196,7 @@ func (b *bed) erase(partition int, tenant string, ids ...uint64) (value []byte) 
 	return value
 }
 
-// eraseMatch sends a command that deletes what m means, takes it out of the model, and says how many that are.
+// eraseMatch sends a command that deletes the entries of m, removes them from the model, and returns how many they are.
 func (b *bed) eraseMatch(partition int, tenant string, m schema.Match) (taken int) {
 	b.t.Helper()
 	cmd := &activitypb.Command{
@@ -264,7 +264,7 @@ func (b *bed) committed(group string, partition int) (int64, string) {
 	return at.CommittedOffset, at.Metadata
 }
 
-// drain waits until the group has committed everything that the log holds.
+// drain waits until the group has committed everything in the log.
 func (b *bed) drain(groups ...string) {
 	b.t.Helper()
 	group := schemakafka.Group(b.broker.Topic())
@@ -302,7 +302,7 @@ func (b *bed) check() {
 	}
 }
 
-// numbers runs a query that gives one row of integers.
+// numbers runs a query whose answer is one row of integers.
 func numbers(ctx context.Context, conn driver.Conn, n int, query string) ([]int64, error) {
 	values, into := make([]int64, n), make([]any, n)
 	for i := range values {
@@ -320,7 +320,7 @@ func groupsOff(r tables.Rollup) string {
 		" UNION ALL SELECT " + r.Key() + ", -n FROM " + r.Table + ") GROUP BY " + r.Key() + " HAVING d != 0)"
 }
 
-// exact says how the tables differ from want: lost, foreign or doubled entries, and rollups that do not count them.
+// exact returns how the tables differ from want: entries that are lost, not expected or stored twice, and wrong counts in rollups.
 func exact(ctx context.Context, conn driver.Conn, want map[uint64]sent) error {
 	rows, err := conn.Query(ctx, "SELECT id FROM activity")
 	if err != nil {
@@ -349,7 +349,7 @@ func exact(ctx context.Context, conn driver.Conn, want map[uint64]sent) error {
 		all = append(all, fmt.Errorf("got %d entries that should not be there, want 0: %v", len(extra), extra[:min(5, len(extra))]))
 	}
 	for name, query := range map[string]string{
-		"places used twice": "SELECT toInt64(count() - uniqExact(kpart, koff, kidx)) FROM activity",
+		"locations used twice":                             "SELECT toInt64(count() - uniqExact(kpart, koff, kidx)) FROM activity",
 		"groups of by_kind that differ from the entries":   groupsOff(tables.ByKind),
 		"groups of by_entity that differ from the entries": groupsOff(tables.ByEntity),
 	} {

@@ -69,7 +69,7 @@ func (w *workload) value(n int) []byte {
 	return schema.AppendChunk(schema.AppendRecordHeader(nil), &w.chunk)
 }
 
-// BenchmarkAssemble measures decoding, the columns and the rollups, an entry.
+// BenchmarkAssemble measures decoding, the columns and the rollups, for each entry.
 func BenchmarkAssemble(b *testing.B) {
 	const perRecord, rows = 500, 250_000
 	w := newWorkload(10_000_000)
@@ -88,7 +88,7 @@ func BenchmarkAssemble(b *testing.B) {
 		a.reset(0, &repeat.Blocks{}, keys.Batch(), nil)
 		a.add(bt)
 		if a.entries.Rows() != rows {
-			b.Fatalf("got %d rows, want %d: %v", a.entries.Rows(), rows, a.letters)
+			b.Fatalf("got %d rows, want %d: %v", a.entries.Rows(), rows, a.dead)
 		}
 		a.entities.Blocks(0, bt.last, 0)
 		a.kinds.Blocks(0, bt.last)

@@ -1,12 +1,17 @@
-// Package consumer stores in ClickHouse what the topic of entries holds.
+// Package consumer reads the topic of entries and stores them in ClickHouse.
 //
-// It promises that every entry of the log is stored exactly once, in the order of its partition, with both rollups counting
-// it once, whatever is killed at whatever moment; that a delete removes every entry before it and nothing after it, and that
-// no replay brings one back; that what cannot be stored is put aside, with the reason, and never lost. What is committed to
-// the group is stored and visible. It keeps nothing of its own: Kafka's group holds what is under way, ClickHouse what is done.
+// It promises:
+//   - Every entry is stored exactly once, in the order of its partition, and counted once in both rollups, whichever process is
+//     killed at whichever moment.
+//   - A delete removes every entry before it and none after it, and no replay brings one back.
+//   - What cannot be stored is sent to dead letters, with the reason, and is never lost.
+//   - What is committed to the consumer group is stored and visible.
 //
-// A batch is declared before it is stored, in the metadata of an offset commit, and is stored under a token made of its
-// range. Whoever owns the partition next takes the same range under the same token, so that ClickHouse drops what it has.
+// It keeps no state of its own: the group's offsets say what is under way, ClickHouse what is stored.
+//
+// A batch is declared before it is stored, in the metadata of an offset commit, and is stored under a deduplication token made
+// of its range of offsets. The next owner of the partition stores the same range under the same token, and ClickHouse drops
+// what it has already.
 package consumer
 
 import (
@@ -21,29 +26,30 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/pace"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Config says what a Consumer reads and how it batches. Topic, Brokers and ClickHouse are required.
+// Config says what a Consumer reads and how it makes batches. Topic, Brokers and ClickHouse are required.
 type Config struct {
 	Topic      string
 	Brokers    []string            // host:port, for the group's own connections
-	ClickHouse *clickhouse.Options // over HTTP; of several addresses the first is used
+	ClickHouse *clickhouse.Options // over HTTP; only the first address is used
 
-	SessionTimeout time.Duration // after which the group gives a silent member's partitions to others
-	MaxRows        int           // of a batch
+	SessionTimeout time.Duration // after it the group gives the partitions of a silent member to others
+	MaxRows        int           // entries of a batch
 	MaxBytes       int           // of a batch's records
-	MemoryBytes    int           // for records of all partitions together, two batches each; lowers MaxBytes where there are many
-	MaxAge         time.Duration // the longest that a record waits for others to be stored with
-	InsertTimeout  time.Duration // of one try
-	DrainTimeout   time.Duration // the longest that a batch under way may take once Run's context has ended
+	MemoryBytes    int           // for the records of all partitions together, two batches each; many partitions lower MaxBytes
+	MaxAge         time.Duration // how long a record may wait for others to be stored with
+	InsertTimeout  time.Duration // of one try of an insert
+	DrainTimeout   time.Duration // how long a batch under way may take once Run's context has ended
 	KeyWindow      time.Duration // how long an event key is remembered
-	MaxKeys        int           // how many are, in each partition
+	MaxKeys        int           // how many event keys are remembered, in each partition
 }
 
-// Defaults are what a Consumer does when it is told nothing.
+// Defaults returns the configuration that applies where nothing else is set.
 func Defaults() Config {
 	return Config{
 		Topic: "activity", SessionTimeout: 6 * time.Second,
@@ -53,10 +59,11 @@ func Defaults() Config {
 	}
 }
 
-// maxBlockRows is what a block may hold and still become one part: ClickHouse cuts larger ones (max_insert_block_size).
+// maxBlockRows is how many rows a block may have and still become one part: ClickHouse divides larger ones
+// (max_insert_block_size).
 const maxBlockRows = 1_048_449
 
-// Validate says everything that is wrong with c.
+// Validate returns everything that is wrong with c.
 func (c Config) Validate() error {
 	var all []error
 	for _, v := range [...]struct {
@@ -66,12 +73,12 @@ func (c Config) Validate() error {
 		{c.Topic != "", "topic is required"},
 		{len(c.Brokers) > 0, "a Kafka broker is required"},
 		{c.ClickHouse != nil && len(c.ClickHouse.Addr) > 0, "a ClickHouse address is required"},
-		{c.ClickHouse == nil || c.ClickHouse.Protocol == clickhouse.HTTP, "ClickHouse is spoken to over http or https"},
+		{c.ClickHouse == nil || c.ClickHouse.Protocol == clickhouse.HTTP, "the protocol of ClickHouse must be http or https"},
 		{c.SessionTimeout >= time.Second, "the session timeout must be 1 s or more"},
-		{c.MaxRows >= 1 && c.MaxRows <= maxBlockRows-maxRecordRows, fmt.Sprintf("the rows of a batch must be 1 to %d", maxBlockRows-maxRecordRows)},
+		{c.MaxRows >= 1 && c.MaxRows <= maxBlockRows-maxRecordEntries, fmt.Sprintf("the rows of a batch must be 1 to %d", maxBlockRows-maxRecordEntries)},
 		{c.MaxBytes >= 1<<10 && c.MaxBytes <= 200<<20, "the bytes of a batch must be 1 KiB to 200 MiB"},
 		{c.MemoryBytes >= c.MaxBytes, "the memory for records must hold a batch"},
-		{c.MaxAge > 0, "the longest wait must be above 0"},
+		{c.MaxAge > 0, "the greatest age of a batch must be above 0"},
 		{c.InsertTimeout > 0, "the insert timeout must be above 0"},
 		{c.DrainTimeout > 0, "the drain timeout must be above 0"},
 		{c.KeyWindow >= 0 && c.MaxKeys >= 0, "the window of event keys must not be negative"},
@@ -94,33 +101,34 @@ type Consumer struct {
 	metrics    *metrics
 	pacer      *pace.Pacer
 	assemblies *pool
-	health     *health
+	health     *health.Health
 	watch      *watch
 	fail       func(partition int, point string) error // a test's; nil otherwise
 }
 
-// longestRest bounds the pause after a small insert: on a machine that is busy with other things an insert of a few rows takes
-// 0.2 s, and four times that for each partition would keep entries from their readers for seconds.
+// longestRest bounds the pause after a small insert. On a machine that is busy with other things an insert of a few rows takes
+// 0.2 s, and a pause of four times that for each partition would delay entries by seconds.
 const longestRest = 300 * time.Millisecond
 
-// New wires a consumer from a valid configuration. It connects to nothing.
+// New wires a consumer from a valid configuration. It does not connect.
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Consumer {
 	m := newMetrics(reg)
 	return &Consumer{
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
-		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: newPool(4), health: newHealth(log, m.alarms), watch: newWatch(),
+		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: newPool(4), health: health.New(log, m.alarms), watch: newWatch(),
 	}
 }
 
-// Ready is nil while the group has this consumer as a member and ClickHouse takes its inserts; else it says what is away.
+// Ready is nil while this consumer is a member of the group and ClickHouse accepts its inserts. Otherwise it says what is
+// unavailable.
 func (c *Consumer) Ready(ctx context.Context) error {
-	if err := c.health.err(); err != nil {
+	if err := c.health.Err(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if err := c.sink.Ping(ctx); err != nil {
-		return fmt.Errorf("ClickHouse: %w", err)
+		return fmt.Errorf("clickhouse: %w", err)
 	}
 	return nil
 }

@@ -221,12 +221,12 @@ func (b *bed) recreate() {
 	})
 }
 
-// checkIDs is check for a log that was made anew, where two entries may have the same place.
+// checkIDs is check for a log that was created anew, where two entries may have the same location.
 func (b *bed) checkIDs() {
 	b.t.Helper()
 	err := exact(b.t.Context(), b.conn, b.want)
 	for line := range strings.SplitSeq(fmt.Sprint(err), "\n") {
-		if err != nil && !strings.Contains(line, "places used twice") {
+		if err != nil && !strings.Contains(line, "locations used twice") {
 			b.t.Error(line)
 		}
 	}

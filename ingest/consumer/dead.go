@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -16,47 +17,50 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// bury puts letters into the table dead_letters, each once however often its batch is replayed, and then into the topic of
-// dead records, at least once.
-func (p *partition) bury(ctx context.Context, letters []letter, token string) error {
-	for part := range slices.Chunk(letters, 1000) {
-		if err := p.buryInTable(ctx, part, fmt.Sprintf("%s:dead:%d.%d", token, part[0].place.Offset, part[0].place.Index)); err != nil {
+// sendToDeadLetters puts dead letters into the table dead_letters, each once however often its batch is replayed, and then
+// into the topic of dead letters, each at least once.
+func (p *partition) sendToDeadLetters(ctx context.Context, all []deadLetter, token string) error {
+	for dead := range slices.Chunk(all, 1000) {
+		first := dead[0]
+		if err := p.insertDead(ctx, dead, fmt.Sprintf("%s:dead:%d.%d", token, first.location.Offset, first.location.Index)); err != nil {
 			return err
 		}
-		if err := p.buryInTopic(ctx, part); err != nil {
+		if err := p.produceDead(ctx, dead); err != nil {
 			return err
 		}
-		p.metrics.dead.Add(float64(len(part)))
-		p.log.WarnContext(ctx, "could not be stored", "entries", len(part), "first offset", part[0].place.Offset, "reason", part[0].reason)
+		p.metrics.dead.Add(float64(len(dead)))
+		p.log.WarnContext(ctx, "entries sent to dead letters",
+			slog.Int("entries", len(dead)), slog.Int64("first_offset", first.location.Offset), slog.String("reason", first.reason))
 	}
 	return nil
 }
 
-func (p *partition) buryInTable(ctx context.Context, letters []letter, token string) error {
-	byOffset := func(a, b letter) int { return cmp.Compare(a.place.Offset, b.place.Offset) }
-	first, last := slices.MinFunc(letters, byOffset), slices.MaxFunc(letters, byOffset)
-	buried, err := p.lookUpDead(ctx, first.place.Offset, last.place.Offset)
+// insertDead inserts those that the table does not have yet.
+func (p *partition) insertDead(ctx context.Context, dead []deadLetter, token string) error {
+	byOffset := func(a, b deadLetter) int { return cmp.Compare(a.location.Offset, b.location.Offset) }
+	first, last := slices.MinFunc(dead, byOffset), slices.MaxFunc(dead, byOffset)
+	present, err := p.lookUpDead(ctx, first.location.Offset, last.location.Offset)
 	if err != nil {
 		return err
 	}
-	graves := &graves{}
+	rows := &deadBlock{}
 	now := proto.DateTime64(time.Now().UnixMilli())
-	for _, l := range letters {
-		if !buried[l.place] {
-			graves.append(p.number, l, now)
+	for _, d := range dead {
+		if !present[d.location] {
+			rows.append(p.number, d, now)
 		}
 	}
-	if graves.Rows() == 0 {
+	if rows.Rows() == 0 {
 		return nil
 	}
-	return p.insert(ctx, "dead_letters", token, graves)
+	return p.insert(ctx, "dead_letters", token, rows)
 }
 
-// lookUpDead says what of the offsets has been put into the table before, under another batch's token.
-func (p *partition) lookUpDead(ctx context.Context, from, to int64) (map[block.Place]bool, error) {
-	found := map[block.Place]bool{}
+// lookUpDead returns which locations of the offsets the table has already: another batch's token does not stop a second insert.
+func (p *partition) lookUpDead(ctx context.Context, from, to int64) (map[block.Location]bool, error) {
+	found := map[block.Location]bool{}
 	const query = "SELECT koff, kidx FROM dead_letters WHERE kpart = ? AND koff BETWEEN ? AND ?"
-	return found, p.persist(ctx, "look up dead letters", func(ctx context.Context) error {
+	return found, p.reachClickHouse(ctx, "look up dead letters", func(ctx context.Context) error {
 		rows, err := p.conn.Query(ctx, query, p.number, from, to)
 		if err != nil {
 			return fmt.Errorf("look up dead letters: %w", err)
@@ -68,19 +72,19 @@ func (p *partition) lookUpDead(ctx context.Context, from, to int64) (map[block.P
 			if err := rows.Scan(&offset, &index); err != nil {
 				return fmt.Errorf("read dead letters: %w", err)
 			}
-			found[block.Place{Offset: int64(offset), Index: index}] = true
+			found[block.Location{Offset: int64(offset), Index: index}] = true
 		}
 		return rows.Err()
 	})
 }
 
-// buryInTopic sends the letters one by one: a broker may refuse one for its size, which the table has taken all the same.
-func (p *partition) buryInTopic(ctx context.Context, letters []letter) error {
-	for _, l := range letters {
-		err := p.reach(ctx, "send a dead letter", func(ctx context.Context) error {
+// produceDead produces dead letters one by one: a broker may refuse one for its size, which the table has accepted.
+func (p *partition) produceDead(ctx context.Context, dead []deadLetter) error {
+	for _, d := range dead {
+		err := p.reachKafka(ctx, "send a dead letter", func(ctx context.Context) error {
 			res, err := p.client.Produce(ctx, &kafka.ProduceRequest{
 				Topic: schemakafka.Dead(p.cfg.Topic), Partition: 0, RequiredAcks: kafka.RequireAll,
-				Records: kafka.NewRecordReader(p.deadRecord(l)),
+				Records: kafka.NewRecordReader(p.recordOf(d)),
 			})
 			if err == nil {
 				err = res.Error
@@ -97,42 +101,42 @@ func (p *partition) buryInTopic(ctx context.Context, letters []letter) error {
 	return nil
 }
 
-func (p *partition) deadRecord(l letter) kafka.Record {
-	return kafka.Record{Value: kafka.NewBytes(l.value), Headers: []kafka.Header{
-		{Key: "reason", Value: []byte(l.reason)},
+func (p *partition) recordOf(d deadLetter) kafka.Record {
+	return kafka.Record{Value: kafka.NewBytes(d.value), Headers: []kafka.Header{
+		{Key: "reason", Value: []byte(d.reason)},
 		{Key: "partition", Value: strconv.AppendInt(nil, int64(p.number), 10)},
-		{Key: "offset", Value: strconv.AppendInt(nil, l.place.Offset, 10)},
-		{Key: "index", Value: strconv.AppendInt(nil, int64(l.place.Index), 10)},
+		{Key: "offset", Value: strconv.AppendInt(nil, d.location.Offset, 10)},
+		{Key: "index", Value: strconv.AppendInt(nil, int64(d.location.Index), 10)},
 	}}
 }
 
-// graves is a block of the table dead_letters.
-type graves struct {
+// deadBlock is a block of the table dead_letters.
+type deadBlock struct {
 	part, index   proto.ColUInt16
 	offset        proto.ColUInt64
 	at            proto.ColDateTime64
 	reason, value proto.ColStr
 }
 
-func (g *graves) append(partition int, l letter, now proto.DateTime64) {
-	g.part.Append(uint16(partition))
-	g.offset.Append(uint64(l.place.Offset))
-	g.index.Append(l.place.Index)
-	g.at.AppendRaw(now)
-	g.reason.Append(l.reason)
-	g.value.AppendBytes(l.value)
+func (b *deadBlock) append(partition int, d deadLetter, now proto.DateTime64) {
+	b.part.Append(uint16(partition))
+	b.offset.Append(uint64(d.location.Offset))
+	b.index.Append(d.location.Index)
+	b.at.AppendRaw(now)
+	b.reason.Append(d.reason)
+	b.value.AppendBytes(d.value)
 }
 
-func (g *graves) Rows() int { return len(g.part) }
+func (b *deadBlock) Rows() int { return len(b.part) }
 
-func (g *graves) Columns() proto.Input {
-	g.at.WithPrecision(proto.PrecisionMilli)
+func (b *deadBlock) Columns() proto.Input {
+	b.at.WithPrecision(proto.PrecisionMilli)
 	return proto.Input{
-		{Name: "kpart", Data: g.part},
-		{Name: "koff", Data: g.offset},
-		{Name: "kidx", Data: g.index},
-		{Name: "at", Data: g.at},
-		{Name: "reason", Data: g.reason},
-		{Name: "value", Data: g.value},
+		{Name: "kpart", Data: b.part},
+		{Name: "koff", Data: b.offset},
+		{Name: "kidx", Data: b.index},
+		{Name: "at", Data: b.at},
+		{Name: "reason", Data: b.reason},
+		{Name: "value", Data: b.value},
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 )
 
-// witness notes how many replicas each write asks for; -1 stands for all that are in sync. One life uses it.
-type witness struct {
+// ackRecorder records how many replicas each write asks for; -1 stands for all in-sync replicas. Only one worker uses it.
+type ackRecorder struct {
 	kafka.RoundTripper
 	acks []int16
 }
 
-func (w *witness) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
+func (w *ackRecorder) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
 	if p, ok := req.(*produce.Request); ok {
 		w.acks = append(w.acks, p.Acks)
 	}
@@ -31,11 +31,11 @@ func TestEveryReplicaAcknowledgesADeadLetter(t *testing.T) {
 	if _, err := w.append(0, [][]byte{[]byte("\xff\xff\xff")}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := w.crown("", 10)
+	r, err := w.assign("", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := &witness{RoundTripper: w.client.Transport}
+	seen := &ackRecorder{RoundTripper: w.client.Transport}
 	r.consumer.client.Transport = seen
 	r.start(0, 2)
 	must(t, w.awaitStored(1))
@@ -46,7 +46,7 @@ func TestEveryReplicaAcknowledgesADeadLetter(t *testing.T) {
 	}
 }
 
-// TestADeadTopicThatIsMissingIsWaitedFor holds that what was put aside is in the topic too before the batch counts as stored.
+// TestADeadTopicThatIsMissingIsWaitedFor: dead letters must be in their topic, too, before the batch counts as stored.
 func TestADeadTopicThatIsMissingIsWaitedFor(t *testing.T) {
 	b := newBed(t, 1)
 	c, stop := b.consumer()

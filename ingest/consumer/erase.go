@@ -23,8 +23,8 @@ type command struct {
 	offset int64
 }
 
-// commandOf reads a delete. What it does not understand to the last field is an error, because to leave a condition out would
-// be to take more entries than were meant; and a command's id is what makes it count once.
+// commandOf reads a delete. A command with anything unknown in it is an error: to ignore a condition would delete more entries
+// than were meant. So is one without an id, which makes the command count once.
 func commandOf(c *activitypb.Command, offset int64) (command, error) {
 	switch {
 	case len(c.Id) != 16 || c.Tenant == "":
@@ -38,7 +38,7 @@ func commandOf(c *activitypb.Command, offset int64) (command, error) {
 	}
 	m, err := schema.MatchOf(c.Match)
 	if err == nil && m == (schema.Match{}) {
-		err = fmt.Errorf("%w: a command with a match of no condition", schema.ErrRecord) // everything is asked for without one
+		err = fmt.Errorf("%w: a command with a match of no condition", schema.ErrRecord) // a command for all entries has no match
 	}
 	return command{c, m, offset}, err
 }
@@ -52,9 +52,9 @@ func unknown(c *activitypb.Command) bool {
 	return len(c.ProtoReflect().GetUnknown()) > 0
 }
 
-// erase applies a batch's deletes, in their order. What an entry counts for is taken from the rollups before the entry goes,
-// under the token of its command: a replay that finds the entries gone subtracts nothing, and one that finds them there
-// subtracts what has been subtracted already, once. Deletes of different entries that follow each other share one statement.
+// erase applies a batch's deletes, in their order. It subtracts the entries from the rollups before it deletes them, under the
+// token of the command: a replay that finds no entries subtracts nothing, and one that finds them still there repeats the same
+// token, which ClickHouse drops. Consecutive deletes of different entries share one statement.
 func (p *partition) erase(ctx context.Context, commands []command) error {
 	for len(commands) > 0 {
 		n := together(commands)
@@ -66,8 +66,8 @@ func (p *partition) erase(ctx context.Context, commands []command) error {
 	return nil
 }
 
-// together is how many of the first commands name different entries of one tenant. To take the same entry from the rollups
-// under two tokens would count it twice.
+// together returns how many of the first commands name different entries of one tenant. Commands that name the same entry must
+// not share a statement: both would subtract it from the rollups, under two tokens.
 func together(commands []command) int {
 	seen := map[uint64]bool{}
 	for i, c := range commands {
@@ -116,10 +116,10 @@ func (p *partition) eraseTogether(ctx context.Context, commands []command) error
 	return p.at(afterDelete)
 }
 
-// maxRefs keeps a statement under ClickHouse's max_query_size, 256 KiB.
+// maxRefs keeps a statement below ClickHouse's max_query_size, 256 KiB.
 const maxRefs = 1000
 
-// chunked cuts refs into what one statement may name; no refs, which is every entry, stay one.
+// chunked divides refs into what one statement may name. No refs mean every entry, and stay one chunk.
 func chunked(refs []*activitypb.Ref) [][]*activitypb.Ref {
 	var out [][]*activitypb.Ref
 	for len(refs) > maxRefs {
@@ -128,14 +128,14 @@ func chunked(refs []*activitypb.Ref) [][]*activitypb.Ref {
 	return append(out, refs)
 }
 
-// condition is what a command's entries meet besides their tenant, and the server parameters that it names: a value that a
-// caller chose is never a part of the text.
+// condition is an SQL condition that a command's entries meet, besides their tenant, with the server parameters that it names. A
+// value that a caller chose is never part of the text.
 type condition struct {
 	text   string
 	params map[string]string // param_<name>, as sink.Exec takes them
 }
 
-// condition of a command reaches no further than the command's own offset.
+// condition returns the condition of a command. It reaches no further than the command's own offset.
 func (p *partition) condition(c command, refs []*activitypb.Ref) condition {
 	cond := fmt.Sprintf("kpart = %d AND koff < %d", p.number, max(0, min(c.Before, c.offset)))
 	if c.Match != nil {
@@ -154,7 +154,7 @@ func (p *partition) condition(c command, refs []*activitypb.Ref) condition {
 	return condition{text: cond + " AND timestamp IN (" + strings.Join(times, ",") + ") AND id IN (" + strings.Join(ids, ",") + ")"}
 }
 
-// params are named values as ClickHouse takes them over HTTP.
+// params are named values as ClickHouse reads them over HTTP.
 func params(named []any) map[string]string {
 	out := map[string]string{}
 	for _, a := range named {
@@ -164,12 +164,12 @@ func params(named []any) map[string]string {
 	return out
 }
 
-// countErased notes how many entries a command takes.
+// countErased notes how many entries a command deletes.
 const countErased = `INSERT INTO erased (command, at, received, entries)
 SELECT {command:UUID}, now64(3), toDate(received_at) AS d, count()
 FROM activity WHERE %s GROUP BY d`
 
-// One block, whatever its size: a token covers a block of each table partition.
+// subtractSettings make the INSERT one block, whatever its size: a token covers one block of each table partition.
 var subtractSettings = map[string]string{
 	"insert_deduplicate": "1", "async_insert": "0", "max_partitions_per_insert_block": "0",
 	"max_block_size": "1000000000", "max_insert_block_size": "1000000000",
@@ -177,7 +177,7 @@ var subtractSettings = map[string]string{
 	"max_insert_threads": "1", "use_statistics": "0", "wait_end_of_query": "1",
 }
 
-// subtract takes the command's entries from the rollups and, if it is asked to, notes how many they are.
+// subtract subtracts the command's entries from the rollups and, if the command asks for it, notes how many they are.
 func (p *partition) subtract(ctx context.Context, c command, cond condition, token string) error {
 	own := map[string]string{"param_tenant": escape(c.Tenant)}
 	maps.Copy(own, cond.params)
@@ -193,7 +193,7 @@ func (p *partition) subtract(ctx context.Context, c command, cond condition, tok
 	}
 	for _, s := range all {
 		own["insert_deduplication_token"] = token + ":" + s.table
-		err := p.persist(ctx, "subtract from "+s.table, func(ctx context.Context) error {
+		err := p.reachClickHouse(ctx, "subtract from "+s.table, func(ctx context.Context) error {
 			return p.sink.Exec(ctx, s.query, subtractSettings, own)
 		})
 		if err != nil {
@@ -203,20 +203,21 @@ func (p *partition) subtract(ctx context.Context, c command, cond condition, tok
 	return nil
 }
 
-// remove deletes by a patch part: 15 ms where a mutation takes 1.2 s. Never by dropping parts: their deduplication log would
-// go with them, and a replay bring the entries back.
+// remove deletes the entries by a patch part, in 15 ms; a mutation takes 1.2 s. It must never drop parts: their deduplication log
+// would be dropped with them, and a replay would bring the entries back.
 func (p *partition) remove(ctx context.Context, tenant string, cond condition) error {
 	query := "DELETE FROM activity WHERE tenant = {tenant:String} AND (" + cond.text + ")"
 	settings := map[string]string{"lightweight_delete_mode": "lightweight_update", "param_tenant": escape(tenant), "wait_end_of_query": "1"}
-	return p.persist(ctx, "delete", func(ctx context.Context) error { return p.sink.Exec(ctx, query, settings, cond.params) })
+	return p.reachClickHouse(ctx, "delete", func(ctx context.Context) error { return p.sink.Exec(ctx, query, settings, cond.params) })
 }
 
-// escape writes a parameter's value as ClickHouse reads it over HTTP, in the format TabSeparated.
+// escape writes a parameter's value as ClickHouse reads it over HTTP: in the format TabSeparated.
 func escape(s string) string {
 	return strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(s)
 }
 
-// chunkedStatements joins conditions into statements of a bounded length. Only one that stands alone has parameters.
+// chunkedStatements joins conditions into statements of bounded length. A condition with parameters is never joined with another:
+// only a single command has one.
 func chunkedStatements(conds []condition) []condition {
 	const most = 200 << 10
 	out := conds[:1:1]

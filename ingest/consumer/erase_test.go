@@ -15,7 +15,7 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// means says whether m means e, which was received at a time (Unix ms): what the statements must do, said without SQL.
+// means says whether e, received at a time (Unix ms), is one of the entries of m. It is what the statements must do, without SQL.
 func means(m schema.Match, e schema.Entry, received int64) bool {
 	is := func(want, got string) bool { return want == "" || want == got }
 	name := e.ActorName
@@ -50,7 +50,7 @@ func found(search string, e schema.Entry) bool {
 	return len(words) > 0
 }
 
-// matches are some that overlap in many ways over the entries that entry makes.
+// matches overlap in many ways over the entries that entry makes.
 func matches(now int64) []schema.Match {
 	at := entry(7 * schema.IDBlock).Timestamp
 	return []schema.Match{
@@ -83,7 +83,7 @@ func TestEraseByFilterWhereverItIsCutOff(t *testing.T) {
 			b.consumer(failing(point, 3))
 			b.drain()
 			taken := b.eraseMatch(0, "default", schema.Match{Device: "SN-3"})
-			b.eraseMatch(0, "default", schema.Match{Action: "action-1"}) // some of them are gone already
+			b.eraseMatch(0, "default", schema.Match{Action: "action-1"}) // some of them are deleted already
 			b.send(0, "default", 30)
 			b.eraseMatch(0, "default", schema.Match{Device: "SN-3", Platform: "ios"})
 			b.eraseMatch(0, "other", schema.Match{Username: "u3"})
@@ -96,7 +96,7 @@ func TestEraseByFilterWhereverItIsCutOff(t *testing.T) {
 	}
 }
 
-// TestEntriesBehindADeleteStay has deletes between the entries of one batch, cut off at each point, and then reads the log again in
+// TestEntriesBehindADeleteStay has deletes between the entries of one batch, crashes at each point, and then reads the log again in
 // batches of other bounds.
 func TestEntriesBehindADeleteStay(t *testing.T) {
 	for _, point := range points {
@@ -106,7 +106,7 @@ func TestEntriesBehindADeleteStay(t *testing.T) {
 			b.erase(0, "default", ids[3])
 			again, value := b.send(0, "default", 10)
 			b.erase(0, "default")
-			b.produce(0, value) // what the delete before it took
+			b.produce(0, value) // what the delete before it deleted
 			ids, _ = b.send(0, "default", 10)
 			b.erase(0, "default", ids[0], again[0])
 			b.send(0, "other", 5)
@@ -126,7 +126,7 @@ func TestEntriesBehindADeleteStay(t *testing.T) {
 	}
 }
 
-// TestEveryConditionOfAMatch erases by one condition after the other, with values that SQL or a URL could take for its own.
+// TestEveryConditionOfAMatch deletes by one condition after the other, with values that have a meaning in SQL or in a URL.
 func TestEveryConditionOfAMatch(t *testing.T) {
 	const odd = "it's \\ \t \r\n \"odd\" {x:String} 100%&a=b; é"
 	b := newBed(t, 1)
@@ -160,7 +160,7 @@ func TestEveryConditionOfAMatch(t *testing.T) {
 	}
 }
 
-// TestACommandThatIsNotUnderstoodTakesNothing has commands that say more than this version can read.
+// TestACommandThatIsNotUnderstoodTakesNothing has commands with fields that this version cannot read.
 func TestACommandThatIsNotUnderstoodTakesNothing(t *testing.T) {
 	more := protowire.AppendString(protowire.AppendTag(nil, 99, protowire.BytesType), "only this")
 	commands := map[string]func(*activitypb.Command){
@@ -215,7 +215,7 @@ func match(unknown []byte) *activitypb.Match {
 	return m
 }
 
-// FuzzCommand holds that a command is understood wholly or not at all: what was read says the same when it is written again.
+// FuzzCommand: a command must be understood completely or not at all. What was read must be the same when it is written again.
 func FuzzCommand(f *testing.F) {
 	for _, c := range []*activitypb.Command{
 		{Id: make([]byte, 16), Tenant: "a"},

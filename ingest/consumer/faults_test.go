@@ -63,7 +63,7 @@ func (b *bed) keep(k keyed, indexes ...int) {
 	}
 }
 
-// dead gives the reasons of all dead letters by rising place.
+// dead returns the reasons of all dead letters by rising location.
 func (b *bed) dead() (reasons []string) {
 	b.t.Helper()
 	rows, err := b.conn.Query(b.t.Context(), "SELECT reason FROM dead_letters ORDER BY kpart, koff, kidx")
@@ -251,8 +251,8 @@ func TestABrokerThatComesAndGoesIsWaitedFor(t *testing.T) {
 	b.send(0, "default", 3)
 	b.broker.Stop()
 	c, _ := b.consumer()
-	b.await("Ready to say that Kafka is away", func() error {
-		if err := c.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "Kafka") {
+	b.await("Ready to say that Kafka is unavailable", func() error {
+		if err := c.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "kafka:") {
 			return fmt.Errorf("got %w", err)
 		}
 		return nil
@@ -281,7 +281,7 @@ func TestRunEndsWithoutKafka(t *testing.T) {
 	}
 }
 
-// TestALoneEntryIsStoredAtOnce would wait for an hour if an entry that comes alone waited for others.
+// TestALoneEntryIsStoredAtOnce waits for an hour if a single entry waits for others.
 func TestALoneEntryIsStoredAtOnce(t *testing.T) {
 	b := newBed(t, 1)
 	b.consumer(func(c *Consumer) { c.cfg.MaxAge = time.Hour })

@@ -24,10 +24,11 @@ type fetcher struct {
 	batches chan fetchBatch
 }
 
-// run fetches from offset on until ctx ends or the log does not hold the offset.
+// run fetches from offset on until ctx ends or the partition does not hold the offset.
 func (f *fetcher) run(ctx context.Context, offset int64) {
 	defer close(f.batches)
-	retry := backoff{}
+	wait := newBackOff()
+	wait.Reset()
 	for ctx.Err() == nil {
 		batch, next, err := f.fetch(ctx, offset)
 		if errors.Is(err, kafka.OffsetOutOfRange) {
@@ -36,11 +37,11 @@ func (f *fetcher) run(ctx context.Context, offset int64) {
 			if ctx.Err() == nil {
 				f.report(err)
 			}
-			retry.wait(ctx)
+			pause(ctx, wait.NextBackOff())
 			continue
 		}
 		f.report(nil)
-		retry = backoff{}
+		wait.Reset()
 		offset = next
 		if len(batch.records) == 0 && batch.err == nil {
 			continue

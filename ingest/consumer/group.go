@@ -11,16 +11,17 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Run is a member of the group until ctx ends: it waits for Kafka, for the topic and for ClickHouse as long as it takes.
-// When ctx ends it completes the batches under way, leaves the group, and returns nil.
+// Run is a member of the group until ctx ends. It waits for Kafka, for the topic and for ClickHouse as long as necessary. When
+// ctx ends it completes the batches under way, leaves the group, and returns nil.
 func (c *Consumer) Run(ctx context.Context) error {
 	defer c.sink.Close()
 	opts := *c.cfg.ClickHouse
-	opts.Addr = opts.Addr[:1] // where the inserts go, so that they are seen
+	opts.Addr = opts.Addr[:1] // the server that the inserts go to, so that reads see them
 	conn, err := clickhouse.Open(&opts)
 	if err != nil {
 		return fmt.Errorf("consumer: open ClickHouse: %w", err)
@@ -28,7 +29,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	defer conn.Close()
 	c.conn = conn
 	if err := c.awaitTopic(ctx); err != nil {
-		return nil //nolint:nilerr // ctx has ended before anything was begun
+		return nil //nolint:nilerr // ctx ended before anything was begun
 	}
 	group, err := kafka.NewConsumerGroup(c.groupConfig())
 	if err != nil {
@@ -40,25 +41,23 @@ func (c *Consumer) Run(ctx context.Context) error {
 		generation, err := group.Next(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				c.health.set(dependencyGroup, fmt.Errorf("join group %s: %w", c.group, err))
+				c.health.Set(health.KafkaGroup, fmt.Errorf("join group %s: %w", c.group, err))
 			}
 			continue
 		}
-		c.health.set(dependencyGroup, nil)
+		c.health.Set(health.KafkaGroup, nil)
 		c.start(ctx, generation, &workers)
 	}
 	workers.Wait()
-	c.health.set(dependencyGroup, errStopped)
+	c.health.Set(health.KafkaGroup, health.ErrStopped)
 	if err := group.Close(); err != nil {
 		return fmt.Errorf("consumer: leave group %s: %w", c.group, err)
 	}
 	return nil
 }
 
-var errStopped = errors.New("stopped")
-
 func (c *Consumer) awaitTopic(ctx context.Context) error {
-	return c.reach(ctx, "look for the topic", func(ctx context.Context) error {
+	return c.reachKafka(ctx, "look for the topic", func(ctx context.Context) error {
 		_, err := schemakafka.Partitions(ctx, c.client, c.cfg.Topic)
 		return err
 	})
@@ -73,7 +72,7 @@ func (c *Consumer) groupConfig() kafka.ConsumerGroupConfig {
 	}
 }
 
-// dialer connects the way the client does. kafka-go's group does not take a transport.
+// dialer connects as the client does: kafka-go's group accepts no transport.
 func dialer(client *kafka.Client) *kafka.Dialer {
 	d := &kafka.Dialer{Timeout: time.Second, DualStack: true}
 	if t, ok := client.Transport.(*kafka.Transport); ok {
@@ -88,7 +87,7 @@ func dialer(client *kafka.Client) *kafka.Dialer {
 	return d
 }
 
-// start gives each of the generation's partitions a goroutine. The generation ends with the first of them that returns.
+// start runs a goroutine for each of the generation's partitions. The generation ends when the first of them returns.
 func (c *Consumer) start(stop context.Context, g *kafka.Generation, workers *sync.WaitGroup) {
 	assigned := g.Assignments[c.cfg.Topic]
 	c.log.Info("partitions assigned", slog.Int("generation", int(g.ID)), slog.Int("partitions", len(assigned)))
@@ -98,32 +97,32 @@ func (c *Consumer) start(stop context.Context, g *kafka.Generation, workers *syn
 		g.Start(func(ctx context.Context) {
 			defer workers.Done()
 			p.since = c.watch.add(p)
-			defer p.metric.gone()
+			defer p.metric.remove()
 			defer c.watch.remove(p)
-			p.live(ctx, stop)
+			p.runUntil(ctx, stop)
 		})
 	}
 }
 
 func (c *Consumer) partition(number int, m member, of int) *partition {
-	maxBytes := max(1<<20, min(c.cfg.MaxBytes, c.cfg.MemoryBytes/(2*of))) // one is written while the next one comes
+	maxBytes := max(1<<20, min(c.cfg.MaxBytes, c.cfg.MemoryBytes/(2*of))) // one batch is written while the next one is filled
 	log := c.log.With(slog.Int("partition", number))
 	return &partition{
 		Consumer: c, number: number, member: m, log: log, metric: c.metrics.of(number),
-		limits: limits{rows: c.cfg.MaxRows, bytes: maxBytes},
+		limits: limits{entries: c.cfg.MaxRows, bytes: maxBytes},
 		keys:   repeat.Keys{Window: c.cfg.KeyWindow, Max: c.cfg.MaxKeys},
 		fetch: &fetcher{
 			Reader: schemakafka.Reader{
 				Client: c.client, Topic: c.cfg.Topic, Partition: number, MaxBytes: int64(min(4<<20, maxBytes)), Wait: 250 * time.Millisecond,
 			},
-			report:  func(err error) { c.health.set(dependencyKafka, err) },
+			report:  func(err error) { c.health.Set(health.Kafka, err) },
 			batches: make(chan fetchBatch, 1),
 		},
 	}
 }
 
-// live runs p, and cuts it off when it takes longer than the drain may.
-func (p *partition) live(ctx, stop context.Context) {
+// runUntil runs p until stop or ctx ends. It interrupts p if that takes longer than the drain timeout.
+func (p *partition) runUntil(ctx, stop context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(stop, func() {
@@ -134,21 +133,21 @@ func (p *partition) live(ctx, stop context.Context) {
 	switch {
 	case errors.Is(err, errFenced):
 		p.metrics.refused.Inc()
-		p.log.WarnContext(ctx, "another member has the partition", slog.Any("error", err))
+		p.log.WarnContext(ctx, "partition taken over by another member", slog.Any("error", err))
 	case err != nil && ctx.Err() == nil:
-		p.log.ErrorContext(ctx, "partition given back", slog.Any("error", err))
-		pause(ctx, 300*time.Millisecond) // what ended it may still be so
+		p.log.ErrorContext(ctx, "partition failed", slog.Any("error", err))
+		pause(ctx, 300*time.Millisecond) // the cause may last
 	}
 }
 
-// errFenced is a commit that the group refused, because it has gone on without this member.
+// errFenced is the error of a commit that the group refused because it has moved on without this member.
 var errFenced = errors.New("the group has another generation")
 
-// commit declares that everything before offset is stored and, unless last is repeat.NoIntent, that [offset, last] is
-// under way. errFenced if this member does not own the partition any more.
+// commit says to the group that everything before offset is stored and, unless last is repeat.NoIntent, that the batch
+// [offset, last] is under way. The error is errFenced if this member does not own the partition any more.
 func (p *partition) commit(ctx context.Context, offset, last int64) error {
 	metadata := p.blocks.Encode(last)
-	return p.reach(ctx, "commit", func(ctx context.Context) error {
+	return p.reachKafka(ctx, "commit", func(ctx context.Context) error {
 		res, err := p.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 			GroupID: p.group, GenerationID: p.member.generation, MemberID: p.member.id,
 			Topics: map[string][]kafka.OffsetCommit{p.cfg.Topic: {{Partition: p.number, Offset: offset, Metadata: metadata}}},

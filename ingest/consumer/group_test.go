@@ -12,7 +12,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// maxMetadata is what a broker takes with an offset (offset.metadata.max.bytes).
+// maxMetadata is how much a broker accepts with an offset (offset.metadata.max.bytes).
 const maxMetadata = 4096
 
 func TestOneThreeTwoConsumers(t *testing.T) {
@@ -68,7 +68,7 @@ func TestErasedOffsetsStoreNothingTwice(t *testing.T) {
 	}
 }
 
-// forget erases what the group has committed, as an operator or an expiry would.
+// forget deletes the group's offsets, as an operator or an expiry would.
 func (b *bed) forget() {
 	b.t.Helper()
 	b.await("the offsets to be erased", func() error {

@@ -12,14 +12,14 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// lookUpMarks asks how far the partition is stored and counted. What a consumer before this one still has under way may
-// land later; it has this batch's token then.
-func (p *partition) lookUpMarks(ctx context.Context) error {
+// lookUpWatermarks asks how far the partition is stored and counted. An insert that a previous owner still has under way may
+// land later: its identical token makes either that insert or ours a no-op.
+func (p *partition) lookUpWatermarks(ctx context.Context) error {
 	const query = `SELECT
   (SELECT if(count() = 0, -1, toInt64(max(koff))) FROM activity WHERE kpart = ?),
   (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_entity WHERE ` + tables.IsWatermark + ` AND entity = toString(?)),
   (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_kind WHERE kpart = ?)`
-	return p.persist(ctx, "look up what is stored", func(ctx context.Context) error {
+	return p.reachClickHouse(ctx, "look up what is stored", func(ctx context.Context) error {
 		var stored, counted, kinds *int64
 		if err := p.conn.QueryRow(ctx, query, p.number, p.number, p.number).Scan(&stored, &counted, &kinds); err != nil {
 			return fmt.Errorf("look up the highest offsets: %w", err)
@@ -29,19 +29,19 @@ func (p *partition) lookUpMarks(ctx context.Context) error {
 	})
 }
 
-// recovery is what is stored of b's range, nil where nothing can be: the committed offset was lost, or the consumer before
-// this one stored the batch and did not live to say so.
+// recovery returns what is stored of b's range, nil if nothing can be. Something is stored if the committed offset was lost, or
+// if the previous owner stored the batch and ended before it committed.
 func (p *partition) recovery(ctx context.Context, b *batch) (*recovery, error) {
 	if b.first > max(p.stored, p.counted) {
 		return nil, nil
 	}
-	r := &recovery{entities: p.counted, kinds: p.kinds, stored: map[block.Place]uint64{}}
+	r := &recovery{entities: p.counted, kinds: p.kinds, stored: map[block.Location]uint64{}}
 	if p.reused {
 		r.ids = map[uint64]struct{}{}
 		return r, p.lookUpIDs(ctx, b, r)
 	}
 	const query = "SELECT koff, kidx, id FROM activity WHERE kpart = ? AND koff BETWEEN ? AND ?"
-	return r, p.persist(ctx, "look up a batch", func(ctx context.Context) error {
+	return r, p.reachClickHouse(ctx, "look up a batch", func(ctx context.Context) error {
 		clear(r.stored)
 		rows, err := p.conn.Query(ctx, query, p.number, b.first, b.last)
 		if err != nil {
@@ -54,17 +54,17 @@ func (p *partition) recovery(ctx context.Context, b *batch) (*recovery, error) {
 			if err := rows.Scan(&offset, &index, &id); err != nil {
 				return fmt.Errorf("read a batch's entries: %w", err)
 			}
-			r.stored[block.Place{Offset: int64(offset), Index: index}] = id
+			r.stored[block.Location{Offset: int64(offset), Index: index}] = id
 		}
 		return rows.Err()
 	})
 }
 
-// lookUpIDs finds which of the batch's ids the partition holds, at whatever offset.
+// lookUpIDs finds which of the batch's ids the partition holds, whatever their offsets.
 func (p *partition) lookUpIDs(ctx context.Context, b *batch, r *recovery) error {
 	lowest, highest := idRange(p.number, b)
 	const query = "SELECT id FROM activity WHERE kpart = ? AND id BETWEEN ? AND ?"
-	return p.persist(ctx, "look up ids", func(ctx context.Context) error {
+	return p.reachClickHouse(ctx, "look up ids", func(ctx context.Context) error {
 		clear(r.ids)
 		rows, err := p.conn.Query(ctx, query, p.number, lowest, highest)
 		if err != nil {
@@ -82,13 +82,13 @@ func (p *partition) lookUpIDs(ctx context.Context, b *batch, r *recovery) error 
 	})
 }
 
-// loadKeys makes the event keys that the partition received from since (Unix ms) on known, as they were before b.
+// loadKeys loads the event keys that the partition received from since (Unix ms) on and before b.
 func (p *partition) loadKeys(ctx context.Context, b *batch, since int64) error {
-	// 0x3A10 begins the field event_key of an Extra: tag 7, 16 bytes.
+	// 0x3A10 is how the field event_key of an Extra begins: tag 7, 16 bytes.
 	const query = `SELECT tenant, extra, toInt64(toUnixTimestamp64Milli(received_at)), koff FROM activity
 WHERE kpart = ? AND koff < ? AND received_at >= fromUnixTimestamp64Milli(?) AND position(extra, unhex('3A10')) > 0
 ORDER BY koff DESC, kidx DESC`
-	return p.persist(ctx, "look up event keys", func(ctx context.Context) error {
+	return p.reachClickHouse(ctx, "look up event keys", func(ctx context.Context) error {
 		rows, err := p.conn.Query(ctx, query, p.number, b.first, since)
 		if err != nil {
 			return fmt.Errorf("look up event keys: %w", err)
@@ -115,7 +115,7 @@ ORDER BY koff DESC, kidx DESC`
 	})
 }
 
-// idRange is the lowest and the highest id in b.
+// idRange returns the lowest and the highest id in b.
 func idRange(partition int, b *batch) (lowest, highest uint64) {
 	lowest = math.MaxUint64
 	var m activitypb.ActivityBatch
@@ -124,7 +124,7 @@ func idRange(partition int, b *batch) (lowest, highest uint64) {
 		if schema.DecodeRecord(b.records[i].value, &m) != nil {
 			continue
 		}
-		rowsOf(partition, &b.records[i], &m, func(row *block.Row, _ *activitypb.Chunk) {
+		eachEntry(partition, &b.records[i], &m, func(row *block.Row, _ *activitypb.Chunk) {
 			lowest, highest = min(lowest, row.ID), max(highest, row.ID)
 		})
 	}

@@ -25,14 +25,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return &metrics{
 		entries: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "activity_consumer_entries_total",
-			Help: "Entries read, by what they came to: stored, repeated (by a producer), keyed (repeats of an event key), recovered (stored before), erased (deleted before).",
+			Help: "Entries read, by outcome: stored, repeated (written twice by a producer), keyed (repeats of an event key), recovered (stored before), erased (deleted before).",
 		}, []string{"outcome"}),
 		rows: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "activity_consumer_batch_rows", Help: "Rows of a batch.",
+			Name: "activity_consumer_batch_rows", Help: "Entries of a batch.",
 			Buckets: []float64{1, 10, 100, 1e3, 1e4, 3e4, 1e5, 3e5, 1e6},
 		}),
 		inserts: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "activity_consumer_insert_seconds", Help: "Time until ClickHouse had stored a block, repetitions included, by table.",
+			Name: "activity_consumer_insert_seconds", Help: "Time until ClickHouse had stored a block, retries included, by table.",
 			Buckets: []float64{.005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30},
 		}, []string{"table"}),
 		lag: f.NewGaugeVec(prometheus.GaugeOpts{
@@ -42,24 +42,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "activity_consumer_lag_seconds", Help: "Age of the oldest record that is not stored yet, by partition.",
 		}, []string{"partition"}),
 		refused: f.NewCounter(prometheus.CounterOpts{
-			Name: "activity_consumer_refused_intents_total", Help: "Commits refused because the group had gone on to another generation.",
+			Name: "activity_consumer_refused_intents_total", Help: "Commits that the group refused because it had moved on to another generation.",
 		}),
 		replays: f.NewCounter(prometheus.CounterOpts{
-			Name: "activity_consumer_replays_total", Help: "Batches taken again because their consumer did not say that they were complete.",
+			Name: "activity_consumer_replays_total", Help: "Batches stored again because their previous consumer did not commit that they were complete.",
 		}),
 		deletes: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_consumer_deletes_total", Help: "Delete commands applied.",
 		}),
 		dead: f.NewCounter(prometheus.CounterOpts{
-			Name: "activity_consumer_dead_letters_total", Help: "Entries and records that could not be stored and were put aside.",
+			Name: "activity_consumer_dead_letters_total", Help: "Entries and records that could not be stored and were sent to dead letters.",
 		}),
 		alarms: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "activity_consumer_alarms_total", Help: "Conditions that somebody should look at, by kind.",
+			Name: "activity_consumer_alarms_total", Help: "Conditions that an operator should look at, by kind.",
 		}, []string{"kind"}),
 	}
 }
 
-// partitionMetrics are those of one partition; they go with its assignment.
+// partitionMetrics are those of one partition, while it is assigned to this consumer.
 type partitionMetrics struct {
 	*metrics
 	label    string
@@ -72,10 +72,10 @@ func (m *metrics) of(partition int) partitionMetrics {
 }
 
 func (m *partitionMetrics) stored(a *assembly, b *batch) {
-	m.rows.Observe(float64(b.rows))
+	m.rows.Observe(float64(b.entries))
 	for outcome, n := range map[string]int{
-		"stored": a.tally.stored, "repeated": a.tally.repeated, "keyed": a.tally.keyed,
-		"recovered": a.tally.recovered, "erased": a.tally.erased,
+		"stored": a.outcomes.stored, "repeated": a.outcomes.repeated, "keyed": a.outcomes.keyed,
+		"recovered": a.outcomes.recovered, "erased": a.outcomes.erased,
 	} {
 		if n > 0 {
 			m.entries.WithLabelValues(outcome).Add(float64(n))
@@ -83,8 +83,8 @@ func (m *partitionMetrics) stored(a *assembly, b *batch) {
 	}
 }
 
-// gone takes the partition's own series away: another member has it now.
-func (m *partitionMetrics) gone() {
+// remove deletes the partition's series: another member has the partition now.
+func (m *partitionMetrics) remove() {
 	m.metrics.lag.DeleteLabelValues(m.label)
 	m.metrics.age.DeleteLabelValues(m.label)
 }

@@ -32,10 +32,10 @@ type notedEntry struct {
 	received int64
 }
 
-// specify says what a partition's log comes to: an entry counts unless its id has been there, or its key was given to an
-// entry that is still there, within the window; a delete takes what lies before it.
-func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, dead map[block.Place]bool, erased int) {
-	stored, dead = map[uint64]notedEntry{}, map[block.Place]bool{}
+// specify says what must be stored of a partition's log. An entry is stored unless its id came before, or a stored entry had its
+// key within the window. A delete deletes what lies before it.
+func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, dead map[block.Location]bool, erased int) {
+	stored, dead = map[uint64]notedEntry{}, map[block.Location]bool{}
 	offsets, seen := map[uint64]int64{}, map[uint64]bool{}
 	for offset, r := range log {
 		for i, e := range r.entries {
@@ -45,7 +45,7 @@ func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, d
 			seen[e.id] = true
 			if first := holder(stored, e); e.key != 0 && first.received > e.received-window.Milliseconds() {
 				if first.body != e.body {
-					dead[block.Place{Offset: int64(offset), Index: uint16(i)}] = true
+					dead[block.Location{Offset: int64(offset), Index: uint16(i)}] = true
 				}
 				continue
 			}
@@ -66,7 +66,7 @@ func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, d
 	return stored, dead, erased
 }
 
-// holder is the latest of the entries that have e's key.
+// holder returns the latest of the stored entries that have e's key.
 func holder(stored map[uint64]notedEntry, e notedEntry) (latest notedEntry) {
 	for _, s := range stored {
 		if s.key == e.key && s.tenant == e.tenant && s.received >= latest.received {
@@ -76,22 +76,22 @@ func holder(stored map[uint64]notedEntry, e notedEntry) (latest notedEntry) {
 	return latest
 }
 
-// history is one random history of a world with two partitions, and what it should have come to.
+// history is one random history of a world with two partitions, and what must be stored after it.
 type history struct {
 	*world
 	log     [2][]noted
-	sent    [2]int    // records of log that Kafka has
-	settled [2]int    // records of log that the group has passed
-	ids     [2]uint64 // of two collectors, which number their entries in different blocks
-	reign   *reign    // nil: nobody is a member
-	heir    string    // the id of the next member; empty: a new one
-	held    []*reign  // deposed without knowing it
+	sent    [2]int        // records of log that Kafka has
+	passed  [2]int        // records of log before the committed offset
+	ids     [2]uint64     // of two collectors, whose ids come from different blocks
+	current *assignment   // nil: the group has no member
+	nextID  string        // id of the next member; empty: a new member
+	held    []*assignment // paused, and evicted without knowing it
 	window  time.Duration
 	began   int64 // Unix ms
 }
 
-// TestAnyHistoryIsExact has random histories of writes, repetitions, deletes, crashes, rebalances, lost answers and lost offsets
-// come to what specify says, in the entries, in both rollups, in what commands took, and in the dead letters. More of them: -rapid.checks=1000.
+// TestAnyHistoryIsExact runs random histories of writes, repetitions, deletes, crashes, rebalances, lost answers and lost offsets.
+// The entries, both rollups, the counts of deletes and the dead letters must be what specify says. -rapid.checks=1000 runs more.
 func TestAnyHistoryIsExact(t *testing.T) {
 	few(t, 20)
 	broker := testbed.Kafka(t, 1)
@@ -100,13 +100,13 @@ func TestAnyHistoryIsExact(t *testing.T) {
 		defer h.abandon()
 		rt.Repeat(map[string]func(*rapid.T){
 			"write": h.write, "write more": h.write, "repeat": h.repeat, "delete": h.delete, "delete by filter": h.deleteMatch,
-			"work": h.work, "work on": h.work, "wake": h.wake, "hand over": h.handOver, "lose the offsets": h.mayLoseOffsets,
+			"work": h.work, "work on": h.work, "wake": h.resume, "hand over": h.handOver, "lose the offsets": h.mayLoseOffsets,
 		})
 		h.finish(rt)
 	})
 }
 
-// few makes n the number of checks, unless another was asked for.
+// few sets the number of checks to n, unless the flag is set.
 func few(t *testing.T, n int) {
 	t.Helper()
 	asked := false
@@ -151,7 +151,7 @@ func (h *history) write(t *rapid.T) {
 	h.log[p] = append(h.log[p], n)
 }
 
-// repeat writes a record again, as a producer does that did not hear the answer.
+// repeat writes a record again, as a producer does that got no answer.
 func (h *history) repeat(t *rapid.T) {
 	p := partitionGen.Draw(t, "partition")
 	if len(h.log[p]) == 0 {
@@ -178,7 +178,7 @@ func (h *history) delete(t *rapid.T) {
 	h.log[p] = append(h.log[p], noted{value: value, command: c})
 }
 
-// deleteMatch writes a delete by filter, which may mean some of what another one does.
+// deleteMatch writes a delete by filter. Its entries may overlap with those of another delete.
 func (h *history) deleteMatch(t *rapid.T) {
 	p := partitionGen.Draw(t, "partition")
 	m := rapid.SampledFrom(matches(h.began)).Draw(t, "match")
@@ -200,41 +200,41 @@ func entriesOf(log []noted) (all []notedEntry) {
 	return all
 }
 
-// work has the log of a partition stored, with one mishap at most on the way.
+// work stores the log of a partition, with at most one mishap on the way.
 func (h *history) work(t *rapid.T) {
 	p := partitionGen.Draw(t, "partition")
-	if len(h.log[p]) == h.settled[p] {
+	if len(h.log[p]) == h.passed[p] {
 		t.Skip("nothing to store")
 	}
-	h.serve(t)
-	defer h.reign.trap.disarm()
-	defer h.reign.hearing.in.Store(0)
-	defer h.front.lose(0, false)
+	h.ensureMember(t)
+	defer h.current.interrupt.disarm()
+	defer h.current.commits.in.Store(0)
+	defer h.proxy.lose(0, false)
 	switch mishap := rapid.SampledFrom([]string{"none", "crash", "crash", "sleep", "sleep", "deaf", "cut off", "no answer"}).Draw(t, "mishap"); mishap {
 	case "crash", "sleep":
-		h.reign.trap.set(pointGen.Draw(t, "point"), rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "time"), mishap == "sleep")
+		h.current.interrupt.set(pointGen.Draw(t, "point"), rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(t, "time"), mishap == "sleep")
 	case "deaf":
-		h.reign.hearing.in.Store(rapid.Int64Range(1, 4).Draw(t, "commit"))
+		h.current.commits.in.Store(rapid.Int64Range(1, 4).Draw(t, "commit"))
 	case "cut off", "no answer":
-		h.front.lose(rapid.IntRange(1, 12).Draw(t, "request"), mishap == "no answer")
+		h.proxy.lose(rapid.IntRange(1, 12).Draw(t, "request"), mishap == "no answer")
 	}
-	h.pass(t, p)
+	h.storeAll(t, p)
 }
 
-// serve makes sure that there is a member.
-func (h *history) serve(t *rapid.T) {
-	if h.reign != nil {
+// ensureMember lets a member join the group if it has none.
+func (h *history) ensureMember(t *rapid.T) {
+	if h.current != nil {
 		return
 	}
-	r, err := h.crown(h.heir, rowsGen.Draw(t, "rows of a batch"))
+	r, err := h.assign(h.nextID, rowsGen.Draw(t, "rows of a batch"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.reign, h.heir = r, ""
+	h.current, h.nextID = r, ""
 }
 
-// pass lets a partition's member work until everything is stored, or the member is no more.
-func (h *history) pass(t *rapid.T, p int) {
+// storeAll lets the member work on a partition until everything is stored, or the member crashes or is paused.
+func (h *history) storeAll(t *rapid.T, p int) {
 	var values [][]byte
 	for _, n := range h.log[p][h.sent[p]:] {
 		values = append(values, n.value)
@@ -245,20 +245,20 @@ func (h *history) pass(t *rapid.T, p int) {
 		}
 		h.sent[p] = len(h.log[p])
 	}
-	r := h.reign
+	r := h.current
 	r.start(p, 2)
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		if at, err := h.committed(p); err == nil && at == int64(h.sent[p]) {
-			h.settled[p] = h.sent[p]
+			h.passed[p] = h.sent[p]
 			h.check(t)
 			return
 		}
 		select {
-		case <-r.lives[p].done:
-			h.fall(t, r.lives[p].err)
+		case <-r.workers[p].done:
+			h.removeCrashed(t, r.workers[p].err)
 			return
-		case <-r.trap.held:
-			h.usurp(t)
+		case <-r.interrupt.held:
+			h.takeOver(t)
 			return
 		case <-time.After(time.Millisecond):
 		}
@@ -268,67 +268,67 @@ func (h *history) pass(t *rapid.T, p int) {
 	}
 }
 
-// fall buries a member that has crashed. Nothing else may end one.
-func (h *history) fall(t *rapid.T, err error) {
+// removeCrashed removes a member that has crashed. Nothing else may end a member.
+func (h *history) removeCrashed(t *rapid.T, err error) {
 	if !errors.Is(err, errCrash) {
-		t.Fatalf("got %v, want the life to go on", err)
+		t.Fatalf("got %v, want the work to go on", err)
 	}
-	r := h.reign
-	h.reign = nil
+	r := h.current
+	h.current = nil
 	r.cancel()
 	_ = r.end()
-	if err := h.depose(r.member); err != nil {
+	if err := h.evict(r.member); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// usurp goes on without the member, which is asleep: under another one, or under the same in another generation.
-func (h *history) usurp(t *rapid.T) {
-	r := h.reign
-	h.reign, h.held = nil, append(h.held, r)
+// takeOver goes on without the member, which is paused: with another member, or with the same one in another generation.
+func (h *history) takeOver(t *rapid.T) {
+	r := h.current
+	h.current, h.held = nil, append(h.held, r)
 	if rapid.Bool().Draw(t, "same member") {
-		h.heir = r.id
+		h.nextID = r.id
 		return
 	}
-	if err := h.depose(r.member); err != nil {
+	if err := h.evict(r.member); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// wake lets a sleeper go on. It must notice that it owns nothing any more.
-func (h *history) wake(t *rapid.T) {
+// resume lets a paused member go on. It must notice that it owns nothing any more.
+func (h *history) resume(t *rapid.T) {
 	if len(h.held) == 0 {
-		t.Skip("nobody sleeps")
+		t.Skip("no member is paused")
 	}
-	h.serve(t) // or else nobody has usurped it
+	h.ensureMember(t) // otherwise no other generation has begun
 	i := rapid.IntRange(0, len(h.held)-1).Draw(t, "sleeper")
 	r := h.held[i]
 	h.held = slices.Delete(h.held, i, i+1)
 	r.stop()
-	close(r.trap.free)
+	close(r.interrupt.free)
 	if err := r.end(); !errors.Is(err, errFenced) {
-		t.Fatalf("a member that was asleep ended with %v, want %v", err, errFenced)
+		t.Fatalf("a paused member ended with %v, want %v", err, errFenced)
 	}
 	h.check(t)
 }
 
-// handOver ends the member in good order.
+// handOver ends the member with an orderly shutdown.
 func (h *history) handOver(t *rapid.T) {
-	if h.reign == nil {
-		t.Skip("nobody is a member")
+	if h.current == nil {
+		t.Skip("no member")
 	}
-	r := h.reign
-	h.reign = nil
+	r := h.current
+	h.current = nil
 	r.stop()
 	if err := r.end(); err != nil {
-		t.Fatalf("a member that was told to leave ended with %v, want nil", err)
+		t.Fatalf("a member that was stopped ended with %v, want nil", err)
 	}
-	if err := h.depose(r.member); err != nil {
+	if err := h.evict(r.member); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// mayLoseOffsets does so now and then: afterwards the whole log is read again.
+// mayLoseOffsets loses the offsets in one of four calls. Afterwards the whole log is read again.
 func (h *history) mayLoseOffsets(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "keep them") > 0 {
 		t.Skip("kept")
@@ -336,41 +336,41 @@ func (h *history) mayLoseOffsets(t *rapid.T) {
 	h.loseOffsets(t)
 }
 
-// loseOffsets erases what the group committed. What a sleeper still has under way would not be repeated then, so none may be.
+// loseOffsets deletes the group's offsets. No member may be paused: its batch under way would not be repeated.
 func (h *history) loseOffsets(t *rapid.T) {
-	if len(h.held) > 0 || h.heir != "" {
-		t.Skip("somebody sleeps")
+	if len(h.held) > 0 || h.nextID != "" {
+		t.Skip("a member is paused")
 	}
-	if h.reign != nil {
+	if h.current != nil {
 		h.handOver(t)
 	}
 	if err := h.forget(0, 1); err != nil {
 		t.Fatal(err)
 	}
-	h.settled = [2]int{}
+	h.passed = [2]int{}
 }
 
-// finish wakes everybody and has everything stored; and again without offsets.
+// finish resumes the paused members and stores everything, and does so again without offsets.
 func (h *history) finish(t *rapid.T) {
 	for len(h.held) > 0 {
-		h.wake(t)
+		h.resume(t)
 	}
 	for range 2 {
 		for p := range h.log {
 			if len(h.log[p]) > 0 {
-				h.serve(t)
-				h.pass(t, p)
+				h.ensureMember(t)
+				h.storeAll(t, p)
 			}
 		}
 		h.loseOffsets(t)
 	}
 }
 
-// check compares what is stored with what should be, unless a part of the log is not stored yet.
+// check compares what is stored with what must be, unless a part of the log is not stored yet.
 func (h *history) check(t *rapid.T) {
-	want, graves, erased := map[uint64]sent{}, map[string]bool{}, 0
+	want, deadWanted, erased := map[uint64]sent{}, map[string]bool{}, 0
 	for p := range h.log {
-		if h.settled[p] != h.sent[p] {
+		if h.passed[p] != h.sent[p] {
 			return
 		}
 		stored, dead, n := specify(h.log[p][:h.sent[p]], h.window)
@@ -378,8 +378,8 @@ func (h *history) check(t *rapid.T) {
 		for id := range stored {
 			want[id] = sent{partition: p}
 		}
-		for place := range dead {
-			graves[fmt.Sprintf("%d:%d.%d", p, place.Offset, place.Index)] = true
+		for at := range dead {
+			deadWanted[fmt.Sprintf("%d:%d.%d", p, at.Offset, at.Index)] = true
 		}
 	}
 	if err := exact(h.ctx, h.conn, want); err != nil {
@@ -393,20 +393,20 @@ func (h *history) check(t *rapid.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(got)
-	if want := slices.Sorted(maps.Keys(graves)); !slices.Equal(got, want) {
+	if want := slices.Sorted(maps.Keys(deadWanted)); !slices.Equal(got, want) {
 		t.Fatalf("got dead letters %v, want %v", got, want)
 	}
 }
 
-// abandon ends whatever goes on.
+// abandon ends whatever is still running.
 func (h *history) abandon() {
 	for _, r := range h.held {
 		r.cancel()
-		close(r.trap.free)
+		close(r.interrupt.free)
 		_ = r.end()
 	}
-	if h.reign != nil {
-		h.reign.cancel()
-		_ = h.reign.end()
+	if h.current != nil {
+		h.current.cancel()
+		_ = h.current.end()
 	}
 }

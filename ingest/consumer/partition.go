@@ -13,14 +13,14 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 )
 
-// member is this process's part in one generation of the group. A commit under it is refused once another generation has
-// begun, which is what keeps a consumer that was thought dead from declaring anything.
+// member is this process's membership in one generation of the group. Once another generation has begun, the group refuses its
+// commits: so a consumer that was thought dead cannot declare anything.
 type member struct {
 	generation int
 	id         string
 }
 
-// partition stores one partition's records while its generation lives.
+// partition stores one partition's records while its generation lasts.
 type partition struct {
 	*Consumer
 	number int
@@ -30,21 +30,21 @@ type partition struct {
 	metric partitionMetrics
 
 	fetch   *fetcher
-	pending fetchBatch // what of the last fetch batch has not been taken
+	pending fetchBatch // what is left of the last fetch batch
 	next    int64
 	since   *atomic.Int64 // Unix ms of the oldest record that is not stored; 0 if there is none
 
-	blocks  *repeat.Blocks // what had been seen before next
+	blocks  *repeat.Blocks // the ids seen before next
 	keys    repeat.Keys
 	intent  int64 // last offset of the batch declared before this assignment; repeat.NoIntent if there is none
 	stored  int64 // highest offset of an entry in ClickHouse at the assignment, -1 if there is none
-	counted int64 // offset up to which by_entity counts, at the assignment
+	counted int64 // watermark of by_entity at the assignment: the offset up to which it counts
 	kinds   int64 // the same of by_kind
-	reused  bool  // offsets up to those have been given to other records
+	reused  bool  // offsets up to these have been given to other records
 }
 
-// run stores records until ctx, the generation's, ends; or until stop does, with the batch under way completed. Its error
-// means that the assignment cannot go on: the group gives a new one.
+// run stores records until ctx, the generation's, ends. If stop ends, it completes the batch under way first. An error means
+// that the assignment cannot go on: the group makes a new one.
 func (p *partition) run(ctx, stop context.Context) error {
 	if err := p.assign(ctx); err != nil {
 		return err
@@ -70,21 +70,21 @@ func (p *partition) run(ctx, stop context.Context) error {
 	}
 }
 
-// assign learns where the partition stands: in the group, in the log, and in ClickHouse.
+// assign finds out how far the partition is: in the group, in Kafka, and in ClickHouse.
 func (p *partition) assign(ctx context.Context) error {
 	if err := p.resume(ctx); err != nil {
 		return err
 	}
 	p.peek(ctx)
-	if err := p.lookUpMarks(ctx); err != nil {
+	if err := p.lookUpWatermarks(ctx); err != nil {
 		return err
 	}
 	return p.compare(ctx)
 }
 
-// resume takes up the group's committed offset and what was committed with it.
+// resume reads the group's committed offset and the metadata that was committed with it.
 func (p *partition) resume(ctx context.Context) error {
-	return p.reach(ctx, "fetch the committed offset", func(ctx context.Context) error {
+	return p.reachKafka(ctx, "fetch the committed offset", func(ctx context.Context) error {
 		res, err := p.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
 			GroupID: p.group, Topics: map[string][]int{p.cfg.Topic: {p.number}},
 		})
@@ -104,14 +104,14 @@ func (p *partition) resume(ctx context.Context) error {
 		p.next = at[0].CommittedOffset
 		p.intent, p.blocks, err = repeat.Parse(at[0].Metadata)
 		if err != nil {
-			p.alarm("metadata", "the group's offset metadata cannot be read; going on by what is stored", slog.Any("error", err))
+			p.alarm("metadata", "the group's offset metadata cannot be read; continuing from what is stored", slog.Any("error", err))
 		}
 		return nil
 	})
 }
 
-// peek looks how long the first record has waited: ClickHouse, which is asked next, may be away for long, and the log does
-// not keep a record for ever. What goes wrong here goes wrong again where it counts.
+// peek finds out how long the first record has waited: ClickHouse, which is asked next, may be unavailable for long, and Kafka
+// does not keep a record for ever. An error is ignored: the fetches that follow meet it again.
 func (p *partition) peek(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -122,8 +122,8 @@ func (p *partition) peek(ctx context.Context) {
 	}
 }
 
-// compare brings the committed offset and the log together. A log that begins later has lost records before they were
-// stored; one that ends earlier has lost its end, or was made anew: then everything in it is looked at again.
+// compare compares the committed offset with the partition's log. A log that begins after it has lost records before they were
+// stored. A log that ends before it has lost its end, or was created anew: then all of it is read again.
 func (p *partition) compare(ctx context.Context) error {
 	start, end, err := p.bounds(ctx)
 	if err != nil {
@@ -144,24 +144,24 @@ func (p *partition) compare(ctx context.Context) error {
 		p.intent = repeat.NoIntent
 	}
 	if known := max(p.stored, p.counted); known >= end {
-		p.alarm("reused", "the log ends before what has been stored; its offsets will be used twice", where, slog.Int64("stored", known))
+		p.alarm("reused", "the log ends before what has been stored: its offsets will be used twice", where, slog.Int64("stored", known))
 		p.reused = true
 	}
 	return nil
 }
 
 func (p *partition) bounds(ctx context.Context) (start, end int64, err error) {
-	err = p.reach(ctx, "look up the log's bounds", func(ctx context.Context) (err error) {
+	err = p.reachKafka(ctx, "look up the log's bounds", func(ctx context.Context) (err error) {
 		start, end, err = p.fetch.Bounds(ctx)
 		return err
 	})
 	return start, end, err
 }
 
-// take fills b until it is to be stored; not ok when stop, or the generation, has ended before. The turn is the batch's, nil
-// if it needed none.
+// take fills b until it is time to store it; not ok if stop or the generation ends before. The turn belongs to the batch; it is
+// nil if the batch needs none.
 func (p *partition) take(stop context.Context, b *batch) (t *pace.Turn, ok bool, err error) {
-	if b.ahead != nil {
+	if b.assembled != nil {
 		return nil, true, nil
 	}
 	w := waiting{p: p}
@@ -205,6 +205,7 @@ func (p *partition) take(stop context.Context, b *batch) (t *pace.Turn, ok bool,
 	}
 }
 
+// received notes a fetch batch as pending.
 func (p *partition) received(next fetchBatch) {
 	p.pending = next
 	if next.err == nil {
@@ -212,7 +213,7 @@ func (p *partition) received(next fetchBatch) {
 	}
 }
 
-// fill moves records into b until none is left or b is complete.
+// fill moves pending records into b until none is left or b is complete.
 func (p *partition) fill(b *batch) (complete bool) {
 	for len(p.pending.records) > 0 {
 		r := p.pending.records[0]
@@ -221,7 +222,7 @@ func (p *partition) fill(b *batch) (complete bool) {
 				b.last = p.intent
 				return true
 			}
-			b.replay, p.intent = false, repeat.NoIntent // nothing of it is left in the log
+			b.replay, p.intent = false, repeat.NoIntent // the log has lost all of the declared batch
 		}
 		s := inspect(r.value)
 		if !b.fits(s, r.value, p.limits) {
@@ -236,7 +237,7 @@ func (p *partition) fill(b *batch) (complete bool) {
 	return false
 }
 
-// waiting is what a batch waits for that could still grow.
+// waiting is what a batch waits for while it can still grow: a turn, or its greatest age.
 type waiting struct {
 	p     *partition
 	turn  *pace.Turn
@@ -245,7 +246,7 @@ type waiting struct {
 	late  <-chan time.Time
 }
 
-// begin queues b for a turn when it has its first record.
+// begin enqueues b for a turn once it has its first record.
 func (w *waiting) begin(b *batch) {
 	if w.turn != nil || b.empty() || b.replay {
 		return
@@ -255,7 +256,7 @@ func (w *waiting) begin(b *batch) {
 	w.ready, w.late = w.turn.Ready, w.timer.C
 }
 
-// keep leaves the turn to the caller.
+// keep hands the turn to the caller, who must give it back.
 func (w *waiting) keep() *pace.Turn {
 	t := w.turn
 	w.turn = nil
@@ -269,4 +270,10 @@ func (w *waiting) end() {
 	if w.turn != nil {
 		w.p.pacer.Cancel(w.turn)
 	}
+}
+
+// alarm counts and logs a condition that an operator should look at.
+func (p *partition) alarm(kind, what string, attrs ...any) {
+	p.metrics.alarms.WithLabelValues(kind).Inc()
+	p.log.Error("alarm", append([]any{slog.String("kind", kind), slog.String("what", what)}, attrs...)...)
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestReadingAgainDecidesNothingAnew loses the offsets after an entry was deleted that others had been compared with: what was
-// refused then is not stored now, and is no dead letter either.
+// TestReadingAgainDecidesNothingAnew loses the offsets after the delete of an entry that others had been compared with. What was
+// refused before must not be stored now, nor become a dead letter.
 func TestReadingAgainDecidesNothingAnew(t *testing.T) {
 	key := func(body uint64) *schema.EventKey { return &schema.EventKey{Hash: [16]byte{1}, Body: body} }
 	for name, tc := range map[string]struct {
@@ -47,7 +47,7 @@ func TestReadingAgainDecidesNothingAnew(t *testing.T) {
 						}
 						if begun == 2 {
 							begun++
-							return errCrash // so that it forgets what the first batch held
+							return errCrash // so that it forgets the keys of the first batch
 						}
 						return nil
 					}

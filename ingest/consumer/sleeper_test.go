@@ -34,8 +34,8 @@ func (w *world) awaitStored(end int64) error {
 	})
 }
 
-// TestAMemberThatSleptStoresNothingMore stops a member at each point, as a process that gets no CPU. Another one takes over and
-// finds more records than the first had; when the first goes on, its batch must be nothing new to ClickHouse.
+// TestAMemberThatSleptStoresNothingMore pauses a member at each point, as a process that gets no CPU. Another member takes over
+// and finds more records. When the first member goes on, its batch must add nothing to ClickHouse.
 func TestAMemberThatSleptStoresNothingMore(t *testing.T) {
 	const first = 7 * schema.IDBlock
 	broker := testbed.Kafka(t, 1)
@@ -53,28 +53,28 @@ func TestAMemberThatSleptStoresNothingMore(t *testing.T) {
 			}
 			_, err = w.append(0, values)
 			must(t, err)
-			sleeper, err := w.crown("", 1000)
+			sleeper, err := w.assign("", 1000)
 			must(t, err)
-			sleeper.trap.set(point, 1, true)
+			sleeper.interrupt.set(point, 1, true)
 			sleeper.start(0, 2)
 			select {
-			case <-sleeper.trap.held:
+			case <-sleeper.interrupt.held:
 			case <-time.After(20 * time.Second):
 				t.Fatal("the point was not reached")
 			}
-			must(t, w.depose(sleeper.member))
+			must(t, w.evict(sleeper.member))
 			_, err = w.append(0, [][]byte{numbered(first+3, 2)})
 			must(t, err)
-			heir, err := w.crown("", 1000)
+			next, err := w.assign("", 1000)
 			must(t, err)
-			heir.start(0, 2)
+			next.start(0, 2)
 			must(t, w.awaitStored(int64(len(values)+1)))
-			close(sleeper.trap.free)
+			close(sleeper.interrupt.free)
 			if err := sleeper.end(); !errors.Is(err, errFenced) {
 				t.Errorf("the member that slept ended with %v, want %v", err, errFenced)
 			}
-			heir.stop()
-			must(t, heir.end())
+			next.stop()
+			must(t, next.end())
 			must(t, exact(t.Context(), w.conn, want))
 		})
 	}

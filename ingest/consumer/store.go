@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
 )
 
-// Points at which a test may end a partition's work as a crash would.
+// Points at which a test may end the work on a partition, as a crash would.
 const (
 	beforeIntent  = "before intent"
 	afterIntent   = "after intent"
@@ -24,7 +24,7 @@ const (
 	afterDelete   = "after delete"
 )
 
-// at is where a test's failure strikes; the hook is nil in every service.
+// at lets a test fail at the point. Outside of tests p.fail is nil.
 func (p *partition) at(point string) error {
 	if p.fail == nil {
 		return nil
@@ -32,11 +32,11 @@ func (p *partition) at(point string) error {
 	return p.fail(p.number, point)
 }
 
-// store declares b, stores what it holds in ClickHouse, and applies its deletes. Whatever it is cut off at, the next owner
-// of the partition takes the same range under the same token and comes to the same end. It returns the batch that was begun
+// store declares b, stores its entries in ClickHouse, and applies its deletes. Wherever it is interrupted, the next owner of
+// the partition stores the same range under the same token, with the same result. It returns the next batch, which was begun
 // meanwhile.
 func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error) {
-	a := b.ahead
+	a := b.assembled
 	if a == nil {
 		if a, err = p.assemblies.get(ctx); err != nil {
 			return nil, err
@@ -46,19 +46,19 @@ func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error
 	if err := p.declare(ctx, b); err != nil {
 		return nil, err
 	}
-	if b.ahead == nil {
+	if b.assembled == nil {
 		if err := p.assemble(ctx, a, b); err != nil {
 			return nil, err
 		}
 	}
-	g := p.gather(a, b)
+	prefetched := p.prefetch(a, b)
 	err = p.write(ctx, a, b)
 	if err == nil {
 		err = p.erase(ctx, a.commands)
 	}
-	next = g.end()
+	next = prefetched.end()
 	if err == nil {
-		err = p.settle(ctx, a, b, next)
+		err = p.complete(ctx, a, b, next)
 	}
 	if err != nil {
 		next.drop(p.assemblies)
@@ -66,24 +66,25 @@ func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error
 	return next, err
 }
 
-// settle takes over what b has come to. Unless the next batch is about to be declared it declares that nothing is under way,
-// so that readers see what has been stored.
-func (p *partition) settle(ctx context.Context, a *assembly, b, next *batch) error {
+// complete moves on past b, which is stored. If the next batch is about to be declared, its commit covers b. Otherwise complete
+// commits that nothing is under way, so that readers see what has been stored.
+func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) error {
 	p.metric.stored(a, b)
 	p.blocks, p.next, p.intent = a.blocks, b.last+1, repeat.NoIntent
 	a.keys.Keep()
 	if len(a.commands) > 0 || a.rejected > 0 {
-		p.keys.Forget() // what they took away must not be held against a repetition, and is not after a restart either
+		p.keys.Forget() // a deleted or refused entry must not make a later one its repetition; after a restart it does not, either
 	}
 	p.metric.lag.Set(float64(max(0, p.pending.end-p.next)))
 	p.since.Store(next.since())
-	if next.ahead != nil {
+	if next.assembled != nil {
 		return nil
 	}
 	return p.commit(ctx, p.next, repeat.NoIntent)
 }
 
-// declare commits the batch's first offset with its last one: the batch before is complete, and this one is under way.
+// declare commits the batch's first offset, and its last one as metadata: everything before is stored, and this batch is under
+// way.
 func (p *partition) declare(ctx context.Context, b *batch) error {
 	if b.replay {
 		p.metric.replays.Inc()
@@ -98,7 +99,7 @@ func (p *partition) declare(ctx context.Context, b *batch) error {
 	return p.at(afterIntent)
 }
 
-// assemble decides what of b is to be stored.
+// assemble decides which entries of b are stored.
 func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 	if since := p.keys.Since(b.received); b.keyed && !p.keys.Know(since) {
 		if err := p.loadKeys(ctx, b, since); err != nil {
@@ -114,7 +115,7 @@ func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 	if !a.clash {
 		return nil
 	}
-	p.alarm("reused", "another entry is stored at an offset of the log; offsets have been used twice", slog.Int64("offset", b.first))
+	p.alarm("reused", "another entry is stored at an offset of the log: offsets have been used twice", slog.Int64("offset", b.first))
 	p.reused = true
 	if rec, err = p.recovery(ctx, b); err != nil {
 		return err
@@ -124,8 +125,8 @@ func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 	return nil
 }
 
-// write inserts the entries, what could not be stored, and the rollups, in this order: a rollup that says that it counts up
-// to an offset then tells that every entry up to there is stored.
+// write inserts the entries, the dead letters, and the rollups, in this order: a watermark of a rollup then says that every
+// entry up to it is stored.
 func (p *partition) write(ctx context.Context, a *assembly, b *batch) error {
 	token := a.token(p.cfg.Topic, b)
 	if err := p.insertEntries(ctx, a, b, token); err != nil {
@@ -134,11 +135,11 @@ func (p *partition) write(ctx context.Context, a *assembly, b *batch) error {
 	if err := p.at(afterEntries); err != nil {
 		return err
 	}
-	if err := p.bury(ctx, a.letters, token); err != nil {
+	if err := p.sendToDeadLetters(ctx, a.dead, token); err != nil {
 		return err
 	}
-	// A delete may take away an entry that one of the batch repeated, now or later: only the marker then tells another
-	// reading of the log that this one is not to be stored.
+	// The batch may have left out an entry as the repetition of one that a delete removes, now or later. Then only the watermark
+	// tells somebody who reads the log again that this entry must not be stored.
 	if a.counted.entities > 0 || b.keyed {
 		if err := p.insertAll(ctx, "by_entity", token, a.entities.Blocks(p.number, b.last, b.records[0].at/dayMillis)); err != nil {
 			return err
@@ -164,10 +165,10 @@ func (p *partition) insertAll(ctx context.Context, table, token string, blocks [
 	return nil
 }
 
-// insert repeats until the block is stored, its rows are refused as data, or ctx ends.
+// insert tries until the block is stored, its rows are refused as data, or ctx ends.
 func (p *partition) insert(ctx context.Context, table, token string, b block.Block) error {
 	began := time.Now()
-	err := p.persist(ctx, "insert into "+table, func(ctx context.Context) error {
+	err := p.reachClickHouse(ctx, "insert into "+table, func(ctx context.Context) error {
 		return p.sink.Insert(ctx, table, token, b)
 	})
 	if err == nil {
@@ -185,17 +186,17 @@ func (p *partition) insertEntries(ctx context.Context, a *assembly, b *batch, to
 	if sink.KindOf(err) != sink.KindData {
 		return err
 	}
-	p.log.WarnContext(ctx, "ClickHouse refuses rows of a batch; looking for them", slog.String("batch", token), slog.Any("error", err))
+	p.log.WarnContext(ctx, "clickhouse refuses rows of a batch", slog.String("batch", token), slog.Any("error", err))
 	s := splitter{p: p, a: a, b: b, token: token}
 	return s.halve(ctx, 0, rows, err)
 }
 
-// maxRejected is how many rows of one batch may be bad before it is the table that must be.
+// maxRejected is how many rows of one batch may be refused. If there are more, the fault must be the table's.
 const maxRejected = 1000
 
 var errManyRejected = errors.New("ClickHouse refuses too many rows of one batch")
 
-// splitter finds the rows that ClickHouse refuses, stores the others, and puts those aside.
+// splitter finds the rows that ClickHouse refuses, sends them to dead letters, and stores the others.
 type splitter struct {
 	p     *partition
 	a     *assembly
@@ -203,7 +204,7 @@ type splitter struct {
 	token string
 }
 
-// halve stores the rows [from, to), which were refused together.
+// halve stores what it can of the rows [from, to), which were refused together because of why.
 func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
 	if to-from == 1 {
 		return s.reject(ctx, from, why)
@@ -235,6 +236,6 @@ func (s *splitter) reject(ctx context.Context, i int, why error) error {
 		s.a.kinds.Add(row, -1)
 		s.a.reject(row, why.Error())
 	})
-	s.a.tally.stored--
+	s.a.outcomes.stored--
 	return nil
 }

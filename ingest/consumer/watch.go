@@ -9,12 +9,11 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
 )
 
-// dependencyRetention is away when entries are about to be removed from the log before they are stored.
-const dependencyRetention = "retention"
-
-// watch measures how long the oldest record of each partition has waited.
+// watch measures how long the oldest record of each partition has waited to be stored.
 type watch struct {
 	every time.Duration
 
@@ -39,7 +38,7 @@ func (w *watch) remove(p *partition) {
 	delete(w.waiting, p)
 }
 
-// oldest sets each partition's age, and gives the greatest.
+// oldest sets the metric of each partition's age, and returns the greatest age.
 func (w *watch) oldest(now time.Time) (greatest time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +53,7 @@ func (w *watch) oldest(now time.Time) (greatest time.Duration) {
 	return greatest
 }
 
-// watchAge alarms while a record has waited for half of the time that the log keeps it.
+// watchAge makes the consumer not ready while a record has waited for more than half of the time that Kafka keeps it.
 func (c *Consumer) watchAge(ctx context.Context) {
 	tick := time.NewTicker(c.watch.every)
 	defer tick.Stop()
@@ -70,14 +69,14 @@ func (c *Consumer) watchAge(ctx context.Context) {
 			retention = c.retention(ctx)
 		}
 		if retention > 0 && age > retention/2 {
-			c.health.set(dependencyRetention, fmt.Errorf("a record has waited for %v, the log keeps it for %v", age.Round(time.Second), retention))
+			c.health.Set(health.Retention, fmt.Errorf("a record has waited for %v, the log keeps it for %v", age.Round(time.Second), retention))
 		} else {
-			c.health.set(dependencyRetention, nil)
+			c.health.Set(health.Retention, nil)
 		}
 	}
 }
 
-// retention is how long the log keeps a record; 0 if that is not known or for ever.
+// retention is how long Kafka keeps a record; 0 if that is unknown or without limit.
 func (c *Consumer) retention(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// ageOf is what the metric says of how long partition 0 has waited.
+// ageOf returns the metric of how long partition 0 has waited.
 func (c *Consumer) ageOf(t *testing.T) time.Duration {
 	t.Helper()
 	var m dto.Metric
@@ -31,7 +31,7 @@ func (b *bed) topic() (topic string) {
 	return topic
 }
 
-// appendedAgo writes a record that the log has had for so long, and expects its entries to be stored.
+// appendedAgo writes a record whose time is that long ago, and expects its entries to be stored.
 func (b *bed) appendedAgo(topic string, age time.Duration) {
 	b.t.Helper()
 	value, first, entries := b.value("default", 2)
@@ -50,8 +50,8 @@ func (b *bed) appendedAgo(topic string, age time.Duration) {
 	}
 }
 
-// TestARecordThatIsAboutToBeLostIsToldOf: the topics of a test keep their records for 24 hours.
-func TestARecordThatIsAboutToBeLostIsToldOf(t *testing.T) {
+// TestARecordThatIsAboutToBeLostIsReported: the topics of a test keep their records for 24 hours.
+func TestARecordThatIsAboutToBeLostIsReported(t *testing.T) {
 	for _, tc := range []struct {
 		age  time.Duration
 		want bool
@@ -77,14 +77,14 @@ func TestARecordThatIsAboutToBeLostIsToldOf(t *testing.T) {
 				}
 				return nil
 			})
-			told := func() bool {
+			reported := func() bool {
 				err := c.Ready(t.Context())
 				return err != nil && strings.Contains(err.Error(), "retention: a record has waited for "+fmt.Sprint(int(tc.age.Hours()))+"h")
 			}
-			for deadline := time.Now().Add(300 * time.Millisecond); time.Now().Before(deadline) && !told(); {
+			for deadline := time.Now().Add(300 * time.Millisecond); time.Now().Before(deadline) && !reported(); {
 				time.Sleep(5 * time.Millisecond)
 			}
-			if got := told(); got != tc.want {
+			if got := reported(); got != tc.want {
 				t.Errorf("Ready() tells of a record of %v: %v, want %v", tc.age, got, tc.want)
 			}
 			let()
@@ -100,8 +100,8 @@ func TestARecordThatIsAboutToBeLostIsToldOf(t *testing.T) {
 	}
 }
 
-// TestARecordIsToldOfWhileClickHouseIsAwayFromTheStart: the consumer has then not begun with its partition.
-func TestARecordIsToldOfWhileClickHouseIsAwayFromTheStart(t *testing.T) {
+// TestARecordIsReportedWhileClickHouseIsUnavailableFromTheStart: the consumer has then not begun with its partition.
+func TestARecordIsReportedWhileClickHouseIsUnavailableFromTheStart(t *testing.T) {
 	b := bareBed(t, 1)
 	b.appendedAgo(b.topic(), 13*time.Hour)
 	c, _ := b.consumer(func(c *Consumer) { c.watch.every = 5 * time.Millisecond })

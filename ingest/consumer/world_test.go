@@ -26,8 +26,8 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// world is a topic, its group and a database, in which a test moves the members of the group step by step: every request
-// goes to the real broker and the real engine, but no member acts unless it is told to, and answers get lost on demand.
+// world is a topic, its group and a database, in which a test controls the members of the group step by step. Every request goes
+// to the real broker and the real engine, but a member acts only when the test says so, and answers get lost on demand.
 type world struct {
 	ctx    context.Context
 	topic  string
@@ -35,7 +35,7 @@ type world struct {
 	client *kafka.Client // loses no answer
 	conn   driver.Conn   // the same
 	opts   *clickhouse.Options
-	front  *front
+	proxy  *lossyProxy
 	log    *slog.Logger
 }
 
@@ -58,7 +58,7 @@ func newWorld(t testing.TB, broker *testbed.Broker, partitions int) *world {
 	t.Cleanup(func() { _ = conn.Close() })
 	w := &world{
 		ctx: t.Context(), topic: fmt.Sprintf("model-%d", worlds.Add(1)), broker: broker, client: broker.Client(),
-		conn: conn, opts: opts, front: newFront(t, opts.Addr[0]), log: slog.New(slog.DiscardHandler),
+		conn: conn, opts: opts, proxy: newLossyProxy(t, opts.Addr[0]), log: slog.New(slog.DiscardHandler),
 	}
 	if err := schemakafka.Create(t.Context(), w.client, schemakafka.Topics(w.topic, partitions, 24*time.Hour)); err != nil {
 		t.Fatal(err)
@@ -66,8 +66,8 @@ func newWorld(t testing.TB, broker *testbed.Broker, partitions int) *world {
 	return w
 }
 
-// front stands before the engine and loses requests, or the answers to them.
-type front struct {
+// lossyProxy is a proxy in front of the engine that loses requests, or the answers to them.
+type lossyProxy struct {
 	addr  string
 	proxy http.Handler
 
@@ -76,22 +76,22 @@ type front struct {
 	answer bool
 }
 
-func newFront(t testing.TB, engine string) *front {
-	f := &front{proxy: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: engine})}
+func newLossyProxy(t testing.TB, engine string) *lossyProxy {
+	f := &lossyProxy{proxy: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: engine})}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	f.addr = server.Listener.Addr().String()
 	return f
 }
 
-// lose loses the n-th request from now on, or only the answer to it; none with 0.
-func (f *front) lose(n int, answer bool) {
+// lose makes the proxy lose the n-th request from now on, or only its answer; 0 loses none.
+func (f *lossyProxy) lose(n int, answer bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.in, f.answer = n, answer
 }
 
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *lossyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	lost, answer := f.in == 1, f.answer
 	f.in = max(0, f.in-1)
@@ -103,72 +103,72 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if answer {
 		f.proxy.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	panic(http.ErrAbortHandler) // ends the connection without a word
+	panic(http.ErrAbortHandler) // closes the connection without an answer
 }
 
-// deaf is a transport that loses the answer to the n-th commit of offsets from now on.
-type deaf struct {
+// lossyTransport loses the answer to the n-th commit of offsets from now on.
+type lossyTransport struct {
 	kafka.RoundTripper
 	in atomic.Int64
 }
 
-var errDeaf = errors.New("the answer got lost")
+var errLost = errors.New("the answer got lost")
 
-func (d *deaf) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
+func (d *lossyTransport) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
 	res, err := d.RoundTripper.RoundTrip(ctx, addr, req)
 	if err == nil && req.ApiKey() == protocol.OffsetCommit && d.in.Add(-1) == 0 {
-		return nil, errDeaf
+		return nil, errLost
 	}
 	return res, err
 }
 
-// reign is the time in which one member owns every partition.
-type reign struct {
+// assignment is the time in which one member owns every partition.
+type assignment struct {
 	*world
 	member
-	consumer *Consumer
-	hearing  *deaf
-	cancel   context.CancelFunc // ends its lives as a crash does
-	stop     context.CancelFunc // ends them when they have stored what they took
-	ctx      context.Context
-	stopping context.Context
-	lives    map[int]*life
-	trap     trap
+	consumer  *Consumer
+	commits   *lossyTransport
+	cancel    context.CancelFunc // ends its workers as a crash does
+	stop      context.CancelFunc // ends them when their batches under way are stored
+	ctx       context.Context
+	stopping  context.Context
+	workers   map[int]*worker
+	interrupt interruption
 }
 
-// life is the work on one partition.
-type life struct {
+// worker is the work on one partition.
+type worker struct {
 	done chan struct{}
-	err  error // once done is closed
+	err  error // valid once done is closed
 }
 
-// trap strikes when a point has been reached for the n-th time: the life is ended there, or held until it is let go.
-type trap struct {
+// interruption strikes when a point is reached for the n-th time. It ends the worker there, or holds it until free is closed.
+type interruption struct {
 	mu    sync.Mutex
 	point string
 	n     int
 	hold  bool
-	held  chan struct{} // closed when a life is held
+	held  chan struct{} // closed when a worker is held
 	free  chan struct{} // closed to let it go on
 }
 
 var errCrash = errors.New("crashed")
 
-func (t *trap) set(point string, n int, hold bool) {
+func (t *interruption) set(point string, n int, hold bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.point, t.n, t.hold = point, n, hold
 	t.held, t.free = make(chan struct{}), make(chan struct{})
 }
 
-// disarm makes t strike no more. What it holds stays held.
-func (t *trap) disarm() {
+// disarm lets t strike no more. A worker that is held stays held.
+func (t *interruption) disarm() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.point = ""
 }
 
-func (t *trap) reached(_ int, point string) error {
+func (t *interruption) reached(_ int, point string) error {
 	t.mu.Lock()
 	if point == t.point {
 		t.n--
@@ -186,39 +186,39 @@ func (t *trap) reached(_ int, point string) error {
 	return nil
 }
 
-// crown lets the member with the id, or a new one, join the group, which has no other one.
-func (w *world) crown(id string, maxRows int) (*reign, error) {
+// assign lets the member with the id, or a new one, join the group, which has no other member.
+func (w *world) assign(id string, maxRows int) (*assignment, error) {
 	m, err := w.join(id)
 	if err != nil {
 		return nil, err
 	}
 	opts := *w.opts
-	opts.Addr = []string{w.front.addr}
+	opts.Addr = []string{w.proxy.addr}
 	cfg := Defaults()
 	cfg.Topic, cfg.Brokers, cfg.ClickHouse = w.topic, []string{w.broker.Addr()}, &opts
 	cfg.MaxRows, cfg.MaxAge = maxRows, 5*time.Millisecond
-	hearing := &deaf{RoundTripper: w.client.Transport}
-	r := &reign{
-		world: w, member: m, hearing: hearing, lives: map[int]*life{},
-		consumer: New(cfg, &kafka.Client{Addr: w.client.Addr, Timeout: w.client.Timeout, Transport: hearing}, w.log, prometheus.NewRegistry()),
+	commits := &lossyTransport{RoundTripper: w.client.Transport}
+	r := &assignment{
+		world: w, member: m, commits: commits, workers: map[int]*worker{},
+		consumer: New(cfg, &kafka.Client{Addr: w.client.Addr, Timeout: w.client.Timeout, Transport: commits}, w.log, prometheus.NewRegistry()),
 	}
 	if r.consumer.conn, err = clickhouse.Open(&opts); err != nil {
 		return nil, err
 	}
-	r.consumer.fail = r.trap.reached
-	r.trap.set("", 0, false)
+	r.consumer.fail = r.interrupt.reached
+	r.interrupt.set("", 0, false)
 	r.ctx, r.cancel = context.WithCancel(w.ctx)
 	r.stopping, r.stop = context.WithCancel(r.ctx)
 	return r, nil
 }
 
-// start begins to work on a partition, unless that is being done.
-func (r *reign) start(number, of int) {
-	if r.lives[number] != nil {
+// start begins the work on a partition, unless it has begun.
+func (r *assignment) start(number, of int) {
+	if r.workers[number] != nil {
 		return
 	}
-	l := &life{done: make(chan struct{})}
-	r.lives[number] = l
+	l := &worker{done: make(chan struct{})}
+	r.workers[number] = l
 	p := r.consumer.partition(number, r.member, of)
 	p.since = r.consumer.watch.add(p)
 	go func() {
@@ -227,9 +227,9 @@ func (r *reign) start(number, of int) {
 	}()
 }
 
-// end waits for the lives to end, and says how the first one to fail did.
-func (r *reign) end() (err error) {
-	for _, l := range r.lives {
+// end waits for the workers to end, and returns the error of the first that failed.
+func (r *assignment) end() (err error) {
+	for _, l := range r.workers {
 		<-l.done
 		if err == nil && !errors.Is(l.err, context.Canceled) {
 			err = l.err
@@ -241,7 +241,7 @@ func (r *reign) end() (err error) {
 	return err
 }
 
-// join makes a member of the group, or takes one into a new generation, and has it assigned everything.
+// join makes a new member of the group, or takes one into a new generation, and assigns it every partition.
 func (w *world) join(id string) (member, error) {
 	const kind, balancer = "consumer", "range"
 	req := &kafka.JoinGroupRequest{
@@ -274,8 +274,8 @@ func (w *world) join(id string) (member, error) {
 	})
 }
 
-// depose takes a member out of the group, which it does not notice.
-func (w *world) depose(m member) error {
+// evict removes a member from the group. The member does not notice.
+func (w *world) evict(m member) error {
 	return w.persist("leave the group", func() error {
 		res, err := w.client.LeaveGroup(w.ctx, &kafka.LeaveGroupRequest{
 			GroupID: schemakafka.Group(w.topic), Members: []kafka.LeaveGroupRequestMember{{ID: m.id}},
@@ -287,13 +287,13 @@ func (w *world) depose(m member) error {
 	})
 }
 
-// forget erases the group's offsets. It must have no member.
+// forget deletes the group's offsets. The group must have no member.
 func (w *world) forget(partitions ...int) error {
 	return w.persist("erase the offsets", func() error {
 		res, err := w.client.OffsetDelete(w.ctx, &kafka.OffsetDeleteRequest{
 			GroupID: schemakafka.Group(w.topic), Topics: map[string][]int{w.topic: partitions},
 		})
-		if err != nil || errors.Is(res.Error, kafka.GroupIdNotFound) { // nobody has ever been a member
+		if err != nil || errors.Is(res.Error, kafka.GroupIdNotFound) { // it has never had a member
 			return err
 		}
 		return res.Error
@@ -319,7 +319,7 @@ func (w *world) append(partition int, values [][]byte) (base int64, err error) {
 	return base, err
 }
 
-// committed is the group's offset in a partition.
+// committed returns the group's offset in a partition.
 func (w *world) committed(partition int) (int64, error) {
 	res, err := w.client.OffsetFetch(w.ctx, &kafka.OffsetFetchRequest{
 		GroupID: schemakafka.Group(w.topic), Topics: map[string][]int{w.topic: {partition}},
@@ -333,7 +333,7 @@ func (w *world) committed(partition int) (int64, error) {
 	return res.Topics[w.topic][0].CommittedOffset, nil
 }
 
-// persist repeats what asks Kafka while a new topic or group is not known everywhere yet.
+// persist repeats a request to Kafka while a new topic or group is not known everywhere yet.
 func (w *world) persist(what string, f func() error) error {
 	var err error
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && w.ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {

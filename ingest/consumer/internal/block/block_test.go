@@ -76,7 +76,7 @@ func cell(t *testing.T, c proto.ColResult, i int) string {
 func row(tenant string, change func(*Row)) *Row {
 	r := &Row{
 		Entry:  &activitypb.Entry{Timestamp: 3*hourMillis + 5, Action: "login", Platform: "ios", Device: "SN-1", ActorId: "u1", Targets: []string{"door\x001", "room\x002", "door\x003"}},
-		Tenant: tenant, ID: 77, ReceivedAt: 20_000*dayMillis + 1, Place: Place{Offset: 9, Index: 4},
+		Tenant: tenant, ID: 77, ReceivedAt: 20_000*dayMillis + 1, Location: Location{Offset: 9, Index: 4},
 	}
 	if change != nil {
 		change(r)
@@ -110,8 +110,8 @@ func TestEntriesSurviveTheWire(t *testing.T) {
 			t.Errorf("row %d: got %v, want %v", i, got[i], want[i])
 		}
 	}
-	if b.Place(1) != (Place{9, 4}) {
-		t.Errorf("Place(1) = %v, want {9 4}", b.Place(1))
+	if b.Location(1) != (Location{9, 4}) {
+		t.Errorf("Location(1) = %v, want {9 4}", b.Location(1))
 	}
 }
 
@@ -219,7 +219,7 @@ func TestEntitiesComeInTheOrderOfTheTable(t *testing.T) {
 	}
 }
 
-func TestEntitiesOfNothingAreTheMarker(t *testing.T) {
+func TestEntitiesOfNothingAreTheWatermark(t *testing.T) {
 	var e Entities
 	e.Reset()
 	got := rows(t, e.Blocks(7, 12, 20_001)[0])

@@ -1,5 +1,5 @@
-// Package block builds what one batch stores: the column-wise blocks of the entries and of the two rollups, in
-// ClickHouse's Native format. It does no I/O and looks at no clock: the same entries give the same bytes.
+// Package block builds the blocks that one batch stores: those of the entries and of the two rollups, column by column, in
+// ClickHouse's Native format. It does no I/O and reads no clock: the same entries give the same bytes.
 package block
 
 import (
@@ -19,8 +19,8 @@ type Block interface {
 	Columns() proto.Input
 }
 
-// text is a String column kept in its wire form: a value is copied once, and there is nothing left to encode.
-// ch-go's ColStr copies twice and keeps 16 bytes of positions a value.
+// text is a String column kept in its wire form: a value is copied once, and nothing is left to encode.
+// ch-go's ColStr copies a value twice and keeps 16 bytes of positions for it.
 type text struct {
 	buf  []byte
 	rows int
@@ -78,19 +78,19 @@ func (c *texts) WriteColumn(w *proto.Writer) {
 	c.values.WriteColumn(w)
 }
 
-// dict is a LowCardinality(String) column: each distinct value once, and a key a row.
+// dict is a LowCardinality(String) column: each distinct value once, and a key for each row.
 type dict struct {
 	index  map[string]uint32
 	values text
 	keys   []uint32
 	wire   proto.ColLowCardinalityRaw
 	names  []string    // the values by key
-	last   uint32      // the key that was given last
-	recent [256]uint32 // key + 1 of the value that was asked for last, by its hash; 0 for none
+	last   uint32      // the key that was returned last
+	recent [256]uint32 // by a value's hash: key + 1 of the value that was looked up last; 0 for none
 }
 
-// key is the number of v in the dictionary; it adds no row. Nearly every v is the one before or one of a few: what recent has
-// is not looked up in the map, at a third of the cost.
+// key returns the number of v in the dictionary; it adds no row. Nearly every v is the previous one or one of a few: recent saves
+// the look-up in the map and costs a third of it.
 func (c *dict) key(v string) uint32 {
 	if len(c.names) > 0 && c.names[c.last] == v {
 		return c.last
@@ -103,14 +103,14 @@ func (c *dict) key(v string) uint32 {
 	return c.last
 }
 
-// lookUp is key by the map, to which it adds v if it is new.
+// lookUp returns the key of v from the map. It adds v if it is new.
 func (c *dict) lookUp(v string) uint32 {
 	k, ok := c.index[v]
 	if !ok {
 		if c.index == nil {
 			c.index = make(map[string]uint32)
 		}
-		k, v = uint32(len(c.index)), strings.Clone(v) // it may lie in a record's memory
+		k, v = uint32(len(c.index)), strings.Clone(v) // v may lie in a record's memory
 		c.index[v] = k
 		c.names = append(c.names, v)
 		c.values.append(v)
@@ -118,7 +118,7 @@ func (c *dict) lookUp(v string) uint32 {
 	return k
 }
 
-// ranks are the values' places, by key, when they are sorted as texts.
+// ranks returns for each key where its value comes when the values are sorted.
 func (c *dict) ranks() []uint32 {
 	order := make([]uint32, len(c.names))
 	for k := range order {
@@ -143,7 +143,7 @@ func (c *dict) reset() {
 	clear(c.recent[:])
 }
 
-// column is c as ClickHouse reads it: the keys in the smallest type that holds them.
+// column returns c as ClickHouse reads it: the keys have the smallest type that holds them.
 func (c *dict) column() proto.ColInput {
 	c.wire.Index = wireText{&c.values}
 	c.wire.Keys8, c.wire.Keys16, c.wire.Keys32 = c.wire.Keys8[:0], c.wire.Keys16[:0], c.wire.Keys32[:0]
@@ -168,7 +168,7 @@ func narrow[T ~[]K, K uint8 | uint16](to T, from []uint32) T {
 	return to
 }
 
-// wireText makes a text a proto.Column, as the dictionary of a ColLowCardinalityRaw has to be. It is only ever written.
+// wireText makes a text a proto.Column, which the dictionary of a ColLowCardinalityRaw must be. It is only written, never read.
 type wireText struct{ *text }
 
 func (w wireText) Reset() { w.reset() }
@@ -177,15 +177,15 @@ func (w wireText) DecodeColumn(*proto.Reader, int) error {
 	return fmt.Errorf("a column of a batch is not read")
 }
 
-// Native is a block in its wire form. It shares the memory of the block's columns.
+// Native is a block in its wire form. It shares memory with the block's columns.
 type Native struct {
 	Parts net.Buffers
 	Bytes int64
 	Rows  int
 }
 
-// Encode gives b in ClickHouse's Native format of protocol revision 0, which is what INSERT … FORMAT Native expects over
-// HTTP. Columns that differ in length are an error: the server would take the shortest and say nothing.
+// Encode returns b in ClickHouse's Native format of protocol revision 0, which INSERT … FORMAT Native expects over HTTP. Columns
+// that differ in length are an error: the server would use the shortest and say nothing.
 func Encode(b Block) (*Native, error) {
 	n := &Native{Rows: b.Rows()}
 	w := proto.NewWriter(n, new(proto.Buffer))
@@ -199,7 +199,7 @@ func Encode(b Block) (*Native, error) {
 	return n, nil
 }
 
-// Write keeps p, as proto.Writer allows until its next use.
+// Write keeps p: proto.Writer allows that until its next use.
 func (n *Native) Write(p []byte) (int, error) {
 	n.Parts = append(n.Parts, p)
 	n.Bytes += int64(len(p))

@@ -14,9 +14,9 @@ import (
 )
 
 // Entities counts entries by tenant, kind, entity, hour and day of receipt, for by_entity. Reset it before its first use.
-// Its hash table holds the entities alone, each with the count of its newest hour, which is the one that nearly every
-// entry wants; the hours before lie in a chain behind it. Names are kept in memory of their own: those of a batch
-// lie in records of some 30 MB, where each comparison would miss the caches.
+// Its hash table holds only the entities, each with the count of its newest hour, which nearly every entry counts in. The
+// earlier hours of an entity are a linked list. Names are copied into memory of their own: in the records of a batch, some
+// 30 MB, each comparison would miss the caches.
 type Entities struct {
 	tenants dict
 	names   []entityName
@@ -35,12 +35,12 @@ type entityName struct {
 
 // entityHour counts the entries of one entity in one hour.
 type entityHour struct {
-	older uint32 // number + 1 of the next of the chain, 0 at its end
+	older uint32 // number + 1 of the next entityHour of the list, 0 at its end
 	when
 	n int64
 }
 
-// groupOf is the tenant's key and the kind in one number. Kinds compare as their names do, by which by_entity is sorted.
+// groupOf is the tenant's key and the kind in one number. Kinds are ordered as their names are, by which by_entity is sorted.
 func groupOf(tenant uint32, kind tables.Kind) uint32 { return tenant<<kindBits | uint32(kind) }
 
 func kindOf(group uint32) tables.Kind { return tables.Kind(group & (1<<kindBits - 1)) }
@@ -50,7 +50,7 @@ const kindBits = 3
 // Reset empties e and keeps its memory.
 func (e *Entities) Reset() {
 	e.tenants.reset()
-	e.tenants.key("") // the marker's
+	e.tenants.key("") // of the watermark
 	clear(e.slots)
 	e.names, e.past, e.text = e.names[:0], e.past[:0], e.text[:0]
 }
@@ -64,8 +64,8 @@ func (e *Entities) Add(r *Row, n int64) {
 	}
 }
 
-// nearby bounds the past hours of an entity that are looked at for the one to count in. One that is not found among them gets a
-// row more, which the table adds to the other: entries in no order would look through thousands.
+// nearby bounds the search in an entity's past hours for the one to count in. An hour that is not found gets a second row, which
+// the table adds to the first: entries without any order would search through thousands.
 const nearby = 8
 
 func (e *Entities) add(group uint32, entity string, at when, n int64) {
@@ -105,7 +105,7 @@ func (e *Entities) addPast(name *entityName, at when, n int64) {
 	name.older = uint32(len(e.past))
 }
 
-// name is the entity of the group, and whether it was there before.
+// name returns the entity of the group, and whether it was present before.
 func (e *Entities) name(group uint32, entity string) (name *entityName, found bool) {
 	if 2*len(e.names) >= len(e.slots) {
 		e.grow()
@@ -149,17 +149,16 @@ func hashOf(group uint32, entity string) uint64 {
 	return h ^ h>>29
 }
 
-// Blocks are the counts by rising week of receipt, each to be inserted before the next, and each in the order of the table, so
-// that the server need not sort it. The last one has the marker that says up to which offset the partition has been counted;
-// day, in days since 1970, is the marker's when no row has one.
+// Blocks returns the counts by rising week of receipt. Each must be inserted before the next, and each is in the order of the
+// table, so that the server need not sort it. The last one has the watermark: the offset up to which the partition has been
+// counted. day, in days since 1970, is the watermark's if there are no counts.
 func (e *Entities) Blocks(partition int, last, day int64) []Block {
-	blocks, marked := e.weeks(day)
-	own := blocks[Week(marked*dayMillis)]
-	own.add(e.tenants.key(""), tables.KindWatermark, []byte(strconv.Itoa(partition)), entityHour{when: when{day: uint16(marked)}}, uint64(last))
+	blocks, newest := e.weeks(day)
+	blocks[Week(newest*dayMillis)].add(e.tenants.key(""), tables.KindWatermark, []byte(strconv.Itoa(partition)), entityHour{when: when{day: uint16(newest)}}, uint64(last))
 	e.sort()
 	for _, s := range e.order {
 		n := &e.names[s.number]
-		for _, h := range e.chain(n) {
+		for _, h := range e.hoursOf(n) {
 			if h.n != 0 {
 				blocks[Week(int64(h.day)*dayMillis)].add(n.group>>kindBits, kindOf(n.group), e.textOf(n), h, 0)
 			}
@@ -168,18 +167,18 @@ func (e *Entities) Blocks(partition int, last, day int64) []Block {
 	return inOrder(blocks, func(*entityBlock, bool) {})
 }
 
-// weeks are empty blocks for the weeks that there are counts of, and the marker's day, which lies in the last of them.
-func (e *Entities) weeks(day int64) (blocks map[int64]*entityBlock, marked int64) {
+// weeks returns an empty block for each week that has counts, and the newest day, which is the watermark's.
+func (e *Entities) weeks(day int64) (blocks map[int64]*entityBlock, newest int64) {
 	blocks = map[int64]*entityBlock{}
 	see := func(h *entityHour) {
-		if h.n == 0 || len(blocks) > 0 && int64(h.day) == marked {
+		if h.n == 0 || len(blocks) > 0 && int64(h.day) == newest {
 			return
 		}
 		if week := Week(int64(h.day) * dayMillis); blocks[week] == nil {
 			blocks[week] = &entityBlock{tenant: e.tenants.share()}
 			blocks[week].grow(len(e.names) + len(e.past) + 1) // nearly always one week's
 		}
-		marked = max(marked, int64(h.day))
+		newest = max(newest, int64(h.day))
 	}
 	for i := range e.names {
 		see(&e.names[i].entityHour)
@@ -188,13 +187,13 @@ func (e *Entities) weeks(day int64) (blocks map[int64]*entityBlock, marked int64
 		see(&e.past[i])
 	}
 	if len(blocks) == 0 {
-		marked = day
+		newest = day
 		blocks[Week(day*dayMillis)] = &entityBlock{tenant: e.tenants.share()}
 	}
-	return blocks, marked
+	return blocks, newest
 }
 
-// sortable is a name by what it is sorted by: its tenant and kind, and the beginning of its text.
+// sortable is what a name is sorted by: its tenant and kind, and the beginning of its text.
 type sortable struct {
 	prefix        uint64
 	group, number uint32
@@ -219,7 +218,7 @@ func (e *Entities) sort() {
 	})
 }
 
-// prefixOf is the first 8 bytes of text as a number that compares as they do.
+// prefixOf is the first 8 bytes of text as a number. The numbers are ordered as the texts are.
 func prefixOf(text []byte) uint64 {
 	if len(text) >= 8 {
 		return binary.BigEndian.Uint64(text)
@@ -229,8 +228,8 @@ func prefixOf(text []byte) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// chain is the name's counts by rising hour and day, until it is called again.
-func (e *Entities) chain(n *entityName) []entityHour {
+// hoursOf returns the name's counts by rising hour and day. The slice is valid until the next call.
+func (e *Entities) hoursOf(n *entityName) []entityHour {
 	e.scratch = append(e.scratch[:0], n.entityHour)
 	if n.older == 0 {
 		return e.scratch
@@ -238,7 +237,7 @@ func (e *Entities) chain(n *entityName) []entityHour {
 	for next := n.older; next != 0; next = e.past[next-1].older {
 		e.scratch = append(e.scratch, e.past[next-1])
 	}
-	slices.Reverse(e.scratch) // most of them came by rising time
+	slices.Reverse(e.scratch) // most of them were added by rising time
 	slices.SortFunc(e.scratch, func(a, b entityHour) int {
 		return cmp.Or(cmp.Compare(a.hour, b.hour), cmp.Compare(a.day, b.day))
 	})
@@ -256,7 +255,7 @@ type entityBlock struct {
 
 // grow makes room for n rows.
 func (b *entityBlock) grow(n int) {
-	const typical = 16 // bytes of a name with its length
+	const typical = 16 // bytes of a name and its length
 	b.tenant.keys, b.kind.keys = make([]uint32, 0, n), make([]uint32, 0, n)
 	b.entity.buf = make([]byte, 0, typical*n)
 	b.hour.Data = make([]proto.DateTime, 0, n)

@@ -6,22 +6,22 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// Place is where an entry lies in Kafka: the offset of its record, and its index within it.
-type Place struct {
+// Location is where an entry lies in its Kafka partition: the offset of its record, and its index within the record.
+type Location struct {
 	Offset int64
 	Index  uint16
 }
 
-// Row is one entry with what its chunk and its place say about it.
+// Row is a row of the table activity: one entry with what its chunk and its location say about it.
 type Row struct {
 	*activitypb.Entry
 	ID         uint64
 	Tenant     string
 	ReceivedAt int64 // Unix ms
-	Place      Place
+	Location   Location
 }
 
-// Entries is a block of the table activity. The zero value is ready for use; Reset keeps its memory.
+// Entries is a block of the table activity. The zero value is ready for use. Reset keeps its memory.
 type Entries struct {
 	partition                  uint16
 	tenant, action, platform   dict
@@ -72,17 +72,19 @@ func (b *Entries) Append(r *Row) {
 	b.details.appendBytes(r.Details)
 	b.extra.appendBytes(r.Extra)
 	b.part.Append(b.partition)
-	b.offset.Append(uint64(r.Place.Offset))
-	b.index.Append(r.Place.Index)
+	b.offset.Append(uint64(r.Location.Offset))
+	b.index.Append(r.Location.Index)
 }
 
 // Rows is the number of rows.
 func (b *Entries) Rows() int { return len(b.id) }
 
-// Place is where row i lies in Kafka.
-func (b *Entries) Place(i int) Place { return Place{Offset: int64(b.offset[i]), Index: b.index[i]} }
+// Location is where row i lies in Kafka.
+func (b *Entries) Location(i int) Location {
+	return Location{Offset: int64(b.offset[i]), Index: b.index[i]}
+}
 
-// Columns are the columns by the names of the table.
+// Columns returns the columns by their names in the table.
 func (b *Entries) Columns() proto.Input {
 	b.timestamp.WithPrecision(proto.PrecisionMilli)
 	b.receivedAt.WithPrecision(proto.PrecisionMilli)

@@ -10,7 +10,7 @@ import (
 
 const dayMillis = 24 * 3600 * 1000
 
-// Week is the Monday, in days since 1970, of the week that a moment (Unix ms) lies in: how every table is partitioned.
+// Week is the Monday, in days since 1970, of the week of a moment (Unix ms). Every table is partitioned by the week of receipt.
 func Week(ms int64) int64 {
 	day := ms / dayMillis
 	return max(0, day-(day+3)%7) // 1970-01-01 was a Thursday
@@ -25,8 +25,8 @@ func whenOf(r *Row) when {
 	return when{hour: tables.Hour(r.Timestamp), day: tables.Day(r.ReceivedAt)}
 }
 
-// Kinds counts entries by tenant, hour, platform, action and day of receipt, for by_kind. Its zero value is ready. It is a
-// hash table of its own, as Entities is, and gives its rows in the order in which they came.
+// Kinds counts entries by tenant, hour, platform, action and day of receipt, for by_kind. Its zero value is ready for use. It is a
+// hash table of its own, as Entities is, and keeps its rows in the order in which they were added.
 type Kinds struct {
 	tenants, platforms, actions dict
 	rows                        []kindRow
@@ -62,7 +62,7 @@ func (k *Kinds) Add(r *Row, n int64) {
 	k.slots[at] = uint32(len(k.rows))
 }
 
-// find is the slot of key, or the free one that it belongs into.
+// find returns the slot of key, or the free slot where it belongs.
 func (k *Kinds) find(key *kindKey) (at uint64, found bool) {
 	mask := uint64(len(k.slots) - 1)
 	for at = key.hash() & mask; k.slots[at] != 0; at = (at + 1) & mask {
@@ -87,8 +87,8 @@ func (k *kindKey) hash() uint64 {
 	return h ^ h>>32
 }
 
-// Blocks are the counts by rising week of receipt, each to be inserted before the next. The last one carries the offset up
-// to which the partition has been counted: only when it is stored are all of them.
+// Blocks returns the counts by rising week of receipt. Each must be inserted before the next. The last one carries the watermark,
+// the offset up to which the partition has been counted: when it is stored, all of them are.
 func (k *Kinds) Blocks(partition int, last int64) []Block {
 	weeks := map[int64]*kindBlock{}
 	for _, r := range k.rows {
@@ -131,15 +131,16 @@ func (b *kindBlock) finish(partition int, last int64, final bool) {
 		b.hour.Data = append(b.hour.Data, proto.DateTime(r.hour))
 		b.day = append(b.day, proto.Date(r.day))
 		b.part = append(b.part, uint16(partition))
-		b.to = append(b.to, upTo(last, final))
+		b.to = append(b.to, watermark(last, final))
 		b.n = append(b.n, r.n)
 	}
 }
 
-// share is a dictionary of the same values without rows.
+// share returns a dictionary with the same values and without rows.
 func (c *dict) share() dict { return dict{index: c.index, values: c.values} }
 
-func upTo(last int64, final bool) uint64 {
+// watermark is what a row has in koff_to: 0 in all blocks but the last.
+func watermark(last int64, final bool) uint64 {
 	if !final {
 		return 0
 	}
@@ -161,7 +162,7 @@ func (b *kindBlock) Columns() proto.Input {
 	}
 }
 
-// inOrder gives the blocks by rising week after finish has seen each, told which one is the last.
+// inOrder returns the blocks by rising week, after a call of finish for each. final says that it is the last.
 func inOrder[B Block](weeks map[int64]B, finish func(b B, final bool)) []Block {
 	order := make([]int64, 0, len(weeks))
 	for w := range weeks {

@@ -1,4 +1,4 @@
-// Package pace keeps small inserts from taking the machine.
+// Package pace keeps small inserts from using up the machine.
 package pace
 
 import (
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Pacer gives turns: after one that took d, the next waits for its turn until about 4·d
-// have passed, whoever makes it. A batch that cannot grow any more asks for no turn. After a pause a turn comes at once.
-// An insert of a few rows costs the engine 20 ms of CPU with its merges; sixteen a second were half a core.
+// Pacer gives turns to inserts. After an insert that took d, the next turn comes when about 4·d have passed, whoever takes it.
+// After a pause a turn comes at once. A batch that cannot grow any more needs no turn.
+// An insert of a few rows costs the engine 20 ms of CPU with its merges: sixteen a second took half a core.
 type Pacer struct {
 	Longest time.Duration // no pause is longer
 
@@ -18,12 +18,12 @@ type Pacer struct {
 	rested time.Time // no turn begins earlier
 }
 
-// Turn is a place in the queue. Its owner has it when Ready is closed, and gives it back with Done or Cancel.
+// Turn is a turn that was asked for. It has come when Ready is closed. Its owner must give it back with Done or Cancel.
 type Turn struct{ Ready chan struct{} }
 
 const rest = 4
 
-// Enqueue takes the last place in the queue.
+// Enqueue asks for a turn. Turns come in the order in which they were asked for.
 func (p *Pacer) Enqueue() *Turn {
 	t := &Turn{Ready: make(chan struct{})}
 	p.mu.Lock()
@@ -33,7 +33,7 @@ func (p *Pacer) Enqueue() *Turn {
 	return t
 }
 
-// grant lets the first of the queue go when the time has come. The caller holds p.mu.
+// grant gives the first of the queue its turn, when it is time. The caller holds p.mu.
 func (p *Pacer) grant() {
 	if p.taken || len(p.queue) == 0 {
 		return
@@ -47,7 +47,7 @@ func (p *Pacer) grant() {
 	close(t.Ready)
 }
 
-// Done says that the owner of t, or one without a turn if t is nil, has inserted for d.
+// Done says that an insert took d. It gives t back, which is nil for an insert without a turn.
 func (p *Pacer) Done(t *Turn, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +57,7 @@ func (p *Pacer) Done(t *Turn, d time.Duration) {
 	}
 }
 
-// Cancel gives t back unused, whether it has come or not.
+// Cancel gives t back unused, whether or not it has come.
 func (p *Pacer) Cancel(t *Turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

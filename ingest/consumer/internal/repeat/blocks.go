@@ -1,6 +1,5 @@
-// Package repeat recognises what has been seen before: records that a producer wrote twice, by their ids, and entries that a
-// client sent twice, by their event keys. Its decisions depend on what lies before a batch and on nothing else, so that a
-// replay of the batch decides the same.
+// Package repeat recognises repetitions: records that a producer wrote twice, by their ids, and entries that a client sent twice,
+// by their event keys. Its decisions depend only on what lies before a batch, so that a replay of the batch decides the same.
 package repeat
 
 import (
@@ -12,12 +11,12 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// maxBlocks is how many blocks of ids are remembered, the most recently seen. Each takes at most 14 bytes of the 4,096 that
-// a broker allows for an offset's metadata (offset.metadata.max.bytes).
+// maxBlocks is how many blocks of ids are remembered: those seen most recently. Each takes at most 14 of the 4,096 bytes that a
+// broker allows for an offset's metadata (offset.metadata.max.bytes).
 const maxBlocks = 256
 
-// Blocks is the last id seen of each block of ids in one partition. A producer hands out the ids of a block in rising
-// order within a partition, so that an id not above the last one is a repetition. The zero value has seen nothing.
+// Blocks remembers the last id of each block of ids that was seen in one partition. A producer gives out the ids of a block in
+// rising order within a partition, so an id that is not above the last one is a repetition. The zero value has seen nothing.
 type Blocks struct {
 	seen []lastID // the most recently seen is the last
 }
@@ -45,17 +44,17 @@ func (b *Blocks) Repeated(id uint64) bool {
 	return false
 }
 
-// Clone is a copy of b that changes on its own.
+// Clone returns an independent copy of b.
 func (b *Blocks) Clone() *Blocks { return &Blocks{seen: slices.Clone(b.seen)} }
 
-// NoIntent is the last offset of an intent that declares no batch.
+// NoIntent is what Encode and Parse have in place of the last offset if no batch is declared.
 const NoIntent = -1
 
 const version = "v1:"
 
-// Encode is the metadata of an offset commit: the last offset of the batch that begins at the committed offset, or
-// NoIntent, and what had been seen before that batch. "v1:<last>|<block>=<id within the block>|…", the numbers behind the
-// bar in base 36, the most recently seen block last.
+// Encode returns the metadata of an offset commit: the last offset of the declared batch, which begins at the committed offset,
+// or NoIntent, and the ids seen before that batch. Its form is "v1:<last>|<block>=<id within the block>|…". Blocks and ids are
+// in base 36, and the block seen most recently comes last.
 func (b *Blocks) Encode(last int64) string {
 	out := strconv.AppendInt([]byte(version), last, 10)
 	for _, s := range b.seen {
@@ -67,7 +66,8 @@ func (b *Blocks) Encode(last int64) string {
 	return string(out)
 }
 
-// Parse reads what Encode wrote. The empty text is that of a group which has committed nothing: no intent, nothing seen.
+// Parse reads what Encode returned. Empty metadata are those of a group that has committed nothing: no batch is declared, and
+// nothing was seen.
 func Parse(metadata string) (last int64, b *Blocks, err error) {
 	b = &Blocks{}
 	if metadata == "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// Key is an event key with what tells a repetition from another entry under the same key.
+// Key is an event key, with what distinguishes a repetition from a different entry with the same key.
 type Key struct {
 	Tenant     string
 	Hash       [16]byte
@@ -17,7 +17,7 @@ type Key struct {
 	Offset     int64
 }
 
-// KeyOf is the event key in an entry's extra; false if it has none.
+// KeyOf returns the event key in an entry's extra; false if it has none.
 func KeyOf(extra []byte) (Key, bool) {
 	if len(extra) == 0 {
 		return Key{}, false
@@ -36,27 +36,27 @@ type keyID struct {
 
 func (k *Key) id() keyID { return keyID{k.Tenant, k.Hash} }
 
-// Keys are the newest keyed entries that one partition holds, at most Max of them, each good for Window.
+// Keys remembers the newest event keys of one partition, at most Max of them, each for Window.
 type Keys struct {
 	Window time.Duration
 	Max    int
 
 	loaded bool
-	since  int64 // Unix ms; entries received earlier were not looked at
+	since  int64 // Unix ms; keys of entries received earlier were not loaded
 	byID   map[keyID]Key
 	order  []Key // by rising offset
 }
 
-// Since is from when on k has to know the keys, to decide about an entry received at receivedAt (Unix ms).
+// Since is the receive time from which k must know all keys to decide about an entry received at receivedAt (both Unix ms).
 func (k *Keys) Since(receivedAt int64) int64 { return max(0, receivedAt-k.Window.Milliseconds()) }
 
-// Know says whether k knows what the partition has received from since on.
+// Know says whether k knows the keys of all entries received from since on.
 func (k *Keys) Know(since int64) bool { return k.loaded && k.since <= since }
 
-// Forget makes k unknown, as it is at first. Load makes it known.
+// Forget forgets all keys. They must be loaded before k is used again.
 func (k *Keys) Forget() { k.loaded, k.byID, k.order = false, nil, nil }
 
-// Load takes the newest keyed entries that the partition has received from since on, at most Max, by falling offset.
+// Load sets the keys: the newest that the partition has received from since on, at most Max, by falling offset.
 func (k *Keys) Load(since int64, newestFirst []Key) {
 	k.loaded, k.since = true, since
 	k.byID, k.order = make(map[keyID]Key, len(newestFirst)), make([]Key, 0, len(newestFirst))
@@ -73,15 +73,15 @@ func (k *Keys) add(key Key) {
 // Batch begins the decisions about one batch.
 func (k *Keys) Batch() *KeyBatch { return &KeyBatch{keys: k} }
 
-// KeyBatch decides about the keys of one batch. Its own keys count only for itself until Keep.
+// KeyBatch decides about the keys of one batch. Until Keep, the batch's own keys are known only within the batch.
 type KeyBatch struct {
 	keys  *Keys
 	fresh map[keyID]Key
 	order []Key
 }
 
-// Repeated says whether the key was given to an entry that came before, not more than the window earlier, and whether that
-// entry was a different one. A key that is not repeated is remembered.
+// Repeated says whether an earlier entry had the key, received not more than the window before, and whether that entry was a
+// different one. A key that is not repeated is remembered.
 func (b *KeyBatch) Repeated(key Key) (repeated, conflict bool) {
 	before, ok := b.fresh[key.id()]
 	if !ok {
@@ -93,13 +93,13 @@ func (b *KeyBatch) Repeated(key Key) (repeated, conflict bool) {
 	if b.fresh == nil {
 		b.fresh = make(map[keyID]Key)
 	}
-	key.Tenant = strings.Clone(key.Tenant) // it may lie in a record's memory
+	key.Tenant = strings.Clone(key.Tenant) // the tenant may lie in a record's memory
 	b.fresh[key.id()] = key
 	b.order = append(b.order, key)
 	return false, false
 }
 
-// Keep makes the batch's keys part of the window, and lets go of what exceeds it. The batch is stored.
+// Keep adds the batch's keys to Keys, and forgets the oldest above Max. Call it once the batch is stored.
 func (b *KeyBatch) Keep() {
 	k := b.keys
 	if !k.loaded {

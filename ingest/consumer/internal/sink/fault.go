@@ -12,7 +12,7 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Fault is an error that ClickHouse answered with.
+// Fault is an error that ClickHouse answered.
 type Fault struct {
 	Code    tables.Code // 0 if the server gave none
 	Status  int         // HTTP
@@ -28,7 +28,7 @@ func firstLine(s string) string {
 	return line[:min(len(line), 500)]
 }
 
-// codeIn finds the code in the text of an exception, "Code: 60. DB::Exception: …"; 0 if there is none.
+// codeIn returns the code in the text of an exception, "Code: 60. DB::Exception: …"; 0 if there is none.
 func codeIn(message string) tables.Code {
 	_, rest, ok := strings.Cut(message, "Code: ")
 	if !ok {
@@ -44,10 +44,10 @@ type Kind int
 
 // The kinds.
 const (
-	KindNone   Kind = iota // no error
-	KindAway               // the server is away or overloaded: repeat
-	KindConfig             // somebody has to mend something, such as missing tables: say so, and repeat
-	KindData               // these rows will never be taken
+	KindNone        Kind = iota // no error
+	KindUnavailable             // the server is unavailable or overloaded: repeat
+	KindConfig                  // somebody has to change something, such as create missing tables: log it, and repeat
+	KindData                    // the server will never accept these rows
 )
 
 // Missing says whether err is that of tables which have not been created yet.
@@ -59,7 +59,7 @@ func KindOf(err error) Kind {
 	case err == nil:
 		return KindNone
 	case errors.Is(err, context.Canceled):
-		return KindAway
+		return KindUnavailable
 	}
 	switch codeOf(err).Kind() {
 	case tables.CodeData:
@@ -67,7 +67,7 @@ func KindOf(err error) Kind {
 	case tables.CodeMissing, tables.CodeCredentials, tables.CodeMisuse:
 		return KindConfig
 	}
-	return KindAway
+	return KindUnavailable
 }
 
 func codeOf(err error) tables.Code {

@@ -1,5 +1,5 @@
-// Package sink writes to one ClickHouse server over its HTTP interface. An insert is one block under a deduplication token,
-// so that repeating it stores nothing twice; every error says whether repeating can help.
+// Package sink writes to one ClickHouse server over its HTTP interface. An insert is one block with a deduplication token, so
+// repeating it stores nothing twice. KindOf says of every error whether repeating can help.
 package sink
 
 import (
@@ -21,12 +21,12 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// A block stays one block, and so one part a table partition, only if the server neither splits nor queues it. Rows of any
-// age may meet in a batch: their number of weeks is no reason to refuse it.
+// insertSettings keep a block one block, and so one part in a table partition: the server must neither split nor queue it. Entries
+// of any age may be in a batch: how many weeks it spans is no reason to refuse it.
 var insertSettings = map[string]string{
 	"async_insert":       "0",
 	"insert_deduplicate": "1",
-	// A batch's rollups have one row a key already; to look for more took the server a fifth of their insert.
+	// A batch's rollups have one row for each key already. Looking for more took the server a fifth of the time of their insert.
 	"optimize_on_insert": "0",
 	"deduplicate_blocks_in_dependent_materialized_views": "0",
 	"max_insert_block_size":                              "1048449",
@@ -46,10 +46,10 @@ type Sink struct {
 	http     *http.Client
 }
 
-// Open prepares a sink on the first address of opts, which must have one; it connects when it is first used. Deduplication is a server's own, so
-// a second address is not an alternative. Blocks travel compressed unless the server is on this host.
+// Open prepares a sink for the first address of opts, which must have one. It connects when it is first used. Each server has a
+// deduplication log of its own, so a second address is no alternative. Blocks are compressed unless the server is on this host.
 func Open(opts *clickhouse.Options) *Sink {
-	host, _, _ := net.SplitHostPort(opts.Addr[0]) // an address without a port fails when it is dialled
+	host, _, _ := net.SplitHostPort(opts.Addr[0]) // an address without a port fails when it is dialed
 	s := &Sink{
 		base: url.URL{Scheme: "http", Host: opts.Addr[0], Path: "/" + strings.TrimPrefix(opts.HttpUrlPath, "/")},
 		user: opts.Auth.Username, password: opts.Auth.Password, headers: opts.HttpHeaders,
@@ -74,7 +74,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Close ends idle connections.
+// Close closes idle connections.
 func (s *Sink) Close() { s.http.CloseIdleConnections() }
 
 // Insert stores b in table unless a block with this token has been stored there.
@@ -105,13 +105,13 @@ func (s *Sink) Insert(ctx context.Context, table, token string, b block.Block) e
 	return nil
 }
 
-// Exec runs a statement with settings; values go in as param_<name>.
+// Exec runs a statement with settings. Values of server parameters are settings named param_<name>.
 func (s *Sink) Exec(ctx context.Context, query string, settings ...map[string]string) error {
 	body := func() io.Reader { return strings.NewReader(query) }
 	return s.post(ctx, "", settings, body, int64(len(query)))
 }
 
-// Ping asks the server for nothing.
+// Ping says whether the server answers.
 func (s *Sink) Ping(ctx context.Context) error { return s.Exec(ctx, "SELECT 1") }
 
 func (s *Sink) post(ctx context.Context, query string, settings []map[string]string, body func() io.Reader, size int64) error {
@@ -141,13 +141,13 @@ func (s *Sink) post(ctx context.Context, query string, settings []map[string]str
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask ClickHouse: %w", withoutURL(err))
+		return fmt.Errorf("request to ClickHouse: %w", withoutURL(err))
 	}
 	defer res.Body.Close()
 	return answer(res)
 }
 
-// withoutURL drops the address with its whole query string from a client's error.
+// withoutURL removes the address, with its whole query string, from a client's error.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -175,17 +175,17 @@ func answer(res *http.Response) error {
 	return &Fault{Code: code, Status: res.StatusCode, Message: message}
 }
 
-// parts reads byte slices one after the other, without a copy of them all.
+// parts reads byte slices one after the other, without joining them.
 type parts struct{ rest net.Buffers }
 
 func newParts(b net.Buffers) *parts { return &parts{rest: append(net.Buffers(nil), b...)} }
 
 func (p *parts) Read(to []byte) (int, error) { return p.rest.Read(to) }
 
-// WriteTo hands the slices to w as they are.
+// WriteTo passes the slices to w as they are.
 func (p *parts) WriteTo(w io.Writer) (int64, error) { return p.rest.WriteTo(w) }
 
-// frame is how much one compressed frame holds, as ClickHouse's own clients send it.
+// frame is the size of a compressed frame, the same as in ClickHouse's own clients.
 const frame = 1 << 20
 
 func pack(n *block.Native) ([]byte, error) {

@@ -109,9 +109,9 @@ func TestKinds(t *testing.T) {
 		"no column":     {s.Insert(t.Context(), "t", "2", &numbers{names: []string{"m"}, n: proto.ColUInt64{1}}), KindConfig},
 		"password":      {wrong.Ping(t.Context()), KindConfig},
 		"bad row":       {s.Insert(t.Context(), "t", "3", &numbers{names: []string{"n"}, n: proto.ColUInt64{1000}}), KindData},
-		"nobody there":  {nobody.Ping(t.Context()), KindAway},
-		"cancelled":     {s.Ping(cancelled), KindAway},
-		"something new": {errors.New("Code: 99999. DB::Exception"), KindAway},
+		"no server":     {nobody.Ping(t.Context()), KindUnavailable},
+		"cancelled":     {s.Ping(cancelled), KindUnavailable},
+		"something new": {errors.New("Code: 99999. DB::Exception"), KindUnavailable},
 	} {
 		if got := KindOf(c.err); got != c.want {
 			t.Errorf("%s: KindOf(%v) = %d, want %d", name, c.err, got, c.want)

@@ -1,16 +1,16 @@
-package consumer
+package validate
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// isText says whether s is UTF-8 without NUL. Nearly every text is ASCII, of which it looks at eight bytes at a time.
+// isText says whether s is UTF-8 without NUL. Nearly every text is ASCII: it is checked eight bytes at a time.
 func isText(s string) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
-		// The subtraction borrows at a byte of 0 alone, which sets that byte's high bit.
+		// The subtraction borrows only at a byte of 0, and sets that byte's high bit.
 		if w := word(s[i : i+8]); (w|(w-ones))&highs != 0 {
 			return isAnyText(s[i:])
 		}
@@ -25,7 +25,7 @@ func isText(s string) bool {
 
 func isAnyText(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }
 
-// word is the first eight bytes of s; the compiler makes it one load.
+// word returns the first eight bytes of s. The compiler makes it one load.
 func word(s string) uint64 {
 	_ = s[7]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |

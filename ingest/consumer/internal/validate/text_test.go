@@ -1,4 +1,4 @@
-package consumer
+package validate
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestIsText puts what is no text, and what is, at every place of texts of every length around a word's.
+// TestIsText puts valid and invalid bytes at every position of texts whose lengths are around that of a word.
 func TestIsText(t *testing.T) {
 	for _, c := range []struct {
 		bytes string

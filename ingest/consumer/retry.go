@@ -1,0 +1,90 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
+)
+
+// requestTimeout bounds one try of a request to Kafka.
+const requestTimeout = 10 * time.Second
+
+// reachKafka repeats f, which asks Kafka, until it succeeds, the group refuses this member, or ctx ends. An error says what
+// was being done.
+func (c *Consumer) reachKafka(ctx context.Context, what string, f func(context.Context) error) error {
+	return retry(ctx, what, func() error {
+		err := attempt(ctx, requestTimeout, f)
+		switch {
+		case err == nil:
+			c.health.Set(health.Kafka, nil)
+		case errors.Is(err, errFenced):
+			return backoff.Permanent(err)
+		case ctx.Err() == nil:
+			c.health.Set(health.Kafka, fmt.Errorf("%s: %w", what, err))
+		}
+		return err
+	})
+}
+
+// reachClickHouse repeats f, which asks ClickHouse, until it succeeds, its rows are refused as data, or ctx ends.
+func (c *Consumer) reachClickHouse(ctx context.Context, what string, f func(context.Context) error) error {
+	return retry(ctx, what, func() error {
+		err := attempt(ctx, c.cfg.InsertTimeout, f)
+		switch kind := sink.KindOf(err); {
+		case kind == sink.KindNone:
+			c.health.Set(health.ClickHouse, nil)
+		case kind == sink.KindData:
+			c.health.Set(health.ClickHouse, nil)
+			return backoff.Permanent(err)
+		case ctx.Err() == nil:
+			c.health.Set(health.ClickHouse, fmt.Errorf("%s: %w", what, withRemedy(err)))
+		}
+		return err
+	})
+}
+
+func withRemedy(err error) error {
+	if sink.Missing(err) {
+		return fmt.Errorf("the tables are missing, run activityctl migrate: %w", err)
+	}
+	return err
+}
+
+func attempt(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return f(ctx)
+}
+
+// retry tries f until it succeeds, its error is permanent, or ctx ends.
+func retry(ctx context.Context, what string, f func() error) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, f() },
+		backoff.WithBackOff(newBackOff()), backoff.WithMaxElapsedTime(0))
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return fmt.Errorf("%s: %w", what, ctx.Err())
+	}
+	return err
+}
+
+// newBackOff waits longer each time: 50 ms to 2 s, and up to half of that more, so that many do not come at once.
+func newBackOff() *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{
+		InitialInterval: 62500 * time.Microsecond, MaxInterval: 2500 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2,
+	}
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
