@@ -9,14 +9,14 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Clauses collects the conditions of a WHERE and the server parameters that they name. A value reaches the server as a
-// parameter and in no other way; the text is made of constants.
+// Clauses collects the conditions of a WHERE and the server parameters that they name. A value reaches the server only as a
+// parameter. The text is made of constants.
 type Clauses struct {
 	Conds []string
 	Args  []any // clickhouse.Named
 }
 
-// Add takes a condition and the parameter that it names, if it names one.
+// Add adds a condition and, unless name is empty, the parameter that it names.
 func (c *Clauses) Add(cond, name string, value any) {
 	c.Conds = append(c.Conds, cond)
 	if name != "" {
@@ -31,7 +31,7 @@ func (c *Clauses) AddIf(cond, name, value string) {
 	}
 }
 
-// AddTime takes a condition on a DateTime64 with one %s, unless ms, Unix ms, is 0.
+// AddTime adds a condition on a DateTime64, with a %s for the time, unless ms (Unix ms) is 0.
 func (c *Clauses) AddTime(cond, name string, ms int64) {
 	if ms != 0 {
 		c.Add(fmt.Sprintf(cond, "fromUnixTimestamp64Milli({"+name+":Int64}, 'UTC')"), name, ms)
@@ -41,11 +41,11 @@ func (c *Clauses) AddTime(cond, name string, ms int64) {
 // Where is the WHERE of all conditions.
 func (c *Clauses) Where() string { return " WHERE " + strings.Join(c.Conds, " AND ") }
 
-// tokens is what the word index is over; the expression must be the index's own.
+// tokens is the expression of the word index. It must be exactly as the index has it.
 const tokens = "lower(concat(detail, ' ', details))"
 
-// Match takes the conditions of m on the table activity. What it means is said here and nowhere else: readers and erasures of
-// the same m see the same entries.
+// Match adds the conditions of m on the table activity. This is the only place that says what m means: readers and deletes with the
+// same m concern the same entries.
 func (c *Clauses) Match(m schema.Match) {
 	c.AddIf("platform = {platform:String}", "platform", m.Platform)
 	c.AddIf("action = {action:String}", "action", m.Action)
@@ -85,7 +85,7 @@ func (c *Clauses) target(t schema.TargetMatch, name string) {
 	}
 }
 
-// either takes a target of one of two types, each side with the index that it has.
+// either adds the condition of a target of one of two types. Each side can use its index.
 func (c *Clauses) either(t schema.TargetMatch, name string) {
 	cond := "has(targets, {" + name + ":String}) OR has(targets, {" + name + "_else:String})"
 	c.Args = append(c.Args, clickhouse.Named(name, t.Type+"\x00"+t.ID), clickhouse.Named(name+"_else", t.Else+"\x00"+t.ID))

@@ -1,6 +1,6 @@
-// Package clickhouse holds the tables that entries are kept in, as numbered migrations, and applies them. A migration is
-// applied once and never changed afterwards; every statement can be repeated, so that a run that was cut off is simply run
-// again, and two runs at once do no harm.
+// Package clickhouse is what services share about ClickHouse: the tables, as numbered migrations, and how to apply them; the
+// conditions of a filter; the rule of the rollups; and the error codes. A migration is applied once and never changed afterwards.
+// Every statement can be repeated: an interrupted run is simply run again, and two runs at once do no harm.
 package clickhouse
 
 import (
@@ -24,7 +24,7 @@ type Migration struct {
 	Statements []string
 }
 
-// Migrations are all migrations by rising version, from 1 on without a gap.
+// Migrations returns all migrations by rising version, from 1 on without a gap.
 func Migrations() ([]Migration, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
@@ -46,8 +46,8 @@ func Migrations() ([]Migration, error) {
 	return all, nil
 }
 
-// statements splits a file at the semicolons that end a line. Comments stay: they explain SHOW CREATE TABLE to nobody, but
-// a syntax error is then reported with the line that the file has.
+// statements splits a file at the semicolons that end a line. Comments stay in: a syntax error is then reported with the line
+// number of the file.
 func statements(text string) []string {
 	var out []string
 	for part := range strings.SplitSeq(text+"\n", ";\n") {
@@ -61,7 +61,7 @@ func statements(text string) []string {
 const versionTable = `CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, applied_at DateTime DEFAULT now())
 ENGINE = ReplacingMergeTree ORDER BY version`
 
-// Migrate creates dsn's database if it is missing and applies the migrations that it lacks. It returns the names of those.
+// Migrate creates the database of opts if it is missing, and applies the migrations that it lacks. It returns their names.
 func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
 	if err := createDatabase(ctx, opts); err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func createDatabase(ctx context.Context, opts *clickhouse.Options) error {
 	return nil
 }
 
-// Version is the newest migration that the database has; 0 for none.
+// Version returns the newest migration that the database has; 0 for none.
 func Version(ctx context.Context, conn clickhouse.Conn) (int, error) {
 	var v uint32
 	if err := conn.QueryRow(ctx, "SELECT max(version) FROM schema_migrations").Scan(&v); err != nil {

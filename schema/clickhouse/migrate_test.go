@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 )
 
-// fresh is a database without tables, and a connection to it.
+// fresh returns a database without tables, and a connection to it.
 func fresh(t *testing.T) (*clickhouse.Options, clickhouse.Conn) {
 	t.Helper()
 	opts, err := clickhouse.ParseDSN(testbed.ClickHouse(t))
@@ -115,7 +115,7 @@ func TestManyMigrateAtOnce(t *testing.T) {
 	}
 }
 
-// TestMigrateGoesOnWhereItWasCutOff cuts a run off behind every statement.
+// TestMigrateGoesOnWhereItWasCutOff interrupts a run after every statement.
 func TestMigrateGoesOnWhereItWasCutOff(t *testing.T) {
 	migrations, err := Migrations()
 	if err != nil {
@@ -181,7 +181,7 @@ func TestMigrateSaysWhatFailed(t *testing.T) {
 	}
 }
 
-// TestEveryStatementCanBeRepeated holds the rule that makes runs at once and runs that were cut off harmless.
+// TestEveryStatementCanBeRepeated: only then are two runs at once, and interrupted runs, harmless.
 func TestEveryStatementCanBeRepeated(t *testing.T) {
 	migrations, err := Migrations()
 	if err != nil || len(migrations) == 0 {
@@ -193,7 +193,7 @@ func TestEveryStatementCanBeRepeated(t *testing.T) {
 		}
 		for _, s := range m.Statements {
 			text := withoutComments(s)
-			same := strings.Contains(text, "MATERIALIZE INDEX") // what is there already is not made again
+			same := strings.Contains(text, "MATERIALIZE INDEX") // parts that have the index already are not rebuilt
 			if !same && !strings.Contains(text, "IF NOT EXISTS") && !strings.Contains(text, "IF EXISTS") {
 				t.Errorf("migration %d: %.60q cannot be repeated", m.Version, text)
 			}

@@ -1,4 +1,5 @@
-// Package kafka names the topics and the consumer group, and creates the topics that are missing.
+// Package kafka is what services share about Kafka: the names of the topics and of the consumer group, how to create the topics
+// that are missing, and how to read one.
 package kafka
 
 import (
@@ -14,28 +15,28 @@ import (
 // Group is the consumer group whose committed offsets say what has been stored. Readers wait on them.
 func Group(topic string) string { return topic + ".store" }
 
-// IDs is the topic whose offsets are blocks of entry ids. It must never be recreated: ids would be handed out again.
+// IDs is the topic whose offsets are blocks of entry ids. It must never be recreated: ids would be given out a second time.
 func IDs(topic string) string { return topic + ".ids" }
 
-// Dead is the topic of records that could not be stored.
+// Dead is the topic of dead letters: records that could not be stored.
 func Dead(topic string) string { return topic + ".dead" }
 
-// Keys is the topic of API keys, by their id: of each key the last record counts.
+// Keys is the topic of API keys, by their id. The last record of a key counts.
 func Keys(topic string) string { return topic + ".keys" }
 
-// Actions is the topic of action codes: a name's code is the offset of its first record. It must never be compacted or recreated:
-// callers keep the codes.
+// Actions is the topic of action codes: a name's code is the offset of its first record. It must never be compacted or recreated,
+// because callers keep the codes.
 func Actions(topic string) string { return topic + ".actions" }
 
-// Spec is how a topic should be made.
+// Spec says how to create a topic.
 type Spec struct {
 	Name       string
 	Partitions int
-	Retention  time.Duration // -1: for ever
-	Compact    bool          // of the records with one key only the last need be kept
+	Retention  time.Duration // -1: without limit
+	Compact    bool          // only the last record of each key must be kept
 }
 
-// Topics are all topics of an installation; partitions is that of the entries' topic.
+// Topics returns all topics of an installation. partitions and retention are those of the topic of entries.
 func Topics(topic string, partitions int, retention time.Duration) []Spec {
 	return []Spec{
 		{Name: topic, Partitions: partitions, Retention: retention},
@@ -46,9 +47,9 @@ func Topics(topic string, partitions int, retention time.Duration) []Spec {
 	}
 }
 
-// Create makes the topics that are missing and leaves the others as they are. With three brokers or more a topic gets three
-// replicas of which two must have a record before it is acknowledged. With fewer it gets as many as the cluster says
-// (default.replication.factor): one that is told three refuses to make a topic with less while a broker is away.
+// Create creates the topics that are missing and leaves the others as they are. With three brokers or more a topic gets three
+// replicas, of which two must have a record before it is acknowledged. With fewer brokers it gets the cluster's default
+// (default.replication.factor): if that is three, the cluster refuses to create a topic while a broker is unavailable.
 func Create(ctx context.Context, client *kafka.Client, specs []Spec) error {
 	replicas, err := replication(ctx, client)
 	if err != nil {
@@ -105,7 +106,7 @@ func replication(ctx context.Context, client *kafka.Client) (int, error) {
 	return clusterDefault, nil
 }
 
-// Partitions is the number of partitions of topic. Its error is kafka.UnknownTopicOrPartition where there is no such topic.
+// Partitions returns the number of partitions of topic. The error is kafka.UnknownTopicOrPartition if the topic does not exist.
 func Partitions(ctx context.Context, client *kafka.Client, topic string) (int, error) {
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {

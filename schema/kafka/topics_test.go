@@ -13,7 +13,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// TestNames holds what other installations and their operators' rules name already.
+// TestNames: installations and the alert rules of their operators use these names.
 func TestNames(t *testing.T) {
 	got := []string{schemakafka.Group("activity"), schemakafka.IDs("activity"), schemakafka.Dead("activity"), schemakafka.Keys("activity")}
 	if want := []string{"activity.store", "activity.ids", "activity.dead", "activity.keys"}; !slices.Equal(got, want) {
@@ -65,7 +65,7 @@ func TestCreateLeavesWhatThereIs(t *testing.T) {
 		if err == nil && res.Error == nil {
 			break
 		}
-		if time.Now().After(deadline) { // a new partition may be without a leader for a moment
+		if time.Now().After(deadline) { // a new partition may have no leader for a moment
 			t.Fatal(err, res)
 		}
 	}
@@ -80,7 +80,7 @@ func TestCreateLeavesWhatThereIs(t *testing.T) {
 	}
 	res, err := client.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{"kept.ids": {kafka.LastOffsetOf(0)}}})
 	if err != nil || res.Topics["kept.ids"][0].LastOffset != 1 {
-		t.Errorf("the topic of ids ends at %+v, %v, want still 1: its offsets must never be handed out again", res, err)
+		t.Errorf("the topic of ids ends at %+v, %v, want still 1: its offsets must never be given out again", res, err)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
-// awaitPartitions is Partitions of a topic that was made a moment ago and that a broker may not know yet.
+// awaitPartitions is Partitions for a topic that was just created and that a broker may not know yet.
 func awaitPartitions(t *testing.T, client *kafka.Client, topic string) int {
 	t.Helper()
 	var err error
