@@ -1,6 +1,6 @@
-// Package load sends a workload to a server over some connections and says how fast it was taken in. With a rate set,
-// latencies count from when a request was due, not from when a busy connection came to send it: a server that stalls cannot
-// hide the requests that it kept from being sent.
+// Package load sends a workload to a server over several connections and measures how fast the server accepts it. If a rate is
+// set, a latency counts from when the request was due, not from when a busy connection sent it: a server that stalls cannot hide
+// the requests that it delayed.
 package load
 
 import (
@@ -22,18 +22,18 @@ import (
 type Config struct {
 	URL         string
 	Connections int
-	Batch       int           // entries a request; 1 sends single objects
+	Batch       int           // entries of a request; 1 sends single objects
 	Rate        float64       // entries a second over all connections; 0: as fast as answers come
-	First       int           // entry to begin with
+	First       int           // the first entry to send
 	Count       int           // entries to send; 0: until Duration has passed
 	Duration    time.Duration // 0: until Count has been sent
 	Encoding    string        // of the bodies: "", gzip or zstd
 	Keyed       bool          // each entry carries an event_id, and an unanswered request is repeated
 	Timeout     time.Duration // of a request
-	Retries     int           // of a request that was refused for now, and of a keyed one that was not answered
+	Retries     int           // of a request that was refused for the moment, and of a keyed request that was not answered
 }
 
-// Defaults are the settings that a zero field stands for.
+// Defaults returns c with a default in each zero field.
 func (c Config) Defaults() Config {
 	c.Connections, c.Batch = max(c.Connections, 1), max(c.Batch, 1)
 	if c.Encoding == "none" {
@@ -48,12 +48,12 @@ func (c Config) Defaults() Config {
 	return c
 }
 
-// Result is what came of it.
+// Result is what became of a load.
 type Result struct {
 	Requests   int64         `json:"requests"`
 	Accepted   int64         `json:"accepted"`   // entries
 	Rejected   int64         `json:"rejected"`   // entries that were answered with an error
-	Unanswered int64         `json:"unanswered"` // entries whose fate is unknown
+	Unanswered int64         `json:"unanswered"` // entries whose outcome is unknown
 	Retried    int64         `json:"retried"`    // requests sent again
 	Bytes      int64         `json:"bytes"`      // of bodies, as sent
 	Elapsed    time.Duration `json:"elapsed_ns"`
@@ -102,7 +102,7 @@ func (r *runner) result() Result {
 	}
 }
 
-// report calls watch four times a second until the function it returns is called.
+// report calls watch four times a second until stop is called.
 func (r *runner) report(watch func(Result)) (stop func()) {
 	if watch == nil {
 		return func() {}
@@ -124,7 +124,7 @@ func (r *runner) report(watch func(Result)) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// work sends the next entries that nobody has taken until there are none.
+// work sends the next entries that no other connection sends, until none are left.
 func (r *runner) work(ctx context.Context, seed int) error {
 	conn, err := client.New(r.URL, r.Timeout)
 	if err != nil {
@@ -145,7 +145,7 @@ func (r *runner) work(ctx context.Context, seed int) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		// Who has begun a request ends it: its fate would be unknown otherwise.
+		// A request that has begun is completed: otherwise its outcome would be unknown.
 		if err := w.send(context.WithoutCancel(ctx), first, n); err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (r *runner) work(ctx context.Context, seed int) error {
 	return nil
 }
 
-// due waits until the entry should be sent, and says when that is.
+// due waits until the entry is due, and returns when that is.
 func (r *runner) due(ctx context.Context, entry int) time.Time {
 	if r.Rate <= 0 {
 		return time.Now()

@@ -20,7 +20,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// counter takes entries in as the dialect says, after the first refusals requests.
+// counter accepts entries as the dialect says. It refuses the first requests, as many as refusals.
 type counter struct {
 	refusals atomic.Int64
 	entries  atomic.Int64
@@ -42,7 +42,7 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c.refusals.Add(-1) >= 0 {
 		w.Header().Set("Retry-After", "0")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, `{"code":50301,"message":"away","data":null}`)
+		_, _ = io.WriteString(w, `{"code":50301,"message":"unavailable","data":null}`)
 		return
 	}
 	time.Sleep(c.stall)
@@ -91,8 +91,8 @@ func TestEverythingIsSentOnceInEachEncoding(t *testing.T) {
 	}
 }
 
-// A server that takes 50 ms for each request cannot do 100 of them a second on one connection: the requests that wait
-// behind it must count what they waited.
+// A server that needs 50 ms for each request cannot answer 100 of them a second on one connection: the latency of a request must
+// include the time that it waited for the connection.
 func TestLatencyCountsFromWhenARequestWasDue(t *testing.T) {
 	url := start(t, &counter{stall: 50 * time.Millisecond})
 	got, err := Run(t.Context(), Config{URL: url, Connections: 1, Batch: 1, Count: 10, Rate: 100}, workload.New(1, 10, 0), nil, nil)

@@ -27,7 +27,7 @@ type worker struct {
 
 func jitter(seed int) *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), 11)) }
 
-// send sends the entries [first, first+n), again where a good client would.
+// send sends the entries [first, first+n). It repeats the request where a good client would.
 func (w *worker) send(ctx context.Context, first, n int) error {
 	req, err := w.request(first, n)
 	if err != nil {
@@ -37,7 +37,7 @@ func (w *worker) send(ctx context.Context, first, n int) error {
 		w.requests.Add(1)
 		w.bytes.Add(int64(len(req.Body)))
 		reply, err := w.conn.Do(ctx, req)
-		wait, again := w.settle(reply, err, first, n)
+		wait, again := w.note(reply, err, first, n)
 		if !again {
 			return nil
 		}
@@ -79,8 +79,8 @@ func (w *worker) request(first, n int) (*client.Request, error) {
 	return req, nil
 }
 
-// settle notes what became of an attempt, and says whether and when to try again.
-func (w *worker) settle(reply *client.Reply, err error, first, n int) (wait time.Duration, again bool) {
+// note notes what became of a try, and returns whether and when to try again.
+func (w *worker) note(reply *client.Reply, err error, first, n int) (wait time.Duration, again bool) {
 	switch {
 	case errors.Is(err, client.ErrNotSent):
 		return time.Second, true
@@ -94,7 +94,7 @@ func (w *worker) settle(reply *client.Reply, err error, first, n int) (wait time
 		w.accept(reply, first, n)
 		return 0, false
 	case reply.Status == http.StatusServiceUnavailable, reply.Status == http.StatusGatewayTimeout:
-		w.unknown(first, n) // the answer may be that the outcome is not known
+		w.unknown(first, n) // the answer may say that the outcome is unknown
 		return max(reply.RetryAfter, 100*time.Millisecond), true
 	case reply.Status == http.StatusTooManyRequests, reply.Status == http.StatusInsufficientStorage:
 		return max(reply.RetryAfter, 100*time.Millisecond), true
@@ -117,7 +117,7 @@ func (w *worker) accept(reply *client.Reply, first, n int) {
 	}
 	w.notes.Acknowledged(first, written.IDs)
 	for i, id := range written.IDs {
-		if id == 0 { // some partition did not answer: the item may still turn up
+		if id == 0 { // a partition did not answer: the entry may still be stored
 			w.notes.Unknown(first+i, 1)
 		}
 	}
@@ -129,7 +129,7 @@ func (w *worker) unknown(first, n int) {
 	}
 }
 
-// packer gives the compressor of an encoding; nil for none.
+// packer returns the compressor of an encoding; nil for none.
 func packer(encoding string) (func([]byte) ([]byte, error), error) {
 	var out bytes.Buffer
 	switch encoding {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Exact is what the tables say about themselves.
+// Exact is how consistent the tables are.
 type Exact struct {
 	Rows       int64 `json:"rows"`
 	IDs        int64 `json:"ids"`             // distinct
@@ -18,7 +18,7 @@ type Exact struct {
 
 const countsSQL = `SELECT count(), uniqExact(id), uniqExact(kpart, koff, kidx) FROM activity`
 
-// The entries count +1 and the rollup counts -n: every group must come out at 0.
+// The entries count +1 and the rollup counts -n: the sum of every group must be 0.
 const byKindSQL = `SELECT count() FROM (
   SELECT sum(x) AS d FROM (
     SELECT toString(tenant) AS t, toUnixTimestamp(toStartOfHour(toDateTime(timestamp, 'UTC'))) AS h, toString(platform) AS p, toString(action) AS a,
@@ -50,7 +50,7 @@ SELECT count() FROM (
     SELECT toString(tenant), toUnixTimestamp(hour), received, toString(kind), entity, -n FROM by_entity WHERE kind != ''
   ) GROUP BY t, h, r, k, v HAVING d != 0)`
 
-// Exact asks the tables.
+// Exact checks the tables.
 func (s *Server) Exact(ctx context.Context) (Exact, error) {
 	var e Exact
 	for _, q := range []struct {

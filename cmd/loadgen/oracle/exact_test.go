@@ -12,7 +12,7 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Two entries, one of which has everything that by_entity counts, and the rollups that belong to them.
+// Two entries, one of which has everything that by_entity counts, and their rollups.
 var exactRows = []string{
 	`INSERT INTO activity (tenant, timestamp, id, received_at, action, platform, device, actor_id, actor_name, targets, detail, kpart, koff, kidx) VALUES
 	 ('default', '2026-01-02 03:04:05.678', 7, '2026-01-05 00:00:00', 'post', 'x', 'SN-1', 'u1', '', ['thing\0 9', 'room\0 1', 'thing\0 8', 'thing\0 9'], 'a #00000000 b', 1, 5, 0),
@@ -32,11 +32,11 @@ func TestExactSeesEachKindOfFault(t *testing.T) {
 		fault string
 		want  Exact
 	}{
-		"exact":       {"", Exact{Rows: 2, IDs: 2, Positions: 2}},
-		"id twice":    {`INSERT INTO activity (tenant, timestamp, id, received_at, kpart, koff, kidx) SELECT tenant, timestamp, id, received_at, 2, 1, 1 FROM activity WHERE id = 8`, Exact{Rows: 3, IDs: 2, Positions: 3, ByKind: 1, Violations: 2}},
-		"place twice": {`INSERT INTO activity (tenant, timestamp, id, received_at, kpart, koff, kidx) SELECT tenant, timestamp, 9, received_at, kpart, koff, kidx FROM activity WHERE id = 8`, Exact{Rows: 3, IDs: 3, Positions: 2, ByKind: 1, Violations: 2}},
-		"by_kind":     {`INSERT INTO by_kind (tenant, hour, platform, action, received, kpart, n) VALUES ('default', '2026-01-02 04:00:00', 'x', 'like', '2026-01-05', 1, 1)`, Exact{Rows: 2, IDs: 2, Positions: 2, ByKind: 1, Violations: 1}},
-		"by_entity":   {`INSERT INTO by_entity (tenant, kind, entity, hour, received, n) VALUES ('default', 'device', 'SN-2', '2026-01-02 04:00:00', '2026-01-05', 1)`, Exact{Rows: 2, IDs: 2, Positions: 2, ByEntity: 1, Violations: 1}},
+		"exact":          {"", Exact{Rows: 2, IDs: 2, Positions: 2}},
+		"id twice":       {`INSERT INTO activity (tenant, timestamp, id, received_at, kpart, koff, kidx) SELECT tenant, timestamp, id, received_at, 2, 1, 1 FROM activity WHERE id = 8`, Exact{Rows: 3, IDs: 2, Positions: 3, ByKind: 1, Violations: 2}},
+		"location twice": {`INSERT INTO activity (tenant, timestamp, id, received_at, kpart, koff, kidx) SELECT tenant, timestamp, 9, received_at, kpart, koff, kidx FROM activity WHERE id = 8`, Exact{Rows: 3, IDs: 3, Positions: 2, ByKind: 1, Violations: 2}},
+		"by_kind":        {`INSERT INTO by_kind (tenant, hour, platform, action, received, kpart, n) VALUES ('default', '2026-01-02 04:00:00', 'x', 'like', '2026-01-05', 1, 1)`, Exact{Rows: 2, IDs: 2, Positions: 2, ByKind: 1, Violations: 1}},
+		"by_entity":      {`INSERT INTO by_entity (tenant, kind, entity, hour, received, n) VALUES ('default', 'device', 'SN-2', '2026-01-02 04:00:00', '2026-01-05', 1)`, Exact{Rows: 2, IDs: 2, Positions: 2, ByEntity: 1, Violations: 1}},
 		"by_entity, a type for each of its targets": {`INSERT INTO by_entity (tenant, kind, entity, hour, received, n) VALUES ('default', 'target', 'thing', '2026-01-02 03:00:00', '2026-01-05', 2)`, Exact{Rows: 2, IDs: 2, Positions: 2, ByEntity: 1, Violations: 1}},
 		"by_entity, a type left out":                {`INSERT INTO by_entity (tenant, kind, entity, hour, received, n) VALUES ('default', 'target', 'room', '2026-01-02 03:00:00', '2026-01-05', -1)`, Exact{Rows: 2, IDs: 2, Positions: 2, ByEntity: 1, Violations: 1}},
 		"by_entity, the id beside the name":         {`INSERT INTO by_entity (tenant, kind, entity, hour, received, n) VALUES ('default', 'name', 'u2', '2026-01-02 04:00:00', '2026-01-05', 1)`, Exact{Rows: 2, IDs: 2, Positions: 2, ByEntity: 1, Violations: 1}},

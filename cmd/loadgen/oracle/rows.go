@@ -11,21 +11,21 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// Row is one stored entry. Read over the API its time is in whole seconds and it has no details.
+// Row is one stored entry. One that was read over the API has its time in whole seconds, and no details.
 type Row struct {
 	ID    uint64
-	Index int // of the workload's entry; -1 for an entry of somebody else
+	Index int // of the entry in the workload; -1 for an entry that is not of the workload
 	workload.Entry
 }
 
-// Rows reads every stored entry.
+// Rows calls each with every stored entry.
 type Rows func(ctx context.Context, each func(Row) error) error
 
 // Targets come as type=id,type=id: the workload has neither sign in them.
 const rowsSQL = `SELECT id, toUnixTimestamp64Milli(timestamp), platform, device, action, detail, actor_name, details, actor_id, request_id,
   arrayStringConcat(arrayMap(t -> replaceAll(t, '\0', '='), targets), ',') FROM activity`
 
-// Rows are the entries of the table.
+// Rows calls each with every entry of the table.
 func (s *Server) Rows(ctx context.Context, each func(Row) error) error {
 	return s.Query(ctx, rowsSQL, func(f []string) error {
 		if len(f) != 11 {
@@ -57,7 +57,7 @@ func targetsOf(text string) (targets []workload.Target) {
 	return targets
 }
 
-// Listing reads the entries over the API, newest first, page by page.
+// Listing reads the entries over the API, newest first and page by page.
 func Listing(c *client.Conn) Rows {
 	return func(ctx context.Context, each func(Row) error) error {
 		params := url.Values{"limit": {"1000"}}
@@ -82,13 +82,13 @@ func Listing(c *client.Conn) Rows {
 	}
 }
 
-// Same says whether a stored row is the entry that was sent.
+// Same says whether a stored entry is the one that was sent.
 func (r *Row) Same(s *workload.Source) bool {
 	want, err := s.Entry(r.Index)
 	if err != nil {
 		return false
 	}
-	if r.Details == nil { // as the API tells it
+	if r.Details == nil { // as the API returns it
 		want.Details, want.Timestamp = nil, want.Timestamp/1000
 	}
 	return r.Entry.Same(&want)

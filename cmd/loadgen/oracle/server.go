@@ -1,5 +1,5 @@
-// Package oracle says whether what is stored is exactly what was acknowledged: no entry lost, none twice, none that nobody
-// sent, none altered; no id and no place in Kafka twice; and rollups that equal a GROUP BY over the entries.
+// Package oracle checks that exactly what was acknowledged is stored: no entry lost, none stored twice, none that was never sent,
+// none altered; no id and no location in Kafka twice; and rollups that count the entries by a rule of the oracle's own.
 package oracle
 
 import (
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// Server is a ClickHouse server or an embedded engine, spoken to over its HTTP interface.
+// Server is a ClickHouse server or an embedded engine, which is asked over its HTTP interface.
 type Server struct {
 	url      *url.URL
 	user     string
@@ -23,7 +23,7 @@ type Server struct {
 	client   *http.Client
 }
 
-// Open takes a DSN such as http://user:password@host:8123/db. A password overrides that of the DSN.
+// Open opens the server of a DSN such as http://user:password@host:8123/db. A password overrides that of the DSN.
 func Open(dsn, password string) (*Server, error) {
 	u, err := url.Parse(dsn)
 	if err != nil || u.Host == "" {
@@ -53,7 +53,7 @@ func (s *Server) Exec(ctx context.Context, sql string, body io.Reader) error {
 	return err
 }
 
-// Dump writes the answer to a statement as it comes, in the statement's own format.
+// Dump copies the answer to a statement, in the statement's own format.
 func (s *Server) Dump(ctx context.Context, sql string, to io.Writer) error {
 	res, err := s.send(ctx, sql, nil)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Server) Dump(ctx context.Context, sql string, to io.Writer) error {
 	return err
 }
 
-// Query runs one statement and hands over its rows. The fields are valid during the call only.
+// Query runs one statement and calls each with every row. The fields are valid only during the call.
 func (s *Server) Query(ctx context.Context, sql string, each func(fields []string) error) error {
 	res, err := s.send(ctx, sql, nil)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Server) send(ctx context.Context, sql string, body io.Reader) (io.ReadC
 	req.SetBasicAuth(s.user, s.password)
 	res, err := s.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask clickhouse: %w", err)
+		return nil, fmt.Errorf("request to clickhouse: %w", err)
 	}
 	if res.StatusCode != http.StatusOK {
 		defer res.Body.Close()

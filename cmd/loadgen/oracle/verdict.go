@@ -20,7 +20,7 @@ type Verdict struct {
 	Examples     []uint64 `json:"examples,omitempty"`
 }
 
-// Wrong says whether anything is not as it should be.
+// Wrong says whether anything is wrong.
 func (v *Verdict) Wrong() bool { return v.Lost+v.Twice+v.Unexpected+v.Altered > 0 }
 
 func (v *Verdict) count(n *int, id uint64) {
@@ -30,7 +30,7 @@ func (v *Verdict) count(n *int, id uint64) {
 	}
 }
 
-// Judge holds the stored rows against the journal.
+// Judge compares the stored entries with the journal.
 func Judge(ctx context.Context, j *journal.Journal, rows Rows) (Verdict, error) {
 	v := Verdict{Acknowledged: len(j.Acknowledged)}
 	for _, n := range j.Unknown {
@@ -41,7 +41,7 @@ func Judge(ctx context.Context, j *journal.Journal, rows Rows) (Verdict, error) 
 	}
 	source := workload.New(j.Seed, j.Total, j.Start+workload.Span)
 	seen := make(map[uint64]bool, len(j.Acknowledged))
-	attempts := j.Unknown // each can account for one row without an acknowledged id
+	attempts := j.Unknown // each explains one stored entry without an acknowledged id
 	err := rows(ctx, func(r Row) error {
 		v.Stored++
 		index, acknowledged := j.Acknowledged[r.ID]

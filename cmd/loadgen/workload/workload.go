@@ -1,6 +1,6 @@
-// Package workload makes the entries that every measurement uses: those of a fleet of 10,000 devices and 50,000 accounts
-// whose use follows Zipf's law, in order of time over 30 days. Entry number i is a pure function of the seed and i, so that
-// a reader can say of each stored row whether it is, byte for byte, what was sent.
+// Package workload makes the entries that every measurement and every chaos run uses: those of a fleet of 10,000 devices and
+// 50,000 accounts, whose activity follows Zipf's law, in order of time over 30 days. Entry i is a pure function of the seed and
+// i, so that a reader can check of each stored entry that it is, byte for byte, what was sent.
 package workload
 
 import (
@@ -25,7 +25,7 @@ const (
 	timeDigits   = 13
 )
 
-// Platforms and Actions are the values of those fields; the first platforms are used more than the last.
+// Platforms and Actions are the values of those fields. The first platforms are used more than the last.
 var (
 	Platforms = []string{"tiktok", "instagram", "x", "facebook", "youtube", "threads", "reddit", "snapchat"}
 	Actions   = []string{
@@ -62,13 +62,13 @@ type Source struct {
 	spots []spot // of each template
 }
 
-// spot says where a template lies in text, and where in it the number and the time are filled in.
+// spot says where in text a template is, and where in the template the number and the time are filled in.
 type spot struct {
 	from, to     uint32
 	number, time uint16 // relative to from
 }
 
-// New makes a source whose last entry of total happens about end (Unix ms).
+// New makes a source of total entries. The last one happens at about end (Unix ms).
 func New(seed uint64, total int, end int64) *Source {
 	s := &Source{Seed: seed, Total: max(total, 1), Start: end - Span}
 	r := rand.New(rand.NewPCG(seed, 7))
@@ -100,7 +100,7 @@ func (s *Source) addTemplate(r *rand.Rand, device, user uint64) spot {
 	return at
 }
 
-// DeviceName is the name of the device of that rank; rank 0 is the busiest.
+// DeviceName returns the name of the device with the rank. Rank 0 is the busiest device.
 func DeviceName(rank uint64) string {
 	return "SN-" + strconv.FormatUint(1_000_000+rank*7919%9_000_000, 10)
 }
@@ -155,7 +155,7 @@ func (s *Source) AppendLines(b []byte, from, n int, keyOf func(int) string) []by
 	return b
 }
 
-// Time is when entry i happens, in Unix ms. Entries beyond the total begin again at the start.
+// Time returns when entry i happens, in Unix ms. After the total, times begin again at the start.
 func (s *Source) Time(i int) int64 {
 	jitter := uint64(i) * 0x9e3779b97f4a7c15 >> 40 % Jitter
 	return s.Start + int64(float64(i%s.Total)/float64(s.Total)*Span) + int64(jitter)
@@ -168,16 +168,16 @@ func digits(b []byte, v uint64) {
 	}
 }
 
-// The number in an entry's text scatters its index: i ↦ i·scatter mod Numbers, which gather undoes.
+// The number in an entry's text is its index, scattered: i·scatter mod Numbers. A product with gather gives the index back.
 const (
 	scatter = 61_803_399
 	gather  = 82_636_599
 )
 
-// Number is what stands behind the # in the text of entry i.
+// Number returns the number behind the # in the text of entry i.
 func Number(i int) int { return int(uint64(i) * scatter % Numbers) }
 
-// IndexOf is the entry that a text belongs to; -1 for a text that is none of ours.
+// IndexOf returns the index of the entry with the text; -1 if the text is not of the workload.
 func IndexOf(detail string) int {
 	for k := 0; k+numberDigits < len(detail); k++ {
 		if detail[k] != '#' {
