@@ -3,14 +3,23 @@ package words
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // FuzzFolded holds what every user of the column takes for granted, of any bytes.
 func FuzzFolded(f *testing.F) {
 	f.Add("Müller’s card “4111”", `{"a":"K\u00f6ln \ud83d\ude00"}`)
+	f.Add("\u1ec7\u0316\u0302\u0323 \u1fb3\u0301 \u0130\u0307"+strings.Repeat("\u0316\u0301", 20), "")
 	f.Add("登录成功e\u0301", `\`)
 	f.Add("\xff\u0e35\u200d", `{"\u`)
 	f.Fuzz(func(t *testing.T, detail, details string) {
+		if quick := (splitter{}); utf8.ValidString(detail) && quick.split([]byte(detail)) {
+			whole := splitter{whole: true}
+			whole.split(normal([]byte(detail)))
+			if string(quick.dst) != string(whole.dst) {
+				t.Fatalf("%+q: %q by characters, %q as a whole", detail, quick.dst, whole.dst)
+			}
+		}
 		column := Folded(detail, details)
 		for w := range strings.SplitSeq(column, " ") {
 			if column != "" && (w == "" || strings.ContainsFunc(w, func(r rune) bool { return r < 0x80 && tokenByte[r] != byte(r) })) {

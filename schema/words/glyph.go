@@ -26,7 +26,8 @@ const (
 // glyph is what the splitter knows of a character.
 type glyph struct {
 	kind kind
-	odd  bool     // folding it depends on its neighbours: the whole text has to be normalized
+	odd  bool     // what becomes of it depends on its neighbours: the whole text has to be normalized
+	rank uint8    // canonical combining class: among marks of a letter, the lower come first; 0 for what is no mark
 	size uint8    // of to
 	to   [14]byte // its folded form, composed
 }
@@ -100,9 +101,10 @@ func newGlyph(r rune) glyph {
 		to = string(unicode.ToUpper(r))
 	}
 	g.size = uint8(copy(g.to[:], to))
-	if g.kind == letter || g.kind == character {
-		// A mark that follows r, and that iota, would stand before the letter that iota becomes.
-		g.odd = strings.ContainsRune(apart, ypogegrammeni) || !norm.NFC.PropertiesString(to).BoundaryBefore()
-	}
+	g.rank = norm.NFC.PropertiesString(string(r)).CCC()
+	// It may not be composed, or compose with what precedes it. In its folded form, a letter may: a mark that follows r, and
+	// that iota, would stand before the letter that iota becomes.
+	g.odd = norm.NFC.QuickSpanString(string(r)) < utf8.RuneLen(r) || strings.ContainsRune(apart, ypogegrammeni) ||
+		(g.kind == letter || g.kind == character) && !norm.NFC.PropertiesString(to).BoundaryBefore()
 	return g
 }

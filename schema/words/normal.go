@@ -6,10 +6,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// isComposed tells, at a glance, whether text is composed and its marks are in canonical order. Then its characters can be
-// folded one by one, unless one is odd.
-func isComposed(text []byte) bool { return norm.NFC.QuickSpan(text) == len(text) }
-
 // normal is the normal form of a text: texts that differ in case, or in how they write the same characters, have the same. It
 // is the canonical caseless match of Unicode (The Unicode Standard, D145), composed, with the Turkish İ and ı as the letter i.
 func normal(text []byte) []byte {
@@ -26,8 +22,7 @@ func normal(text []byte) []byte {
 		case g.size == 1 && g.to[0] == 'i':
 			dotted = true
 		case dotted:
-			ccc := norm.NFD.Properties(apart[i:]).CCC()
-			dotted = ccc != 0 && ccc != above
+			dotted = g.rank != 0 && g.rank != above
 		}
 		folded = append(folded, g.to[:g.size]...)
 		i += n

@@ -13,26 +13,23 @@ type splitter struct {
 	bare    bool  // it is of a script without spaces
 	offsets []int // in dst, of the characters of a bare run
 	runs    int   // that have ended
+
+	rank  uint8 // of the mark before; 0 if that is no mark
+	marks int   // since the last letter
 }
 
-// split appends the words of a text. It is false where the text has not been folded as a whole and has to be: it is not composed,
-// or has a character that cannot be folded without its neighbours.
+// split appends the words of a text. It is false where the text has not been normalized as a whole and has to be.
 func (s *splitter) split(text []byte) bool {
 	s.run = -1
-	looked := s.whole
 	for i := 0; i < len(text); {
 		if text[i] < utf8.RuneSelf {
 			i += s.ascii(text[i:])
 			continue
 		}
-		if !looked && !isComposed(text[i:]) {
-			return false
-		}
-		looked = true
 		r, n := utf8.DecodeRune(text[i:])
 		i += n
 		g := glyphOf(r)
-		if g.odd && !s.whole {
+		if !s.whole && !s.inOrder(g) {
 			return false
 		}
 		s.add(g)
@@ -41,8 +38,23 @@ func (s *splitter) split(text []byte) bool {
 	return true
 }
 
+// inOrder tells whether a character can be folded without its neighbours: it is composed, and its marks are in canonical order.
+func (s *splitter) inOrder(g *glyph) bool {
+	if g.rank == 0 {
+		s.rank, s.marks = 0, 0
+		return !g.odd
+	}
+	ordered := g.rank >= s.rank
+	s.rank, s.marks = g.rank, s.marks+1
+	return ordered && !g.odd && s.marks < maxMarks
+}
+
+// maxMarks is far below what norm takes for one letter, 30: then it breaks a text up.
+const maxMarks = 8
+
 // ascii takes the ASCII characters that text begins with, up to one that separates, and returns how many.
 func (s *splitter) ascii(text []byte) (n int) {
+	s.rank, s.marks = 0, 0
 	if tokenByte[text[0]] == 0 {
 		s.close()
 		return 1
