@@ -106,7 +106,7 @@ func (w *Worker) thrice(ctx context.Context, post func() bool) {
 	}
 }
 
-// post sends entries and notes what was said about each; true if all were acknowledged. It is never cut off by the end of
+// Post sends entries and records the response for each; true if all were acknowledged. It is never cut off by the end of
 // the run: the fate of what has been sent is wanted.
 func (w *Worker) Post(req *client.Request, first, n int) bool {
 	req.Method = http.MethodPost
