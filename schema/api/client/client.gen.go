@@ -27,6 +27,7 @@ const (
 	FleetCodeN40501 FleetCode = 40501
 	FleetCodeN41301 FleetCode = 41301
 	FleetCodeN41501 FleetCode = 41501
+	FleetCodeN42101 FleetCode = 42101
 	FleetCodeN42201 FleetCode = 42201
 	FleetCodeN42901 FleetCode = 42901
 	FleetCodeN50001 FleetCode = 50001
@@ -882,7 +883,7 @@ type AuditEraseParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -917,7 +918,7 @@ type AuditListParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -979,7 +980,7 @@ type AuditActionParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -1054,7 +1055,7 @@ type AuditCountParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -1104,7 +1105,7 @@ type AuditExportParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -1179,7 +1180,7 @@ type AuditStatsParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -1229,7 +1230,7 @@ type AuditStreamParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -1267,7 +1268,7 @@ type AuditTargetParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -1319,7 +1320,7 @@ type AuditUserParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
@@ -1385,7 +1386,7 @@ type FleetListParams struct {
 	// End Latest time, inclusive: as start. A value in seconds includes the whole second.
 	End *End `form:"end,omitempty" json:"end,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Limit Entries a page. Values above 1000 mean 1000.
@@ -1459,7 +1460,7 @@ type FleetCountParams struct {
 	// End Latest time, inclusive: as start. A value in seconds includes the whole second.
 	End *End `form:"end,omitempty" json:"end,omitempty"`
 
-	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. Case-insensitive for A to Z. At most 32 words.
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
 	// Position The X-Activity-Position of a write. The read waits until that write is visible.
