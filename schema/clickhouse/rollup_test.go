@@ -42,7 +42,7 @@ var rollupCases = map[string]struct {
 	"no entity but platform, action": {&activitypb.Entry{Platform: "ios", Action: "login"}, nil},
 }
 
-func TestAppendEntities(t *testing.T) {
+func TestEntitiesInGo(t *testing.T) {
 	for name, c := range rollupCases {
 		if got := entitiesOf(c.entry); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
@@ -51,19 +51,18 @@ func TestAppendEntities(t *testing.T) {
 }
 
 func entitiesOf(e *activitypb.Entry) (out []string) {
-	for _, x := range AppendEntities(nil, e) {
-		out = append(out, x.Kind.String()+" "+x.Name)
+	for k := KindActor; k < KindTarget; k++ {
+		if name := k.Value(e); name != "" {
+			out = append(out, k.String()+" "+name)
+		}
+	}
+	for i := range e.Targets {
+		if name, counts := TargetType(e.Targets, i); counts {
+			out = append(out, KindTarget.String()+" "+name)
+		}
 	}
 	slices.Sort(out) // of several types the order is the targets'
 	return out
-}
-
-func TestAppendEntitiesAllocatesNothing(t *testing.T) {
-	e := &activitypb.Entry{Device: "SN-1", ActorId: "u1", ActorName: "ann", Targets: []string{"DOOR\x001", "ROOM\x002", "DOOR\x001"}}
-	var room [8]Entity
-	if n := testing.AllocsPerRun(100, func() { _ = AppendEntities(room[:0], e) }); n != 0 {
-		t.Errorf("got %v allocations, want none", n)
-	}
 }
 
 // TestTheEngineCountsAsGoDoes holds the SQL of the rule against the Go of it and against the cases.

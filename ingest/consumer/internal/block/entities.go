@@ -58,9 +58,15 @@ func (e *Entities) Reset() {
 // Add counts r n times. Nothing of it is kept.
 func (e *Entities) Add(r *Row, n int64) {
 	at, tenant := whenOf(r), e.tenants.key(r.Tenant)
-	var room [8]tables.Entity
-	for _, x := range tables.AppendEntities(room[:0], r.Entry) {
-		e.add(groupOf(tenant, x.Kind), x.Name, at, n)
+	for kind := tables.KindActor; kind < tables.KindTarget; kind++ {
+		if entity := kind.Value(r.Entry); entity != "" {
+			e.add(groupOf(tenant, kind), entity, at, n)
+		}
+	}
+	for i := range r.Targets {
+		if kind, counts := tables.TargetType(r.Targets, i); counts {
+			e.add(groupOf(tenant, tables.KindTarget), kind, at, n)
+		}
 	}
 }
 
