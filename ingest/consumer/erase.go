@@ -119,8 +119,8 @@ func (p *partition) eraseTogether(ctx context.Context, commands []command) error
 	return p.at(afterDelete)
 }
 
-// fold folds the texts that c searches and that an older version wrote. Otherwise somebody else could do so between the two
-// halves of c, and c would take other entries from the table than from the rollups.
+// fold folds the texts that c searches and that an older version wrote. Otherwise the query service could do so between the two
+// halves of c, and c would remove other entries from the table than from the rollups.
 func (p *partition) fold(ctx context.Context, c command) error {
 	if c.match.Search == "" {
 		return nil
@@ -137,7 +137,7 @@ func (p *partition) fold(ctx context.Context, c command) error {
 			n, err := tables.Fold(ctx, p.conn, where)
 			left = err != nil
 			if n > 0 && ctx.Err() != nil {
-				return nil // there were too many for one try
+				return nil // too many for one attempt; go on
 			}
 			return err
 		})
@@ -167,7 +167,7 @@ type condition struct {
 	params map[string]string // param_<name>, as sink.Exec takes them
 }
 
-// before is the offset that a command's entries lie before: its own, or a lower one that it names.
+// before returns the offset before which a command's entries are: its own, or a lower one that it names.
 func (p *partition) before(c command) uint64 { return uint64(max(0, min(c.Before, c.offset))) }
 
 // condition of a command reaches no further than the command's own offset.

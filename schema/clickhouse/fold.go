@@ -11,22 +11,22 @@ import (
 	"github.com/activitylog/activitylog/schema/words"
 )
 
-// Bounds of one step of Fold.
+// Limits of one step of Fold.
 const (
-	foldRows    = 5000    // about: a step is over whole offsets
+	foldRows    = 5000    // about: a step takes whole offsets
 	foldBytes   = 4 << 20 // of texts
 	foldOffsets = 1 << 20
 )
 
-// toFold is the condition on rows that nobody has folded yet. The index leads to them.
-const toFold = "hasToken(" + everyWord + ", " + unfolded + ") AND folded = " + unfolded
+// toFold selects the rows that are not folded yet. The index finds them.
+const toFold = "hasToken(" + searchText + ", " + unfolded + ") AND folded = " + unfolded
 
-// Fold writes the column folded of those rows that meet where and have none: rows that a version without it wrote. It returns
-// how many they were. It can be cut off and repeated, and run several times at once, because a row's value is its text's alone;
-// consumers may write and delete meanwhile. Until it is through, a search finds a row that it has not reached as it did before.
+// Fold fills the column folded of rows that an older version wrote and that meet where, and returns their number. It can be
+// interrupted and repeated, and several can run at once, because the value depends only on the row's text. Consumers may write and
+// delete meanwhile. Until Fold has reached a row, a search finds the row by the older rule.
 func Fold(ctx context.Context, conn clickhouse.Conn, where Clauses) (rows int, err error) {
 	where.Conds = append(slices.Clone(where.Conds), toFold)
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1})) // it is in nobody's way
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1})) // leave the rest to queries
 	ranges, err := unfoldedRanges(ctx, conn, where)
 	if err != nil {
 		return 0, err
@@ -41,13 +41,13 @@ func Fold(ctx context.Context, conn clickhouse.Conn, where Clauses) (rows int, e
 	return rows, nil
 }
 
-// offsets are some of a Kafka partition, both ends included.
+// offsets is a range of offsets of a Kafka partition, both ends included.
 type offsets struct {
 	partition   uint16
 	first, last uint64
 }
 
-// unfoldedRanges are between which offsets rows are to be folded.
+// unfoldedRanges returns, for each partition, the range of offsets that has rows to fold.
 func unfoldedRanges(ctx context.Context, conn clickhouse.Conn, where Clauses) (all []offsets, err error) {
 	rows, err := conn.Query(ctx, "SELECT kpart, min(koff), max(koff) FROM activity"+where.Where()+" GROUP BY kpart ORDER BY kpart", where.Args...)
 	if err != nil {
@@ -64,7 +64,7 @@ func unfoldedRanges(ctx context.Context, conn clickhouse.Conn, where Clauses) (a
 	return all, rows.Err()
 }
 
-// fold goes through r in steps of about foldRows rows: those of the step before say how many offsets the next one takes.
+// fold goes through r in steps of about foldRows rows. The number of offsets of a step depends on how many rows the step before had.
 func (r offsets) fold(ctx context.Context, conn clickhouse.Conn, where Clauses) (rows int, err error) {
 	width := uint64(foldRows)
 	for first := r.first; first <= r.last; {
@@ -81,7 +81,7 @@ func (r offsets) fold(ctx context.Context, conn clickhouse.Conn, where Clauses) 
 			return rows, err
 		}
 		rows += len(batch.places)
-		if batch.cut { // one offset has more
+		if batch.cut { // a single offset has more rows
 			continue
 		}
 		first = step.last + 1
@@ -92,17 +92,17 @@ func (r offsets) fold(ctx context.Context, conn clickhouse.Conn, where Clauses) 
 	return rows, nil
 }
 
-// foldBatch is what a step writes. One that is cut off has an entry more than it may, so each brings the work forward.
+// foldBatch is what a step writes.
 type foldBatch struct {
 	places []uint64
 	folded []string
-	cut    bool // there is more than one step should take
+	cut    bool // the range has more rows than one step should take
 }
 
-// place is where in its Kafka partition an entry lies, in one number.
+// place is an entry's offset and index in its Kafka partition, as one number.
 const place = "bitShiftLeft(koff, 16) + kidx"
 
-// within are the conditions on the rows of a step.
+// within returns c with the conditions on the rows of a step.
 func (r offsets) within(c Clauses) Clauses {
 	c.Conds, c.Args = slices.Clone(c.Conds), slices.Clone(c.Args)
 	c.Add("kpart = {fold_partition:UInt16}", "fold_partition", r.partition)
@@ -137,7 +137,7 @@ func readTexts(ctx context.Context, conn clickhouse.Conn, where Clauses, step of
 	return b, rows.Err()
 }
 
-// write lays the batch beside the entries and then into them, by a patch part as deletes do.
+// write inserts the batch into the table folding and updates the entries from there, with a patch part as deletes do.
 func (b foldBatch) write(ctx context.Context, conn clickhouse.Conn, step offsets) error {
 	if len(b.places) == 0 {
 		return nil

@@ -11,17 +11,14 @@ import (
 )
 
 const (
-	// everyWord is what the index by_words is over; the expression must be the index's own. It has the words of an entry, and
-	// more where its text had to be folded.
-	everyWord = "lower(concat(detail, ' ', details, ' ', folded))"
-	// unfolded stands in the column folded, as words.Unfolded, where nobody has looked at the text yet.
+	// searchText is the text that a search looks at, and what the index by_words is over: both expressions must be the same. It has
+	// an entry's words in their order, between ASCII separators, and no others.
+	searchText = "if(length(folded) > 3, folded, lower(concat(detail, ' ', details, ' ', folded)))"
+	// unfolded is words.Unfolded in SQL.
 	unfolded = `'\xEE\x80\x80'`
-	asItIs   = "folded IN ('', " + unfolded + ")"
-	// ownWords has the words of an entry, in their order, and no others.
-	ownWords = "if(" + asItIs + ", lower(concat(detail, ' ', details)), folded)"
 )
 
-// search takes a search's conditions: its text is the request id, or the entry has its words.
+// search adds the conditions of a search: its text is the entry's request id, or the entry has all its words.
 func (c *Clauses) search(text string) {
 	if text == "" {
 		return
@@ -33,8 +30,8 @@ func (c *Clauses) search(text string) {
 	c.Add(cond, "search", text)
 }
 
-// has is the condition that an entry's text has all sequences of a search; empty where the search has no words. Entries that
-// have not been folded are also found as they were before: by the words of the search as they are written.
+// has is the condition that an entry's text has all sequences of a search; empty if the search has no words. Entries that are not
+// folded yet are also found by the older rule: by the words as they are written.
 func (c *Clauses) has(text string) string {
 	var all []string
 	for i, s := range words.Parse(text).Sequences {
@@ -42,43 +39,35 @@ func (c *Clauses) has(text string) string {
 	}
 	cond := strings.Join(all, " AND ")
 	plain := words.Plain(text)
-	if isASCII(text) || len(plain) == 0 || len(plain) > words.Max {
-		return enclosed(cond)
+	switch {
+	case cond == "":
+		return ""
+	case isASCII(text) || len(plain) > words.Max: // ASCII words are the same by both rules
+		return "(" + cond + ")"
 	}
 	all = []string{"folded = " + unfolded}
 	for i, w := range plain {
-		all = append(all, c.value("hasToken("+everyWord+", %s)", fmt.Sprintf("plain%d", i), w))
+		all = append(all, c.value("hasToken("+searchText+", %s)", fmt.Sprintf("plain%d", i), w))
 	}
-	return enclosed(enclosed(cond) + " OR " + enclosed(strings.Join(all, " AND ")))
+	return "((" + cond + ") OR (" + strings.Join(all, " AND ") + "))"
 }
 
-// sequence are the conditions that an entry's text has s. What the index can decide comes first; the rest is looked at in the
-// few rows that are left.
+// sequence returns the conditions that an entry's text has s: first those that the index can answer, then the pattern, which is
+// matched only against the rows that are left.
 func (c *Clauses) sequence(s words.Sequence, name string) (all []string) {
 	for i, w := range s.Tokens() {
-		param := name
-		if i > 0 {
-			param = fmt.Sprintf("%s_%d", name, i)
-		}
-		all = append(all, c.value("hasToken("+everyWord+", %s)", param, w))
-		if s.Decided() {
-			return append(all, "("+asItIs+" OR hasToken(folded, {"+param+":String}))")
-		}
+		all = append(all, c.value("hasToken("+searchText+", %s)", fmt.Sprintf("%s_%d", name, i), w))
 	}
-	return append(all, c.value("match("+ownWords+", %s)", name+"_all", s.Pattern()))
+	if !s.Decided() {
+		all = append(all, c.value("match("+searchText+", %s)", name, s.Pattern()))
+	}
+	return all
 }
 
-// value names a parameter in the one %s of a condition.
+// value adds a parameter, and returns the condition with its name in place of %s.
 func (c *Clauses) value(cond, name, value string) string {
 	c.Args = append(c.Args, clickhouse.Named(name, value))
 	return fmt.Sprintf(cond, "{"+name+":String}")
-}
-
-func enclosed(cond string) string {
-	if cond == "" {
-		return ""
-	}
-	return "(" + cond + ")"
 }
 
 func isASCII(s string) bool {

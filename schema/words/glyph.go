@@ -10,29 +10,29 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// kind is what a character is to the splitter.
+// kind says how the splitter treats a character.
 type kind uint8
 
 const (
 	separator kind = iota
-	ignored        // as if it were not there
-	joiner         // belongs to the word inside of which it stands
+	ignored        // skipped
+	joiner         // kept inside a word, dropped at its ends
 	letter         // or number, of a script with spaces
 	mark           // belongs to the letter before it
 	character      // a letter or number of a script without spaces
-	lone           // a mark of a script without spaces: where no letter stands before it, it is a character
+	lone           // a mark of a script without spaces: a character of its own if no letter precedes it
 )
 
-// glyph is what the splitter knows of a character.
+// glyph is what the splitter knows about a character.
 type glyph struct {
 	kind kind
-	odd  bool     // what becomes of it depends on its neighbours: the whole text has to be normalized
-	rank uint8    // canonical combining class: among marks of a letter, the lower come first; 0 for what is no mark
+	odd  bool     // its normal form depends on its neighbours: the whole text must be normalized
+	rank uint8    // canonical combining class: the marks of a letter are in rising order; 0 if it is no combining mark
 	size uint8    // of to
 	to   [14]byte // its folded form, composed
 }
 
-// spaceless are the scripts without spaces, and what belongs to them though Unicode counts it as common to several.
+// spaceless are the scripts without spaces, and characters of these scripts that Unicode assigns to no single script.
 var spaceless = []*unicode.RangeTable{
 	unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar,
 	{R16: []unicode.Range16{
@@ -51,7 +51,7 @@ const (
 	softHyphen    = '\u00AD'
 	joinMark      = '\u034F' // combining grapheme joiner
 	dotAbove      = '\u0307'
-	ypogegrammeni = '\u0345' // combining ypogegrammeni: the one mark that folds to a letter
+	ypogegrammeni = '\u0345' // the only mark that folds to a letter
 )
 
 func kindOf(r rune) kind {
@@ -59,7 +59,7 @@ func kindOf(r rune) kind {
 	case r == zwj || r == zwnj:
 		return joiner
 	case r == softHyphen, r == joinMark, unicode.Is(unicode.Variation_Selector, r), unicode.Is(unicode.Me, r):
-		return ignored // invisible, or drawn around a character
+		return ignored // invisible, or drawn around a letter
 	case unicode.IsMark(r) && unicode.In(r, spaceless...):
 		return lone
 	case unicode.IsMark(r):
@@ -72,7 +72,7 @@ func kindOf(r rune) kind {
 	return letter
 }
 
-// pages are the glyphs of 256 characters each, made when one of them is first met.
+// pages have the glyphs of 256 characters each. A page is made when it is first needed.
 var pages [unicode.MaxRune>>8 + 1]atomic.Pointer[[256]glyph]
 
 func glyphOf(r rune) *glyph {
@@ -97,13 +97,13 @@ func newGlyph(r rune) glyph {
 	switch {
 	case r == 'İ' || r == 'ı':
 		to = "i"
-	case unicode.Is(unicode.Cherokee, r): // it folds to large letters; x/text exchanges both
+	case unicode.Is(unicode.Cherokee, r): // Unicode folds it to upper case; x/text swaps the cases
 		to = string(unicode.ToUpper(r))
 	}
 	g.size = uint8(copy(g.to[:], to))
 	g.rank = norm.NFC.PropertiesString(string(r)).CCC()
-	// It may not be composed, or compose with what precedes it. In its folded form, a letter may: a mark that follows r, and
-	// that iota, would stand before the letter that iota becomes.
+	// A character is odd if it is not composed or can compose with what precedes it, and a letter also if this is so for its folded
+	// form, or if it contains the iota: a following mark has to come before the letter that the iota becomes.
 	g.odd = norm.NFC.QuickSpanString(string(r)) < utf8.RuneLen(r) || strings.ContainsRune(apart, ypogegrammeni) ||
 		(g.kind == letter || g.kind == character) && !norm.NFC.PropertiesString(to).BoundaryBefore()
 	return g

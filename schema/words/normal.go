@@ -6,17 +6,17 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normal is the normal form of a text: texts that differ in case, or in how they write the same characters, have the same. It
-// is the canonical caseless match of Unicode (The Unicode Standard, D145), composed, with the Turkish İ and ı as the letter i.
+// normal returns the normal form of a text. Texts that differ only in case, or in how they encode the same characters, have the
+// same normal form. It is that of a canonical caseless match (The Unicode Standard, D145), composed, with i for the Turkish İ and ı.
 func normal(text []byte) []byte {
 	apart := norm.NFD.Bytes(text)
 	folded := make([]byte, 0, len(apart))
-	dotted := false // an i, or an i with marks that do not stand above it
+	dotted := false // after an i, perhaps with marks that are not above it
 	for i := 0; i < len(apart); {
 		r, n := utf8.DecodeRune(apart[i:])
 		g := glyphOf(r)
 		switch {
-		case dotted && r == dotAbove: // what İ has, taken apart
+		case dotted && r == dotAbove: // an İ is I and this dot when it is decomposed
 			i += n
 			continue
 		case g.size == 1 && g.to[0] == 'i':

@@ -3,9 +3,10 @@ package words
 import (
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
-// isPlain tells whether s is ASCII. Nearly every text is, so it looks at 32 bytes at a time, then at 8, then at 1.
+// isPlain reports whether s is ASCII. Nearly every text is: it is checked in steps of 32 bytes, then 8, then 1.
 func isPlain(s string) bool {
 	const highs = 0x8080808080808080
 	for len(s) >= 32 {
@@ -28,15 +29,20 @@ func isPlain(s string) bool {
 	return true
 }
 
-// eight is the first eight bytes of s; the compiler makes it one load.
+// eight returns the first eight bytes of s. The compiler makes it one load.
 func eight(s string) uint64 {
 	_ = s[7]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// isPlainJSON tells whether s is ASCII with no escapes but those of characters that separate words, \" \\ and \/: between
-// separators, it has the same words as its decoded form.
+// IsPlainJSON reports whether details need no folding.
+func IsPlainJSON(details []byte) bool {
+	return isPlainJSON(unsafe.String(unsafe.SliceData(details), len(details))) // not kept
+}
+
+// isPlainJSON reports whether s is ASCII and its only escapes are \" \\ and \/, which separate words. Such a text has the same
+// words as its decoded form.
 func isPlainJSON(s string) bool {
 	if !isPlain(s) {
 		return false
@@ -53,7 +59,7 @@ func isPlainJSON(s string) bool {
 	}
 }
 
-// tokenByte is what ClickHouse's hasToken(lower(…), …) sees of a byte: 0 for a separator, a small letter for a large one.
+// tokenByte is how hasToken(lower(…), …) of ClickHouse reads a byte: 0 is a separator, A to Z are in lower case.
 var tokenByte = func() (t [256]byte) {
 	for c := range t {
 		switch b := byte(c); {

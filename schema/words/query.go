@@ -6,20 +6,20 @@ import (
 	"unicode"
 )
 
-// Max is how many words a search may have: each is one more look at every text that the index lets through.
+// Max is the most words that a search may have. Each word is one more test of every text that passes the index.
 const Max = 32
 
-// Query is what a search asks for: a text must have all of its sequences.
+// Query is a parsed search. A text matches if it has all sequences.
 type Query struct {
 	Sequences []Sequence
-	Words     int // as a reader counts them: a run of a script without spaces is one
+	Words     int // a run of a script without spaces counts as one
 }
 
-// Sequence are words that follow each other in a text, in this order. There is at least one.
+// Sequence is a list of words, at least one, that must follow each other in a text.
 type Sequence []string
 
-// Parse reads a search. Words in quotes follow each other; so do those of a term without spaces, such as a mail address, and
-// the pairs of a run without spaces. A quote that is not closed separates words, as any other sign does.
+// Parse parses a search. Words in double quotes form a sequence, and so do the words of a term without spaces, such as a mail
+// address or a run of Chinese. A quote that is not closed is a separator.
 func Parse(search string) Query {
 	var q Query
 	for {
@@ -41,7 +41,7 @@ func (q *Query) addTerms(text string) {
 	}
 }
 
-// add takes the words of text as one sequence, unless it is there.
+// add adds the words of text as one sequence, unless q has it already.
 func (q *Query) add(text string) {
 	seq, runs := split(text)
 	if len(seq) == 0 || slices.ContainsFunc(q.Sequences, func(s Sequence) bool { return slices.Equal(s, seq) }) {
@@ -51,7 +51,7 @@ func (q *Query) add(text string) {
 	q.Words += runs
 }
 
-// split is the words of a text, and of how many runs they are.
+// split returns the words of a text, and the number of runs that they come from.
 func split(text string) (words []string, runs int) {
 	s := splitText(nil, []byte(text))
 	if len(s.dst) == 0 {
@@ -60,8 +60,8 @@ func split(text string) (words []string, runs int) {
 	return strings.Split(string(s.dst), " "), s.runs
 }
 
-// Tokens are words of s that a text must have between separators: what to look up before Pattern is tried. A single character
-// at an end of s is none, because it may be a part of a longer run.
+// Tokens returns words of s that occur between separators in every matching text. They are tested before Pattern, because an index
+// can find them. A single character at an end of s is left out, because it may be part of a longer run.
 func (s Sequence) Tokens() []string {
 	var tokens []string
 	for i, w := range s {
@@ -72,30 +72,30 @@ func (s Sequence) Tokens() []string {
 	return tokens
 }
 
-// Decided tells whether a text that has the Tokens of s has s.
+// Decided reports whether every text that has the Tokens of s has s.
 func (s Sequence) Decided() bool { return len(s) == 1 && !s.part(0) }
 
-// part tells whether word i may be a part of a longer run of the text: a character without others at an end of s.
+// part reports whether word i may be part of a longer run of the text: a single character at an end of s.
 func (s Sequence) part(i int) bool {
 	return (i == 0 || i == len(s)-1) && len(characters(s[i])) == 1
 }
 
-// separators is the class of what separates words in a folded text, and in the small letters of one that needs no folding.
+// separators matches a separator of words in a folded text, and in the lower case of a text that needs no folding.
 const separators = "[\\x00-/:-`{-\\x7f]"
 
-// Pattern is a regular expression, as RE2 reads it, that finds s in such texts.
+// Pattern returns a regular expression, in the syntax of RE2, that finds s in such texts.
 func (s Sequence) Pattern() string {
 	begin, end := "(?:^|"+separators+")", "(?:"+separators+"|$)"
 	if s.part(0) && glyphOf([]rune(s[0])[0]).kind == character {
-		begin = "" // it may be the second character of a pair
+		begin = "" // may be the second character of a pair
 	}
 	if s.part(len(s) - 1) {
-		end = `(?:[^\pM\x{200C}\x{200D}]|$)` // it may be the first character of a pair, all of it
+		end = `(?:[^\pM\x{200C}\x{200D}]|$)` // may be the first character of a pair, with all its marks
 	}
 	return begin + strings.Join(s, separators+"+") + end
 }
 
-// characters are the characters of a word, of which it has one or two, if its script is without spaces.
+// characters returns the one or two characters of a word in a script without spaces; nil for other words.
 func characters(word string) (all []string) {
 	from := 0
 	for i, r := range word {
@@ -109,13 +109,13 @@ func characters(word string) (all []string) {
 	return append(all, word[from:])
 }
 
-// Plain are the words of a search as they were before texts were folded: runs of letters and digits, of which only A to Z are
-// made small. What has not been folded yet is found by these.
+// Plain returns the words of a search by the older rule: runs of letters and digits, with only A to Z in lower case. They find
+// entries that are not folded yet.
 func Plain(search string) []string {
 	return strings.FieldsFunc(strings.Map(asciiLower, search), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
-// asciiLower is ClickHouse's lower: it leaves what is not ASCII alone.
+// asciiLower does what ClickHouse's lower() does: it changes only ASCII letters.
 func asciiLower(r rune) rune {
 	if r >= 'A' && r <= 'Z' {
 		return r + 'a' - 'A'

@@ -6,19 +6,19 @@ import "unicode/utf8"
 type splitter struct {
 	dst   []byte
 	start int  // of the first word in dst
-	whole bool // the text has been folded as a whole
+	whole bool // the text was normalized as a whole
 
-	run     int   // where the run began that is being read; -1 outside of one
-	end     int   // of its last character that is no joiner
-	bare    bool  // it is of a script without spaces
-	offsets []int // in dst, of the characters of a bare run
-	runs    int   // that have ended
+	run     int   // start of the current run; -1 outside of a run
+	end     int   // end of the run's last character that is no joiner
+	bare    bool  // the run is of a script without spaces
+	offsets []int // of the characters of a bare run in dst
+	runs    int   // runs that ended
 
-	rank  uint8 // of the mark before; 0 if that is no mark
-	marks int   // since the last letter
+	rank  uint8 // of the character before
+	marks int   // combining marks since the last letter
 }
 
-// split appends the words of a text. It is false where the text has not been normalized as a whole and has to be.
+// split appends the words of a text. It returns false if the text must first be normalized as a whole.
 func (s *splitter) split(text []byte) bool {
 	s.run = -1
 	for i := 0; i < len(text); {
@@ -38,7 +38,7 @@ func (s *splitter) split(text []byte) bool {
 	return true
 }
 
-// inOrder tells whether a character can be folded without its neighbours: it is composed, and its marks are in canonical order.
+// inOrder reports whether a character can be folded without its neighbours: it is composed, and marks are in canonical order.
 func (s *splitter) inOrder(g *glyph) bool {
 	if g.rank == 0 {
 		s.rank, s.marks = 0, 0
@@ -49,10 +49,11 @@ func (s *splitter) inOrder(g *glyph) bool {
 	return ordered && !g.odd && s.marks < maxMarks
 }
 
-// maxMarks is far below what norm takes for one letter, 30: then it breaks a text up.
+// maxMarks is far below 30, the number of marks after which x/text inserts a character of its own.
 const maxMarks = 8
 
-// ascii takes the ASCII characters that text begins with, up to one that separates, and returns how many.
+// ascii adds the ASCII characters at the beginning of text, up to a separator, and returns their number. A separator at the very
+// beginning ends the run.
 func (s *splitter) ascii(text []byte) (n int) {
 	s.rank, s.marks = 0, 0
 	if tokenByte[text[0]] == 0 {
@@ -72,7 +73,7 @@ func (s *splitter) ascii(text []byte) (n int) {
 	return n
 }
 
-// add takes one character.
+// add adds one character.
 func (s *splitter) add(g *glyph) {
 	switch g.kind {
 	case separator:
@@ -104,7 +105,7 @@ func (s *splitter) add(g *glyph) {
 	s.end = len(s.dst)
 }
 
-// open begins a run, unless one of the same sort goes on.
+// open begins a run, unless the current one is of the same kind.
 func (s *splitter) open(bare bool) {
 	if s.run >= 0 && s.bare == bare {
 		return
@@ -119,7 +120,7 @@ func (s *splitter) open(bare bool) {
 	s.run, s.end, s.bare, s.offsets = len(s.dst), len(s.dst), bare, s.offsets[:0]
 }
 
-// close ends a run: joiners at its end are no part of it, and one without spaces becomes pairs.
+// close ends the run. Joiners at its end are dropped, and a bare run becomes pairs.
 func (s *splitter) close() {
 	if s.run < 0 {
 		return
@@ -131,7 +132,7 @@ func (s *splitter) close() {
 	s.run, s.runs = -1, s.runs+1
 }
 
-// pair replaces a run of three characters or more by its overlapping pairs.
+// pair replaces a bare run of three or more characters by its overlapping pairs.
 func (s *splitter) pair() {
 	s.offsets = append(s.offsets, s.end)
 	last := len(s.offsets) - 1
@@ -139,6 +140,6 @@ func (s *splitter) pair() {
 		s.dst = append(s.dst, ' ')
 		s.dst = append(s.dst, s.dst[s.offsets[i]:s.offsets[i+2]]...)
 	}
-	// The first pair stands where the run began; what of the run lies behind it goes.
+	// The run begins with its first pair. The rest of the run is removed.
 	s.dst = append(s.dst[:s.offsets[2]], s.dst[s.end:]...)
 }

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// appendUnescaped appends JSON with the escapes of its texts decoded. Nothing has to be known of its structure: its signs
-// separate words as they do in a text, and a backslash is only ever part of a text.
+// appendUnescaped appends JSON with the escapes of its strings decoded. It needs no parser: the punctuation of JSON separates words
+// anyway, and a backslash occurs only in strings.
 func appendUnescaped(dst, s []byte) []byte {
 	for {
 		i := bytes.IndexByte(s, '\\')
@@ -22,12 +22,12 @@ func appendUnescaped(dst, s []byte) []byte {
 	}
 }
 
-// escaped is the character that an escape stands for, and the length of the escape without its backslash. Half of a surrogate
-// pair is U+FFFD; what is no escape stands for itself.
+// escaped returns the character of an escape, and the length of the escape without its backslash. Half of a surrogate pair is
+// U+FFFD. An unknown escape is the character itself.
 func escaped(s []byte) (r rune, n int) {
 	switch s[0] {
 	case 'b', 'f', 'n', 'r', 't':
-		return ' ', 1 // control characters all separate
+		return ' ', 1 // every control character separates words
 	case 'u':
 		r, ok := hex4(s[1:])
 		if !ok {

@@ -1,11 +1,11 @@
-// Package words says what the words of an entry's text are. The consumer writes them and a search is read into them, so both
-// must agree to the byte: every user of the rule (lists, counts, exports, tails, erasures) takes it from here.
+// Package words defines what the words of an entry's text are. The consumer stores them and a search is parsed into them, so both
+// must agree to the byte: lists, counts, exports, tails and erasures all use this package.
 //
-// The text of an entry is its detail, then the keys and values of its details with their JSON escapes decoded. It is brought
-// into one normal form: canonical composition and full case folding, and the Turkish İ and ı are the letter i. Diacritics
-// stay: é is not e. A word is then a run of letters, marks and numbers; everything else separates words. Scripts that put no
-// spaces between words (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar) have no such runs: the words of a run are its
-// overlapping pairs of characters, or the character itself where it stands alone. A character is a letter with its marks.
+// The text of an entry is its detail, followed by the keys and values of its details with their JSON escapes decoded. The text is
+// normalized: canonical composition and full case folding, and the Turkish İ and ı become i. Diacritics count: é is not e. A word
+// is a run of letters, marks and numbers. Everything else separates words. The scripts Han, Hiragana, Katakana, Thai, Lao, Khmer
+// and Myanmar put no spaces between words. There the words of a run are its overlapping pairs of characters, or the one
+// character of a run of one. A character is a letter with its marks.
 package words
 
 import (
@@ -14,19 +14,19 @@ import (
 	"unsafe"
 )
 
-// Unfolded stands in the column folded where nobody has looked at an entry's text yet. No word has this character, and no folded
-// text.
+// Unfolded is the value of the column folded of an entry that nobody has folded yet. The character occurs in no word.
 const Unfolded = "\ue000"
 
-// Folded is the value of the column folded for a text. It is empty where lower(concat(detail, ' ', details)), as ClickHouse
-// has it, has the same words in the same order between its ASCII separators. Otherwise it is the words, joined by spaces.
+// Folded returns the value of the column folded for a text. It is empty if lower(concat(detail, ' ', details)) in ClickHouse has the
+// same words in the same order between its ASCII separators. Otherwise it is the words, joined by spaces; spaces at the end make
+// it longer than Unfolded.
 func Folded(detail, details string) string {
-	return string(AppendFolded(nil, detail, unsafe.Slice(unsafe.StringData(details), len(details)))) // it is only read
+	return string(AppendFolded(nil, detail, unsafe.Slice(unsafe.StringData(details), len(details)))) // read only
 }
 
-// AppendFolded appends Folded to dst. It allocates nothing for a plain text: ASCII without an escape that hides a letter.
+// AppendFolded appends Folded to dst. It allocates nothing for ASCII text without escapes that would change words.
 func AppendFolded(dst []byte, detail string, details []byte) []byte {
-	if isPlain(detail) && isPlainJSON(unsafe.String(unsafe.SliceData(details), len(details))) {
+	if isPlain(detail) && IsPlainJSON(details) {
 		return dst
 	}
 	n := len(dst)
@@ -34,6 +34,9 @@ func AppendFolded(dst []byte, detail string, details []byte) []byte {
 	c := comparison{rest: dst[n:]}
 	if compare(&c, detail) && compare(&c, details) && len(c.rest) == 0 {
 		return dst[:n]
+	}
+	for len(dst) > n && len(dst) <= n+len(Unfolded) {
+		dst = append(dst, ' ')
 	}
 	return dst
 }
@@ -61,13 +64,13 @@ func splitText(dst, text []byte) splitter {
 	return s
 }
 
-// comparison compares words with what lies between the ASCII separators of texts.
+// comparison compares words with what is between the ASCII separators of texts.
 type comparison struct {
-	rest  []byte // words that are still to come
+	rest  []byte // the words that were not compared yet
 	begun bool
 }
 
-// compare takes the words of a text off c; it is false when c has others.
+// compare removes the words of a text from the front of c. It returns false if c begins with other words.
 func compare[T ~string | ~[]byte](c *comparison, text T) bool {
 	inside := false
 	for i := range len(text) {

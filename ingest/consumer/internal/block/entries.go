@@ -20,6 +20,7 @@ type Row struct {
 	Tenant     string
 	ReceivedAt int64 // Unix ms
 	Location   Location
+	Plain      bool // its texts are known to need no folding
 }
 
 // Entries is a block of the table activity. The zero value is ready for use. Reset keeps its memory.
@@ -72,7 +73,10 @@ func (b *Entries) Append(r *Row) {
 	b.request.append(r.RequestId)
 	b.detail.append(r.Detail)
 	b.details.appendBytes(r.Details)
-	b.words = words.AppendFolded(b.words[:0], r.Detail, r.Details)
+	b.words = b.words[:0]
+	if !r.Plain {
+		b.words = words.AppendFolded(b.words, r.Detail, r.Details)
+	}
 	b.folded.appendBytes(b.words)
 	b.extra.appendBytes(r.Extra)
 	b.part.Append(b.partition)

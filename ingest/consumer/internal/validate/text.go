@@ -5,22 +5,29 @@ import (
 	"unicode/utf8"
 )
 
-// isText says whether s is UTF-8 without NUL. Nearly every text is ASCII: it is checked eight bytes at a time.
+// isText says whether s is UTF-8 without NUL.
 func isText(s string) bool {
+	valid, _ := inspect(s)
+	return valid
+}
+
+// inspect says whether s is UTF-8 without NUL, and whether it is ASCII. Nearly every text is ASCII: it is checked eight bytes at
+// a time.
+func inspect(s string) (valid, ascii bool) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
 		// The subtraction borrows only at a byte of 0, and sets that byte's high bit.
 		if w := word(s[i : i+8]); (w|(w-ones))&highs != 0 {
-			return isAnyText(s[i:])
+			return isAnyText(s[i:]), false
 		}
 	}
 	for ; i < len(s); i++ {
 		if s[i] == 0 || s[i] >= utf8.RuneSelf {
-			return isAnyText(s[i:])
+			return isAnyText(s[i:]), false
 		}
 	}
-	return true
+	return true, true
 }
 
 func isAnyText(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }

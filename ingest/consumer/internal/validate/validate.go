@@ -10,10 +10,12 @@ import (
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/words"
 )
 
 // Entry returns what is wrong with an entry, for the dead letter that it becomes; empty if it can be stored. identified says
-// that its record gave it an id: without one only the first entry of a record can have an id made for it.
+// that its record gave it an id: without one only the first entry of a record can have an id made for it. It notes in r what it
+// has seen of its texts.
 func Entry(r *block.Row, identified bool) string {
 	switch {
 	case r.Action == "":
@@ -32,20 +34,24 @@ func Entry(r *block.Row, identified bool) string {
 		return "too many targets"
 	case len(r.Details) > schema.MaxDetailsBytes || len(r.Extra) > schema.MaxDetailsBytes:
 		return "details too long"
-	case len(r.Details) > 0 && (r.Details[0] != '{' || !jx.Valid(r.Details) || !utf8.Valid(r.Details)):
+	}
+	plain := words.IsPlainJSON(r.Details)
+	if len(r.Details) > 0 && (r.Details[0] != '{' || !jx.Valid(r.Details) || !plain && !utf8.Valid(r.Details)) {
 		return "details that are not a JSON object"
 	}
-	return texts(r)
+	valid, ascii := inspect(r.Detail)
+	if len(r.Detail) > schema.MaxDetailBytes || !valid {
+		return "a detail that is too long, holds NUL or is not UTF-8"
+	}
+	r.Plain = plain && ascii
+	return names(r)
 }
 
-func texts(r *block.Row) string {
+func names(r *block.Row) string {
 	for _, s := range [...]string{r.Tenant, r.Action, r.Platform, r.Device, r.ActorId, r.ActorName, r.ActorKind, r.RequestId} {
 		if len(s) > schema.MaxNameBytes || !isText(s) {
 			return "a text that is too long, holds NUL or is not UTF-8"
 		}
-	}
-	if len(r.Detail) > schema.MaxDetailBytes || !isText(r.Detail) {
-		return "a detail that is too long, holds NUL or is not UTF-8"
 	}
 	for _, t := range r.Targets {
 		kind, id, ok := strings.Cut(t, "\x00")
