@@ -139,9 +139,12 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 			return fault(codeNotImplemented, "parameter %s is not supported", name)
 		case isParam && paramName.MatchString(param):
 			req.params = append(req.params, libchdb.Param{Name: param, Value: value})
-		case name == filters && statement.CheckFilters(value) != nil:
-			return fault(codeAccessDenied, "setting %s: %v", filters, statement.CheckFilters(value))
 		case settingName.MatchString(name) && statement.Allowed(name):
+			if name == filters {
+				if err := statement.CheckFilters(value); err != nil {
+					return fault(codeAccessDenied, "setting %s: %v", filters, err)
+				}
+			}
 			list = append(list, name+" = "+quote(value))
 		default:
 			return fault(codeUnknownSetting, "Setting %.80q is unknown, or not allowed here", name)

@@ -27,7 +27,7 @@ var settings = []string{
 	"non_replicated_deduplication_window", "offset", "old_parts_lifetime", "parallel_replicas_for_non_replicated_merge_tree", "parts_to_delay_insert",
 	"parts_to_throw_insert", "prefer_column_name_to_alias", "prefer_localhost_replica", "priority", "read_backoff_min_latency_ms",
 	"receive_timeout", "schema_inference_hints", "select_sequential_consistency", "send_progress_in_http_headers", "send_timeout",
-	"session_timezone", "ttl_only_drop_parts", "union_default_mode", "unknown_packet_in_send_data", "wait_for_async_insert", "workload",
+	"session_timezone", "ttl_only_drop_parts", "union_default_mode", "wait_for_async_insert", "workload",
 }
 
 // reaching are the settings of the families that name a file, a schema or SQL.
