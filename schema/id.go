@@ -38,8 +38,11 @@ func IDOfUUID(u uuid.UUID) (uint64, error) {
 	return id, nil
 }
 
+// FirstForeignID is the lowest ForeignID. Every id of a block is below it.
+const FirstForeignID = 1 << 52
+
 // ForeignID is the id of an entry whose producer, not a collector, assigned none: 2^52 + partition·2^40 + offset. It is above every
 // id of a block, and the same each time the record is read. Partitions go up to 4095, offsets up to 2^40-1.
 func ForeignID(partition int, offset int64) uint64 {
-	return 1<<52 | uint64(partition)<<40 | uint64(offset)
+	return FirstForeignID | uint64(partition)<<40 | uint64(offset)
 }

@@ -17,6 +17,7 @@ type config struct {
 
 	Migrate migrate `cmd:"" help:"Create or update ClickHouse's tables. It is safe to repeat, and to run twice at once."`
 	Topics  topics  `cmd:"" help:"Create missing Kafka topics."`
+	Adopt   adopt   `cmd:"" help:"Give the tables to another Kafka, or to one that was restored from a backup."`
 	Key     key     `cmd:"" help:"Create, list and revoke API keys."`
 	Token   token   `cmd:"" help:"Print a token for development, signed with JWT_SECRET."`
 	Dead    dead    `cmd:"" help:"List dead letters: entries that could not be stored, and why, newest first."`
@@ -45,7 +46,7 @@ type command interface {
 // commands returns the commands by their names on the command line.
 func (c *config) commands() map[string]command {
 	return map[string]command{
-		"migrate": &c.Migrate, "topics": &c.Topics, "dead": &c.Dead, "ids": &c.IDs, "token": &c.Token, "export": &c.Export, "tail": &c.Tail,
+		"migrate": &c.Migrate, "topics": &c.Topics, "adopt": &c.Adopt, "dead": &c.Dead, "ids": &c.IDs, "token": &c.Token, "export": &c.Export, "tail": &c.Tail,
 		"key create": &c.Key.Create, "key list": &c.Key.List, "key revoke": &c.Key.Revoke,
 	}
 }

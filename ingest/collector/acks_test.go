@@ -49,6 +49,7 @@ func TestEveryReplicaAcknowledges(t *testing.T) {
 	if err := schemakafka.Create(t.Context(), client, schemakafka.Topics("acks", 2, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
+	testbed.Confirm(t, client, "acks")
 	cfg := Defaults()
 	cfg.Topic = "acks"
 	c := New(cfg, client, slog.New(slog.DiscardHandler), prometheus.NewRegistry())

@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/deploy/embedded/broker"
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -44,7 +45,7 @@ func closeBroker(t *testing.T, b *broker.Broker) {
 }
 
 func TestFullDisk(t *testing.T) {
-	cfg := broker.Config{DataDir: t.TempDir(), NoPassword: true, ReserveBytes: 1 << 60}
+	cfg := broker.Config{DataDir: t.TempDir(), NoPassword: true, ReserveBytes: 1}
 	full := func(r *rig, when string) {
 		t.Helper()
 		for range 3 {
@@ -62,6 +63,13 @@ func TestFullDisk(t *testing.T) {
 	}
 	b := brokerAt(t, cfg)
 	cfg.Addr = b.Addr()
+	testbed.Confirm(t, &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: newTransport(t)}, diskTopic)
+	restart := func(reserve int64) {
+		closeBroker(t, b)
+		cfg.ReserveBytes = reserve
+		b = brokerAt(t, cfg)
+	}
+	restart(1 << 60)
 	r := startOn(t, address{cfg.Addr, diskTopic}, newTransport(t), nil)
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if r.post(anEntry).Status == 507 {
@@ -70,11 +78,6 @@ func TestFullDisk(t *testing.T) {
 	}
 	full(r, "before the first lease of ids")
 
-	restart := func(reserve int64) {
-		closeBroker(t, b)
-		cfg.ReserveBytes = reserve
-		b = brokerAt(t, cfg)
-	}
 	restart(1)
 	r.ready()
 	if got := r.post(anEntry); got.Status != 200 {

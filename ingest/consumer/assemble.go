@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/early"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/validate"
 	"github.com/activitylog/activitylog/schema"
@@ -16,19 +17,15 @@ import (
 // recovery is what ClickHouse holds already of a batch's range of offsets. It exists where the range begins at or below an
 // offset that was stored or counted before.
 type recovery struct {
-	stored   map[block.Location]uint64 // ids
-	ids      map[uint64]struct{}       // all stored ids that may be the batch's; set only if offsets have been used twice
-	entities int64                     // watermark of by_entity: it has counted up to this offset
-	kinds    int64                     // the same of by_kind
+	stored   map[block.Location]early.Identity
+	entities int64 // watermark of by_entity: it has counted up to this offset
+	kinds    int64 // the same of by_kind
 }
-
-// reused says that offsets have been used twice: the log lost its end and grew again.
-func (r *recovery) reused() bool { return r.ids != nil }
 
 // decided says whether the batch that row was in has been stored completely before, but perhaps for by_kind. by_entity is
 // written after the entries, and its watermark covers whole batches.
 func (r *recovery) decided(row *block.Row) bool {
-	return r != nil && !r.reused() && row.Location.Offset <= r.entities
+	return r != nil && row.Location.Offset <= r.entities
 }
 
 // deadLetter is a record or an entry that could not be stored.
@@ -47,6 +44,8 @@ type outcomes struct {
 	keyed     int // repeats of an event key
 	recovered int // stored before, by an earlier try
 	erased    int // decided about before, and absent: deleted since, or never stored
+
+	renumbered int // of those stored: under another id than they were given
 }
 
 // assembly turns a batch's records into the blocks that are stored. It keeps its memory from batch to batch.
@@ -55,6 +54,7 @@ type assembly struct {
 	blocks    *repeat.Blocks
 	keys      *repeat.KeyBatch
 	recovery  *recovery // nil where nothing can have been stored
+	early     *early.Lookup
 
 	entries  block.Entries
 	kinds    block.Kinds
@@ -64,16 +64,18 @@ type assembly struct {
 	outcomes outcomes
 	counted  struct{ entities, kinds int } // entries given to each rollup
 	rejected int                           // rows that ClickHouse refused
-	clash    bool                          // a stored location holds another id than the log: offsets have been used twice
+	clash    bool                          // a stored location holds another entry than the log: offsets have been used twice
 	checksum uint32
+	given    map[block.Location]uint64 // ids of renumbered entries
 
 	message activitypb.ActivityBatch
 	scratch []byte
 }
 
 // reset prepares a for a batch of one partition.
-func (a *assembly) reset(partition int, blocks *repeat.Blocks, keys *repeat.KeyBatch, rec *recovery) {
-	a.partition, a.blocks, a.keys, a.recovery = partition, blocks, keys, rec
+func (a *assembly) reset(partition int, blocks *repeat.Blocks, keys *repeat.KeyBatch, rec *recovery, ids *early.Lookup) {
+	a.partition, a.blocks, a.keys, a.recovery, a.early = partition, blocks, keys, rec, ids
+	clear(a.given)
 	a.entries.Reset(partition)
 	a.kinds.Reset()
 	a.entities.Reset()
@@ -171,6 +173,9 @@ func (a *assembly) pick(b *batch, from, to int, f func(*block.Row)) {
 		}
 		eachEntry(a.partition, &b.records[i], &m, func(row *block.Row, _ *activitypb.Chunk) {
 			if next < to && row.Location == a.entries.Location(next) {
+				if id, ok := a.given[row.Location]; ok {
+					row.ID = id
+				}
 				f(row)
 				next++
 			}
@@ -187,11 +192,15 @@ func (a *assembly) addEntry(row *block.Row, c *activitypb.Chunk) {
 		a.reject(row, reason)
 		return
 	}
-	if c.FirstId != 0 && a.blocks.Repeated(row.ID) {
+	lookUp := c.FirstId != 0 && a.early.Has(row)
+	if c.FirstId != 0 && a.blocks.Repeated(row.ID) && !lookUp {
 		a.outcomes.repeated++
 		return
 	}
 	a.noteID(row.ID)
+	if lookUp && a.identify(row) {
+		return
+	}
 	if a.recovery.decided(row) {
 		a.recognise(row, c.Keyed)
 		return
@@ -206,12 +215,35 @@ func (a *assembly) addEntry(row *block.Row, c *activitypb.Chunk) {
 	a.recover(row)
 }
 
+// identify looks up an entry whose id was leased before the epoch, and says whether it is stored already. If another entry has the
+// id, row gets a new one.
+func (a *assembly) identify(row *block.Row) (stored bool) {
+	id := row.ID
+	if a.early.Take(a.partition, row) {
+		a.outcomes.repeated++
+		return true
+	}
+	if row.ID != id {
+		if a.given == nil {
+			a.given = map[block.Location]uint64{}
+		}
+		a.given[row.Location] = row.ID
+		a.outcomes.renumbered++
+	}
+	return false
+}
+
 func (a *assembly) store(row *block.Row) {
 	a.outcomes.stored++
 	a.entries.Append(row)
 	a.countEntities(row)
 	a.countKinds(row)
 }
+
+// marks says whether the watermark of by_entity rises to the end of b. The batch may have left out an entry as the repetition of
+// one that a delete removes, now or later. Then only the watermark tells somebody who reads the log again that this entry must not
+// be stored.
+func (a *assembly) marks(b *batch) bool { return a.counted.entities > 0 || b.keyed }
 
 func (a *assembly) countEntities(row *block.Row) {
 	a.counted.entities++
@@ -226,12 +258,12 @@ func (a *assembly) countKinds(row *block.Row) {
 // recognise finds out what became of an entry that was decided about before. An absent one was deleted since, or was never
 // stored. It is not decided about again: the entries that it was compared with may have been deleted, too.
 func (a *assembly) recognise(row *block.Row, keyed bool) {
-	id, stored := a.recovery.stored[row.Location]
+	entry, stored := a.recovery.stored[row.Location]
 	switch {
 	case !stored:
 		a.outcomes.erased++
 		return
-	case id != row.ID:
+	case !a.same(entry, row):
 		a.clash = true
 		return
 	}
@@ -244,19 +276,16 @@ func (a *assembly) recognise(row *block.Row, keyed bool) {
 	}
 }
 
-// recover stores an entry that is not stored yet. Where offsets have been used twice only the ids tell which are.
+// same says whether the entry that is stored at row's location is row. A renumbered one has another id.
+func (a *assembly) same(entry early.Identity, row *block.Row) bool {
+	return entry.Received == row.ReceivedAt && (entry.ID == row.ID || a.early.Has(row) || a.given[row.Location] != 0)
+}
+
+// recover stores an entry that is not stored yet.
 func (a *assembly) recover(row *block.Row) {
 	r := a.recovery
-	if r.reused() {
-		if _, ok := r.ids[row.ID]; ok {
-			a.outcomes.recovered++
-			return
-		}
-		a.store(row)
-		return
-	}
-	switch id, stored := r.stored[row.Location]; {
-	case stored && id != row.ID:
+	switch entry, stored := r.stored[row.Location]; {
+	case stored && !a.same(entry, row):
 		a.clash = true
 		return
 	case stored:

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/early"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
@@ -111,7 +112,7 @@ func FuzzAssemble(f *testing.F) {
 		var tokens []string
 		for range 2 {
 			var a assembly
-			a.reset(0, &repeat.Blocks{}, (&repeat.Keys{}).Batch(), nil)
+			a.reset(0, &repeat.Blocks{}, (&repeat.Keys{}).Batch(), nil, &early.Lookup{})
 			a.add(b)
 			tokens = append(tokens, fmt.Sprint(a.token("t", b), a.entries.Rows(), len(a.dead), a.outcomes))
 			if _, err := block.Encode(&a.entries); err != nil {
@@ -200,10 +201,11 @@ func TestTogether(t *testing.T) {
 }
 
 func TestRecoveryDecides(t *testing.T) {
+	const received = 1_700_000_000_000
 	b := newBatch(10)
 	for i, first := range []uint64{100, 200, 300} { // offsets 10, 11, 12; two entries each
 		var c schema.Chunk
-		c.Reset("default", 1_700_000_000_000)
+		c.Reset("default", received)
 		for j := range 2 {
 			e := entry(j)
 			c.Add(&e, nil)
@@ -213,6 +215,10 @@ func TestRecoveryDecides(t *testing.T) {
 		b.add(record{offset: 10 + int64(i), value: value}, inspect(value))
 	}
 	at := func(offset int64, index uint16) block.Location { return block.Location{Offset: offset, Index: index} }
+	entry := func(id uint64) early.Identity { return early.Identity{ID: id, Received: received} }
+	all := map[block.Location]early.Identity{
+		at(10, 0): entry(100), at(10, 1): entry(101), at(11, 0): entry(200), at(11, 1): entry(201), at(12, 0): entry(300), at(12, 1): entry(301),
+	}
 	for name, c := range map[string]struct {
 		rec                    recovery
 		rows, entities, kinds  int
@@ -220,28 +226,28 @@ func TestRecoveryDecides(t *testing.T) {
 		recovered, erased, new int
 	}{
 		"cut off between rollups": {
-			rec:   recovery{stored: map[block.Location]uint64{at(10, 0): 100, at(10, 1): 101, at(11, 0): 200, at(11, 1): 201, at(12, 0): 300, at(12, 1): 301}, entities: 12, kinds: 9},
+			rec:   recovery{stored: all, entities: 12, kinds: 9},
 			kinds: 6, recovered: 6,
 		},
 		"cut off before the rollups": {
-			rec:      recovery{stored: map[block.Location]uint64{at(10, 0): 100, at(10, 1): 101, at(11, 0): 200, at(11, 1): 201, at(12, 0): 300, at(12, 1): 301}, entities: 9, kinds: 9},
+			rec:      recovery{stored: all, entities: 9, kinds: 9},
 			entities: 6, kinds: 6, recovered: 6,
 		},
 		"some deleted, some new": {
-			rec:  recovery{stored: map[block.Location]uint64{at(10, 0): 100}, entities: 10, kinds: 10},
+			rec:  recovery{stored: map[block.Location]early.Identity{at(10, 0): entry(100)}, entities: 10, kinds: 10},
 			rows: 4, entities: 4, kinds: 4, recovered: 1, erased: 1, new: 4,
 		},
 		"another entry's location": {
-			rec:   recovery{stored: map[block.Location]uint64{at(10, 0): 999}, entities: 12, kinds: 12},
+			rec:   recovery{stored: map[block.Location]early.Identity{at(10, 0): entry(999)}, entities: 12, kinds: 12},
 			clash: true, erased: 5,
 		},
-		"used twice": {
-			rec:  recovery{stored: map[block.Location]uint64{}, ids: map[uint64]struct{}{200: {}}, entities: 99, kinds: 99},
-			rows: 5, entities: 5, kinds: 5, recovered: 1, new: 5,
+		"another entry with the id": {
+			rec:   recovery{stored: map[block.Location]early.Identity{at(10, 0): {ID: 100, Received: received - 1}}, entities: 12, kinds: 12},
+			clash: true, erased: 5,
 		},
 	} {
 		var a assembly
-		a.reset(0, &repeat.Blocks{}, (&repeat.Keys{}).Batch(), &c.rec)
+		a.reset(0, &repeat.Blocks{}, (&repeat.Keys{}).Batch(), &c.rec, &early.Lookup{})
 		a.add(b)
 		if a.entries.Rows() != c.rows || a.counted.entities != c.entities || a.counted.kinds != c.kinds || a.clash != c.clash ||
 			a.outcomes != (outcomes{stored: c.new, recovered: c.recovered, erased: c.erased}) {

@@ -68,10 +68,12 @@ func bareBed(t testing.TB, partitions int) *bed {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	broker := testbed.Kafka(t, partitions)
-	return &bed{
+	b := &bed{
 		t: t, opts: opts, conn: conn, broker: broker, client: broker.Client(), partitions: partitions,
 		id: 7 * schema.IDBlock, want: map[uint64]sent{},
 	}
+	broker.Lease(20)
+	return b
 }
 
 // consumer runs a consumer until stop is called or the test ends.

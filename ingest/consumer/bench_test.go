@@ -11,6 +11,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/ingest/consumer/internal/early"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -81,11 +82,11 @@ func BenchmarkAssemble(b *testing.B) {
 	var a assembly
 	keys := repeat.Keys{}
 	b.ReportAllocs()
-	a.reset(0, &repeat.Blocks{}, keys.Batch(), nil)
+	a.reset(0, &repeat.Blocks{}, keys.Batch(), nil, &early.Lookup{})
 	a.add(bt)
 	before := cpu()
 	for b.Loop() {
-		a.reset(0, &repeat.Blocks{}, keys.Batch(), nil)
+		a.reset(0, &repeat.Blocks{}, keys.Batch(), nil, &early.Lookup{})
 		a.add(bt)
 		if a.entries.Rows() != rows {
 			b.Fatalf("got %d rows, want %d: %v", a.entries.Rows(), rows, a.dead)

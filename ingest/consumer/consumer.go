@@ -6,12 +6,15 @@
 //   - A delete removes every entry before it and none after it, and no replay brings one back.
 //   - What cannot be stored is sent to dead letters, with the reason, and is never lost.
 //   - What is committed to the consumer group is stored and visible.
+//   - Nothing is stored from a log that the tables do not belong to: see package logs.
 //
 // It keeps no state of its own: the group's offsets say what is under way, ClickHouse what is stored.
 //
 // A batch is declared before it is stored, in the metadata of an offset commit, and is stored under a deduplication token made
 // of its range of offsets. The next owner of the partition stores the same range under the same token, and ClickHouse drops
 // what it has already.
+//
+// Offsets are absolute throughout. Whatever asks Kafka converts them: see schema/kafka.Log.
 package consumer
 
 import (
@@ -27,10 +30,12 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/lease"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/pace"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
 	"github.com/activitylog/activitylog/schema"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+	"github.com/activitylog/activitylog/schema/logs"
 )
 
 // Config says what a Consumer reads and how it makes batches. Topic, Brokers and ClickHouse are required.
@@ -102,6 +107,9 @@ type Consumer struct {
 	metrics    *metrics
 	pacer      *pace.Pacer
 	assemblies *pool
+	numbers    *lease.Numbers // for entries whose ids were given out before
+	follower   *schemakafka.Follower
+	pair       *logs.Pair // set by Run
 	health     *health.Health
 	watch      *watch
 	fail       func(partition int, point string) error // a test's; nil otherwise
@@ -116,6 +124,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 	m := newMetrics(reg)
 	return &Consumer{
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
+		numbers: &lease.Numbers{Client: client, Topic: cfg.Topic}, follower: schemakafka.Follow(client, cfg.Topic),
 		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: newPool(4), health: health.New(log, m.alarms), watch: newWatch(),
 	}
 }

@@ -2,14 +2,16 @@ package consumer
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -184,51 +186,101 @@ func (b *bed) commit(partition int, offset int64) {
 	})
 }
 
+// A log that lost its end gives offsets away again: the new records count as behind the old ones, and nothing that is stored is
+// stored again or lost.
 func TestReusedOffsetsStoreEveryNewEntry(t *testing.T) {
-	b := newBed(t, 1)
-	for range 6 {
-		b.send(0, "default", 4)
+	for name, later := range map[string]int{"it ends before what is stored": 1, "it has grown beyond": 12} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, 1)
+			for range 6 {
+				b.send(0, "default", 4)
+			}
+			_, stop := b.consumer()
+			b.drain()
+			stop()
+			restore := b.broker.Save()
+			for range 5 {
+				b.send(0, "default", 4)
+			}
+			b.erase(0, "default", slices.Sorted(maps.Keys(b.want))[0])
+			_, stop = b.consumer()
+			b.drain()
+			stop()
+			restore()
+			for range later {
+				b.send(0, "default", 4)
+			}
+			c, stop := b.consumer()
+			b.drain()
+			b.check()
+			if got := counter(t, c.metrics.alarms.WithLabelValues("reused")); got != 1 {
+				t.Errorf("got %v alarms, want 1", got)
+			}
+			for range 3 {
+				b.send(0, "default", 4)
+			}
+			b.drain()
+			stop()
+			b.forget()
+			b.send(0, "default", 1)
+			b.consumer()
+			b.drain()
+			b.check()
+		})
 	}
-	_, stop := b.consumer()
-	b.drain()
-	stop()
-	b.recreate()
-	for range 3 {
-		b.send(0, "default", 4)
-	}
-	_, stop = b.consumer()
-	b.drain()
-	b.checkIDs()
-	for range 6 { // beyond what was stored before
-		b.send(0, "default", 4)
-	}
-	b.drain()
-	stop()
-	b.consumer()
-	b.drain()
-	b.checkIDs()
 }
 
-// recreate makes the topic anew, as a log that lost its records: offsets begin at 0 again.
-func (b *bed) recreate() {
-	b.t.Helper()
-	res, err := b.client.DeleteTopics(b.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{b.broker.Topic()}})
-	if err != nil || res.Errors[b.broker.Topic()] != nil {
-		b.t.Fatalf("delete the topic: %v %v", err, res)
-	}
-	b.await("the topic", func() error {
-		return schemakafka.Create(b.t.Context(), b.client, schemakafka.Topics(b.broker.Topic(), b.partitions, 24*time.Hour))
-	})
-}
-
-// checkIDs is check for a log that was created anew, where two entries may have the same location.
-func (b *bed) checkIDs() {
-	b.t.Helper()
-	err := exact(b.t.Context(), b.conn, b.want)
-	for line := range strings.SplitSeq(fmt.Sprint(err), "\n") {
-		if err != nil && !strings.Contains(line, "locations used twice") {
-			b.t.Error(line)
-		}
+// ClickHouse is restored from a backup, or emptied, while the consumer runs: it notices that the tables know less than it stored,
+// before it stores more, and reads the log again.
+func TestTablesThatLostEntriesUnderAConsumer(t *testing.T) {
+	names := []string{"activity", "by_entity", "by_kind", "logs"}
+	for name, keep := range map[string]bool{"restored": true, "emptied": false} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, 2)
+			f := newLossyProxy(t, b.opts.Addr[0])
+			exec := func(query string) {
+				t.Helper()
+				if err := b.conn.Exec(t.Context(), query); err != nil {
+					t.Fatal(err)
+				}
+			}
+			some := func() {
+				for i := range 6 {
+					ids, _ := b.send(i%2, "default", 5)
+					b.erase(i%2, "default", ids[2])
+				}
+			}
+			c, _ := b.consumer(func(c *Consumer) {
+				opts := *b.opts
+				opts.Addr = []string{f.addr}
+				c.cfg.ClickHouse, c.sink = &opts, sink.Open(&opts)
+			})
+			some()
+			b.drain()
+			for _, name := range names {
+				exec("CREATE TABLE backup_" + name + " AS " + name)
+				exec("INSERT INTO backup_" + name + " SELECT * FROM " + name)
+			}
+			some()
+			b.drain()
+			f.outage(func() {
+				for _, name := range names {
+					exec("TRUNCATE TABLE " + name)
+					if keep {
+						exec("INSERT INTO " + name + " SELECT * FROM backup_" + name)
+					}
+				}
+				some()
+			})
+			b.drain()
+			b.await("everything to be stored again", func() error { return exact(t.Context(), b.conn, b.want) })
+			if got := counter(t, c.metrics.alarms.WithLabelValues("tables_lost")); got != 2 {
+				t.Errorf("got %v alarms, want one for each partition", got)
+			}
+			some()
+			b.drain()
+			b.check()
+		})
 	}
 }
 

@@ -17,9 +17,11 @@ type fetchBatch struct {
 	err     error // kafka.OffsetOutOfRange: the partition does not hold the offset
 }
 
-// fetcher prefetches one partition's records: at most one fetch batch lies in batches and one is on its way.
+// fetcher prefetches one partition's records: at most one fetch batch lies in batches and one is on its way. Its offsets are
+// absolute: Kafka's are known to the Reader alone.
 type fetcher struct {
 	schemakafka.Reader
+	source  *schemakafka.Log
 	report  func(error) // called with the error of every fetch that failed, and with nil when one succeeds
 	batches chan fetchBatch
 }
@@ -58,14 +60,37 @@ func (f *fetcher) run(ctx context.Context, offset int64) {
 
 // fetch reads the records from offset on, and returns the offset after them.
 func (f *fetcher) fetch(ctx context.Context, offset int64) (batch fetchBatch, next int64, err error) {
-	next, batch.end, err = f.Fetch(ctx, offset, batch.take)
+	own, ok := f.source.Offset(f.Partition, offset)
+	if !ok {
+		return fetchBatch{}, offset, kafka.OffsetOutOfRange
+	}
+	ownNext, end, err := f.Fetch(ctx, own, func(r *kafka.Record) error {
+		return batch.take(r, f.source.Absolute(f.Partition, r.Offset))
+	})
 	if err != nil {
 		return fetchBatch{}, offset, err
 	}
-	return batch, next, nil
+	batch.end = f.source.Absolute(f.Partition, end)
+	return batch, f.source.Absolute(f.Partition, ownNext), nil
 }
 
-func (f *fetchBatch) take(r *kafka.Record) error {
+// bounds are the offset of the first record that the partition still holds, and the offset after its last record.
+func (f *fetcher) bounds(ctx context.Context) (start, end int64, err error) {
+	start, end, err = f.Bounds(ctx)
+	return f.source.Absolute(f.Partition, start), f.source.Absolute(f.Partition, end), err
+}
+
+// between is how many offsets lie from one to before another.
+func (f *fetcher) between(from, to int64) int64 {
+	first, ok1 := f.source.Offset(f.Partition, from)
+	end, ok2 := f.source.Offset(f.Partition, to)
+	if !ok1 || !ok2 {
+		return 0
+	}
+	return max(0, end-first)
+}
+
+func (f *fetchBatch) take(r *kafka.Record, offset int64) error {
 	value := []byte{} // a dead letter without a value has an empty one
 	if r.Value != nil {
 		var err error
@@ -73,6 +98,6 @@ func (f *fetchBatch) take(r *kafka.Record) error {
 			return fmt.Errorf("read the value: %w", err)
 		}
 	}
-	f.records = append(f.records, record{offset: r.Offset, at: r.Time.UnixMilli(), value: value})
+	f.records = append(f.records, record{offset: offset, at: r.Time.UnixMilli(), value: value})
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+	"github.com/activitylog/activitylog/schema/logs"
 )
 
 // Run is a member of the group until ctx ends. It waits for Kafka, for the topic and for ClickHouse as long as necessary. When
@@ -28,15 +29,25 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 	defer conn.Close()
 	c.conn = conn
+	c.pair = &logs.Pair{Client: c.client, Topic: c.cfg.Topic, Conn: conn}
+	defer c.follower.Close()
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	workers.Go(func() { c.watchAge(watching) })
 	if err := c.awaitTopic(ctx); err != nil {
 		return nil //nolint:nilerr // ctx ended before anything was begun
 	}
+	source, err := c.awaitLog(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // the same
+	}
+	checked := time.Now()
 	group, err := kafka.NewConsumerGroup(c.groupConfig())
 	if err != nil {
 		return fmt.Errorf("consumer: join group %s: %w", c.group, err)
 	}
-	var workers sync.WaitGroup
-	workers.Go(func() { c.watchAge(ctx) })
 	for ctx.Err() == nil {
 		generation, err := group.Next(ctx)
 		if err != nil {
@@ -46,7 +57,13 @@ func (c *Consumer) Run(ctx context.Context) error {
 			continue
 		}
 		c.health.Set(health.KafkaGroup, nil)
-		c.start(ctx, generation, &workers)
+		if time.Since(checked) > lookEvery {
+			source, err = c.awaitLog(ctx)
+		}
+		checked = time.Time{} // the next generation may begin because the log has changed
+		if err == nil {
+			c.start(ctx, generation, source, &workers)
+		}
 	}
 	workers.Wait()
 	c.health.Set(health.KafkaGroup, health.ErrStopped)
@@ -61,6 +78,57 @@ func (c *Consumer) awaitTopic(ctx context.Context) error {
 		_, err := schemakafka.Partitions(ctx, c.client, c.cfg.Topic)
 		return err
 	})
+}
+
+// awaitLog is the log, as soon as it is the one that the tables belong to.
+func (c *Consumer) awaitLog(ctx context.Context) (source *schemakafka.Log, err error) {
+	wait := newBackOff()
+	ages := unassigned{Consumer: c}
+	defer ages.forget()
+	for {
+		err = attempt(ctx, requestTimeout, func(ctx context.Context) (err error) {
+			source, err = c.pair.Check(ctx)
+			return err
+		})
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		c.health.Set(health.Log, withRemedy(err))
+		if err == nil {
+			return source, nil
+		}
+		ages.look(ctx)
+		pause(ctx, wait.NextBackOff())
+	}
+}
+
+// lookEvery is the pause between two looks at the log.
+const lookEvery = 2 * time.Second
+
+// watchLog returns when the log is another than source, or may not be stored from any more.
+func (c *Consumer) watchLog(ctx context.Context, source *schemakafka.Log) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var log *schemakafka.Log
+		err := attempt(ctx, requestTimeout, func(ctx context.Context) (err error) {
+			log, err = c.follower.Look(ctx)
+			return err
+		})
+		switch {
+		case schemakafka.IsLogError(err):
+			c.health.Set(health.Log, err)
+			return
+		case err == nil && !log.Same(source):
+			c.log.InfoContext(ctx, "log changed", slog.String("from", source.String()), slog.String("to", log.String()))
+			return
+		}
+	}
 }
 
 func (c *Consumer) groupConfig() kafka.ConsumerGroupConfig {
@@ -88,11 +156,12 @@ func dialer(client *kafka.Client) *kafka.Dialer {
 }
 
 // start runs a goroutine for each of the generation's partitions. The generation ends when the first of them returns.
-func (c *Consumer) start(stop context.Context, g *kafka.Generation, workers *sync.WaitGroup) {
+func (c *Consumer) start(stop context.Context, g *kafka.Generation, source *schemakafka.Log, workers *sync.WaitGroup) {
 	assigned := g.Assignments[c.cfg.Topic]
 	c.log.Info("partitions assigned", slog.Int("generation", int(g.ID)), slog.Int("partitions", len(assigned)))
+	g.Start(func(ctx context.Context) { c.watchLog(ctx, source) })
 	for _, a := range assigned {
-		p := c.partition(a.ID, member{generation: int(g.ID), id: g.MemberID}, len(assigned))
+		p := c.partition(a.ID, member{generation: int(g.ID), id: g.MemberID}, len(assigned), source)
 		workers.Add(1)
 		g.Start(func(ctx context.Context) {
 			defer workers.Done()
@@ -104,17 +173,18 @@ func (c *Consumer) start(stop context.Context, g *kafka.Generation, workers *syn
 	}
 }
 
-func (c *Consumer) partition(number int, m member, of int) *partition {
+func (c *Consumer) partition(number int, m member, of int, source *schemakafka.Log) *partition {
 	maxBytes := max(1<<20, min(c.cfg.MaxBytes, c.cfg.MemoryBytes/(2*of))) // one batch is written while the next one is filled
 	log := c.log.With(slog.Int("partition", number))
 	return &partition{
-		Consumer: c, number: number, member: m, log: log, metric: c.metrics.of(number),
+		Consumer: c, number: number, member: m, source: source, log: log, metric: c.metrics.of(number),
 		limits: limits{entries: c.cfg.MaxRows, bytes: maxBytes},
 		keys:   repeat.Keys{Window: c.cfg.KeyWindow, Max: c.cfg.MaxKeys},
 		fetch: &fetcher{
 			Reader: schemakafka.Reader{
 				Client: c.client, Topic: c.cfg.Topic, Partition: number, MaxBytes: int64(min(4<<20, maxBytes)), Wait: 250 * time.Millisecond,
 			},
+			source:  source,
 			report:  func(err error) { c.health.Set(health.Kafka, err) },
 			batches: make(chan fetchBatch, 1),
 		},
@@ -143,14 +213,18 @@ func (p *partition) runUntil(ctx, stop context.Context) {
 // errFenced is the error of a commit that the group refused because it has moved on without this member.
 var errFenced = errors.New("the group has another generation")
 
-// commit says to the group that everything before offset is stored and, unless last is repeat.NoIntent, that the batch
+// commit says to the group that everything before offset is stored and, unless last is schemakafka.None, that the batch
 // [offset, last] is under way. The error is errFenced if this member does not own the partition any more.
 func (p *partition) commit(ctx context.Context, offset, last int64) error {
-	metadata := p.blocks.Encode(last)
+	own, ok := p.source.Offset(p.number, offset)
+	if !ok {
+		return fmt.Errorf("%w: offset %d is of an earlier log", errSource, offset)
+	}
+	metadata := p.state(last).Encode()
 	return p.reachKafka(ctx, "commit", func(ctx context.Context) error {
 		res, err := p.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 			GroupID: p.group, GenerationID: p.member.generation, MemberID: p.member.id,
-			Topics: map[string][]kafka.OffsetCommit{p.cfg.Topic: {{Partition: p.number, Offset: offset, Metadata: metadata}}},
+			Topics: map[string][]kafka.OffsetCommit{p.cfg.Topic: {{Partition: p.number, Offset: own, Metadata: metadata}}},
 		})
 		if err != nil {
 			return err

@@ -107,7 +107,7 @@ func TestMetadataAtItsLimit(t *testing.T) {
 	if len(metadata) > maxMetadata || len(metadata) < 3000 {
 		t.Errorf("got %d bytes of metadata, want at most %d, and no fewer than 3000 or this test has no power", len(metadata), maxMetadata)
 	}
-	if _, blocks, err := repeat.Parse(metadata); err != nil || at != collectors || blocks.Encode(repeat.NoIntent) != metadata {
+	if state, err := repeat.Parse(metadata); err != nil || at != collectors || state.Encode() != metadata {
 		t.Errorf("got offset %d and metadata %.60q…, %v, want %d and what was encoded", at, metadata, err, collectors)
 	}
 	for _, value := range values[len(values)-100:] { // a collector that sends again what another consumer has stored

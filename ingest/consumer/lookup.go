@@ -3,31 +3,13 @@ package consumer
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/early"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	"github.com/activitylog/activitylog/schema"
-	"github.com/activitylog/activitylog/schema/activitypb"
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
-
-// lookUpWatermarks asks how far the partition is stored and counted. An insert that a previous owner still has under way may
-// land later: its identical token makes either that insert or ours a no-op.
-func (p *partition) lookUpWatermarks(ctx context.Context) error {
-	const query = `SELECT
-  (SELECT if(count() = 0, -1, toInt64(max(koff))) FROM activity WHERE kpart = ?),
-  (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_entity WHERE ` + tables.IsWatermark + ` AND entity = toString(?)),
-  (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_kind WHERE kpart = ?)`
-	return p.reachClickHouse(ctx, "look up what is stored", func(ctx context.Context) error {
-		var stored, counted, kinds *int64
-		if err := p.conn.QueryRow(ctx, query, p.number, p.number, p.number).Scan(&stored, &counted, &kinds); err != nil {
-			return fmt.Errorf("look up the highest offsets: %w", err)
-		}
-		p.stored, p.counted, p.kinds = *stored, *counted, *kinds
-		return nil
-	})
-}
 
 // recovery returns what is stored of b's range, nil if nothing can be. Something is stored if the committed offset was lost, or
 // if the previous owner stored the batch and ended before it committed.
@@ -35,12 +17,9 @@ func (p *partition) recovery(ctx context.Context, b *batch) (*recovery, error) {
 	if b.first > max(p.stored, p.counted) {
 		return nil, nil
 	}
-	r := &recovery{entities: p.counted, kinds: p.kinds, stored: map[block.Location]uint64{}}
-	if p.reused {
-		r.ids = map[uint64]struct{}{}
-		return r, p.lookUpIDs(ctx, b, r)
-	}
-	const query = "SELECT koff, kidx, id FROM activity WHERE kpart = ? AND koff BETWEEN ? AND ?"
+	r := &recovery{entities: p.counted, kinds: p.kinds, stored: map[block.Location]early.Identity{}}
+	const query = `SELECT koff, kidx, id, toInt64(toUnixTimestamp64Milli(received_at))
+FROM activity WHERE kpart = ? AND koff BETWEEN ? AND ?`
 	return r, p.reachClickHouse(ctx, "look up a batch", func(ctx context.Context) error {
 		clear(r.stored)
 		rows, err := p.conn.Query(ctx, query, p.number, b.first, b.last)
@@ -49,37 +28,31 @@ func (p *partition) recovery(ctx context.Context, b *batch) (*recovery, error) {
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var offset, id uint64
+			var offset uint64
 			var index uint16
-			if err := rows.Scan(&offset, &index, &id); err != nil {
+			var entry early.Identity
+			if err := rows.Scan(&offset, &index, &entry.ID, &entry.Received); err != nil {
 				return fmt.Errorf("read a batch's entries: %w", err)
 			}
-			r.stored[block.Location{Offset: int64(offset), Index: index}] = id
+			r.stored[block.Location{Offset: int64(offset), Index: index}] = entry
 		}
 		return rows.Err()
 	})
 }
 
-// lookUpIDs finds which of the batch's ids the partition holds, whatever their offsets.
-func (p *partition) lookUpIDs(ctx context.Context, b *batch, r *recovery) error {
-	lowest, highest := idRange(p.number, b)
-	const query = "SELECT id FROM activity WHERE kpart = ? AND id BETWEEN ? AND ?"
-	return p.reachClickHouse(ctx, "look up ids", func(ctx context.Context) error {
-		clear(r.ids)
-		rows, err := p.conn.Query(ctx, query, p.number, lowest, highest)
-		if err != nil {
-			return fmt.Errorf("look up ids: %w", err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id uint64
-			if err := rows.Scan(&id); err != nil {
-				return fmt.Errorf("read ids: %w", err)
-			}
-			r.ids[id] = struct{}{}
-		}
-		return rows.Err()
+// early decides about the ids of a batch that were leased before the partition's last epoch.
+func (p *partition) early() *early.Lookup {
+	first, fresh := p.source.Last(p.number)
+	return &early.Lookup{First: first, Fresh: fresh * schema.IDBlock}
+}
+
+// renumber is an id for an entry whose own was given away before.
+func (p *partition) renumber(ctx context.Context) (id uint64, err error) {
+	err = p.reachKafka(ctx, "lease ids", func(ctx context.Context) error {
+		id, err = p.numbers.Next(ctx, p.source)
+		return err
 	})
+	return id, err
 }
 
 // loadKeys loads the event keys that the partition received from since (Unix ms) on and before b.
@@ -115,18 +88,39 @@ ORDER BY koff DESC, kidx DESC`
 	})
 }
 
-// idRange returns the lowest and the highest id in b.
-func idRange(partition int, b *batch) (lowest, highest uint64) {
-	lowest = math.MaxUint64
-	var m activitypb.ActivityBatch
-	for i := range b.records {
-		m.ResetVT()
-		if schema.DecodeRecord(b.records[i].value, &m) != nil {
-			continue
-		}
-		eachEntry(partition, &b.records[i], &m, func(row *block.Row, _ *activitypb.Chunk) {
-			lowest, highest = min(lowest, row.ID), max(highest, row.ID)
-		})
+// completeEarlier has the rollups count, before the first batch of an epoch is stored, what the epochs before it stored and did
+// not come to count: the log that would repeat it is gone.
+func (p *partition) completeEarlier(ctx context.Context, b *batch) error {
+	first, _ := p.source.Last(p.number)
+	if p.completed || b.first < first || first == 0 {
+		return nil
 	}
-	return lowest, highest
+	if err := p.lookUpWatermarks(ctx); err != nil {
+		return err
+	}
+	if p.counted >= first-1 {
+		p.completed = true
+		return nil
+	}
+	for _, r := range [...]struct {
+		tables.Rollup
+		counted int64
+	}{{tables.ByEntity, p.counted}, {tables.ByKind, p.kinds}} {
+		where := fmt.Sprintf("kpart = %d AND koff > %d AND koff < %d", p.number, max(0, r.counted), first)
+		if r.counted < 0 {
+			where = fmt.Sprintf("kpart = %d AND koff < %d", p.number, first)
+		}
+		own := map[string]string{"insert_deduplication_token": fmt.Sprintf("%s:%d:before %d:%s", p.cfg.Topic, p.number, first, r.Table)}
+		if err := p.reachClickHouse(ctx, "complete "+r.Table, func(ctx context.Context) error {
+			return p.sink.Exec(ctx, r.Add(where), subtractSettings, own)
+		}); err != nil {
+			return err
+		}
+	}
+	marker := fmt.Sprintf("INSERT INTO by_entity (entity, received, koff_to) SELECT '%d', today(), %d", p.number, first-1)
+	if err := p.reachClickHouse(ctx, "complete by_entity", func(ctx context.Context) error { return p.sink.Exec(ctx, marker, subtractSettings) }); err != nil {
+		return err
+	}
+	p.completed = true
+	return p.lookUpWatermarks(ctx)
 }

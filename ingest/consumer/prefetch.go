@@ -12,7 +12,7 @@ type prefetch struct {
 
 // prefetch begins the batch after b, which a was assembled from.
 func (p *partition) prefetch(a *assembly, b *batch) *prefetch {
-	next := &prefetch{p: p, b: newBatch(b.last + 1), written: make(chan struct{}), done: make(chan struct{})}
+	next := &prefetch{p: p, b: newBatch(p.source.Next(p.number, b.last)), written: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(next.done)
 		if next.fill() && next.independent() {
@@ -49,9 +49,12 @@ func (f *prefetch) independent() bool {
 
 // assemble does what partition.assemble does, for an independent batch and if there is an idle assembly.
 func (f *prefetch) assemble(current *assembly) {
-	if f.b.assembled = f.p.assemblies.idle(); f.b.assembled != nil {
-		f.b.assembled.reset(f.p.number, current.blocks.Clone(), f.p.keys.Batch(), nil)
-		f.b.assembled.add(f.b)
+	if f.b.assembled = f.p.assemblies.idle(); f.b.assembled == nil {
+		return
+	}
+	f.b.assembled.reset(f.p.number, current.blocks.Clone(), f.p.keys.Batch(), nil, f.p.early())
+	if f.b.assembled.add(f.b); f.b.assembled.early.Needed {
+		f.b.drop(f.p.assemblies)
 	}
 }
 

@@ -32,7 +32,8 @@ func (c *Consumer) reachKafka(ctx context.Context, what string, f func(context.C
 	})
 }
 
-// reachClickHouse repeats f, which asks ClickHouse, until it succeeds, its rows are refused as data, or ctx ends.
+// reachClickHouse repeats f, which asks ClickHouse, until it succeeds, its rows are refused as data, the tables turn out to be
+// others, or ctx ends.
 func (c *Consumer) reachClickHouse(ctx context.Context, what string, f func(context.Context) error) error {
 	return retry(ctx, what, func() error {
 		err := attempt(ctx, c.cfg.InsertTimeout, f)
@@ -41,6 +42,8 @@ func (c *Consumer) reachClickHouse(ctx context.Context, what string, f func(cont
 			c.health.Set(health.ClickHouse, nil)
 		case kind == sink.KindData:
 			c.health.Set(health.ClickHouse, nil)
+			return backoff.Permanent(err)
+		case errors.Is(err, errTables):
 			return backoff.Permanent(err)
 		case ctx.Err() == nil:
 			c.health.Set(health.ClickHouse, fmt.Errorf("%s: %w", what, withRemedy(err)))

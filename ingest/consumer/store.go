@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
-	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // Points at which a test may end the work on a partition, as a crash would.
@@ -43,6 +43,9 @@ func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error
 		}
 	}
 	defer p.assemblies.put(a)
+	if err := p.completeEarlier(ctx, b); err != nil {
+		return nil, err
+	}
 	if err := p.declare(ctx, b); err != nil {
 		return nil, err
 	}
@@ -70,17 +73,20 @@ func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error
 // commits that nothing is under way, so that readers see what has been stored.
 func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) error {
 	p.metric.stored(a, b)
-	p.blocks, p.next, p.intent = a.blocks, b.last+1, repeat.NoIntent
+	p.blocks, p.next, p.intent = a.blocks, p.source.Next(p.number, b.last), schemakafka.None
+	if a.marks(b) {
+		p.watermark, p.marked = b.last, b.records[0].at/dayMillis
+	}
 	a.keys.Keep()
 	if len(a.commands) > 0 || a.rejected > 0 {
 		p.keys.Forget() // a deleted or refused entry must not make a later one its repetition; after a restart it does not, either
 	}
-	p.metric.lag.Set(float64(max(0, p.pending.end-p.next)))
+	p.metric.lag.Set(float64(p.fetch.between(p.next, p.pending.end)))
 	p.since.Store(next.since())
 	if next.assembled != nil {
 		return nil
 	}
-	return p.commit(ctx, p.next, repeat.NoIntent)
+	return p.commit(ctx, p.next, schemakafka.None)
 }
 
 // declare commits the batch's first offset, and its last one as metadata: everything before is stored, and this batch is under
@@ -110,18 +116,24 @@ func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 	if err != nil {
 		return err
 	}
-	a.reset(p.number, p.blocks.Clone(), p.keys.Batch(), rec)
-	a.add(b)
-	if !a.clash {
-		return nil
+	ids := p.early()
+	ids.Number = func() (uint64, error) { return p.renumber(ctx) }
+	again := func() {
+		a.reset(p.number, p.blocks.Clone(), p.keys.Batch(), rec, ids)
+		a.add(b)
 	}
-	p.alarm("reused", "another entry is stored at an offset of the log: offsets have been used twice", slog.Int64("offset", b.first))
-	p.reused = true
-	if rec, err = p.recovery(ctx, b); err != nil {
-		return err
+	if again(); ids.Needed {
+		if err := p.reachClickHouse(ctx, "look up ids", func(ctx context.Context) error { return ids.Ask(ctx, p.conn) }); err != nil {
+			return err
+		}
+		if again(); ids.Err != nil {
+			return ids.Err
+		}
 	}
-	a.reset(p.number, p.blocks.Clone(), p.keys.Batch(), rec)
-	a.add(b)
+	if a.clash {
+		p.log.ErrorContext(ctx, "another entry stored at an offset of the log", slog.Int64("offset", b.first))
+		return p.cut(ctx)
+	}
 	return nil
 }
 
@@ -138,9 +150,7 @@ func (p *partition) write(ctx context.Context, a *assembly, b *batch) error {
 	if err := p.sendToDeadLetters(ctx, a.dead, token); err != nil {
 		return err
 	}
-	// The batch may have left out an entry as the repetition of one that a delete removes, now or later. Then only the watermark
-	// tells somebody who reads the log again that this entry must not be stored.
-	if a.counted.entities > 0 || b.keyed {
+	if a.marks(b) {
 		if err := p.insertAll(ctx, "by_entity", token, a.entities.Blocks(p.number, b.last, b.records[0].at/dayMillis)); err != nil {
 			return err
 		}
@@ -169,6 +179,9 @@ func (p *partition) insertAll(ctx context.Context, table, token string, blocks [
 func (p *partition) insert(ctx context.Context, table, token string, b block.Block) error {
 	began := time.Now()
 	err := p.reachClickHouse(ctx, "insert into "+table, func(ctx context.Context) error {
+		if err := p.sameTables(ctx); err != nil {
+			return err
+		}
 		return p.sink.Insert(ctx, table, token, b)
 	})
 	if err == nil {

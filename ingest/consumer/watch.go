@@ -11,6 +11,8 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
+
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // watch measures how long the oldest record of each partition has waited to be stored.
@@ -94,4 +96,49 @@ func (c *Consumer) retention(ctx context.Context) time.Duration {
 		}
 	}
 	return 0
+}
+
+// unassigned has the watch know how long the first record of each partition has waited, while nothing can be stored because the log
+// is refused or ClickHouse cannot be asked: the log does not keep a record for ever.
+type unassigned struct {
+	*Consumer
+	partitions []*partition
+}
+
+// look looks once; what goes wrong is looked at again the next time.
+func (u *unassigned) look(ctx context.Context) {
+	if len(u.partitions) > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	n, err := schemakafka.Partitions(ctx, u.client, u.cfg.Topic)
+	if err != nil {
+		return
+	}
+	asked := make([]int, n)
+	for i := range asked {
+		asked[i] = i
+	}
+	res, err := u.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: u.group, Topics: map[string][]int{u.cfg.Topic: asked}})
+	if err != nil {
+		return
+	}
+	committed := make([]int64, n)
+	for _, at := range res.Topics[u.cfg.Topic] {
+		committed[at.Partition] = at.CommittedOffset
+	}
+	for i := range n {
+		p := u.partition(i, member{}, n, &schemakafka.Log{Epochs: []schemakafka.Epoch{{}}}) // Kafka's own offsets
+		p.since, p.next = u.watch.add(p), max(0, committed[i])
+		p.peek(ctx)
+		u.partitions = append(u.partitions, p)
+	}
+}
+
+func (u *unassigned) forget() {
+	for _, p := range u.partitions {
+		u.watch.remove(p)
+		p.metric.remove()
+	}
 }

@@ -74,13 +74,16 @@ type lossyProxy struct {
 	mu     sync.Mutex
 	in     int // the request that is lost: 1 the next, 0 none
 	answer bool
+	down   bool // every request is lost
+
+	server *httptest.Server
 }
 
 func newLossyProxy(t testing.TB, engine string) *lossyProxy {
 	f := &lossyProxy{proxy: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: engine})}
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
-	f.addr = server.Listener.Addr().String()
+	f.server = httptest.NewServer(f)
+	t.Cleanup(f.server.Close)
+	f.addr = f.server.Listener.Addr().String()
 	return f
 }
 
@@ -91,9 +94,22 @@ func (f *lossyProxy) lose(n int, answer bool) {
 	f.in, f.answer = n, answer
 }
 
+// outage has every request lost and every connection closed while do does something to the engine.
+func (f *lossyProxy) outage(do func()) {
+	set := func(down bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.down, f.answer = down, false
+	}
+	set(true)
+	f.server.CloseClientConnections()
+	do()
+	set(false)
+}
+
 func (f *lossyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
-	lost, answer := f.in == 1, f.answer
+	lost, answer := f.in == 1 || f.down, f.answer
 	f.in = max(0, f.in-1)
 	f.mu.Unlock()
 	if !lost {
@@ -219,7 +235,7 @@ func (r *assignment) start(number, of int) {
 	}
 	l := &worker{done: make(chan struct{})}
 	r.workers[number] = l
-	p := r.consumer.partition(number, r.member, of)
+	p := r.consumer.partition(number, r.member, of, &schemakafka.Log{Epochs: []schemakafka.Epoch{{}}})
 	p.since = r.consumer.watch.add(p)
 	go func() {
 		defer close(l.done)

@@ -19,6 +19,7 @@ import (
 	"github.com/activitylog/activitylog/query/internal/requests"
 	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // NoCode is the code of an action that has none because there are too many.
@@ -37,11 +38,12 @@ const (
 // prepareEvery is the pause between two tries to read the topic at the start.
 const prepareEvery = time.Second
 
-// Codes gives each action name a code: the offset of the name's first record in a topic. Whoever first has to show a name
+// Codes gives each action name a code: the offset of the name's first record in a topic, and the log's first code. Whoever first has to show a name
 // appends it and reads back, because another replica may have been faster. A code is no secret: it says that some tenant uses
 // the name, and the name is only used to filter the asking tenant's own entries. Codes may be used by many goroutines at once.
 type Codes struct {
 	topic    namesTopic
+	source   Source
 	waitMax  time.Duration
 	requests *requests.Metrics
 	turn     chan struct{} // holds a token while nobody reads or appends
@@ -66,10 +68,18 @@ func hashOf(name string) nameHash {
 	return nameHash(sum[:16])
 }
 
-// New makes the Codes of a topic. A request waits at most waitMax.
-func New(topic string, waitMax time.Duration, client *kafka.Client, reg prometheus.Registerer) *Codes {
+// Source is the log that the tables belong to.
+type Source interface {
+	// Log is the log. Its error says why it is not known.
+	Log(ctx context.Context) (*schemakafka.Log, error)
+	// Seen is the log as it was seen last, nil if it has not been.
+	Seen() *schemakafka.Log
+}
+
+// New makes the Codes of a topic in the log of source. A request waits at most waitMax.
+func New(topic string, waitMax time.Duration, source Source, client *kafka.Client, reg prometheus.Registerer) *Codes {
 	c := &Codes{
-		topic: newNamesTopic(client, topic), waitMax: waitMax, requests: requests.New(reg), turn: make(chan struct{}, 1),
+		topic: newNamesTopic(client, topic), source: source, waitMax: waitMax, requests: requests.New(reg), turn: make(chan struct{}, 1),
 		most: maxActions, each: maxTenantActions, keep: maxNameMemory,
 	}
 	c.turn <- struct{}{}
@@ -89,7 +99,7 @@ func (c *Codes) Run(ctx context.Context) {
 
 func (c *Codes) forget() {
 	c.codes, c.names, c.tenants = map[nameHash]int64{}, map[int64]string{}, map[string]int{}
-	c.bytes, c.next, c.complete = 0, 0, true
+	c.bytes, c.next, c.complete = 0, c.topic.first, true
 }
 
 // Codes are the codes of the actions of entries by name. It makes those that do not exist yet. While Kafka is unavailable the
@@ -97,8 +107,10 @@ func (c *Codes) forget() {
 func (c *Codes) Codes(ctx context.Context, entries []schema.Entry) (codes map[string]int64, err error) {
 	defer c.requests.Observe("action_codes", time.Now(), &err)
 	codes = map[string]int64{}
-	if missing := c.fill(codes, entries); len(missing) == 0 {
-		return codes, nil
+	if !c.outdated() {
+		if missing := c.fill(codes, entries); len(missing) == 0 {
+			return codes, nil
+		}
 	}
 	return codes, c.exclusively(ctx, func(ctx context.Context) error {
 		if err := c.readNew(ctx); err != nil {
@@ -120,7 +132,7 @@ func (c *Codes) Name(ctx context.Context, code int64) (name string, ok bool, err
 	if code < 0 {
 		return "", false, nil
 	}
-	if name, ok, sure := c.name(code); sure {
+	if name, ok, sure := c.name(code); sure && !c.outdated() {
 		return name, ok, nil
 	}
 	err = c.exclusively(ctx, func(ctx context.Context) error {
@@ -135,6 +147,14 @@ func (c *Codes) Name(ctx context.Context, code int64) (name string, ok bool, err
 		return err
 	})
 	return name, ok, err
+}
+
+// outdated says whether the codes that are known are those of an earlier log.
+func (c *Codes) outdated() bool {
+	log := c.source.Seen()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return log != nil && log.FirstCode != c.topic.first
 }
 
 // known is how many names have a code.
@@ -194,14 +214,32 @@ func (c *Codes) exclusively(ctx context.Context, do func(context.Context) error)
 	return nil
 }
 
-// readNew reads what any replica has appended since the last time.
+// readNew reads what any replica has appended since the last time. Its error says so where the topic was created again: a code
+// that was shown for a name would be given to another one, until that is adopted.
 func (c *Codes) readNew(ctx context.Context) error {
-	end, err := c.topic.End(ctx)
+	log, err := c.source.Log(ctx)
+	if err != nil {
+		return err
+	}
+	ids, err := schemakafka.TopicIDs(ctx, c.topic.Client, c.topic.Topic)
+	if err != nil {
+		return err
+	}
+	if missing := log.Missing(ids, c.topic.Topic); missing != "" {
+		return fmt.Errorf("%s; put it back, or run %q", missing, schemakafka.AdoptCommand)
+	}
+	c.mu.Lock()
+	if c.topic.first != log.FirstCode {
+		c.topic.first = log.FirstCode
+		c.forget()
+	}
+	c.mu.Unlock()
+	end, err := c.topic.end(ctx)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
-	if end < c.next { // the topic was created again: its codes are others
+	if end < c.next { // the topic was created again, by a broker that does not tell
 		c.forget()
 	}
 	c.mu.Unlock()
@@ -212,7 +250,7 @@ func (c *Codes) readTo(ctx context.Context, end int64) error {
 	for c.next < end {
 		records, next, err := c.topic.fetch(ctx, c.next)
 		if errors.Is(err, kafka.OffsetOutOfRange) {
-			next, err = c.topic.First(ctx) // the beginning was deleted, and its codes with it
+			next, err = c.topic.start(ctx) // the beginning was deleted, and its codes with it
 		}
 		if err != nil {
 			return err
@@ -260,7 +298,7 @@ func (c *Codes) append(ctx context.Context, entries []schema.Entry) error {
 
 // fetch looks up a code whose name is not kept.
 func (c *Codes) fetch(ctx context.Context, code int64) (name string, ok bool, err error) {
-	if code >= c.next {
+	if code >= c.next || code < c.topic.first {
 		return "", false, nil
 	}
 	records, _, err := c.topic.fetch(ctx, code)

@@ -19,7 +19,23 @@ import (
 
 // replica is the codes of one more replica.
 func replica(b *testbed.Broker) *Codes {
-	return New(schemakafka.Actions(b.Topic()), 20*time.Second, b.Client(), prometheus.NewRegistry())
+	return New(schemakafka.Actions(b.Topic()), 20*time.Second, source{b}, b.Client(), prometheus.NewRegistry())
+}
+
+// source is the log of a test's broker.
+type source struct{ broker *testbed.Broker }
+
+func (s source) Log(ctx context.Context) (*schemakafka.Log, error) {
+	state, err := schemakafka.NewLogReader(s.broker.Client(), s.broker.Topic()).Read(ctx)
+	return state.Log, err
+}
+
+func (s source) Seen() *schemakafka.Log {
+	log, err := s.Log(context.Background())
+	if err != nil {
+		return nil
+	}
+	return log
 }
 
 func named(tenant string, names ...string) (entries []schema.Entry) {
@@ -173,4 +189,38 @@ func TestManyNamesAtOnce(t *testing.T) {
 		}
 	}
 	checkAction(t, replica(b), 999, names[999])
+}
+
+// Codes of an earlier log are those of no name any more: another log has others, also for a replica that knew them.
+func TestCodesOfAnEarlierLog(t *testing.T) {
+	b := testbed.Kafka(t, 1)
+	s := replica(b)
+	if got := codesOf(t, s, named("a", "post", "like")); got["like"] != 1 {
+		t.Fatalf("got %v", got)
+	}
+	b.DeleteTopic(schemakafka.Actions(b.Topic()))
+	b.CreateTopics()
+	if _, err := s.Codes(t.Context(), named("a", "new")); !errors.Is(err, schema.ErrUnavailable) || !strings.Contains(err.Error(), schemakafka.AdoptCommand) {
+		t.Errorf("the topic was made anew: got %v, want that it has to be adopted", err)
+	}
+	checkAction(t, s, 1, "like") // as it was shown
+	state, err := schemakafka.BeginLog(t.Context(), b.Client(), b.Topic())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := state.Log.Successor()
+	next.FirstCode = 1 << 20
+	if next.Topics, err = schemakafka.TopicIDs(t.Context(), b.Client(), schemakafka.Actions(b.Topic())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := schemakafka.AppendLog(t.Context(), b.Client(), b.Topic(), next); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Codes{s, replica(b)} {
+		if got := codesOf(t, s, named("a", "like", "new")); got["like"] != 1<<20 || got["new"] != 1<<20+1 {
+			t.Errorf("got %v, want codes above those of the earlier log", got)
+		}
+		checkAction(t, s, 1<<20+1, "new")
+		checkAction(t, s, 1, "")
+	}
 }

@@ -60,7 +60,7 @@ func New(cfg Config, conn driver.Conn, client *kafka.Client, log *slog.Logger, r
 	return &Backend{
 		Reader: reader, Eraser: eraser, stored: s,
 		Keeper:  retain.New(cfg.Retain, retain.Rooms{DB: d, Visible: v, Reader: reader, Eraser: eraser}, log, reg),
-		Actions: actions.New(schemakafka.Actions(cfg.Stored.Topic), cfg.Stored.WaitMax, client, reg),
+		Actions: actions.New(schemakafka.Actions(cfg.Stored.Topic), cfg.Stored.WaitMax, s, client, reg),
 	}
 }
 

@@ -50,6 +50,7 @@ func TestEveryReplicaAcknowledgesADelete(t *testing.T) {
 		res, err := client.Produce(t.Context(), &kafka.ProduceRequest{Topic: topic, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes([]byte{1})})})
 		return err == nil && res.Error == nil
 	}, "the topic has a record")
+	testbed.Confirm(t, client, topic)
 	w := &witness{RoundTripper: client.Transport}
 	client.Transport = w
 	cfg := backend.Defaults()

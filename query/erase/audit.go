@@ -37,5 +37,5 @@ func (p publisher) audit(ctx context.Context, x *erasure, n uint64) (schema.Posi
 	if err != nil {
 		return nil, fmt.Errorf("write an audit entry: %w", err)
 	}
-	return schema.Position{partition: offset}, nil
+	return schema.Position{partition: x.log.Absolute(partition, offset)}, nil
 }

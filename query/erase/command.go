@@ -15,6 +15,7 @@ import (
 
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // erasure is one request to erase. Each partition that it concerns gets one command.
@@ -22,16 +23,17 @@ type erasure struct {
 	id      uuid.UUID
 	by      schema.Principal
 	what    string
-	before  schema.Position // it takes what lies before these offsets
-	entries uint64          // visible ones, as counted when it was asked for
+	log     *schemakafka.Log // that the offsets are of
+	before  schema.Position  // it takes what lies before these offsets
+	entries uint64           // visible ones, as counted when it was asked for
 	refs    []*activitypb.Ref
 	match   *activitypb.Match
 	counted bool // the consumer is to store how many entries each command takes
 	at      time.Time
 }
 
-func newErasure(p schema.Principal, what string) *erasure {
-	return &erasure{id: uuid.New(), by: p, what: what, at: time.Now()}
+func newErasure(log *schemakafka.Log, p schema.Principal, what string) *erasure {
+	return &erasure{id: uuid.New(), log: log, by: p, what: what, at: time.Now()}
 }
 
 // commandID is the id of a partition's command. Each command has its own, because the id is the token of its correction of the
@@ -79,14 +81,14 @@ func (p publisher) issue(ctx context.Context, x *erasure) (schema.Position, erro
 			offset, err := p.publish(ctx, partition, value)
 			mu.Lock()
 			defer mu.Unlock()
-			issued[partition] = offset
+			issued[partition] = x.log.Absolute(partition, offset)
 			return err
 		})
 	}
 	return issued, all.Wait()
 }
 
-// publish appends value to the partition and returns its offset. It sends the same bytes until they are acknowledged or ctx
+// publish appends value to the partition and returns Kafka's offset. It sends the same bytes until they are acknowledged or ctx
 // ends: a command that arrives twice is carried out once.
 func (p publisher) publish(ctx context.Context, partition int, value []byte) (int64, error) {
 	var failure error

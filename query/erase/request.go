@@ -83,7 +83,11 @@ func (e *Eraser) DeleteAll(ctx context.Context, p schema.Principal) (err error) 
 		return err
 	}
 	defer cancel()
-	x := newErasure(p, "everything")
+	log, err := e.stored.LogNow(ctx)
+	if err != nil {
+		return err
+	}
+	x := newErasure(log, p, "everything")
 	if x.before, err = e.stored.Ends(ctx); err != nil {
 		return err
 	}
@@ -179,6 +183,10 @@ func (e *Eraser) asDeleter(ctx context.Context, p schema.Principal) (context.Con
 
 // one is the erasure of one entry, in the partition that has it.
 func (e *Eraser) one(ctx context.Context, p schema.Principal, id uint64) (*erasure, error) {
+	log, err := e.stored.LogNow(ctx)
+	if err != nil {
+		return nil, err
+	}
 	ends, err := e.stored.Ends(ctx)
 	if err != nil {
 		return nil, err
@@ -193,7 +201,7 @@ func (e *Eraser) one(ctx context.Context, p schema.Principal, id uint64) (*erasu
 	if err != nil {
 		return nil, err
 	}
-	x := newErasure(p, "entry "+strconv.FormatUint(id, 10))
+	x := newErasure(log, p, "entry "+strconv.FormatUint(id, 10))
 	x.entries = 1
 	x.refs = []*activitypb.Ref{{Id: id, Timestamp: at.Timestamp}}
 	x.before = schema.Position{at.Partition: at.Offset + 1}
@@ -211,7 +219,11 @@ func (e *Eraser) matching(ctx context.Context, p schema.Principal, f query.Filte
 	if err := f.Validate(); err != nil {
 		return nil, err
 	}
-	x = newErasure(p, "entries with "+describe(f.Match))
+	log, err := e.stored.LogNow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x = newErasure(log, p, "entries with "+describe(f.Match))
 	if x.before, err = e.stored.Ends(ctx); err != nil {
 		return nil, err
 	}
@@ -224,6 +236,9 @@ func (e *Eraser) matching(ctx context.Context, p schema.Principal, f query.Filte
 // execute publishes the commands of x, logs x, and waits until all commands have been carried out.
 func (e *Eraser) execute(ctx context.Context, x *erasure) error {
 	issued, err := e.topic.issue(ctx, x)
+	if err == nil {
+		err = e.stored.Unchanged(ctx, x.log)
+	}
 	if err == nil {
 		err = logErasure(ctx, e.db, x)
 	}

@@ -29,14 +29,18 @@ func (p *Progress) offsets(ctx context.Context, n int, which int64) (schema.Posi
 	if err != nil {
 		return nil, Fault(ctx, fmt.Errorf("list offsets: %w", err))
 	}
+	log, err := p.Log(ctx)
+	if err != nil {
+		return nil, err
+	}
 	at := schema.Position{}
 	for _, o := range res.Topics[p.cfg.Topic] {
 		if o.Error != nil {
 			return nil, Fault(ctx, fmt.Errorf("list offsets of partition %d: %w", o.Partition, o.Error))
 		}
-		at[o.Partition] = o.LastOffset
+		at[o.Partition] = log.Absolute(o.Partition, o.LastOffset)
 		if which == kafka.FirstOffset {
-			at[o.Partition] = o.FirstOffset
+			at[o.Partition] = log.Absolute(o.Partition, o.FirstOffset)
 		}
 	}
 	if len(at) != n {

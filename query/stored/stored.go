@@ -17,6 +17,7 @@ import (
 	"github.com/activitylog/activitylog/query/db"
 	"github.com/activitylog/activitylog/query/internal/requests"
 	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // Config says which topic is watched, and for how long.
@@ -48,21 +49,24 @@ type Progress struct {
 	db       *db.DB
 	kafka    *kafka.Client
 	log      *slog.Logger
+	source   *schemakafka.Follower
 	watcher  *watcher
 	requests *requests.Metrics
 }
 
 // New makes a Progress. Waits work while Run does.
 func New(cfg Config, d *db.DB, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Progress {
+	source := schemakafka.Follow(client, cfg.Topic)
 	return &Progress{
-		Feed: newFeed(), cfg: cfg, db: d, kafka: client, log: log,
-		watcher: newWatcher(cfg.Topic, client, newMetrics(reg)), requests: requests.New(reg),
+		Feed: newFeed(), cfg: cfg, db: d, kafka: client, log: log, source: source,
+		watcher: newWatcher(cfg.Topic, client, source, newMetrics(reg)), requests: requests.New(reg),
 	}
 }
 
 // Run follows the stored positions while somebody waits for one or follows. It returns when ctx ends.
 func (p *Progress) Run(ctx context.Context) {
 	var all sync.WaitGroup
+	all.Go(func() { p.watchLog(ctx) })
 	all.Go(func() { p.watcher.run(ctx) })
 	all.Go(func() { p.follow(ctx) })
 	all.Wait()
@@ -75,7 +79,7 @@ func (p *Progress) Topic() string { return p.cfg.Topic }
 func (p *Progress) WaitMax() time.Duration { return p.cfg.WaitMax }
 
 // Await returns when everything up to position has been stored, its own offsets included. It waits at most WaitMax: then its
-// error is ErrTimeout, or ErrUnavailable when Kafka could not say what has been stored.
+// error is ErrTimeout, or ErrUnavailable when Kafka could not say what has been stored, or ErrInvalid for one of an earlier log.
 func (p *Progress) Await(ctx context.Context, position schema.Position) (err error) {
 	if len(position) == 0 {
 		return nil
@@ -83,6 +87,9 @@ func (p *Progress) Await(ctx context.Context, position schema.Position) (err err
 	defer p.requests.Observe("wait", time.Now(), &err)
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.WaitMax)
 	defer cancel()
+	if err := p.ofLog(ctx, position); err != nil {
+		return err
+	}
 	return p.Wait(ctx, position)
 }
 

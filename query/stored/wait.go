@@ -25,6 +25,7 @@ const pollEvery = 5 * time.Millisecond
 type watcher struct {
 	topic   string
 	client  *kafka.Client
+	source  *schemakafka.Follower
 	metrics *metrics
 	wake    chan struct{} // holds one token while there may be waiters
 
@@ -38,8 +39,8 @@ type waiter struct {
 	stored   chan struct{} // closed when it is
 }
 
-func newWatcher(topic string, client *kafka.Client, m *metrics) *watcher {
-	return &watcher{topic: topic, client: client, metrics: m, wake: make(chan struct{}, 1), waiting: map[*waiter]struct{}{}}
+func newWatcher(topic string, client *kafka.Client, source *schemakafka.Follower, m *metrics) *watcher {
+	return &watcher{topic: topic, client: client, source: source, metrics: m, wake: make(chan struct{}, 1), waiting: map[*waiter]struct{}{}}
 }
 
 func (w *watcher) wait(ctx context.Context, p schema.Position) error {
@@ -168,10 +169,15 @@ func (w *watcher) committed(ctx context.Context, partitions []int) (schema.Posit
 	if res.Error != nil {
 		return nil, fmt.Errorf("fetch committed offsets: %w", res.Error)
 	}
+	log, err := w.source.Log()
+	if err != nil {
+		return nil, fmt.Errorf("compare committed offsets: %w", err)
+	}
 	at := schema.Position{}
 	for _, p := range res.Topics[w.topic] {
-		if p.Error == nil && p.CommittedOffset >= 0 {
-			at[p.Partition] = p.CommittedOffset
+		commit, _, _ := schemakafka.ParseCommit(p.Metadata) // what cannot be read counts as the first version's
+		if offset := log.Committed(p.Partition, p.CommittedOffset, commit); p.Error == nil && offset >= 0 {
+			at[p.Partition] = log.Absolute(p.Partition, offset)
 		}
 	}
 	return at, nil

@@ -49,7 +49,7 @@ func tablesOf(t *testing.T, conn clickhouse.Conn) (all []string) {
 	return all
 }
 
-var allTables = []string{"activity", "by_entity", "by_kind", "cleanups", "dead_letters", "erased", "erasures", "folding", "retention", "schema_migrations", "secrets"}
+var allTables = []string{"activity", "by_entity", "by_kind", "cleanups", "dead_letters", "erased", "erasures", "folding", "logs", "retention", "schema_migrations", "secrets"}
 
 func TestMigrate(t *testing.T) {
 	opts, conn := fresh(t)

@@ -39,7 +39,11 @@ func (r Reader) End(ctx context.Context) (int64, error) {
 
 // bounds answers what wanted asks for; what is not asked for is -1.
 func (r Reader) bounds(ctx context.Context, wanted ...kafka.OffsetRequest) (first, end int64, err error) {
-	res, err := r.Client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{r.Topic: wanted}})
+	var res *kafka.ListOffsetsResponse
+	err = overDeadConnections(ctx, func() (err error) {
+		res, err = r.Client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{r.Topic: wanted}})
+		return err
+	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("list offsets of %s/%d: %w", r.Topic, r.Partition, err)
 	}

@@ -44,6 +44,7 @@ func Topics(topic string, partitions int, retention time.Duration) []Spec {
 		{Name: Dead(topic), Partitions: 1, Retention: 30 * 24 * time.Hour},
 		{Name: Keys(topic), Partitions: 1, Retention: -1, Compact: true},
 		{Name: Actions(topic), Partitions: 1, Retention: -1},
+		{Name: LogTopic(topic), Partitions: 1, Retention: -1},
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 
 // TestNames: installations and the alert rules of their operators use these names.
 func TestNames(t *testing.T) {
-	got := []string{schemakafka.Group("activity"), schemakafka.IDs("activity"), schemakafka.Dead("activity"), schemakafka.Keys("activity")}
-	if want := []string{"activity.store", "activity.ids", "activity.dead", "activity.keys"}; !slices.Equal(got, want) {
+	got := []string{schemakafka.Group("activity"), schemakafka.IDs("activity"), schemakafka.Dead("activity"), schemakafka.Keys("activity"), schemakafka.LogTopic("activity")}
+	if want := []string{"activity.store", "activity.ids", "activity.dead", "activity.keys", "activity.log"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -39,6 +39,7 @@ func TestCreate(t *testing.T) {
 		"fresh.ids":  {1, "-1", "delete"},
 		"fresh.dead": {1, "2592000000", "delete"},
 		"fresh.keys": {1, "-1", "compact"},
+		"fresh.log":  {1, "-1", "delete"},
 	} {
 		if got := awaitPartitions(t, client, topic); got != want.partitions {
 			t.Errorf("%s has %d partitions, want %d", topic, got, want.partitions)

@@ -166,7 +166,7 @@ func (r *Run) compare(ctx context.Context, rep *Report) (err error) {
 
 // sound reports whether the tables are consistent, except for what the run broke on purpose.
 func (r *Run) sound(t oracle.Exact) bool {
-	return t.IDs == t.Rows && (t.Positions == t.Rows || r.Reused) && t.ByKind == 0 && t.ByEntity == 0 && t.Dead == int64(r.Poison)
+	return t.IDs == t.Rows && t.Positions == t.Rows && t.ByKind == 0 && t.ByEntity == 0 && t.Dead == int64(r.Poison)
 }
 
 func (r *Run) compareRow(row oracle.Row, e *Entries) {

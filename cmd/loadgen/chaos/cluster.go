@@ -56,6 +56,8 @@ type Cluster struct {
 	Read      string                  // base URL of the query service
 	Kafka     string                  // addresses of the brokers, separated by commas; empty for standalone
 	Store     *oracle.Server
+	Operator  []string // settings of activityctl, "NAME=value"; empty for standalone
+	Bin       string   // folder of the binaries
 	processes map[string]*process.Process
 	http      map[string]string // address of /readyz, by member
 	kafka     map[string]string // address of Kafka, by node: it has no /readyz
@@ -84,7 +86,7 @@ func NewStandalone(dir, bin string) (*Cluster, error) {
 // NewCluster prepares a cluster in the folder dir with the binaries in the folder bin. It starts nothing.
 func NewCluster(ctx context.Context, dir, bin string, plan Plan) (*Cluster, error) {
 	c := &Cluster{
-		Dir: dir, Plan: plan, processes: map[string]*process.Process{}, http: map[string]string{}, kafka: map[string]string{},
+		Dir: dir, Bin: bin, Plan: plan, processes: map[string]*process.Process{}, http: map[string]string{}, kafka: map[string]string{},
 		Relays: map[string]*relay.Relay{},
 	}
 	brokers, err := c.brokers(plan.Nodes)
@@ -105,6 +107,7 @@ func NewCluster(ctx context.Context, dir, bin string, plan Plan) (*Cluster, erro
 		}
 	}
 	c.Write, c.Read = c.URL(Collector), c.URL(Query)
+	c.Operator = []string{"KAFKA_BROKERS=" + c.Kafka, "CLICKHOUSE_DSN=" + dsn(clickhouse), "CLICKHOUSE_PASSWORD=" + password}
 	c.Stops = []string{Collector, Consumer1, Consumer2, Query, Engine}
 	if plan.Nodes.Script == "" {
 		c.Stops = append(c.Stops, Broker)

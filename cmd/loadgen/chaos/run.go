@@ -40,7 +40,6 @@ type Run struct {
 	Rich    *workload.Source // of entries that are written in the audit dialect, with all that an entry can have
 	Model   *model
 
-	Reused bool     // offsets were used twice: two entries may have the same position
 	Poison int      // expected dead letters
 	Full   bool     // POST may be answered 507: the disk is full
 	Writes []string // base URLs of collectors for the writers; empty: the collector of the cluster

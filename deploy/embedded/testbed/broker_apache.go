@@ -62,4 +62,16 @@ func (s *server) release() error {
 	return relay.close()
 }
 
+// replace has the next start run another node, over an empty folder.
+func (s *server) replace() error { return s.node.move() }
+
+// save copies the folder of the stopped node, and returns what has the next start run over the copy.
+func (s *server) save() (restore func() error, err error) {
+	copied, err := s.node.copied()
+	if err != nil {
+		return nil, err
+	}
+	return func() error { s.node.folder = copied; return nil }, nil
+}
+
 func (s *server) disconnect() { s.relay.disconnect() }

@@ -4,6 +4,8 @@ package testbed
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -15,10 +17,13 @@ type server struct {
 	topic   string
 	cfg     broker.Config
 	running *broker.Broker
+	first   string // its first folder
+	folders int    // that followed
 }
 
 func newServer(t testing.TB) *server {
-	return &server{topic: "activity", cfg: broker.Config{DataDir: filepath.Join(t.TempDir(), "broker")}}
+	folder := filepath.Join(t.TempDir(), "broker")
+	return &server{topic: "activity", cfg: broker.Config{DataDir: folder}, first: folder}
 }
 
 func (s *server) addr() string { return s.cfg.Addr }
@@ -46,5 +51,22 @@ func (s *server) stop() error {
 
 // release ends the test.
 func (s *server) release() error { return s.stop() }
+
+// replace has the next start run another broker, over an empty folder.
+func (s *server) replace() error {
+	s.folders++
+	s.cfg.DataDir = fmt.Sprintf("%s-%d", s.first, s.folders)
+	return nil
+}
+
+// save copies the folder of the stopped broker, and returns what has the next start run over the copy.
+func (s *server) save() (restore func() error, err error) {
+	s.folders++
+	copied := fmt.Sprintf("%s-%d", s.first, s.folders)
+	if err := os.CopyFS(copied, os.DirFS(s.cfg.DataDir)); err != nil {
+		return nil, fmt.Errorf("copy the broker's folder: %w", err)
+	}
+	return func() error { s.cfg.DataDir = copied; return nil }, nil
+}
 
 func (s *server) disconnect() { s.running.Disconnect() }

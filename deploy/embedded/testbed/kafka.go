@@ -17,33 +17,97 @@ import (
 // Broker is a Kafka broker for one test, on disk, that can be stopped and started again with the same data. It is the embedded broker
 // or, with the build tag kafka, a node of Apache Kafka.
 type Broker struct {
-	t      testing.TB
-	server *server
+	t          testing.TB
+	server     *server
+	partitions int
 }
 
 // Kafka starts a broker with the topics of an installation and stops it when the test ends. The topic of the entries has that many
 // partitions.
 func Kafka(t testing.TB, partitions int) *Broker {
 	t.Helper()
-	b := &Broker{t: t, server: newServer(t)}
+	b := &Broker{t: t, server: newServer(t), partitions: partitions}
 	b.Start()
 	t.Cleanup(func() {
 		if err := b.server.release(); err != nil {
 			t.Errorf("leave broker: %v", err)
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	b.CreateTopics()
+	b.Confirm()
+	return b
+}
+
+// Confirm says that the log belongs to the tables, as a consumer does that has compared them. Kafka does it, too.
+func (b *Broker) Confirm() {
+	b.t.Helper()
+	Confirm(b.t, b.Client(), b.Topic())
+}
+
+// Confirm is Broker.Confirm for the topics of another installation.
+func Confirm(t testing.TB, client *kafka.Client, topic string) {
+	t.Helper()
+	state, err := schemakafka.BeginLog(t.Context(), client, topic)
+	for err != nil && again(t.Context()) { // the topic may have no leader yet
+		state, err = schemakafka.BeginLog(t.Context(), client, topic)
+	}
+	if err == nil {
+		err = schemakafka.ConfirmLog(t.Context(), client, topic, state.Log.ID)
+	}
+	if err != nil {
+		t.Fatalf("confirm the log: %v", err)
+	}
+}
+
+// Lease takes blocks of ids, as collectors do, for tests that number entries themselves: a consumer stores nothing while the
+// tables have ids of blocks that nobody leased.
+func (b *Broker) Lease(blocks int) {
+	b.t.Helper()
+	records := make([]kafka.Record, blocks)
+	for i := range records {
+		records[i].Value = kafka.NewBytes([]byte{1})
+	}
+	res, err := b.Client().Produce(b.t.Context(), &kafka.ProduceRequest{
+		Topic: schemakafka.IDs(b.Topic()), RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+	})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		b.t.Fatalf("lease ids: %v", err)
+	}
+}
+
+// CreateTopics makes the topics of the installation that are missing, and returns when each has its leader. Start does not.
+func (b *Broker) CreateTopics() {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
 	defer cancel()
-	specs := schemakafka.Topics(b.Topic(), partitions, 24*time.Hour)
+	specs := schemakafka.Topics(b.Topic(), b.partitions, 24*time.Hour)
 	if err := schemakafka.Create(ctx, b.Client(), specs); err != nil {
-		t.Fatalf("create topics: %v", err)
+		b.t.Fatalf("create topics: %v", err)
 	}
 	for _, s := range specs {
 		if err := b.led(ctx, s); err != nil {
-			t.Fatalf("topic %s: %v", s.Name, err)
+			b.t.Fatalf("topic %s: %v", s.Name, err)
 		}
 	}
-	return b
+}
+
+// ForgetLog makes the topic of the log anew, so that nothing is said in it.
+func (b *Broker) ForgetLog() {
+	b.t.Helper()
+	b.DeleteTopic(schemakafka.LogTopic(b.Topic()))
+	b.CreateTopics()
+}
+
+// DeleteTopic removes a topic and what it holds.
+func (b *Broker) DeleteTopic(name string) {
+	b.t.Helper()
+	res, err := b.Client().DeleteTopics(b.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{name}})
+	if err != nil || res.Errors[name] != nil {
+		b.t.Fatalf("delete topic %s: %v %v", name, err, res)
+	}
 }
 
 // led waits until every partition of a new topic has a leader.
@@ -126,6 +190,36 @@ func (b *Broker) Start() {
 	b.t.Helper()
 	if err := b.server.start(context.WithoutCancel(b.t.Context())); err != nil {
 		b.t.Fatalf("start broker: %v", err)
+	}
+}
+
+// Replace stops the broker and starts another one in its place, which has nothing of what it held, not even topics.
+func (b *Broker) Replace() {
+	b.t.Helper()
+	b.Stop()
+	if err := b.server.replace(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.Start()
+}
+
+// Save stops the broker, copies what it holds and starts it again. What it returns goes back to the copy, as an operator does
+// who restores a backup.
+func (b *Broker) Save() (restore func()) {
+	b.t.Helper()
+	b.Stop()
+	back, err := b.server.save()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Start()
+	return func() {
+		b.t.Helper()
+		b.Stop()
+		if err := back(); err != nil {
+			b.t.Fatal(err)
+		}
+		b.Start()
 	}
 }
 

@@ -49,6 +49,27 @@ func newNode() (*node, error) {
 	return n, nil
 }
 
+// move gives the stopped node an empty folder.
+func (n *node) move() (err error) {
+	if n.folder, err = os.MkdirTemp("", "kafka-test-"); err != nil {
+		return fmt.Errorf("make a data folder: %w", err)
+	}
+	removeAfter(n.folder)
+	return nil
+}
+
+// copied is a copy of the stopped node's folder.
+func (n *node) copied() (folder string, err error) {
+	if folder, err = os.MkdirTemp("", "kafka-test-"); err != nil {
+		return "", fmt.Errorf("make a data folder: %w", err)
+	}
+	removeAfter(folder)
+	if err := os.CopyFS(folder, os.DirFS(n.folder)); err != nil {
+		return "", fmt.Errorf("copy the node's folder: %w", err)
+	}
+	return folder, nil
+}
+
 // freeAddr is a loopback address that nobody listens on. Its port is below the range of ephemeral ports (from 32768 on Linux, from
 // 49152 elsewhere), so that no outgoing connection takes it.
 func freeAddr() (string, error) {

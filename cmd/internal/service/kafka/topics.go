@@ -43,7 +43,8 @@ func Topics(s Config, c Creation, client *kafka.Client, log *slog.Logger) *servi
 	}, log)
 }
 
-// Ensure creates missing topics, if it may. Its error names the first topic that is still missing.
+// Ensure creates missing topics, if it may, and gives new ones their identity. Its error names the first topic that is still
+// missing.
 func Ensure(ctx context.Context, s Config, c Creation, client *kafka.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -61,6 +62,9 @@ func Ensure(ctx context.Context, s Config, c Creation, client *kafka.Client) err
 		if err != nil {
 			return fmt.Errorf("kafka: %w", err)
 		}
+	}
+	if _, err := schemakafka.BeginLog(ctx, client, s.Topic); err != nil {
+		return fmt.Errorf("kafka: %w", err)
 	}
 	return nil
 }

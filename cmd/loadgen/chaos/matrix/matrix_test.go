@@ -12,12 +12,16 @@ import (
 
 func TestRowsAreTheMatrix(t *testing.T) {
 	for i, row := range Rows {
-		if row.Number != i+1 || row.Fault == "" || row.Pass == "" || row.run == nil {
-			t.Errorf("row %d of the table is %+v", i+1, row)
+		number := i + 1
+		if number == 25 { // is not run
+			number++
+		}
+		if row.Number != number || row.Fault == "" || row.Pass == "" || row.run == nil {
+			t.Errorf("row %d of the table is %+v", number, row)
 		}
 	}
-	if len(Rows) != 24 {
-		t.Errorf("%d rows, want 24", len(Rows))
+	if len(Rows) != 25 {
+		t.Errorf("%d rows, want 25", len(Rows))
 	}
 	rows, err := chosen([]int{7, 3})
 	if err != nil || len(rows) != 2 || rows[0].Number != 7 || rows[1].Number != 3 {

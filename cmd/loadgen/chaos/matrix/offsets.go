@@ -210,7 +210,6 @@ func logCut(ctx context.Context, t *trial) error {
 				return err
 			}
 			before, after = n, end
-			r.Reused = true
 			r.UnderLoad(ctx, func(ctx context.Context, _ uint64) { chaos.Sleep(ctx, cfg.Duration) })
 		}
 		return ctx.Err()

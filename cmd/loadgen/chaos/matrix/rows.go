@@ -37,6 +37,7 @@ var Rows = []Row{
 	{22, "panic in a handler", "500; the process continues", checkedBy("./cmd/internal/service", "TestHandlers")},
 	{23, "SIGTERM under load", "exits within 10 s; nothing replayed", terminated},
 	{24, "soak", "memory, goroutines, files and parts do not grow", soak},
+	{26, "another Kafka in the place of the one that the tables were filled from", "refused until it is adopted; exact", anotherLog},
 }
 
 // base returns the load of the row with these faults, about every 800 ms.

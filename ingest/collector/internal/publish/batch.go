@@ -7,6 +7,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // maxBatchBytes keeps a batch below the brokers' default message.max.bytes of 1,048,588.
@@ -15,6 +16,7 @@ const maxBatchBytes = 900_000
 // batch is the content of one produce request: chunks packed into records. Its bytes, times included, do not change
 // between tries. If the log gets a batch twice, both copies have the same ids, and the consumer drops one.
 type batch struct {
+	source  *schemakafka.Log // that it is for
 	chunks  []*chunk
 	buf     []byte
 	ends    []int // of each record in buf
@@ -24,9 +26,12 @@ type batch struct {
 	errs    []error
 }
 
-// assign gives every chunk its ids, in the order of the queue.
-func (b *batch) assign(ctx context.Context, ids *ids) error {
+// assign gives every chunk its ids, in the order of the queue. It is an error while no log may be written to.
+func (b *batch) assign(ctx context.Context, s *source, ids *ids) (err error) {
 	b.entries = 0
+	if b.source, err = s.current(); err != nil {
+		return err
+	}
 	for _, c := range b.chunks {
 		id, err := ids.take(ctx, c.Len())
 		if err != nil {

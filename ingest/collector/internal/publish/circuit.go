@@ -61,15 +61,18 @@ func (p *partition) reopen() {
 func (p *partition) unavailable() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return errors.Is(p.refusal, errUnavailable)
+	return errors.Is(p.refusal, errUnavailable) || errors.Is(p.refusal, errLogRefused)
 }
 
-// recovered probes an unavailable broker and takes writes again if it answers.
+// recovered probes an unavailable broker and takes writes again if it answers and has the log.
 func (p *partition) recovered(ctx context.Context) bool {
 	if !p.unavailable() {
 		return true
 	}
 	if p.leader.probe(ctx) != nil {
+		return false
+	}
+	if _, err := p.source.verify(ctx); err != nil {
 		return false
 	}
 	p.reopen()

@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // Bounds of leasing.
@@ -23,11 +24,12 @@ const (
 // ids hands out entry ids from leased blocks: see schema.IDBlock. It leases the next block when less than half a block is
 // left. Ids that were leased or handed out and not used are lost, which costs nothing: there are 2^53.
 type ids struct {
-	client *kafka.Client
+	source *source
 	topic  string
 	m      *metrics
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex       // guards what follows
+	log    *schemakafka.Log // that spans were leased in
 	spans  []span
 	leased time.Time
 	failed error         // why the last lease was not granted; nil if it was
@@ -38,8 +40,8 @@ type ids struct {
 
 type span struct{ next, end uint64 }
 
-func newIDs(client *kafka.Client, topic string, m *metrics) *ids {
-	return &ids{client: client, topic: topic, m: m, blocks: 1, grown: make(chan struct{}), want: make(chan struct{}, 1)}
+func newIDs(s *source, topic string, m *metrics) *ids {
+	return &ids{source: s, topic: topic, m: m, blocks: 1, grown: make(chan struct{}), want: make(chan struct{}, 1)}
 }
 
 // take returns the first of n contiguous ids, n ≤ schema.MaxRecordEntries. It waits for a lease until ctx ends.
@@ -95,7 +97,7 @@ func (s *ids) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		if err := s.lease(ctx); err != nil {
-			s.refused(classify(err).reason())
+			s.refused(err)
 			timer.Reset(leaseRetry)
 		}
 	}
@@ -110,18 +112,50 @@ func (s *ids) lease(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
+	log, err := s.source.current()
+	if err != nil {
+		return err
+	}
 	records := make([]kafka.Record, blocks)
 	for i := range records {
 		records[i].Value = kafka.NewBytes([]byte{1})
 	}
-	res, err := s.client.Produce(ctx, &kafka.ProduceRequest{Topic: s.topic, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...)})
+	res, err := s.source.Client().Produce(ctx, &kafka.ProduceRequest{Topic: s.topic, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...)})
 	if err == nil {
 		err = res.Error
 	}
 	if err != nil {
 		return fmt.Errorf("lease a block of ids: %w", err)
 	}
-	return s.add(uint64(res.BaseOffset), blocks)
+	// The topic may have been made anew meanwhile, or another log be there: then these are blocks of others.
+	first := log.FirstBlock + uint64(res.BaseOffset)
+	switch now, err := s.source.look(ctx); {
+	case err != nil:
+		return err
+	case now.ID != log.ID:
+		return fmt.Errorf("%w: log %v has taken the place of log %v", errNotSent, now, log)
+	}
+	if !s.source.grant(log, first, first+uint64(blocks)) {
+		_, err := s.source.current()
+		return err
+	}
+	return s.add(first, blocks)
+}
+
+// begin drops the ids of an earlier log, or of before the log lost its end: only ids that are leased from now on are sure to be
+// above all that the tables have.
+func (s *ids) begin(log *schemakafka.Log) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.log == nil || s.log.Same(log) {
+		s.log = log
+		return
+	}
+	s.log, s.spans = log, nil
+	select {
+	case s.want <- struct{}{}:
+	default:
+	}
 }
 
 var errNoIDs = errors.New("no ids left")
@@ -150,8 +184,12 @@ func (s *ids) add(first uint64, blocks int) error {
 	return nil
 }
 
-func (s *ids) refused(reason error) {
-	s.m.leaseFailures.Inc()
+func (s *ids) refused(err error) {
+	var reason error = errLogRefused
+	if !schemakafka.IsLogError(err) {
+		s.m.leaseFailures.Inc()
+		reason = classify(err).reason()
+	}
 	s.mu.Lock()
 	s.failed = reason
 	s.mu.Unlock()

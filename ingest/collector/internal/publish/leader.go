@@ -22,6 +22,9 @@ const (
 // errNoAnswer is a broker that did not answer a probe, so that nothing was sent to it.
 var errNoAnswer = errors.New("broker does not answer")
 
+// errNotSent is that nothing was sent, because another log may be there.
+var errNotSent = errors.New("not sent")
+
 // leader is the broker that leads a partition. Only one goroutine may call produce and probe.
 type leader struct {
 	client    *kafka.Client
@@ -108,7 +111,7 @@ func classify(err error) verdict {
 	switch {
 	case err == nil:
 		return stored
-	case errors.Is(err, errNoAnswer), errors.As(err, &op) && op.Op == "dial",
+	case errors.Is(err, errNoAnswer), errors.Is(err, errNotSent), errors.As(err, &op) && op.Op == "dial",
 		errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition), errors.Is(err, protocol.ErrNoLeader):
 		return notStored
 	case !errors.As(err, &code):

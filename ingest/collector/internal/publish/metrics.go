@@ -16,6 +16,7 @@ type metrics struct {
 	retries       prometheus.Counter
 	refusing      *prometheus.GaugeVec
 	leaseFailures prometheus.Counter
+	logRefused    prometheus.Gauge
 	keys          prometheus.Gauge
 }
 
@@ -42,6 +43,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"partition"}),
 		leaseFailures: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_collector_id_lease_failures_total", Help: "Leases of entry ids that the broker did not grant.",
+		}),
+		logRefused: f.NewGauge(prometheus.GaugeOpts{
+			Name: "activity_collector_log_refusing", Help: "1 while no writes are taken because the topics are not those that the tables belong to.",
 		}),
 		repeated: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_collector_repeated_entries_total", Help: "Entries answered from the window of event keys instead of being written again.",

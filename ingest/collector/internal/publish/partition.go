@@ -2,12 +2,15 @@ package publish
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // Times of writing to a broker.
@@ -22,6 +25,7 @@ const (
 type partition struct {
 	number   int
 	leader   leader // used by run; ready only asks it for offsets
+	source   *source
 	ids      *ids
 	keys     *keys
 	m        *metrics
@@ -146,12 +150,13 @@ func (p *partition) next() bool {
 func (p *partition) write(ctx context.Context) {
 	b := &p.batch
 	short, cancel := context.WithTimeout(ctx, idsTimeout)
-	err := b.assign(short, p.ids)
+	err := b.assign(short, p.source, p.ids)
 	cancel()
 	if err != nil {
-		p.refuse(errUnavailable, err)
+		reason := reasonOf(err)
+		p.refuse(reason, err)
 		for _, c := range b.chunks {
-			p.finish(c, RetryLater(errUnavailable))
+			p.finish(c, RetryLater(reason))
 		}
 		return
 	}
@@ -165,8 +170,12 @@ func (p *partition) write(ctx context.Context) {
 	}
 	p.setSentAt(time.Time{})
 	p.m.produce.Observe(time.Since(start).Seconds())
+	log := b.source
+	if now, err := p.source.current(); err == nil && now.ID == log.ID {
+		log = now
+	}
 	for _, c := range b.chunks {
-		c.offset = b.offsets[c.record]
+		c.offset = log.Absolute(p.number, b.offsets[c.record])
 		p.finish(c, b.errs[c.record])
 	}
 	clear(b.chunks)
@@ -189,11 +198,16 @@ func (p *partition) finish(c *chunk, err error) {
 func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 	lost := false
 	for wait := firstRetry; ; wait = min(4*wait, probeEvery) {
-		base, err := p.leader.produce(ctx, p.batch.records(first, end))
+		base, err := p.produce(ctx, first, end)
 		tries++
 		v := classify(err)
 		switch {
 		case v == stored:
+			if err := p.confirm(ctx); err != nil {
+				p.refuse(reasonOf(err), err)
+				p.batch.set(first, end, 0, RetryLater(errUnknown))
+				return tries
+			}
 			p.reopen()
 			p.batch.set(first, end, base, nil)
 			return tries
@@ -204,8 +218,16 @@ func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 			p.batch.set(first, end, 0, errTooLarge)
 			return tries
 		case v != unknown && !lost:
-			p.refuse(v.reason(), err)
-			p.batch.set(first, end, 0, RetryLater(v.reason()))
+			reason := v.reason()
+			if schemakafka.IsLogError(err) {
+				reason = errLogRefused
+			}
+			p.refuse(reason, err)
+			p.batch.set(first, end, 0, RetryLater(reason))
+			return tries
+		case schemakafka.IsLogError(err): // the log that may have it is not there any more
+			p.refuse(errLogRefused, err)
+			p.batch.set(first, end, 0, RetryLater(errUnknown))
 			return tries
 		case ctx.Err() != nil:
 			p.batch.set(first, end, 0, RetryLater(errUnknown))
@@ -218,6 +240,44 @@ func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 		p.m.retries.Inc()
 		sleep(ctx, wait)
 	}
+}
+
+// produce writes the records from first to before end, unless another log is in the place of the batch's: then nothing is sent.
+func (p *partition) produce(ctx context.Context, first, end int) (base int64, err error) {
+	if err := p.same(ctx); err != nil {
+		return 0, fmt.Errorf("%w: %w", errNotSent, err)
+	}
+	return p.leader.produce(ctx, p.batch.records(first, end))
+}
+
+// confirm makes sure that the log which acknowledged the batch is its log, for as long as Kafka cannot be asked: a connection that
+// was made meanwhile may lead to another one.
+func (p *partition) confirm(ctx context.Context) error {
+	for wait := firstRetry; ; wait = min(4*wait, probeEvery) {
+		err := p.same(ctx)
+		if err == nil || schemakafka.IsLogError(err) || ctx.Err() != nil {
+			return err
+		}
+		p.refuse(errUnavailable, err)
+		sleep(ctx, wait)
+	}
+}
+
+// same is nil if the batch's log is the one that answers.
+func (p *partition) same(ctx context.Context) error {
+	now, err := p.source.verify(ctx)
+	if err == nil && now.ID != p.batch.source.ID {
+		err = &schemakafka.LogError{Why: fmt.Sprintf("log %v has taken the place of log %v", now, p.batch.source)}
+	}
+	return err
+}
+
+// reasonOf is why new writes are refused after an error from before anything was sent.
+func reasonOf(err error) error {
+	if schemakafka.IsLogError(err) {
+		return errLogRefused
+	}
+	return errUnavailable
 }
 
 func sleep(ctx context.Context, d time.Duration) {

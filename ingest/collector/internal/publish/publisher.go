@@ -40,7 +40,8 @@ type Config struct {
 // Publisher writes requests to the partitions of a topic.
 type Publisher struct {
 	cfg    Config
-	client *kafka.Client
+	source *source
+	client *kafka.Client // of source, which counts its connections
 	log    *slog.Logger
 	m      *metrics
 
@@ -58,12 +59,14 @@ type Publisher struct {
 // New makes a Publisher that writes nothing until Run.
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Publisher {
 	m := newMetrics(reg)
+	s := newSource(client, cfg.Topic, m, log)
 	p := &Publisher{
-		cfg: cfg, client: client, log: log, m: m,
+		cfg: cfg, source: s, client: s.Client(), log: log, m: m,
 		quota: newQuota(cfg.RateLimit, cfg.RateBurst),
 		keys:  newKeys(cfg.MaxKeys, cfg.KeyWindow, m),
-		ids:   newIDs(client, schemakafka.IDs(cfg.Topic), m),
+		ids:   newIDs(s, schemakafka.IDs(cfg.Topic), m),
 	}
+	s.changed = p.ids.begin
 	p.jobs.New = func() any { return newJob() }
 	return p
 }
@@ -96,6 +99,9 @@ func (p *Publisher) Available() error {
 		return RetryLater(errShuttingDown)
 	case len(partitions) == 0:
 		return RetryLater(errUnavailable)
+	}
+	if _, err := p.source.current(); err != nil {
+		return RetryLater(errLogRefused)
 	}
 	if err := p.ids.ready(); err != nil {
 		return RetryLater(err)
@@ -170,8 +176,10 @@ func (p *Publisher) release(j *job) {
 func (p *Publisher) Run(ctx context.Context) {
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	defer p.source.Close()
 	var leases, writers sync.WaitGroup
 	leases.Go(func() { p.ids.run(live) })
+	leases.Go(func() { p.source.run(live) })
 	p.follow(ctx, func(part *partition) { writers.Go(func() { part.run(live) }) })
 
 	p.closing.Store(true)
@@ -193,6 +201,9 @@ func (p *Publisher) Ready(ctx context.Context) error {
 		return errors.New("shutting down")
 	case len(partitions) == 0:
 		return fmt.Errorf("kafka: topic %s does not exist yet", p.cfg.Topic)
+	}
+	if _, err := p.source.current(); err != nil {
+		return fmt.Errorf("log: %w", err)
 	}
 	if err := p.ids.ready(); err != nil {
 		return fmt.Errorf("kafka: no ids from topic %s: %w", schemakafka.IDs(p.cfg.Topic), err)

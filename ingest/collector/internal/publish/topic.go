@@ -78,7 +78,7 @@ func (p *Publisher) grow(n int, start func(*partition)) {
 
 func (p *Publisher) newPartition(number int) *partition {
 	part := &partition{
-		number: number, leader: leader{client: p.client, topic: p.cfg.Topic, partition: number}, now: p.cfg.Now, ids: p.ids, keys: p.keys, m: p.m, log: p.log,
+		number: number, leader: leader{client: p.client, topic: p.cfg.Topic, partition: number}, source: p.source, now: p.cfg.Now, ids: p.ids, keys: p.keys, m: p.m, log: p.log,
 		gauge: p.m.refusingOf(number), refusing: &p.refusing, maxBytes: p.cfg.QueueBytes, maxChunks: p.cfg.QueueChunks, wakeup: make(chan struct{}, 1),
 	}
 	part.gauge.Set(0)

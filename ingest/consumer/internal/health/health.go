@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // Dependency is something that a consumer needs, with the messages that the log has of it.
@@ -25,6 +26,8 @@ var (
 	KafkaGroup = Dependency{"kafka group", "waiting for kafka group", "kafka group joined", "kafka group refuses requests"}
 	Kafka      = Dependency{"kafka", "waiting for kafka", "kafka reachable again", "kafka refuses requests"}
 	ClickHouse = Dependency{"clickhouse", "waiting for clickhouse", "clickhouse reachable again", "clickhouse refuses requests"}
+	// Log is unavailable while it is not known to be the log that the tables belong to.
+	Log = Dependency{"log", "waiting for the log", "log accepted", "log refused"}
 	// Retention is unavailable when Kafka is about to remove records before they are stored.
 	Retention = Dependency{"retention", "records near the end of retention", "records stored well within retention", ""}
 )
@@ -42,7 +45,7 @@ type Health struct {
 }
 
 // New makes a Health whose Kafka group has not been joined yet. A setting that somebody must change counts as an alarm of the
-// kind config.
+// kind config, a log that is refused as one of the kind log.
 func New(log *slog.Logger, alarms *prometheus.CounterVec) *Health {
 	return &Health{log: log, alarms: alarms, unavailable: map[string]error{KafkaGroup.Name: errors.New("not joined yet")}}
 }
@@ -57,7 +60,13 @@ func (h *Health) Set(d Dependency, err error) {
 		h.unavailable[d.Name] = err
 	}
 	h.mu.Unlock()
+	var refused *schemakafka.LogError
 	switch {
+	case errors.As(err, &refused) && refused.Refused:
+		if before == nil || before.Error() != err.Error() {
+			h.alarms.WithLabelValues("log").Inc()
+			h.log.Error(d.refuses, "error", err) //nolint:sloglint // a literal of this file
+		}
 	case err == nil && before != nil:
 		h.log.Info(d.available) //nolint:sloglint // a literal of this file
 	case err == nil || before != nil && sink.KindOf(before) == sink.KindOf(err) || errors.Is(err, ErrStopped):

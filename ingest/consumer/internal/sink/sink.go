@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/ch-go/compress"
@@ -45,6 +46,7 @@ type Sink struct {
 	headers  map[string]string
 	compress bool
 	http     *http.Client
+	dials    atomic.Uint64
 }
 
 // Open prepares a sink for the first address of opts, which must have one. It connects when it is first used. Each server has a
@@ -64,11 +66,21 @@ func Open(opts *clickhouse.Options) *Sink {
 	}
 	dial := &net.Dialer{Timeout: 2 * time.Second}
 	s.http = &http.Client{Transport: &http.Transport{
-		DialContext: dial.DialContext, TLSClientConfig: opts.TLS, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial.DialContext(ctx, network, addr)
+			if err == nil {
+				s.dials.Add(1)
+			}
+			return conn, err
+		},
+		TLSClientConfig: opts.TLS, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
 		DisableCompression: true, WriteBufferSize: 64 << 10,
 	}}
 	return s
 }
+
+// Connections is how many connections have been made.
+func (s *Sink) Connections() uint64 { return s.dials.Load() }
 
 // Close ends idle connections.
 func (s *Sink) Close() { s.http.CloseIdleConnections() }

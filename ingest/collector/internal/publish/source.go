@@ -1,0 +1,153 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/segmentio/kafka-go"
+
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// source is the log that is written to, and knows whether it may be: only the log that the tables belong to may. Entries that are
+// acknowledged by another Kafka in the place of that one would never be stored.
+type source struct {
+	*schemakafka.Follower
+	leases schemakafka.Reader
+	m      *metrics
+	log    *slog.Logger
+
+	leased  atomic.Uint64             // blocks before it have been leased in the log inLog
+	inLog   atomic.Pointer[uuid.UUID] // nil: nothing has been leased
+	lost    atomic.Bool               // Kafka does not have the last of those leases any more
+	changed func(*schemakafka.Log)    // called when there is another log
+}
+
+func newSource(client *kafka.Client, topic string, m *metrics, log *slog.Logger) *source {
+	f := schemakafka.Follow(client, topic)
+	return &source{
+		Follower: f, m: m, log: log, changed: func(*schemakafka.Log) {},
+		leases: schemakafka.Reader{Client: f.Client(), Topic: schemakafka.IDs(topic)},
+	}
+}
+
+// current is the log that may be written to now. Its error is a schemakafka.LogError.
+func (s *source) current() (*schemakafka.Log, error) {
+	log, err := s.Log()
+	if err == nil && s.lost.Load() {
+		if in := s.inLog.Load(); in != nil && *in == log.ID {
+			return nil, &schemakafka.LogError{Refused: true, Why: fmt.Sprintf(
+				"log %v: topic %s has lost leases that this collector holds: Kafka lost its end, or was restored from an older backup, and ids would be given away twice. Run %q",
+				log, s.leases.Topic, schemakafka.AdoptCommand,
+			)}
+		}
+	}
+	return log, err
+}
+
+// grant remembers that the blocks from first to before end have been leased in the log. It is false if some of them had been
+// before: then the topic of leases has lost its end, and grown again.
+func (s *source) grant(log *schemakafka.Log, first, end uint64) bool {
+	if in := s.inLog.Load(); in == nil || *in != log.ID {
+		s.leased.Store(0)
+		s.lost.Store(false)
+		s.inLog.Store(&log.ID)
+	}
+	if first < s.leased.Load() {
+		s.lost.Store(true)
+		return false
+	}
+	s.leased.Store(end)
+	return true
+}
+
+// verify makes sure that whoever answers now is the log, after a connection has been made: another broker in the place of one, or
+// the same over another folder, takes no connection over. Its error is a LogError, or that Kafka could not be asked.
+func (s *source) verify(ctx context.Context) (*schemakafka.Log, error) {
+	for range deadConns {
+		if s.Sure() {
+			return s.current()
+		}
+		if _, err := s.look(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.current() // connections are made all the time; the last look was a moment ago
+}
+
+// look looks at the topics, and whether Kafka has the leases that it gave.
+func (s *source) look(ctx context.Context) (*schemakafka.Log, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	var err error
+	for range deadConns { // idle connections may be broken
+		if _, err = s.Look(ctx); err == nil || schemakafka.IsLogError(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	log, err := s.Log()
+	if err != nil {
+		return nil, err
+	}
+	if in := s.inLog.Load(); in != nil && *in == log.ID {
+		end, err := s.leases.End(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if log.FirstBlock+uint64(end) < s.leased.Load() {
+			s.lost.Store(true)
+		}
+	}
+	return s.current()
+}
+
+// run looks every now and then until ctx ends, and tells of each change.
+func (s *source) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var log *schemakafka.Log
+	for said := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		_, _ = s.look(ctx) // it is looked again soon
+		now, err := s.current()
+		if now != nil && (log == nil || !now.Same(log)) {
+			log = now
+			s.changed(now)
+		}
+		next := lookEvery
+		if err != nil {
+			next = lookRetry
+		}
+		timer.Reset(next)
+		if why := fmt.Sprint(err); why != said && ctx.Err() == nil {
+			said = why
+			s.tell(now, err)
+		}
+	}
+}
+
+func (s *source) tell(log *schemakafka.Log, err error) {
+	s.m.logRefused.Set(0)
+	var refusal *schemakafka.LogError
+	switch {
+	case err == nil:
+		s.log.Info("log accepted", "log", log.String())
+	case errors.As(err, &refusal) && refusal.Refused:
+		s.m.logRefused.Set(1)
+		s.log.Error("log refused; no writes are taken", "error", err)
+	default:
+		s.log.Warn("waiting for the log", "error", err)
+	}
+}

@@ -1,0 +1,276 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
+	"github.com/activitylog/activitylog/schema"
+	tables "github.com/activitylog/activitylog/schema/clickhouse"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// markDays is for how long a watermark is sure to be in the tables: they keep it for the 46 days that they keep entries.
+const markDays = 40
+
+// assign learns where the partition stands: in the group, in the log, and in ClickHouse.
+func (p *partition) assign(ctx context.Context) error {
+	state, err := p.resume(ctx)
+	if err != nil {
+		return err
+	}
+	p.peek(ctx)
+	p.connections = p.sink.Connections()
+	if err := p.lookUpWatermarks(ctx); err != nil {
+		return err
+	}
+	if err := p.remember(ctx, state); err != nil {
+		return err
+	}
+	return p.compare(ctx)
+}
+
+// resume takes up the group's committed offset and what was committed with it.
+func (p *partition) resume(ctx context.Context) (state repeat.State, err error) {
+	err = p.reachKafka(ctx, "fetch the committed offset", func(ctx context.Context) error {
+		res, err := p.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
+			GroupID: p.group, Topics: map[string][]int{p.cfg.Topic: {p.number}},
+		})
+		if err == nil {
+			err = res.Error
+		}
+		if err != nil {
+			return err
+		}
+		at := res.Topics[p.cfg.Topic]
+		if len(at) != 1 {
+			return kafka.UnknownTopicOrPartition
+		}
+		if at[0].Error != nil {
+			return at[0].Error
+		}
+		if state, err = repeat.Parse(at[0].Metadata); err != nil {
+			p.alarm("metadata", "the group's offset metadata cannot be read; going on by what is stored", slog.Any("error", err))
+		}
+		p.takeUp(at[0].CommittedOffset, state)
+		return nil
+	})
+	return state, err
+}
+
+// takeUp takes up a commit. What one declared that was made before the log lost its end is gone.
+func (p *partition) takeUp(offset int64, state repeat.State) {
+	p.committed = p.source.Committed(p.number, offset, state.Commit)
+	p.blocks, p.intent = state.Blocks, schemakafka.None
+	switch {
+	case p.committed < 0:
+		p.blocks = &repeat.Blocks{}
+	case state.Last >= 0 && state.Epochs == len(p.source.Epochs):
+		p.intent = p.source.Absolute(p.number, state.Last)
+	}
+	p.next = p.source.Absolute(p.number, p.committed)
+}
+
+// state is what a commit says, with the batch up to the absolute offset last under way.
+func (p *partition) state(last int64) *repeat.State {
+	s := &repeat.State{Commit: p.source.Commit(), Blocks: p.blocks}
+	s.Day = p.marked
+	if offset, ok := p.source.Offset(p.number, last); ok {
+		s.Last = offset
+	}
+	if offset, ok := p.source.Offset(p.number, p.watermark); ok {
+		s.Watermark = offset
+	}
+	return s
+}
+
+// remember compares the tables with what the group remembers of them. Tables that know less than they did have been restored
+// from a backup, or emptied: then the log is read again from where they end.
+func (p *partition) remember(ctx context.Context, state repeat.State) error {
+	p.watermark, p.marked = p.counted, today()
+	if p.committed < 0 || state.Watermark < 0 || !p.source.Current(state.Commit) {
+		return nil
+	}
+	before := p.source.Absolute(p.number, state.Watermark)
+	if p.counted >= before {
+		if p.counted == before {
+			p.marked = state.Day
+		}
+		return nil
+	}
+	if today()-state.Day > markDays {
+		return nil // it has expired
+	}
+	from := p.source.Next(p.number, min(p.counted, p.kinds))
+	p.alarm("tables_lost", "the tables have lost what was stored; reading the log again from where they end",
+		slog.Int64("stored before", before), slog.Int64("stored now", p.counted), slog.Int64("from", from))
+	if p.next = min(p.next, from); p.next == from {
+		p.intent = schemakafka.None
+	}
+	return p.lookUpBlocks(ctx, from)
+}
+
+func today() int64 { return time.Now().UnixMilli() / dayMillis }
+
+// peek looks how long the first record has waited: ClickHouse, which is asked next, may be away for long, and the log does
+// not keep a record for ever. What goes wrong here goes wrong again where it counts.
+func (p *partition) peek(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	first := *p.fetch
+	first.MaxBytes, first.Wait = 1, time.Millisecond
+	at := p.next
+	if at < 0 {
+		at = p.source.Absolute(p.number, 0)
+	}
+	if found, _, err := first.fetch(ctx, at); err == nil && len(found.records) > 0 {
+		p.since.Store(found.records[0].at)
+	}
+}
+
+// compare brings the committed offset and the log together. A log that begins later has lost records before they were stored.
+// One that ends before what was stored has lost its end: its offsets will be used again, and count anew.
+func (p *partition) compare(ctx context.Context) error {
+	var start, end int64
+	err := p.reachKafka(ctx, "look up the log's bounds", func(ctx context.Context) (err error) {
+		start, end, err = p.fetch.bounds(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	where := slog.Group("log", slog.Int64("start", start), slog.Int64("end", end), slog.Int64("committed", p.next))
+	epoch, _ := p.source.Last(p.number)
+	if known := max(p.stored, p.counted); known >= max(end, epoch) {
+		p.log.ErrorContext(ctx, "the log ends before what has been stored", where, slog.Int64("stored", known))
+		return p.cut(ctx)
+	}
+	switch {
+	case p.next < 0: // the group has never committed, or its offsets have expired
+		p.next, p.intent, p.blocks = start, schemakafka.None, &repeat.Blocks{}
+	case p.next < start:
+		p.alarm("trimmed", "records were removed before they were stored", where)
+		p.next, p.intent = start, schemakafka.None
+	case p.next > end:
+		p.alarm("beyond_end", "the log ends before the committed offset; reading it again from its start", where)
+		p.next, p.intent, p.blocks = start, schemakafka.None, &repeat.Blocks{}
+	case p.intent >= end:
+		p.alarm("intent_lost", "the log ends before the batch that was declared", where)
+		p.intent = schemakafka.None
+	}
+	return nil
+}
+
+// errSource says that the log is not what it was at the assignment.
+var errSource = errors.New("the log has changed")
+
+// cut has the log say that the partition lost its end: what lies behind the last record that is stored has new absolute offsets.
+// The next assignment goes on with them.
+func (p *partition) cut(ctx context.Context) error {
+	if p.pair == nil {
+		return errSource
+	}
+	known, numbered := max(p.stored, p.counted), uint64(0)
+	err := p.reachKafka(ctx, "look up the leases", func(ctx context.Context) error {
+		end, err := schemakafka.Reader{Client: p.client, Topic: schemakafka.IDs(p.cfg.Topic)}.End(ctx)
+		numbered = p.source.FirstBlock + uint64(max(0, end))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	from, err := p.pair.Ending(ctx, p.source, p.number, known, p.committed)
+	if err != nil {
+		return fmt.Errorf("find where the log lost its end: %w", err)
+	}
+	p.alarm("reused", "the log lost its end; offsets from there on are counted anew", slog.Int64("from", from), slog.Int64("stored", known))
+	for source := p.source; ; {
+		next, err := source.Cut(map[int]int64{p.number: from}, known, numbered)
+		if err != nil {
+			return err
+		}
+		state, err := schemakafka.AppendLog(ctx, p.client, p.cfg.Topic, next)
+		if errors.Is(err, schemakafka.ErrLogChanged) && state.Log != nil && state.Log.ID == source.ID {
+			source = state.Log // another partition was faster
+			continue
+		}
+		if err == nil {
+			err = errSource
+		}
+		return err
+	}
+}
+
+// lookUpWatermarks asks how far the partition is stored and counted. What a consumer before this one still has under way may
+// land later; it has this batch's token then.
+func (p *partition) lookUpWatermarks(ctx context.Context) error {
+	const query = `SELECT
+  (SELECT if(count() = 0, -1, toInt64(max(koff))) FROM activity WHERE kpart = ?),
+  (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_entity WHERE ` + tables.IsWatermark + ` AND entity = toString(?)),
+  (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_kind WHERE kpart = ?)`
+	return p.reachClickHouse(ctx, "look up what is stored", func(ctx context.Context) error {
+		var stored, counted, kinds *int64
+		if err := p.conn.QueryRow(ctx, query, p.number, p.number, p.number).Scan(&stored, &counted, &kinds); err != nil {
+			return fmt.Errorf("look up the highest offsets: %w", err)
+		}
+		p.stored, p.counted, p.kinds = *stored, *counted, *kinds
+		return nil
+	})
+}
+
+// blockRecords is how many records before its end a partition is asked for the ids of.
+const blockRecords = 5000
+
+// lookUpBlocks learns from the tables which ids had been seen before an offset: the group's commit knows those of records that the
+// tables lost, too.
+func (p *partition) lookUpBlocks(ctx context.Context, before int64) error {
+	const query = `SELECT max(id) FROM activity WHERE kpart = ? AND koff BETWEEN ? AND ? AND id < ? GROUP BY intDiv(id, ?) ORDER BY max(koff)`
+	last := max(0, before-1)
+	return p.reachClickHouse(ctx, "look up ids", func(ctx context.Context) error {
+		p.blocks = &repeat.Blocks{}
+		rows, err := p.conn.Query(ctx, query, p.number, max(0, last-blockRecords), last, uint64(schema.FirstForeignID), schema.IDBlock)
+		if err != nil {
+			return fmt.Errorf("look up ids: %w", err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id uint64
+			if err := rows.Scan(&id); err != nil {
+				return fmt.Errorf("read ids: %w", err)
+			}
+			p.blocks.Repeated(id)
+		}
+		return rows.Err()
+	})
+}
+
+// errTables says that the tables are not those of the assignment.
+var errTables = errors.New("the tables have changed: they know less than was stored, or belong to another log")
+
+// sameTables makes sure that ClickHouse has what was stored before, whenever a connection was made since that was looked at: a
+// server that is restored from a backup, or another one in its place, takes no connection over.
+func (p *partition) sameTables(ctx context.Context) error {
+	connections := p.sink.Connections()
+	if connections == p.connections {
+		return nil
+	}
+	const query = `SELECT
+  (SELECT if(count() = 0, -1, toInt64(max(koff_to))) FROM by_entity WHERE ` + tables.IsWatermark + ` AND entity = toString(?)),
+  (SELECT toString(argMax(log, turn)) FROM logs)`
+	var counted *int64
+	var log *string
+	if err := p.conn.QueryRow(ctx, query, p.number).Scan(&counted, &log); err != nil {
+		return fmt.Errorf("look whether the tables are the same: %w", err)
+	}
+	expired := today()-p.marked > markDays
+	if *counted < p.watermark && !expired || p.pair != nil && *log != p.source.ID.String() {
+		return errTables
+	}
+	p.connections = connections
+	return nil
+}

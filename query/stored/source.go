@@ -1,0 +1,136 @@
+package stored
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// Intervals of looking at the log.
+const (
+	lookEvery   = 2 * time.Second
+	lookRetry   = 250 * time.Millisecond // while it is refused or not known
+	lookTimeout = 2 * time.Second
+)
+
+// watchLog looks at the log every now and then until ctx ends: offsets of callers are those of the log that the tables belong to,
+// which may become another.
+func (p *Progress) watchLog(ctx context.Context) {
+	defer p.source.Close()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for said := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		next := lookEvery
+		log, err := p.look(ctx)
+		if err != nil {
+			next = lookRetry
+		}
+		timer.Reset(next)
+		why := ""
+		if schemakafka.IsLogError(err) {
+			why = err.Error()
+		}
+		if why == said || ctx.Err() != nil {
+			continue
+		}
+		said = why
+		p.tell(ctx, log, err)
+	}
+}
+
+func (p *Progress) tell(ctx context.Context, log *schemakafka.Log, err error) {
+	var refusal *schemakafka.LogError
+	switch {
+	case errors.As(err, &refusal) && refusal.Refused:
+		p.log.ErrorContext(ctx, "log refused; no deletes and no waits", slog.Any("error", err))
+	case refusal != nil:
+		p.log.WarnContext(ctx, "waiting for the log", slog.Any("error", err))
+	case log != nil:
+		p.log.InfoContext(ctx, "log accepted", slog.String("log", log.String()))
+	}
+}
+
+func (p *Progress) look(ctx context.Context) (*schemakafka.Log, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return p.source.Look(ctx)
+}
+
+// Log is the log that the tables belong to, as it was seen last. Its error is ErrUnavailable: Kafka could not be asked yet, or has
+// another log.
+func (p *Progress) Log(ctx context.Context) (*schemakafka.Log, error) {
+	log, err := p.source.Log()
+	if err != nil {
+		log, err = p.look(ctx)
+	}
+	if err != nil {
+		return nil, Fault(ctx, err)
+	}
+	return log, nil
+}
+
+// Seen is the log that the tables belong to as it was seen last, nil if it has not been.
+func (p *Progress) Seen() *schemakafka.Log {
+	log, err := p.source.Log()
+	if err != nil {
+		return nil
+	}
+	return log
+}
+
+// LogNow is Log as it is now.
+func (p *Progress) LogNow(ctx context.Context) (*schemakafka.Log, error) {
+	log, err := p.look(ctx)
+	if err != nil {
+		return nil, Fault(ctx, err)
+	}
+	return log, nil
+}
+
+// Unchanged is nil if the log is still the one that was seen before, and its offsets are. Else its error is ErrTimeout: what was
+// published meanwhile was for other offsets, or for nobody.
+func (p *Progress) Unchanged(ctx context.Context, before *schemakafka.Log) error {
+	now, err := p.look(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: look whether the log is the same: %v", schema.ErrTimeout, err) //nolint:errorlint // its kind would say that nothing was published
+	}
+	if !now.Same(before) {
+		return fmt.Errorf("%w: log %v has taken the place of log %v", schema.ErrTimeout, now, before)
+	}
+	return nil
+}
+
+// ofLog is a FieldError if a caller's position names offsets that are not of the log: they may be of records that are gone, and
+// nothing can be said of them.
+func (p *Progress) ofLog(ctx context.Context, position schema.Position) error {
+	log, err := p.Log(ctx)
+	if err == nil && earlier(log, position) {
+		log, err = p.LogNow(ctx) // it may be of a log that took its place a moment ago
+	}
+	if err != nil {
+		return err
+	}
+	if earlier(log, position) {
+		return &schema.FieldError{Field: "position", Code: "EARLIER_LOG", Issue: "is of an earlier log, whose entries are stored: read without it"}
+	}
+	return nil
+}
+
+func earlier(log *schemakafka.Log, position schema.Position) bool {
+	for partition, offset := range position {
+		if _, ok := log.Offset(partition, offset); !ok {
+			return true
+		}
+	}
+	return false
+}

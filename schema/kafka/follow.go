@@ -1,0 +1,179 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// LogError says why nothing may be written to the topics: nobody has said yet that the tables belong to them, or they do not.
+type LogError struct {
+	Refused bool // somebody has to do something; else it is waited for
+	Why     string
+}
+
+// Error is why, for operators.
+func (e *LogError) Error() string { return e.Why }
+
+// AdoptCommand makes a log the tables' log.
+const AdoptCommand = "activityctl adopt"
+
+// Follower knows the log that a service writes to, and whether it may.
+type Follower struct {
+	client *kafka.Client
+	topic  string
+	topics []string // whose ids count
+	dials  *atomic.Uint64
+	now    atomic.Pointer[followed]
+	sure   atomic.Uint64 // connections that had been made when the last look began
+
+	mu     sync.Mutex // guards what follows: one look at a time
+	reader *LogReader
+}
+
+type followed struct {
+	log *Log
+	err error
+}
+
+// Follow follows the log of the installation's topic. Connections of its Client are counted: see Sure. The ids of the topic, of
+// the one of leases, and of others are compared.
+func Follow(client *kafka.Client, topic string, others ...string) *Follower {
+	counted, dials := counting(client)
+	f := &Follower{
+		client: counted, topic: topic, dials: dials, reader: NewLogReader(counted, topic),
+		topics: append([]string{topic, IDs(topic), LogTopic(topic)}, others...),
+	}
+	f.now.Store(&followed{err: &LogError{Why: "the log has yet to be looked up"}})
+	return f
+}
+
+// Client is the client that Follow was given, with its connections counted.
+func (f *Follower) Client() *kafka.Client { return f.client }
+
+// Close closes the connections that are idle.
+func (f *Follower) Close() {
+	if t, ok := f.client.Transport.(*kafka.Transport); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// Log is the log as it was seen last. Its error is a LogError.
+func (f *Follower) Log() (*Log, error) {
+	now := f.now.Load()
+	return now.log, now.err
+}
+
+// Sure says that no connection has been made since the last look began: whoever answered then answers now. Another broker in
+// the place of one, or the same over another folder, takes no connection over.
+func (f *Follower) Sure() bool { return f.dials.Load() == f.sure.Load() }
+
+// Look looks at the topics, and gives the log if entries may be written to it. Its error is a LogError, or that Kafka could not
+// be asked: then what was seen last stays.
+func (f *Follower) Look(ctx context.Context) (*Log, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	dials := f.dials.Load()
+	state, err := f.reader.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	ids, err := TopicIDs(ctx, f.client, f.topics...)
+	if err != nil {
+		return nil, err
+	}
+	next := &followed{log: state.Log, err: f.judge(state, ids)}
+	f.now.Store(next)
+	f.sure.Store(dials)
+	return next.log, next.err
+}
+
+func (f *Follower) judge(state LogState, ids map[string]string) error {
+	if state.Log == nil {
+		return &LogError{Why: "topic " + LogTopic(f.topic) + " does not say yet which log this is: a consumer does, or \"activityctl topics\""}
+	}
+	if missing := state.Log.Missing(ids, f.topics...); missing != "" {
+		return &LogError{true, fmt.Sprintf("log %v: %s; put the topic back, or run %q", state.Log, missing, AdoptCommand)}
+	}
+	switch {
+	case state.Refused != "":
+		return &LogError{true, state.Refused}
+	case !state.Confirmed:
+		return &LogError{Why: fmt.Sprintf("log %v has not been compared with the tables yet: a consumer does that when it starts", state.Log)}
+	}
+	return nil
+}
+
+// Run looks every now and then until ctx ends, and tells of each change.
+func (f *Follower) Run(ctx context.Context, every time.Duration, changed func(*Log, error)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for before := ""; ; {
+		f.lookOnce(ctx)
+		if log, err := f.Log(); ctx.Err() == nil {
+			if now := describe(log, err); now != before {
+				before = now
+				changed(log, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (f *Follower) lookOnce(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	_, _ = f.Look(ctx) // it is looked again soon
+}
+
+const lookTimeout = 5 * time.Second
+
+func describe(log *Log, err error) string {
+	if log == nil {
+		return fmt.Sprint(err)
+	}
+	return fmt.Sprint(log.ID, log.offset, err)
+}
+
+// IsLogError says whether err says that nothing may be written to the topics.
+func IsLogError(err error) bool {
+	var e *LogError
+	return errors.As(err, &e)
+}
+
+// counting is client with its connections counted. A transport that is not kafka-go's own is left as it is.
+func counting(client *kafka.Client) (*kafka.Client, *atomic.Uint64) {
+	dials := new(atomic.Uint64)
+	if client == nil {
+		return nil, dials
+	}
+	t, ok := client.Transport.(*kafka.Transport)
+	if !ok {
+		return client, dials
+	}
+	dial := t.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext // as kafka-go does
+	}
+	return &kafka.Client{Addr: client.Addr, Timeout: client.Timeout, Transport: &kafka.Transport{
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err == nil {
+				dials.Add(1)
+			}
+			return conn, err
+		},
+		DialTimeout: t.DialTimeout, IdleTimeout: t.IdleTimeout, MetadataTTL: t.MetadataTTL, MetadataTopics: t.MetadataTopics,
+		ClientID: t.ClientID, TLS: t.TLS, SASL: t.SASL, Resolver: t.Resolver, Context: t.Context,
+	}}, dials
+}

@@ -1,0 +1,408 @@
+package kafka
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/segmentio/kafka-go"
+)
+
+// LogTopic is the topic that says which log the installation's topics are. It must never be compacted: see LogState.
+func LogTopic(topic string) string { return topic + ".log" }
+
+// Log is the topics of an installation as they were made together. Ids of entries and offsets are unique within one log only,
+// so the tables remember which log they were filled from.
+//
+// Outside of this package's callers that speak to Kafka, every offset is absolute: a base of the log plus Kafka's own offset. A
+// later log's base lies above every offset of the logs before it, so that absolute offsets rise from log to log.
+type Log struct {
+	Version int       `json:"version"`
+	ID      uuid.UUID `json:"log"`
+	// Origin is the first log that had this topic of entries. What a group has committed under another origin means nothing.
+	Origin uuid.UUID         `json:"origin"`
+	Topics map[string]string `json:"topics"` // ids of the topics by name; "" where the broker tells none
+	Epochs []Epoch           `json:"epochs"`
+	// FirstBlock is added to the offset of a lease: blocks below it were leased in an earlier log.
+	FirstBlock uint64 `json:"firstBlock"`
+	// FirstCode is added to the offset of an action's name: codes below it belong to an earlier log.
+	FirstCode int64 `json:"firstCode"`
+	Made      int64 `json:"made"` // Unix ms
+	// Adopts is the log whose tables this one is to take over; nil of one that was made with its topics.
+	Adopts uuid.UUID `json:"adopts"`
+	After  int64     `json:"after"` // offset of the record that this one takes the place of; -1: there was none
+
+	offset int64 // of the record
+}
+
+// Epoch is a run of offsets. The first epoch of a log has every partition from its first record on. A later one begins where a
+// partition of the same topic lost its end, so that Kafka gives offsets away again.
+type Epoch struct {
+	Base int64         `json:"base"`
+	From map[int]int64 `json:"from,omitempty"` // Kafka's first offset of the epoch, by partition; the others have no part in it
+	// Fresh is the first block that was leased in the epoch. Ids of blocks below it may have been given away twice, or their
+	// entries been stored before: each is looked up.
+	Fresh uint64 `json:"fresh,omitempty"`
+}
+
+const logVersion = 1
+
+// EpochStep is what bases are multiples of.
+const EpochStep = 1 << 32
+
+// MaxOffset is the highest absolute offset: schema.ForeignID takes no higher one.
+const MaxOffset = 1<<40 - 1
+
+// ErrTooManyEpochs says that no base is left for another log.
+var ErrTooManyEpochs = errors.New("the tables have offsets of too many logs: start with empty tables")
+
+// NextBase is the base of an epoch after which no offset up to highest is used again; -1 stands for no offset.
+func NextBase(highest int64) (int64, error) {
+	base := (highest/EpochStep + 1) * EpochStep
+	if base > MaxOffset-EpochStep {
+		return 0, ErrTooManyEpochs
+	}
+	return base, nil
+}
+
+// Absolute is the absolute offset of Kafka's offset in a partition. What is below 0 stays.
+func (l *Log) Absolute(partition int, offset int64) int64 {
+	if offset < 0 {
+		return offset
+	}
+	for i, e := range slices.Backward(l.Epochs) {
+		if from, ok := e.from(i, partition); ok && offset >= from {
+			return e.Base + offset
+		}
+	}
+	return offset
+}
+
+// Offset is Kafka's offset of an absolute one; false for one of an earlier log. What is below 0 stays.
+func (l *Log) Offset(partition int, absolute int64) (offset int64, ok bool) {
+	if absolute < 0 {
+		return absolute, true
+	}
+	end := int64(math.MaxInt64) // of the epoch
+	for i, e := range slices.Backward(l.Epochs) {
+		from, ok := e.from(i, partition)
+		if !ok {
+			continue
+		}
+		if absolute >= e.Base {
+			offset = absolute - e.Base
+			return offset, offset >= from && offset < end
+		}
+		end = from
+	}
+	return 0, false
+}
+
+// Next is the first absolute offset of l above one of whatever log; what is below 0 is no offset.
+func (l *Log) Next(partition int, absolute int64) int64 {
+	next := int64(-1)
+	end := int64(math.MaxInt64) // Kafka's, of the epoch
+	for i, e := range slices.Backward(l.Epochs) {
+		from, ok := e.from(i, partition)
+		if !ok {
+			continue
+		}
+		if above := max(absolute+1-e.Base, from); above < end {
+			next = e.Base + above
+		}
+		end = from
+	}
+	return next
+}
+
+// Same says whether l and other give the same records the same absolute offsets and ids.
+func (l *Log) Same(other *Log) bool {
+	return l.ID == other.ID && len(l.Epochs) == len(other.Epochs) && l.FirstBlock == other.FirstBlock
+}
+
+// Last is the partition's last epoch: its first absolute offset, and the first block that was leased in it.
+func (l *Log) Last(partition int) (first int64, fresh uint64) {
+	for i, e := range slices.Backward(l.Epochs) {
+		if from, ok := e.from(i, partition); ok {
+			return e.Base + from, e.Fresh
+		}
+	}
+	return 0, 0
+}
+
+func (e *Epoch) from(i, partition int) (int64, bool) {
+	if i == 0 {
+		return 0, true
+	}
+	from, ok := e.From[partition]
+	return from, ok
+}
+
+// Base is the highest base of l.
+func (l *Log) Base() int64 { return l.Epochs[len(l.Epochs)-1].Base }
+
+// Cut is l with a new epoch, which begins at these offsets of Kafka; highest is the highest absolute offset that was used, fresh
+// the first block that nobody has leased yet.
+func (l *Log) Cut(from map[int]int64, highest int64, fresh uint64) (Log, error) {
+	base, err := NextBase(max(highest, l.Base()))
+	next := *l
+	next.Epochs = append(slices.Clone(l.Epochs), Epoch{Base: base, From: from, Fresh: fresh})
+	next.Made, next.After = time.Now().UnixMilli(), l.offset
+	return next, err
+}
+
+// Successor is a log that takes l's place, with a new identity. Its fields are for the caller to change.
+func (l *Log) Successor() Log {
+	next := *l
+	next.ID, next.Made, next.After = uuid.New(), time.Now().UnixMilli(), l.offset
+	next.Topics, next.Epochs = maps.Clone(l.Topics), slices.Clone(l.Epochs)
+	return next
+}
+
+// Missing names the first of the topics that ids says is missing or is another than l's, and how; empty if none is.
+func (l *Log) Missing(ids map[string]string, topics ...string) string {
+	for _, name := range topics {
+		now, there := ids[name]
+		made := l.Topics[name]
+		switch {
+		case !there:
+			return "topic " + name + " is missing"
+		case now != "" && made != "" && now != made:
+			return fmt.Sprintf("topic %s was made anew: it has the id %s, that of the log had %s", name, now, made)
+		}
+	}
+	return ""
+}
+
+// String is l for people.
+func (l *Log) String() string {
+	return fmt.Sprintf("%s (made %s)", l.ID, time.UnixMilli(l.Made).UTC().Format("2006-01-02 15:04:05"))
+}
+
+// verdict is what a consumer found when it compared a log with the tables.
+type verdict struct {
+	Version int       `json:"version"`
+	Log     uuid.UUID `json:"log"`
+	Refused string    `json:"refused,omitempty"` // why the log does not belong to the tables; empty: it does
+	At      int64     `json:"at"`                // Unix ms
+}
+
+// Keys of the records.
+const (
+	keyLog     = "log"
+	keyVerdict = "tables"
+)
+
+// DecodeLog reads what Encode wrote.
+func DecodeLog(record []byte) (Log, error) {
+	var l Log
+	err := decode(record, &l, &l.Version)
+	return l, err
+}
+
+// Encode is l as the tables keep it.
+func (l *Log) Encode() ([]byte, error) {
+	next := *l
+	next.Version = logVersion
+	record, err := json.Marshal(next)
+	if err != nil {
+		return nil, fmt.Errorf("encode a log: %w", err)
+	}
+	return record, nil
+}
+
+// LogState is what the topic of the log says.
+type LogState struct {
+	Log       *Log   // nil: nothing has been said
+	Confirmed bool   // a consumer has compared the log with the tables, and they belong together
+	Refused   string // or why they do not
+}
+
+// take adds a record. A log counts if it was written after the one that counted then, and no other since: of several that are
+// written at once the first counts, and everybody who reads sees the same one. What cannot be read is an error: a newer version
+// may say something that must not be passed over.
+func (s *LogState) take(key string, value []byte, offset int64) error {
+	switch key {
+	case keyLog:
+		var l Log
+		if err := decode(value, &l, &l.Version); err != nil {
+			return err
+		}
+		if len(l.Epochs) == 0 || l.ID == uuid.Nil {
+			return errors.New("a log without an id or offsets")
+		}
+		if l.offset = offset; l.After == s.offset() {
+			if s.Log == nil || s.Log.ID != l.ID {
+				s.Confirmed, s.Refused = false, ""
+			}
+			s.Log = &l
+		}
+	case keyVerdict:
+		var v verdict
+		if err := decode(value, &v, &v.Version); err != nil {
+			return err
+		}
+		if s.Log != nil && s.Log.ID == v.Log {
+			s.Confirmed, s.Refused = v.Refused == "", v.Refused
+		}
+	}
+	return nil
+}
+
+func (s *LogState) offset() int64 {
+	if s.Log == nil {
+		return -1
+	}
+	return s.Log.offset
+}
+
+func decode(value []byte, into any, version *int) error {
+	if err := json.Unmarshal(value, into); err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	if *version < 1 || *version > logVersion {
+		return fmt.Errorf("version %d, this program knows 1 to %d", *version, logVersion)
+	}
+	return nil
+}
+
+// LogReader reads the topic of the log on, from where it ended the last time.
+type LogReader struct {
+	topic Reader
+	id    string // the topic's
+	next  int64
+	state LogState
+}
+
+// NewLogReader reads the log of the installation that has this topic of entries.
+func NewLogReader(client *kafka.Client, topic string) *LogReader {
+	return &LogReader{topic: Reader{Client: client, Topic: LogTopic(topic), MaxBytes: 1 << 20, Wait: 100 * time.Millisecond}}
+}
+
+// Read is what the topic says now, all of it. Where there is no topic, nothing has been said.
+func (r *LogReader) Read(ctx context.Context) (LogState, error) {
+	ids, err := TopicIDs(ctx, r.topic.Client, r.topic.Topic)
+	if err != nil {
+		return LogState{}, err
+	}
+	id, there := ids[r.topic.Topic]
+	if !there {
+		r.restart("")
+		return LogState{}, nil
+	}
+	if id != r.id {
+		r.restart(id)
+	}
+	start, end, err := r.topic.Bounds(ctx)
+	if err != nil {
+		return LogState{}, err
+	}
+	if end < r.next { // made anew, or restored, by a broker that tells no ids
+		r.restart(id)
+	}
+	for r.next = max(r.next, start); r.next < end; {
+		if r.next, _, err = r.topic.Fetch(ctx, r.next, r.take); err != nil {
+			r.restart(id) // some of its records may have been taken
+			return LogState{}, err
+		}
+	}
+	return r.state, nil
+}
+
+func (r *LogReader) restart(id string) { r.id, r.next, r.state = id, 0, LogState{} }
+
+func (r *LogReader) take(record *kafka.Record) error {
+	key, err := readAll(record.Key)
+	if err != nil {
+		return err
+	}
+	value, err := readAll(record.Value)
+	if err != nil {
+		return err
+	}
+	return r.state.take(string(key), value, record.Offset)
+}
+
+func readAll(b kafka.Bytes) ([]byte, error) {
+	if b == nil {
+		return nil, nil
+	}
+	return kafka.ReadAll(b)
+}
+
+// AppendLog writes l, and is an error unless it counts: if another was written since the one that l takes the place of.
+func AppendLog(ctx context.Context, client *kafka.Client, topic string, l Log) (LogState, error) {
+	l.Version = logVersion
+	if err := produceJSON(ctx, client, LogTopic(topic), keyLog, l); err != nil {
+		return LogState{}, err
+	}
+	state, err := NewLogReader(client, topic).Read(ctx)
+	switch {
+	case err != nil:
+		return state, err
+	case state.Log == nil || state.Log.After != l.After || state.Log.ID != l.ID || len(state.Log.Epochs) != len(l.Epochs):
+		return state, fmt.Errorf("%w: %s", ErrLogChanged, LogTopic(topic))
+	}
+	return state, nil
+}
+
+// ErrLogChanged says that somebody else has written a log meanwhile.
+var ErrLogChanged = errors.New("another log was written meanwhile")
+
+// ConfirmLog says that the log belongs to the tables.
+func ConfirmLog(ctx context.Context, client *kafka.Client, topic string, log uuid.UUID) error {
+	return produceJSON(ctx, client, LogTopic(topic), keyVerdict, verdict{logVersion, log, "", time.Now().UnixMilli()})
+}
+
+// RefuseLog says that it does not, and why.
+func RefuseLog(ctx context.Context, client *kafka.Client, topic string, log uuid.UUID, why string) error {
+	return produceJSON(ctx, client, LogTopic(topic), keyVerdict, verdict{logVersion, log, why, time.Now().UnixMilli()})
+}
+
+// identified are the topics whose ids a log notes.
+func identified(topic string) []string {
+	return []string{topic, IDs(topic), LogTopic(topic), Actions(topic)}
+}
+
+// BeginLog says that the topics are a log, unless that has been said. Of several who say it at once the first counts.
+func BeginLog(ctx context.Context, client *kafka.Client, topic string) (LogState, error) {
+	state, err := NewLogReader(client, topic).Read(ctx)
+	if err != nil || state.Log != nil {
+		return state, err
+	}
+	ids, err := TopicIDs(ctx, client, identified(topic)...)
+	if err != nil {
+		return state, err
+	}
+	id := uuid.New()
+	made := Log{ID: id, Origin: id, Topics: ids, Epochs: []Epoch{{}}, Made: time.Now().UnixMilli(), After: -1}
+	state, err = AppendLog(ctx, client, topic, made)
+	if errors.Is(err, ErrLogChanged) && state.Log != nil {
+		return state, nil
+	}
+	return state, err
+}
+
+func produceJSON(ctx context.Context, client *kafka.Client, topic, key string, v any) error {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode for %s: %w", topic, err)
+	}
+	res, err := client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: topic, RequiredAcks: kafka.RequireAll,
+		Records: kafka.NewRecordReader(kafka.Record{Time: time.Now(), Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes(value)}),
+	})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		return fmt.Errorf("append to %s: %w", topic, err)
+	}
+	return nil
+}
