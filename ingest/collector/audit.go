@@ -85,6 +85,7 @@ var codes = map[int]string{
 	http.StatusBadRequest:            "INVALID",
 	http.StatusRequestEntityTooLarge: "TOO_LARGE",
 	http.StatusServiceUnavailable:    "UNAVAILABLE",
+	http.StatusGatewayTimeout:        "TIMEOUT",
 	http.StatusInsufficientStorage:   "STORAGE_FULL",
 }
 

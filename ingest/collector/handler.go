@@ -159,6 +159,8 @@ func outcomeOf(status int, res *publish.Result) string {
 		return "limited"
 	case http.StatusServiceUnavailable:
 		return "unavailable"
+	case http.StatusGatewayTimeout:
+		return "unknown"
 	case http.StatusInsufficientStorage:
 		return "full"
 	case http.StatusUnauthorized, http.StatusForbidden:

@@ -115,8 +115,8 @@ func (p *Publisher) Available() error {
 }
 
 // Publish writes the entries of a request and waits until they are in the log. It closes the entries before it waits.
-// An error without a result means that nothing was written, unless its text says that this is not known. A result beside an
-// error is that of a batch without an accepted entry.
+// An error without a result means that nothing was written, or, if it is a schema.ErrTimeout, that this is not known. A result
+// beside an error is that of a batch without an accepted entry.
 func (p *Publisher) Publish(ctx context.Context, req Request) (*Result, error) {
 	partitions := p.all()
 	if len(partitions) == 0 {
