@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -301,6 +302,28 @@ func TestRateLimit(t *testing.T) {
 	}
 	if entries, _ := r.log(1); len(entries) != 3 {
 		t.Errorf("%d entries in the log, want 3", len(entries))
+	}
+}
+
+// A batch beyond the burst is accepted as a whole, and paid for as a whole.
+func TestRateLimitOfABatch(t *testing.T) {
+	r := start(t, 1, func(c *collector.Config) { c.RateLimit = 10 }).ready()
+	batch := strings.Repeat(`{"action_type":"a"}`+"\n", 1000)
+	if got := r.post(batch, "Content-Type", "application/x-ndjson"); got.Status != 200 || got.Accepted != 1000 {
+		t.Fatalf("%d %.200s", got.Status, got.Body)
+	}
+	for _, body := range []string{`{"action_type":"a"}`, `[{"action_type":"a"}]`} {
+		got := r.post(body)
+		after, err := strconv.Atoi(got.Header.Get("Retry-After"))
+		if got.Status != 429 || got.Code != 42901 || err != nil || after < 90 || after > 100 {
+			t.Errorf("%d %s, Retry-After %d, want about 99 s", got.Status, got.Body, after)
+		}
+	}
+	if status, _, _, text := r.audit("/batch", `[{"action":"a"}]`); status != 429 {
+		t.Errorf("in another dialect: %d %s", status, text)
+	}
+	if entries, _ := r.log(1); len(entries) != 1000 {
+		t.Errorf("%d entries in the log, want 1000", len(entries))
 	}
 }
 

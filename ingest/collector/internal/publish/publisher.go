@@ -141,19 +141,24 @@ func (p *Publisher) Publish(ctx context.Context, req Request) (*Result, error) {
 	return p.batchResult(j)
 }
 
-// enqueue gives the chunks of j to their partitions: all of them, or none and an error.
+// enqueue gives the chunks of j to their partitions: all of them, or none and an error. What the partitions refuse costs none of
+// the tenant's quota, which a large batch may have to pay back for a long time.
 func (p *Publisher) enqueue(j *job, partitions []*partition) error {
-	if err := p.quota.admit(j.tenant, len(j.items)); err != nil {
-		return err
-	}
 	j.dropEmpty()
+	release := func(chunks []*chunk) {
+		for _, c := range chunks {
+			partitions[c.partition].release(c.Size())
+		}
+	}
 	for i, c := range j.chunks {
 		if err := partitions[c.partition].admit(c.Size()); err != nil {
-			for _, admitted := range j.chunks[:i] {
-				partitions[admitted.partition].release(admitted.Size())
-			}
+			release(j.chunks[:i])
 			return RetryLater(err)
 		}
+	}
+	if err := p.quota.admit(j.tenant, len(j.items)); err != nil {
+		release(j.chunks)
+		return err
 	}
 	j.left.Store(int32(len(j.chunks)))
 	j.queued = len(j.chunks) > 0
