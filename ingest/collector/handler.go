@@ -155,6 +155,10 @@ func outcomeOf(status int, res *publish.Result) string {
 		return "conflict"
 	case http.StatusRequestEntityTooLarge:
 		return "too_large"
+	case http.StatusRequestTimeout:
+		return "stalled"
+	case api.StatusLeft:
+		return "left"
 	case http.StatusTooManyRequests:
 		return "limited"
 	case http.StatusServiceUnavailable:
