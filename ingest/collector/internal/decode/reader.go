@@ -64,7 +64,10 @@ func newReader(d decoder, event string) *Reader { return &Reader{d: d, f: d.comm
 func (r *Reader) Reset(text []byte, o Options) {
 	r.o, r.rest, r.single, r.read, r.ended, r.err = o, text, false, 0, false, nil
 	r.f.Reset(text)
+	r.f.SkipBOM()
 	switch c := r.f.Peek(); {
+	case isForeign(text):
+		r.end(foreign(text))
 	case o.Form == AnyJSON && c == 0:
 		r.end(errEmpty)
 	case o.Form == AnyJSON && c != '[':
@@ -206,6 +209,7 @@ func (r *Reader) nextLine() (more bool, err error) {
 			r.rest = nil
 		}
 		f.Reset(line)
+		f.SkipBOM() // files that were joined have it in the middle
 		if f.Peek() == 0 && f.End() == nil {
 			continue
 		}

@@ -72,6 +72,16 @@ func (s *Scanner) Reset(text []byte) {
 	s.decoded, s.keys = s.decoded[:0], s.keys[:0]
 }
 
+// BOM is the byte order mark in UTF-8.
+const BOM = "\ufeff"
+
+// SkipBOM skips a byte order mark at the beginning of the text. RFC 8259, section 8.1 forbids it, but Windows programs write it.
+func (s *Scanner) SkipBOM() {
+	if s.pos == 0 && len(s.text) >= len(BOM) && string(s.text[:len(BOM)]) == BOM {
+		s.pos = len(BOM)
+	}
+}
+
 // Forget reuses the memory of the strings read so far for the rest of the text.
 func (s *Scanner) Forget() { s.decoded, s.keys = s.decoded[:0], s.keys[:0] }
 
