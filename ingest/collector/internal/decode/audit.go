@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -131,7 +132,7 @@ func (d *auditDecoder) member(o *object, key []byte) error {
 		return d.name("layer", &e.Extra.Layer)
 	case "eventId":
 		d.once(o, auditEventID, key)
-		return d.name("eventId", &d.eventID)
+		return d.key("eventId")
 	}
 	return d.unknown(key)
 }
@@ -175,7 +176,7 @@ func (d *auditDecoder) date(value string) {
 
 // unknown refuses a key that the dialect has no field for: a misspelt name must not lose its value.
 func (d *auditDecoder) unknown(key []byte) error {
-	d.flawed("key")
+	d.flawed("key", scan.Surrogate)
 	d.blame(shown(key), "UNKNOWN", "is not a field of an entry")
 	return d.ignore()
 }

@@ -56,6 +56,13 @@ func TestDecodeAudit(t *testing.T) {
 		{`{"action":"a","targetType":"T","targetId":"1"}`, schema.Entry{Action: "a", Targets: []schema.Target{{Type: "T", ID: "1"}}}},
 		{`{"action":"a","targetName":"N","targetId":"1","targetType":"T","targets":null}`, schema.Entry{Action: "a", Targets: []schema.Target{{Type: "T", ID: "1", Name: "N"}}}},
 		{`{"action":"a","targets":[ {"type":"T","id":"1"} , {"type":"T","id":"1"} ]}`, schema.Entry{Action: "a", Targets: []schema.Target{{Type: "T", ID: "1"}, {Type: "T", ID: "1"}}}},
+		{
+			`{"action":"\ud83d","user":{"name":"A\ud83d"},"targets":[{"type":"T\udc00","id":"\ud800\ud83d\ude00"}],"detail":"\ud800\u0041","details":{"\ud83d":"\ud83d"}}`,
+			schema.Entry{
+				Action: "\ufffd", Extra: schema.Extra{ActorLabel: "A\ufffd"}, Targets: []schema.Target{{Type: "T\ufffd", ID: "\ufffd😀"}}, Detail: "\ufffdA",
+				Details: `{"\ud83d":"\ud83d"}`,
+			},
+		},
 		{`{"action":"a","timestamp":1707725000000}`, schema.Entry{Action: "a", Timestamp: 1707725000000}},
 		{`{"action":"a","timestamp":1}`, schema.Entry{Action: "a", Timestamp: 1}},
 	} {
@@ -176,7 +183,9 @@ func TestAuditRefuses(t *testing.T) {
 		{with(`"serial":1`), "serial", "TYPE"},
 		{with(`"ipAddress":1`), "ipAddress", "TYPE"},
 		{with(`"ipAddress":"` + long + `"`), "ipAddress", "TOO_LARGE"},
-		{with(`"userAgent":"\ud800"`), "userAgent", "UTF8"},
+		{with(`"userAgent":"\ud800\u0000"`), "userAgent", "NUL"},
+		{with(`"eventId":"\udfff"`), "eventId", "UTF8"},
+		{with(`"\ud800":1`), "\ufffd", "UNKNOWN"},
 		{with(`"requestId":{}`), "requestId", "TYPE"},
 		{with(`"layer":false`), "layer", "TYPE"},
 		{with(`"eventId":1`), "eventId", "TYPE"},

@@ -86,7 +86,7 @@ func (d *fleetDecoder) member(o *object, key []byte) error {
 		return d.details()
 	case "event_id":
 		d.once(o, fleetEventID, key)
-		return d.name("event_id", &d.eventID)
+		return d.key("event_id")
 	}
 	return d.unknown(key, o.start)
 }
@@ -115,11 +115,11 @@ func (d *fleetDecoder) timestamp() error {
 // unknown keeps a member that the dialect has no field for, byte for byte. start is the position of its key.
 func (d *fleetDecoder) unknown(key []byte, start int) error {
 	name := shown(key)
-	d.flawed("key")
+	d.flawed("key", scan.Surrogate)
 	if err := d.Skip(1); err != nil {
 		return err
 	}
-	d.flawed(name)
+	d.flawed(name, scan.Surrogate)
 	if len(d.rest) > 0 {
 		d.rest = append(d.rest, ',')
 	}
@@ -141,7 +141,7 @@ func (d *fleetDecoder) merge() {
 	if err := d.checker.Skip(0); err != nil {
 		d.blame("details", "DEPTH", "nested too deeply")
 	}
-	if flaw, key := d.checker.TakeFlaw(); flaw != scan.Sound {
+	if flaw, key := d.checker.TakeFlaw(); flaw > scan.Surrogate {
 		code, issue := flaw.Issue()
 		d.blame("details."+key[:min(len(key), maxShownKeyLen)], code, issue)
 	}

@@ -53,6 +53,11 @@ func TestDecodeEntry(t *testing.T) {
 		{`{"action_type":"a","details":{ "b" : [1, 2.50] }}`, schema.Entry{Action: "a", Details: `{ "b" : [1, 2.50] }`}},
 		{`{"action_type":"a","details":{}}`, schema.Entry{Action: "a", Details: `{}`}},
 		{`{"x": 1.0 ,"action_type":"a","y":{"z":null}}`, schema.Entry{Action: "a", Details: `{"x": 1.0,"y":{"z":null}}`}},
+		{`{"action_type":"cut \ud83d","username":"\ude00 ada"}`, schema.Entry{Action: "cut \ufffd", ActorName: "\ufffd ada"}},
+		{`{"action_type":"\ud800\u0041\ud800\ud83d\ude00\udc00"}`, schema.Entry{Action: "\ufffdA\ufffd😀\ufffd"}},
+		{`{"action_type":"a","details":{"b":"\ud83d","\ude00":["\ud800"]}}`, schema.Entry{Action: "a", Details: `{"b":"\ud83d","\ude00":["\ud800"]}`}},
+		{`{"action_type":"a","x":"\ud83d","details":{"b":"\ud83d"}}`, schema.Entry{Action: "a", Details: `{"b":"\ud83d","x":"\ud83d"}`}},
+		{`{"action_type":"a","\ud83d":1}`, schema.Entry{Action: "a", Details: `{"\ud83d":1}`}},
 		{`{"x":1,"action_type":"a","details":{"b":2}}`, schema.Entry{Action: "a", Details: `{"b":2,"x":1}`}},
 		{`{"x":1,"action_type":"a","details":{ }}`, schema.Entry{Action: "a", Details: `{ "x":1}`}},
 	} {
@@ -98,7 +103,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{`{"action_type":"a","action_type":"a"}`, "action_type: must not be given twice"},
 		{`{"action_type":"a\u0000"}`, "action_type: must not contain NUL"},
 		{"{\"action_type\":\"a\xff\"}", "action_type: must be valid UTF-8"},
-		{`{"action_type":"\ud800"}`, "action_type: must not contain a lone surrogate"},
+		{`{"action_type":"a","event_id":"\ud800"}`, "event_id: must not contain half of a surrogate pair"},
+		{`{"action_type":"\ud800\u0000"}`, "action_type: must not contain NUL"},
+		{`{"action_type":"a","details":{"x":"\ud800","y":"\u0000"}}`, "details: must not contain NUL"},
+		{`{"action_type":"a","\ud800":1,"\udfff":2}`, "details.\ufffd: must not be given twice"},
 		{`{"action_type":"a","x":"\u0000"}`, "x: must not contain NUL"},
 		{"{\"action_type\":\"a\",\"\xff\":1}", "key: must be valid UTF-8"},
 		{`{"action_type":"` + long + `"}`, "action_type: at most 1024 bytes, got 1025"},
@@ -235,6 +243,7 @@ func FuzzEntry(f *testing.F) {
 		`{"action_type":"\u00e9\ud83d\ude00","platform":null}`, `{"action_type":"a","timestamp":1e3}`,
 		`{"action_type":"a","action_type":"b"}`, `{ "x" : [ ] , "action_type" : "a" }`,
 		`{"action_type":"a","timestamp":253402300799}`, `{"action_type":"a","\u0078":{"y":"\u0000"}}`,
+		`{"action_type":"\ud800\u0041","x":"\udc00","details":{"\ud83d":"\ud83d"}}`,
 	} {
 		f.Add(s)
 	}
