@@ -25,6 +25,7 @@ const (
 	FleetCodeN40301 FleetCode = 40301
 	FleetCodeN40401 FleetCode = 40401
 	FleetCodeN40501 FleetCode = 40501
+	FleetCodeN40801 FleetCode = 40801
 	FleetCodeN41301 FleetCode = 41301
 	FleetCodeN41501 FleetCode = 41501
 	FleetCodeN42101 FleetCode = 42101
@@ -723,6 +724,9 @@ type AccessUnknown = AccessError
 // AuditFault defines model for AuditFault.
 type AuditFault = AuditError
 
+// AuditLate defines model for AuditLate.
+type AuditLate = AuditError
+
 // AuditRetry defines model for AuditRetry.
 type AuditRetry = AuditError
 
@@ -731,6 +735,9 @@ type AuditUnknown = AuditError
 
 // FleetFault defines model for FleetFault.
 type FleetFault = FleetError
+
+// FleetLate defines model for FleetLate.
+type FleetLate = FleetError
 
 // FleetRetry defines model for FleetRetry.
 type FleetRetry = FleetError
@@ -1989,7 +1996,7 @@ type ClientInterface interface {
 
 	// AuditWriteBatchWithBody Store a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
+	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip, deflate (the zlib format) or zstd.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1998,7 +2005,7 @@ type ClientInterface interface {
 
 	// AuditWriteBatch Store a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
+	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip, deflate (the zlib format) or zstd.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2093,7 +2100,7 @@ type ClientInterface interface {
 
 	// FleetWriteWithBody Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
+	// Valid entries of a batch are stored; the answer lists the others by index. Other names of NDJSON and of JSON are understood, too, and a byte order mark is skipped. Bodies may be compressed with gzip, deflate (the zlib format) or zstd.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2102,7 +2109,7 @@ type ClientInterface interface {
 
 	// FleetWrite Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
+	// Valid entries of a batch are stored; the answer lists the others by index. Other names of NDJSON and of JSON are understood, too, and a byte order mark is skipped. Bodies may be compressed with gzip, deflate (the zlib format) or zstd.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2281,7 +2288,7 @@ func (c *Client) AuditAction(ctx context.Context, action string, params *AuditAc
 
 // AuditWriteBatchWithBody Store a JSON array of entries, or NDJSON with one entry a line.
 //
-// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
+// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip, deflate (the zlib format) or zstd.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2300,7 +2307,7 @@ func (c *Client) AuditWriteBatchWithBody(ctx context.Context, params *AuditWrite
 
 // AuditWriteBatch Store a JSON array of entries, or NDJSON with one entry a line.
 //
-// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
+// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip, deflate (the zlib format) or zstd.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2545,7 +2552,7 @@ func (c *Client) FleetList(ctx context.Context, params *FleetListParams, reqEdit
 
 // FleetWriteWithBody Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 //
-// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
+// Valid entries of a batch are stored; the answer lists the others by index. Other names of NDJSON and of JSON are understood, too, and a byte order mark is skipped. Bodies may be compressed with gzip, deflate (the zlib format) or zstd.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2564,7 +2571,7 @@ func (c *Client) FleetWriteWithBody(ctx context.Context, params *FleetWriteParam
 
 // FleetWrite Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 //
-// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
+// Valid entries of a batch are stored; the answer lists the others by index. Other names of NDJSON and of JSON are understood, too, and a byte order mark is skipped. Bodies may be compressed with gzip, deflate (the zlib format) or zstd.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -6,29 +6,33 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// magics are the beginnings of bodies that clients send by mistake, and what to tell them. PowerShell writes files in UTF-16.
-var magics = []struct{ head, issue string }{
-	{"\xff\xfe", "is UTF-16, must be UTF-8"},
-	{"\xfe\xff", "is UTF-16, must be UTF-8"},
-	{"\x1f\x8b", "is gzip, and must be sent with Content-Encoding: gzip"},
-	{"\x28\xb5\x2f\xfd", "is zstd, and must be sent with Content-Encoding: zstd"},
+// foreign are bodies that clients send by mistake, by how they begin, and what to tell these clients. PowerShell writes files in UTF-16.
+var foreign = []struct {
+	head []byte
+	err  error
+}{
+	{[]byte("\xff\xfe"), errUTF16},
+	{[]byte("\xfe\xff"), errUTF16},
+	{[]byte("{\x00"), errUTF16},
+	{[]byte("[\x00"), errUTF16},
+	{[]byte("\x00{"), errUTF16},
+	{[]byte("\x00["), errUTF16},
+	{[]byte("\x1f\x8b"), errNotSaid("gzip")},
+	{[]byte("\x28\xb5\x2f\xfd"), errNotSaid("zstd")},
 }
 
-// isForeign reports whether text certainly is not UTF-8: no JSON begins with such a byte, or has NUL in its first two.
-func isForeign(text []byte) bool {
-	return len(text) >= 2 && (text[0] >= 0xfe || text[0] == 0x1f || text[0] == 0x28 || text[0] == 0 || text[1] == 0)
+var errUTF16 = &schema.FieldError{Field: "body", Code: "UTF8", Issue: "is UTF-16, must be UTF-8"}
+
+func errNotSaid(encoding string) error {
+	return &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "is " + encoding + ", and must be sent with Content-Encoding: " + encoding}
 }
 
-// foreign says what such a text is, if it can be told.
-func foreign(text []byte) error {
-	issue := "must be JSON in UTF-8"
-	for _, m := range magics {
-		if bytes.HasPrefix(text, []byte(m.head)) {
-			issue = m.issue
+// foreigner says what a text is that certainly is no JSON in UTF-8, if that can be told from its beginning.
+func foreigner(text []byte) error {
+	for _, f := range foreign {
+		if bytes.HasPrefix(text, f.head) {
+			return f.err
 		}
 	}
-	if text[0] == 0 != (text[1] == 0) {
-		issue = "is UTF-16, must be UTF-8"
-	}
-	return &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: issue}
+	return nil
 }

@@ -65,9 +65,11 @@ func (r *Reader) Reset(text []byte, o Options) {
 	r.o, r.rest, r.single, r.read, r.ended, r.err = o, text, false, 0, false, nil
 	r.f.Reset(text)
 	r.f.SkipBOM()
+	if err := foreigner(text); err != nil {
+		r.end(err)
+		return
+	}
 	switch c := r.f.Peek(); {
-	case isForeign(text):
-		r.end(foreign(text))
 	case o.Form == AnyJSON && c == 0:
 		r.end(errEmpty)
 	case o.Form == AnyJSON && c != '[':
