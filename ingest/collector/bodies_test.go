@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestBodiesOfStrangers posts the files of testdata/bodies, which are bodies that clients sent and that this collector once refused or
@@ -48,5 +50,48 @@ func TestBodiesOfStrangers(t *testing.T) {
 	}
 	if entries, _ := r.log(2); len(entries) != stored {
 		t.Errorf("%d entries in the log, want %d", len(entries), stored)
+	}
+}
+
+// TestTimesOfStrangers posts times in forms and units that were refused or misread, and looks into the log.
+func TestTimesOfStrangers(t *testing.T) {
+	r := start(t, 1, nil).ready()
+	secs, err := os.ReadFile("testdata/bodies/seconds-on-audit.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []int64
+	for _, c := range []struct {
+		dialect, body string
+		ms            int64
+	}{
+		{"fleet", `{"action_type":"n","timestamp":1707725000.0}`, 1707725000000},
+		{"fleet", `{"action_type":"n","timestamp":1.707725e9}`, 1707725000000},
+		{"fleet", `{"action_type":"n","timestamp":1707725000.123}`, 1707725000123},
+		{"fleet", `{"action_type":"n","timestamp":"2024-02-12T08:03:20.5Z"}`, 1707725000500},
+		{"audit", `{"action":"n","timestamp":1707725000123.0}`, 1707725000123},
+		{"audit", `{"action":"n","timestamp":1707725000.5}`, 1707725000500},
+		{"audit", `{"action":"n","timestamp":"2024-02-12 09:03:20+0100"}`, 1707725000000},
+		{"audit", string(secs), 1707725000000},
+	} {
+		status := 0
+		if c.dialect == "fleet" {
+			status = r.post(c.body).Status
+		} else {
+			status, _, _, _ = r.audit("", c.body)
+		}
+		if status != 200 && status != 201 {
+			t.Errorf("%s: %s: got %d", c.dialect, c.body, status)
+			continue
+		}
+		want = append(want, c.ms)
+	}
+	entries, _ := r.log(1)
+	var got []int64
+	for _, e := range entries {
+		got = append(got, e.Timestamp)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("times in the log (-want +got):\n%s", diff)
 	}
 }

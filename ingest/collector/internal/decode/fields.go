@@ -132,14 +132,6 @@ func (f *fields) details() error {
 	return nil
 }
 
-// time sets the entry's timestamp, in Unix ms.
-func (f *fields) time(ms int64) {
-	if err := schema.CheckTimestamp("timestamp", ms); err != nil && f.fault == nil {
-		f.fault = err
-	}
-	f.entry.Timestamp = ms
-}
-
 // flawed faults the field for the flaw that the scanner found in its value, if it is worse than the mildest one.
 func (f *fields) flawed(field string, mildest scan.Flaw) {
 	if flaw, key := f.TakeFlaw(); flaw > mildest {

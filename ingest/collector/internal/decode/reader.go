@@ -64,8 +64,7 @@ func newReader(d decoder, event string) *Reader { return &Reader{d: d, f: d.comm
 func (r *Reader) Reset(text []byte, o Options) {
 	r.o, r.rest, r.single, r.read, r.ended, r.err = o, text, false, 0, false, nil
 	r.f.Reset(text)
-	r.f.SkipBOM()
-	if err := foreigner(text); err != nil {
+	if err := r.begin(text); err != nil {
 		r.end(err)
 		return
 	}
@@ -80,6 +79,15 @@ func (r *Reader) Reset(text []byte, o Options) {
 	case o.Takes == One:
 		r.end(errOne)
 	}
+}
+
+// begin looks at the beginning of a body. Nearly every one begins with a bracket.
+func (r *Reader) begin(text []byte) error {
+	if len(text) > 1 && (text[0] == '{' || text[0] == '[') && text[1] != 0 {
+		return nil
+	}
+	r.f.SkipBOM()
+	return foreigner(text)
 }
 
 // Single reports whether the body is one object.
