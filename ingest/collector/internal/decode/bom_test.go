@@ -94,7 +94,11 @@ func TestForeignBodies(t *testing.T) {
 		{"\x28\xb5\x2f\xfdrest", "body: is zstd"},
 		{"(x)", "malformed JSON at byte 0"},
 		{"\x1fx", "malformed JSON at byte 0"},
-		{"a=b", "malformed JSON at byte 0"},
+		{"a=b", "malformed JSON at byte 0: a value expected; the body is a form, must be JSON"},
+		{"action_type=login&serial=d-1", "malformed JSON at byte 0: a value expected; the body is a form"},
+		{"name=x&n=1", "malformed JSON at byte 0: a value expected; the body is a form"},
+		{"", "body: must hold an entry"},
+		{"=", "malformed JSON at byte 0: a value expected"},
 		{"{", "malformed JSON at byte 1"},
 	} {
 		for _, form := range []Form{AnyJSON, Lines} {

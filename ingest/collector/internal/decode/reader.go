@@ -165,10 +165,13 @@ func (r *Reader) nextSingle() (more bool, err error) {
 		return false, nil
 	}
 	if err := r.decode(); err != nil {
+		if isForm(r.rest) {
+			err = hinted(err, "; the body is a form, must be JSON")
+		}
 		return false, err
 	}
 	if err := f.End(); err != nil {
-		return false, r.hinted(err)
+		return false, r.several(err)
 	}
 	if f.fault == nil && r.o.Key != "" {
 		switch {
@@ -182,12 +185,21 @@ func (r *Reader) nextSingle() (more bool, err error) {
 	return true, f.fault
 }
 
-// hinted adds a hint for callers who sent several entries as one.
-func (r *Reader) hinted(err error) error {
-	hint := "; entries one a line need Content-Type: application/x-ndjson"
+// isForm reports whether text is name=value pairs, as HTML forms send them and curl -d with them.
+func isForm(text []byte) bool {
+	name, _, ok := bytes.Cut(text, []byte("="))
+	return ok && len(name) > 0 && !bytes.ContainsAny(name, " \t\r\n\"{}[]:,")
+}
+
+// several adds a hint for callers who sent several entries as one.
+func (r *Reader) several(err error) error {
 	if r.o.Takes == One {
-		hint = "; more entries go to the batch endpoint"
+		return hinted(err, "; more entries go to the batch endpoint")
 	}
+	return hinted(err, "; entries one a line need Content-Type: application/x-ndjson")
+}
+
+func hinted(err error, hint string) error {
 	if syntax := (*scan.SyntaxError)(nil); errors.As(err, &syntax) {
 		return &scan.SyntaxError{Offset: syntax.Offset, Want: syntax.Want + hint}
 	}
