@@ -318,7 +318,6 @@ func (r *rig) settled(partitions, want int) {
 	if entries, _ = r.log(partitions); len(entries) != want {
 		r.t.Errorf("%d entries in the log, want %d", len(entries), want)
 	}
-	unique(r.t, entries)
 }
 
 // TestUnknownOutcomeIs504 holds that 503 is never the answer to a write that may be kept, in any dialect, alone and in a batch.
