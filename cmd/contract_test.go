@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -36,6 +37,30 @@ func routers() map[string]chi.Router {
 		routes(all[name])
 	}
 	return all
+}
+
+// When a handler panics, the service asks it again with a refusal that is an internal error. Every route answers that in the envelope
+// of its dialect, and does not show the error.
+func TestEveryRouteAnswersAnInternalRefusal(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	c := collector.New(collector.Defaults(), &kafka.Client{}, log, prometheus.NewRegistry())
+	reads := queryservice.Part(queryservice.Config{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
+	routers := map[string]chi.Router{"collector": chi.NewRouter(), "query": chi.NewRouter()}
+	for name, routes := range map[string]func(chi.Router){"collector": c.Routes, "query": reads.Routes} {
+		routers[name].Use(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r.WithContext(schema.WithRefusal(r.Context(), errors.New("secret"))))
+			})
+		})
+		routes(routers[name])
+	}
+	for _, d := range append(described(t), guardedRoutes...) {
+		w := httptest.NewRecorder()
+		routers[d.process].ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), d.method, d.path, strings.NewReader(d.body)))
+		if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, envelope(d.path, 500)) || strings.Contains(body, "secret") {
+			t.Errorf("%s %s: got %d %s, want 500", d.method, d.path, w.Code, body)
+		}
+	}
 }
 
 func everybody(next http.Handler) http.Handler {

@@ -33,8 +33,10 @@ func newExchange(w http.ResponseWriter, r *http.Request, l limits) *exchange {
 		own.Body = x.body
 		x.request = &own
 	}
-	if c := connOf(r); c != nil && r.ProtoMajor > 1 {
-		c.plain.Store(false)
+	if r.ProtoMajor > 1 {
+		if c := connOf(r); c != nil {
+			c.plain.Store(false)
+		}
 	}
 	return x
 }
@@ -101,7 +103,10 @@ func (x *exchange) outcome(panicked bool) int {
 
 // end tells the connection what is left of the body.
 func (x *exchange) end() {
-	if c := connOf(x.request); c != nil && x.body != nil && !x.body.ended {
+	if x.body == nil || x.body.ended {
+		return
+	}
+	if c := connOf(x.request); c != nil {
 		c.unread.Store(true)
 	}
 }

@@ -124,7 +124,6 @@ func (e events) send(found []query.Followed, p schema.Principal, at stored.TailP
 		fmt.Fprintf(e.w, ": %s\nid: %s\n\n", time.Now().UTC().Format(isoMillis), at)
 	}
 	for i := range found {
-		e.extendDeadline()
 		fmt.Fprintf(e.w, "id: %s\nevent: entry\ndata: %s\n\n", found[i].Position, reply.JSON(itemFor(p, &found[i].Entry)))
 	}
 	return e.flush()
@@ -136,14 +135,8 @@ func (e events) end(why string) error {
 }
 
 func (e events) flush() error {
-	e.extendDeadline()
 	if err := e.w.Flush(); err != nil {
 		return err
 	}
 	return e.control.Flush()
-}
-
-// extendDeadline gives the client more time to receive what is written.
-func (e events) extendDeadline() {
-	_ = e.control.SetWriteDeadline(time.Now().Add(stallTime)) // a recorder in a test has none
 }
