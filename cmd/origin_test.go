@@ -125,7 +125,8 @@ func TestAllowedOriginsAndHosts(t *testing.T) {
 		if tt.status == 204 && (!strings.Contains(header.Get("Access-Control-Allow-Methods"), "DELETE") || !strings.Contains(header.Get("Access-Control-Allow-Headers"), "X-API-Key")) {
 			t.Errorf("%s: preflight headers %v", tt.path, header)
 		}
-	} // What varies with Accept varies with Origin, too.
+	}
+	// What varies with Accept varies with Origin, too.
 	_, _, header := p.do(mustRequest(t, "GET", "http://"+p.addr+"/actionlogs?Page=1&ItemsPerPage=1", ""))
 	if vary := strings.Join(header.Values("Vary"), ","); !strings.Contains(vary, "Origin") || !strings.Contains(vary, "Accept") {
 		t.Errorf("/actionlogs varies with %q", vary)
