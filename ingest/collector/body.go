@@ -7,7 +7,6 @@ import (
 	"math/bits"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema"
@@ -23,17 +22,11 @@ const (
 
 // bodies reads request bodies into memory that is reused and bounded, of one request and of all together.
 type bodies struct {
-	maxBytes int64         // of one body, compressed and decompressed each
-	timeout  time.Duration // for maxBytes; a smaller body gets its share and minBodyTimeout
+	maxBytes int64 // of one body, compressed and decompressed each
 	pending  *budget
 	buffers  [7]sync.Pool // of *buffer: of firstBuffer bytes, of twice as many, … of keptBuffer
 	packed   packed
 }
-
-const (
-	minBodyTimeout = 5 * time.Second // of a body of any size
-	drainTimeout   = 2 * time.Second // of a refused body
-)
 
 // body is a request's text, decompressed. release gives its memory back.
 type body struct {
@@ -74,41 +67,16 @@ func (b *bodies) keep(buf *buffer) {
 // read reads the whole body of r. Its errors: ErrTooLarge; ErrUnsupported for an unknown encoding; ErrUnavailable when all
 // bodies together take too much memory; ErrInvalid when the body cannot be decompressed; those of api.BodyError when the
 // connection breaks or stalls.
-func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
-	rc := http.NewResponseController(w)
+func (b *bodies) read(r *http.Request) (*body, error) {
 	if r.ContentLength > b.maxBytes {
-		b.drain(rc, r)
 		return nil, b.tooLarge()
 	}
-	_ = rc.SetReadDeadline(time.Now().Add(b.timeoutFor(r.ContentLength)))
 	d := new(body)
-	err := b.decode(d, r)
-	if err != nil {
+	if err := b.decode(d, r); err != nil {
 		b.release(d)
-		if errors.Is(err, schema.ErrTooLarge) {
-			b.drain(rc, r)
-		}
 		return nil, err
 	}
-	// The server watches the connection while the handler waits; a passed deadline would look like a client that left.
-	_ = rc.SetReadDeadline(time.Time{})
 	return d, nil
-}
-
-// timeoutFor is the time that a body may take to arrive. length is its Content-Length, -1 if it has none.
-func (b *bodies) timeoutFor(length int64) time.Duration {
-	if length < 0 {
-		return b.timeout
-	}
-	return minBodyTimeout + time.Duration(float64(b.timeout)*float64(length)/float64(b.maxBytes))
-}
-
-// drain reads and drops a refused body, unless it is large. A client that is still sending would not see the response.
-func (b *bodies) drain(rc *http.ResponseController, r *http.Request) {
-	if r.ContentLength <= 2*b.maxBytes {
-		_ = rc.SetReadDeadline(time.Now().Add(drainTimeout))
-		_, _ = io.CopyN(io.Discard, r.Body, 2*b.maxBytes)
-	}
 }
 
 func (b *bodies) tooLarge() error {

@@ -21,13 +21,13 @@ import (
 )
 
 func testBodies(maxBytes, pending int64) *bodies {
-	return &bodies{maxBytes: maxBytes, timeout: time.Second, pending: &budget{limit: pending}}
+	return &bodies{maxBytes: maxBytes, pending: &budget{limit: pending}}
 }
 
 func (b *bodies) readText(text []byte, encoding string) (string, error) {
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(text))
 	r.Header.Set("Content-Encoding", encoding)
-	d, err := b.read(httptest.NewRecorder(), r)
+	d, err := b.read(r)
 	if err != nil {
 		return "", err
 	}
@@ -88,15 +88,15 @@ func TestBodyBudget(t *testing.T) {
 	r := func() *http.Request {
 		return httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 90_000)))
 	}
-	first, err := b.read(httptest.NewRecorder(), r())
+	first, err := b.read(r())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.read(httptest.NewRecorder(), r()); !errors.Is(err, schema.ErrUnavailable) {
+	if _, err := b.read(r()); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("beyond the budget: %v", err)
 	}
 	b.release(first)
-	second, err := b.read(httptest.NewRecorder(), r())
+	second, err := b.read(r())
 	if err != nil {
 		t.Fatalf("after a release: %v", err)
 	}
@@ -111,14 +111,13 @@ func TestBodyBudget(t *testing.T) {
 func TestContentLengthReservesNoMemory(t *testing.T) {
 	const size, silent = 1 << 20, 50
 	b := testBodies(size, 2*size)
-	b.timeout = time.Minute
 	reading := make(chan struct{}, silent)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = struct {
 			io.Reader
 			io.Closer
 		}{io.MultiReader(firstRead{reading}, r.Body), r.Body}
-		if d, err := b.read(w, r); err == nil {
+		if d, err := b.read(r); err == nil {
 			b.release(d)
 		}
 	}))
@@ -151,7 +150,7 @@ func TestContentLengthReservesNoMemory(t *testing.T) {
 			t.Fatalf("%d callers that send a byte hold %d bytes, want %d", silent, b.pending.used.Load(), silent*firstBuffer)
 		}
 	}
-	got, err := b.read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))))
+	got, err := b.read(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))))
 	if err != nil || len(got.text) != size {
 		t.Fatalf("a body that is sent: %v", err)
 	}
@@ -183,11 +182,15 @@ func TestBufferGrowsWithArrivedBytes(t *testing.T) {
 	}
 }
 
-func TestSlowBody(t *testing.T) {
+// A body whose deadline passes, which the server sets, is one that stalled.
+func TestStalledBody(t *testing.T) {
 	b := testBodies(1<<20, 1<<22)
 	got := make(chan error, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := b.read(w, r)
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+			t.Error(err)
+		}
+		_, err := b.read(r)
 		got <- err
 	}))
 	defer server.Close()

@@ -116,7 +116,7 @@ func TestEncodings(t *testing.T) {
 				}
 				r := httptest.NewRequest(http.MethodPost, "/", from)
 				r.Header.Set("Content-Encoding", c.encoding)
-				d, err := b.read(httptest.NewRecorder(), r)
+				d, err := b.read(r)
 				switch {
 				case strings.HasPrefix(c.want, "body: "):
 					if err == nil || !strings.HasPrefix(err.Error(), c.want) || !errors.Is(err, schema.ErrInvalid) {
@@ -158,7 +158,7 @@ func TestBrokenConnectionIsNotBrokenCompression(t *testing.T) {
 				b := testBodies(1<<20, 1<<22)
 				r := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(bytes.NewReader(sent[:after]), iotest.ErrReader(c.fault)))
 				r.Header.Set("Content-Encoding", encoding)
-				if _, err := b.read(httptest.NewRecorder(), r); !errors.Is(err, c.want) || strings.Contains(err.Error(), "early") {
+				if _, err := b.read(r); !errors.Is(err, c.want) || strings.Contains(err.Error(), "early") {
 					t.Errorf("%q, %s after %d of %d bytes: got %v, want %v", encoding, name, after, len(sent), err, c.want)
 				}
 			}
@@ -235,7 +235,7 @@ func TestSlowCompressedBodyHoldsNoWindow(t *testing.T) {
 		readers.Go(func() {
 			r := httptest.NewRequest(http.MethodPost, "/", body)
 			r.Header.Set("Content-Encoding", "zstd")
-			if _, err := b.read(httptest.NewRecorder(), r); !errors.Is(err, schema.ErrLeft) {
+			if _, err := b.read(r); !errors.Is(err, schema.ErrLeft) {
 				t.Errorf("got %v, want %v", err, schema.ErrLeft)
 			}
 		})

@@ -2022,7 +2022,7 @@ type ClientInterface interface {
 
 	// AuditCleanupWithBody Erase entries that were received more than a number of whole UTC days ago.
 	//
-	// Without a number of days, the tenant's retention is used; no visible entry is older than that.
+	// Without a number of days, the tenant's retention is used; no visible entry is older than that. The body is required: a page of another site could send a request without one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2031,7 +2031,7 @@ type ClientInterface interface {
 
 	// AuditCleanup Erase entries that were received more than a number of whole UTC days ago.
 	//
-	// Without a number of days, the tenant's retention is used; no visible entry is older than that.
+	// Without a number of days, the tenant's retention is used; no visible entry is older than that. The body is required: a page of another site could send a request without one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2338,7 +2338,7 @@ func (c *Client) AuditWriteBatch(ctx context.Context, params *AuditWriteBatchPar
 
 // AuditCleanupWithBody Erase entries that were received more than a number of whole UTC days ago.
 //
-// Without a number of days, the tenant's retention is used; no visible entry is older than that.
+// Without a number of days, the tenant's retention is used; no visible entry is older than that. The body is required: a page of another site could send a request without one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2357,7 +2357,7 @@ func (c *Client) AuditCleanupWithBody(ctx context.Context, params *AuditCleanupP
 
 // AuditCleanup Erase entries that were received more than a number of whole UTC days ago.
 //
-// Without a number of days, the tenant's retention is used; no visible entry is older than that.
+// Without a number of days, the tenant's retention is used; no visible entry is older than that. The body is required: a page of another site could send a request without one.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -25,6 +25,10 @@ func Values(r *http.Request) (url.Values, error) {
 	return v, nil
 }
 
+// Finished is the context of a request that changes something. What it asks for is finished also if its caller leaves: half of an
+// erasure would surprise more than all of it. Whatever it calls bounds its time by itself.
+func Finished(r *http.Request) context.Context { return context.WithoutCancel(r.Context()) }
+
 // Waiter waits until a position has been stored.
 type Waiter interface {
 	Await(ctx context.Context, p schema.Position) error
