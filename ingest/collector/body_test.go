@@ -112,7 +112,7 @@ func TestContentLengthReservesNoMemory(t *testing.T) {
 	const size, silent = 1 << 20, 50
 	b := testBodies(size, 2*size)
 	reading := make(chan struct{}, silent)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		r.Body = struct {
 			io.Reader
 			io.Closer

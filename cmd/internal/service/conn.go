@@ -176,6 +176,6 @@ func (c *conn) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	_ = c.Conn.SetReadDeadline(time.Now().Add(c.limits.linger))
+	_ = c.SetReadDeadline(time.Now().Add(c.limits.linger))
 	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 }

@@ -173,7 +173,7 @@ func TestHTTP2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Do(req); !errors.Is(err, context.DeadlineExceeded) { //nolint:bodyclose // there is no answer
+	if _, err := c.Do(req); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	<-left
