@@ -76,8 +76,8 @@ func (c Config) Validate() error {
 	if c.RateBurst < 0 {
 		errs = append(errs, errors.New("rate burst must not be negative"))
 	}
-	if c.MaxPendingBytes <= c.MaxBodyBytes {
-		errs = append(errs, errors.New("max pending bytes must be above max body bytes"))
+	if c.MaxPendingBytes < 2*(c.MaxBodyBytes+1) { // of the largest body, compressed and decompressed
+		errs = append(errs, errors.New("max pending bytes must be above twice max body bytes"))
 	}
 	return errors.Join(errs...)
 }

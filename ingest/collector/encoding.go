@@ -1,11 +1,12 @@
 package collector
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -20,12 +21,21 @@ import (
 // zstdWindow is what RFC 8878, section 3.1.1.1.2 asks a decoder to support.
 const zstdWindow = 8 << 20
 
-// packed holds what decompresses bodies, for reuse.
+// packed holds what decompresses bodies, for reuse, and bounds how many do so at once: a zstd window alone may have 8 MiB, which no
+// budget counts.
 type packed struct {
-	inputs sync.Pool // of *bufio.Reader
-	gzips  sync.Pool // of *gzip.Reader
-	zlibs  sync.Pool // of io.ReadCloser
-	zstds  sync.Pool // of *zstd.Decoder
+	once  sync.Once
+	slots chan struct{}
+	gzips sync.Pool // of *gzip.Reader
+	zlibs sync.Pool // of io.ReadCloser
+	zstds sync.Pool // of *zstd.Decoder
+}
+
+// enter waits for one of as many slots as there are processors.
+func (p *packed) enter() (leave func()) {
+	p.once.Do(func() { p.slots = make(chan struct{}, runtime.GOMAXPROCS(0)) })
+	p.slots <- struct{}{}
+	return func() { <-p.slots }
 }
 
 // wire is a body as it arrives. It remembers why it ended: what breaks a connection must not be blamed on the compression.
@@ -47,17 +57,17 @@ func (w *wire) Read(p []byte) (int, error) {
 
 // decode reads the body of r into d.
 func (b *bodies) decode(d *body, r *http.Request) error {
-	w := &wire{from: r.Body, left: b.maxBytes + 1}
+	w, length := &wire{from: r.Body, left: b.maxBytes + 1}, max(r.ContentLength, 0)
 	var err error
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
-		err = b.fill(d, w, max(r.ContentLength, 0))
+		err = b.fill(d, w, length)
 	case "gzip", "x-gzip":
-		err = b.unpack(d, w, "gzip", b.gunzip)
+		err = b.unpack(d, w, length, "gzip", b.gunzip)
 	case "deflate", "zlib": // RFC 9110, section 8.4.1.2: deflate is the zlib format
-		err = b.unpack(d, w, "zlib (deflate)", b.inflate)
+		err = b.unpack(d, w, length, "zlib (deflate)", b.inflate)
 	case "zstd":
-		err = b.unpack(d, w, "zstd", b.unzstd)
+		err = b.unpack(d, w, length, "zstd", b.unzstd)
 	default:
 		return &schema.FieldError{Field: "Content-Encoding", Code: "UNSUPPORTED", Issue: "must be gzip, deflate, zstd or identity", Kind: schema.ErrUnsupported}
 	}
@@ -70,21 +80,16 @@ func (b *bodies) decode(d *body, r *http.Request) error {
 	return err
 }
 
-// unpack decompresses a body. An empty one is empty in every format.
-func (b *bodies) unpack(d *body, w *wire, format string, with func(*body, *bufio.Reader) error) error {
-	in, _ := b.packed.inputs.Get().(*bufio.Reader)
-	if in == nil {
-		in = bufio.NewReader(nil)
+// unpack decompresses a body, once all of it has arrived: the memory of a decompressor is not held for a client that is slow. An
+// empty body is empty in every format.
+func (b *bodies) unpack(d *body, w *wire, length int64, format string, with func(*body, []byte) error) error {
+	sent := new(body)
+	defer b.release(sent)
+	if err := b.fill(sent, w, length); err != nil || len(sent.text) == 0 || w.err != nil && !errors.Is(w.err, io.EOF) {
+		return err
 	}
-	in.Reset(w)
-	defer func() {
-		in.Reset(nil)
-		b.packed.inputs.Put(in)
-	}()
-	if _, err := in.Peek(1); err != nil {
-		return nil
-	}
-	return broken(format, with(d, in))
+	defer b.packed.enter()()
+	return broken(format, with(d, sent.text))
 }
 
 // errMore is that other bytes follow the end of compressed data. They may be the rest of a member whose beginning was damaged, so
@@ -94,23 +99,18 @@ var errMore = errors.New("has other bytes after its end")
 // members are the members of a gzip body, of which RFC 1952 allows several.
 type members struct {
 	*gzip.Reader
-	in *bufio.Reader
+	in   *bytes.Reader
+	sent []byte // by in
 }
 
-func isGzip(in *bufio.Reader) bool {
-	head, _ := in.Peek(2)
-	return len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b
-}
+const gzipMagic = "\x1f\x8b"
 
 func (m members) Read(p []byte) (int, error) {
 	n, err := m.Reader.Read(p)
-	if !errors.Is(err, io.EOF) {
+	if !errors.Is(err, io.EOF) || m.in.Len() == 0 {
 		return n, err
 	}
-	if _, err := m.in.Peek(1); err != nil {
-		return n, err
-	}
-	if !isGzip(m.in) {
+	if !bytes.HasPrefix(m.sent[len(m.sent)-m.in.Len():], []byte(gzipMagic)) {
 		return n, errMore
 	}
 	if err := m.begin(); !errors.Is(err, gzip.ErrHeader) {
@@ -126,23 +126,24 @@ func (m members) begin() error {
 	return err
 }
 
-func (b *bodies) gunzip(d *body, in *bufio.Reader) error {
+func (b *bodies) gunzip(d *body, sent []byte) error {
+	if !bytes.HasPrefix(sent, []byte(gzipMagic)) { // a short text would end early
+		return gzip.ErrHeader
+	}
 	z, _ := b.packed.gzips.Get().(*gzip.Reader)
 	if z == nil {
 		z = new(gzip.Reader)
 	}
 	defer b.packed.gzips.Put(z)
-	if !isGzip(in) {
-		return gzip.ErrHeader
-	}
-	m := members{z, in}
+	m := members{z, bytes.NewReader(sent), sent}
 	if err := m.begin(); err != nil {
 		return err
 	}
 	return b.fill(d, m, 0)
 }
 
-func (b *bodies) inflate(d *body, in *bufio.Reader) (err error) {
+func (b *bodies) inflate(d *body, sent []byte) (err error) {
+	in := bytes.NewReader(sent)
 	z, _ := b.packed.zlibs.Get().(io.ReadCloser)
 	if z == nil {
 		z, err = zlib.NewReader(in)
@@ -155,18 +156,13 @@ func (b *bodies) inflate(d *body, in *bufio.Reader) (err error) {
 	if err == nil {
 		err = b.fill(d, z, 0)
 	}
-	if err == nil && more(in) {
+	if err == nil && in.Len() > 0 {
 		err = errMore
 	}
 	return err
 }
 
-func more(in *bufio.Reader) bool {
-	_, err := in.Peek(1)
-	return err == nil
-}
-
-func (b *bodies) unzstd(d *body, in *bufio.Reader) error {
+func (b *bodies) unzstd(d *body, sent []byte) error {
 	z, _ := b.packed.zstds.Get().(*zstd.Decoder)
 	if z == nil {
 		var err error
@@ -178,7 +174,7 @@ func (b *bodies) unzstd(d *body, in *bufio.Reader) error {
 		}
 	}
 	defer b.packed.zstds.Put(z)
-	err := z.Reset(in)
+	err := z.Reset(bytes.NewReader(sent))
 	if err == nil {
 		err = b.fill(d, z, 0)
 	}

@@ -4,15 +4,19 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
 	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/activitylog/activitylog/schema"
 )
@@ -198,5 +202,70 @@ func TestBombInEachFormat(t *testing.T) {
 	}
 	if _, err := testBodies(limit, 1<<20).readText(many.Bytes(), "gzip"); !errors.Is(err, schema.ErrTooLarge) {
 		t.Errorf("gzip members: got %v, want %v", err, schema.ErrTooLarge)
+	}
+}
+
+// TestSlowCompressedBodyHoldsNoWindow has callers send the beginning of a zstd frame whose window has 8 MiB, and no more.
+func TestSlowCompressedBodyHoldsNoWindow(t *testing.T) {
+	const slow = 40
+	var buf bytes.Buffer
+	z, err := zstd.NewWriter(&buf, zstd.WithWindowSize(zstdWindow))
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := rand.NewChaCha8([32]byte{})
+	if _, err := io.CopyN(z, noise, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := testBodies(16<<20, 96<<20)
+	held := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := held()
+	var readers sync.WaitGroup
+	var bodies []*io.PipeWriter
+	for range slow {
+		body, writer := io.Pipe()
+		readers.Go(func() {
+			r := httptest.NewRequest(http.MethodPost, "/", body)
+			r.Header.Set("Content-Encoding", "zstd")
+			if _, err := b.read(r); !errors.Is(err, schema.ErrLeft) {
+				t.Errorf("got %v, want %v", err, schema.ErrLeft)
+			}
+		})
+		if _, err := writer.Write(buf.Bytes()[:200<<10]); err != nil { // more than a block
+			t.Fatal(err)
+		}
+		bodies = append(bodies, writer)
+	}
+	if grown := held() - before; grown > slow<<20 {
+		t.Errorf("%d slow bodies hold %d MiB", slow, grown>>20)
+	}
+	for _, writer := range bodies {
+		_ = writer.CloseWithError(io.ErrUnexpectedEOF)
+	}
+	readers.Wait()
+	if used := b.pending.used.Load(); used != 0 {
+		t.Errorf("%d bytes are still held", used)
+	}
+}
+
+// The largest body fits into the least budget, compressed and decompressed.
+func TestLeastBudgetTakesTheLargestBody(t *testing.T) {
+	const limit = 100_000
+	text := make([]byte, limit)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(text)
+	clear(text[:limit/4]) // so that it has at most the limit also when it is compressed
+	for _, encoding := range []string{"gzip", "deflate", "zstd"} {
+		sent := compressed(t, text, encoding)
+		if got, err := testBodies(limit, 2*(limit+1)).readText(sent, encoding); err != nil || got != string(text) {
+			t.Errorf("%s: got %d bytes of %d, %v", encoding, len(got), len(sent), err)
+		}
 	}
 }
