@@ -14,6 +14,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/collector"
 	"github.com/activitylog/activitylog/cmd/internal/consumer"
 	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/home"
 	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
@@ -170,6 +171,7 @@ func (c *config) startServices(ctx context.Context, p *service.Process, l *links
 		tables.Part(),
 		auth.Part(),
 		query.Part(c.Query, reads, p), consumer.Part(c.Consumer, store, p), collector.Part(c.Collector, writes, p),
+		home.Part(home.Config{Auth: c.Auth, EnvFile: "data/" + servicesFile}),
 	} {
 		if err := p.Start(ctx, part); err != nil {
 			return nil, err
