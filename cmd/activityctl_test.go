@@ -46,6 +46,7 @@ func TestActivityctlHelps(t *testing.T) {
 		{[]string{"key", "nonsense"}, 2, "nonsense"},
 		{[]string{"nonsense"}, 2, "nonsense"},
 		{[]string{"ids"}, 2, "<id>"},
+		{[]string{"--url=http://127.0.0.1:1", "export"}, 2, "after the command"},
 		{[]string{"export", "--json"}, 78, "--out"},
 	} {
 		if out, code := run(t, nil, "activityctl", tt.args...); code != tt.code || !strings.Contains(out, tt.says) {

@@ -146,12 +146,18 @@ func placeNamed(places []place, name string) place {
 	return places[max(slices.IndexFunc(places, func(p place) bool { return p.name == name }), 0)]
 }
 
-// What the messages of libraries have for programmers only.
-var (
-	functions = regexp.MustCompile(`\b[a-z]\w*\.(\(\*?\w+\)\.)?[A-Z]\w*: `)        // kafka.(*Client).Metadata:
-	requests  = regexp.MustCompile(`\b(Get|Post|Put|Delete|Head) \\?"[^"]*\\?": `) // Get "http://user:***@host/path?query":
-	dials     = regexp.MustCompile(`\bdial (tcp|udp) (\S+): (connect: )?`)         // dial tcp 127.0.0.1:1: connect:
-)
+// noise is what the messages of libraries have for programmers only, and what stays of it.
+var noise = []struct {
+	text  *regexp.Regexp
+	stays string
+}{
+	{regexp.MustCompile(`\b[a-z]\w*\.(\(\*?\w+\)\.)?[A-Z]\w*: `), ""},                                      // kafka.(*Client).Metadata:
+	{regexp.MustCompile(`\b(failed to query server hello( info)?|sendQuery): `), ""},                       // of clickhouse-go
+	{regexp.MustCompile(`\[HTTP \d+\] code: (\d+), message: `), ""},                                        // of clickhouse-go
+	{regexp.MustCompile(`\b(Get|Post|Put|Delete|Head) \\?"[^"]*\\?": `), ""},                               // Get "http://user:***@host/path?query":
+	{regexp.MustCompile(`\b(dial tcp: )?lookup (\S+)( on \S+)?: `), "$2: "},                                // dial tcp: lookup name on 10.0.0.1:53:
+	{regexp.MustCompile(`\b(dial|read|write) (tcp|udp) (\S+->)?(\S+): ((connect|read|write): )?`), "$4: "}, // dial tcp 127.0.0.1:1: connect:
+}
 
 // plain is the text of err without names of functions, addresses of requests, and what servers say below the first line.
 func plain(err error) string {
@@ -161,7 +167,8 @@ func plain(err error) string {
 		first, _, _ := strings.Cut(ex.Message, "\n")
 		text = strings.ReplaceAll(text, ex.Message, first)
 	}
-	text = functions.ReplaceAllString(text, "")
-	text = requests.ReplaceAllString(text, "")
-	return dials.ReplaceAllString(text, "$2: ")
+	for _, n := range noise {
+		text = n.text.ReplaceAllString(text, n.stays)
+	}
+	return text
 }

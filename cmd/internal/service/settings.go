@@ -76,7 +76,7 @@ func (e environment) settings(name, help string, cfg Config) (c chosen, err erro
 	case err != nil && helps(parser, e.args, err):
 		return c, nil
 	case err != nil:
-		return c, fmt.Errorf("%w: %w", ErrUsage, err)
+		return c, fmt.Errorf("%w: %w%s", ErrUsage, err, after(parser, err))
 	}
 	faults := append(src.faults(parsed.Flags()), cfg.Validate())
 	c.command, c.done = parsed.Command(), common.JustCheck
@@ -105,6 +105,16 @@ func helps(parser *kong.Kong, args []string, err error) bool {
 	}
 	_, _ = parser.Parse(append(slices.Clone(args), "--help"))
 	return true
+}
+
+// after says where a flag belongs that stands before its command; empty if err is another one.
+func after(parser *kong.Kong, err error) string {
+	rest, ok := strings.CutPrefix(err.Error(), "unknown flag --")
+	name := strings.FieldsFunc(rest+" ", func(r rune) bool { return r == ',' || r == ' ' || r == '=' })
+	if ok && len(name) > 0 && slices.ContainsFunc(flagsOf(parser.Model.Node), func(f *kong.Flag) bool { return f.Name == name[0] }) {
+		return " here: write it after the command that has it"
+	}
+	return ""
 }
 
 // report returns the faults, one per line.
