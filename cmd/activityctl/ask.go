@@ -53,6 +53,9 @@ func granted(res *http.Response, err error) (*http.Response, error) {
 	var refusal client.AuditError
 	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil || json.Unmarshal(text, &refusal) != nil || refusal.Message == "" {
+		if res.StatusCode >= http.StatusInternalServerError { // of a proxy, while the service restarts
+			return nil, fmt.Errorf("the query service answered %s", res.Status)
+		}
 		return nil, fmt.Errorf("%w: it answered %s, but not as the query service does: check QUERY_URL", errRefused, res.Status)
 	}
 	says := fmt.Sprintf("%d, request %s: %s", res.StatusCode, refusal.Meta.RequestId, refusal.Message)
