@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	kafkago "github.com/segmentio/kafka-go"
 
+	"github.com/activitylog/activitylog/cmd/internal/service"
 	serviceclickhouse "github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
 )
@@ -146,20 +146,7 @@ func placeNamed(places []place, name string) place {
 	return places[max(slices.IndexFunc(places, func(p place) bool { return p.name == name }), 0)]
 }
 
-// noise is what the messages of libraries have for programmers only, and what stays of it.
-var noise = []struct {
-	text  *regexp.Regexp
-	stays string
-}{
-	{regexp.MustCompile(`\b[a-z]\w*\.(\(\*?\w+\)\.)?[A-Z]\w*: `), ""},                                      // kafka.(*Client).Metadata:
-	{regexp.MustCompile(`\b(failed to query server hello( info)?|sendQuery): `), ""},                       // of clickhouse-go
-	{regexp.MustCompile(`\[HTTP \d+\] code: (\d+), message: `), ""},                                        // of clickhouse-go
-	{regexp.MustCompile(`\b(Get|Post|Put|Delete|Head) \\?"[^"]*\\?": `), ""},                               // Get "http://user:***@host/path?query":
-	{regexp.MustCompile(`\b(dial tcp: )?lookup (\S+)( on \S+)?: `), "$2: "},                                // dial tcp: lookup name on 10.0.0.1:53:
-	{regexp.MustCompile(`\b(dial|read|write) (tcp|udp) (\S+->)?(\S+): ((connect|read|write): )?`), "$4: "}, // dial tcp 127.0.0.1:1: connect:
-}
-
-// plain is the text of err without names of functions, addresses of requests, and what servers say below the first line.
+// plain is the text of err without what libraries add for programmers, and without what servers say below the first line.
 func plain(err error) string {
 	text := err.Error()
 	var ex *clickhouse.Exception
@@ -167,8 +154,5 @@ func plain(err error) string {
 		first, _, _ := strings.Cut(ex.Message, "\n")
 		text = strings.ReplaceAll(text, ex.Message, first)
 	}
-	for _, n := range noise {
-		text = n.text.ReplaceAllString(text, n.stays)
-	}
-	return text
+	return service.Plain(text)
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -185,4 +186,25 @@ func CheckAddr(variable, addr string) error {
 		return fmt.Errorf("%s: want host:port, such as 127.0.0.1:8080, but it is %q", variable, addr)
 	}
 	return nil
+}
+
+// noise is what the messages of libraries have for programmers only, and what stays of it.
+var noise = []struct {
+	text  *regexp.Regexp
+	stays string
+}{
+	{regexp.MustCompile(`\b[a-z]\w*\.(\(\*?\w+\)\.)?[A-Z]\w*: `), ""},                                      // kafka.(*Client).Metadata:
+	{regexp.MustCompile(`\b(failed to query server hello( info)?|sendQuery): `), ""},                       // of clickhouse-go
+	{regexp.MustCompile(`\[HTTP \d+\] code: (\d+), message: `), ""},                                        // of clickhouse-go
+	{regexp.MustCompile(`\b(Get|Post|Put|Delete|Head) \\?"[^"]*\\?": `), ""},                               // Get "http://user:***@host/path?query":
+	{regexp.MustCompile(`\b(dial tcp: )?lookup (\S+)( on \S+)?: `), "$2: "},                                // dial tcp: lookup name on 10.0.0.1:53:
+	{regexp.MustCompile(`\b(dial|read|write) (tcp|udp) (\S+->)?(\S+): ((connect|read|write): )?`), "$4: "}, // dial tcp 127.0.0.1:1: connect:
+}
+
+// Plain is the text of an error without names of functions and addresses of requests.
+func Plain(text string) string {
+	for _, n := range noise {
+		text = n.text.ReplaceAllString(text, n.stays)
+	}
+	return text
 }

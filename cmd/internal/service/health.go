@@ -100,7 +100,7 @@ func ask(ctx context.Context, checks []check) []Checked {
 		asked.Go(func() {
 			rows[i] = Checked{Name: c.name, Ready: true}
 			if err := c.ready(ctx); err != nil {
-				rows[i].Ready, rows[i].Reason = false, err.Error()
+				rows[i].Ready, rows[i].Reason = false, Plain(err.Error())
 			}
 		})
 	}
