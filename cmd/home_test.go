@@ -48,3 +48,30 @@ func TestHomePageCommands(t *testing.T) {
 		})
 	}
 }
+
+// The page of a query service whose dependencies are away says so, in words, and reloads. It answers under any name, as health checks do.
+func TestHomePageWaits(t *testing.T) {
+	broker := freeAddr(t)
+	p := start(t, []string{"KAFKA_BROKERS=" + broker, "CLICKHOUSE_DSN=http://default:hunter2@" + freeAddr(t) + "/default", "AUTH=keys"}, "query")
+	req := mustRequest(t, http.MethodGet, "http://"+p.addr+"/", "")
+	req.Host = "logs.example.com"
+	text := ""
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(text, "connection refused") && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		_, text, _ = p.do(req)
+	}
+	for _, want := range []string{"<strong>Waiting</strong>", `http-equiv="refresh"`, broker + ": connection refused", "http://127.0.0.1:8081/api/v1/activity_log", "http://logs.example.com/actionlogs.json"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %s:\n%s", want, text)
+		}
+	}
+	for _, never := range []string{"hunter2", "***", "(*Client)", "<strong>Ready"} {
+		if strings.Contains(text, never) {
+			t.Errorf("has %s:\n%s", never, text)
+		}
+	}
+	for method, want := range map[string]int{http.MethodHead: 200, http.MethodPost: 405, http.MethodDelete: 405} {
+		if status, body := p.ask(method, "/", ""); status != want {
+			t.Errorf("%s /: got %d %s, want %d", method, status, body, want)
+		}
+	}
+}
