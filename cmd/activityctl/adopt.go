@@ -22,8 +22,6 @@ type adopt struct {
 	JSON       bool              `name:"json" help:"Print one JSON object."`
 }
 
-func (c *adopt) places() []place { return []place{atKafka(c.Kafka), atClickHouse(c.ClickHouse)} }
-
 func (c *adopt) defaults() {
 	c.Kafka.Defaults()
 	c.ClickHouse.Defaults()

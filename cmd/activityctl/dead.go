@@ -20,8 +20,6 @@ type dead struct {
 	JSON       bool              `name:"json" help:"Print one JSON object per line, with the record in base64; this is the default unless the output is a terminal."`
 }
 
-func (c *dead) places() []place { return []place{atClickHouse(c.ClickHouse)} }
-
 func (c *dead) defaults() {
 	c.ClickHouse.Defaults()
 	c.Limit = 100

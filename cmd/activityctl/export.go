@@ -26,8 +26,6 @@ type export struct {
 	JSON     bool     `name:"json" help:"Describe the complete file of --out as one JSON object, on standard output."`
 }
 
-func (c *export) places() []place { return []place{c.Asking.place()} }
-
 func (c *export) defaults() {
 	c.Asking.defaults()
 	c.Format = "ndjson"

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -46,6 +47,25 @@ func (a asking) place() place {
 		p.addrs = []string{u.Host}
 	}
 	return p
+}
+
+// placesOf returns the servers that a command has settings for.
+func placesOf(c command) (all []place) {
+	v := reflect.Indirect(reflect.ValueOf(c))
+	for i := range v.NumField() {
+		if !v.Type().Field(i).IsExported() {
+			continue
+		}
+		switch s := v.Field(i).Interface().(type) {
+		case kafka.Config:
+			all = append(all, atKafka(s))
+		case serviceclickhouse.Config:
+			all = append(all, atClickHouse(s))
+		case asking:
+			all = append(all, s.place())
+		}
+	}
+	return all
 }
 
 // failure is an error of a command, in words for its users.

@@ -18,8 +18,6 @@ type ids struct {
 	JSON bool     `name:"json" help:"Print one JSON object per line."`
 }
 
-func (c *ids) places() []place { return nil }
-
 func (c *ids) defaults() {}
 
 func (c *ids) validate() error { return nil }

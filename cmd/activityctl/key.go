@@ -41,8 +41,6 @@ type createKey struct {
 	JSON    bool         `name:"json" help:"Print one JSON object that includes the key."`
 }
 
-func (c *createKey) places() []place { return []place{atKafka(c.Kafka)} }
-
 func (c *createKey) defaults() {
 	c.Kafka.Defaults()
 	c.Expires = lifetime(90 * 24 * time.Hour)
@@ -111,8 +109,6 @@ type listKeys struct {
 	JSON  bool         `name:"json" help:"Print one JSON object per line."`
 }
 
-func (c *listKeys) places() []place { return []place{atKafka(c.Kafka)} }
-
 func (c *listKeys) defaults() { c.Kafka.Defaults() }
 
 func (c *listKeys) validate() error { return c.Kafka.Validate() }
@@ -164,8 +160,6 @@ type revokeKey struct {
 	JSON  bool         `name:"json" help:"Print the key as one JSON object."`
 }
 
-func (c *revokeKey) places() []place { return []place{atKafka(c.Kafka)} }
-
 func (c *revokeKey) defaults() { c.Kafka.Defaults() }
 
 func (c *revokeKey) validate() error { return c.Kafka.Validate() }
@@ -197,7 +191,7 @@ func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
 		_, err := fmt.Fprintf(out, "key %s of tenant %s is revoked\n", k.ID, k.Tenant)
 		return err
 	}
-	return fmt.Errorf("unknown key %q: activityctl key list shows all", c.ID)
+	return fmt.Errorf("unknown key %q: key list shows all", c.ID)
 }
 
 func keysOf(s kafka.Config) (apikey.Topic, error) {

@@ -41,7 +41,6 @@ type command interface {
 	defaults()
 	validate() error
 	run(ctx context.Context, out io.Writer) error
-	places() []place // the servers that run talks to
 }
 
 // commands returns the commands by their names on the command line.
@@ -61,6 +60,6 @@ func main() {
 		if err := c.validate(); err != nil {
 			return fmt.Errorf("%w: %w", service.ErrConfig, err)
 		}
-		return explain(c.run(ctx, os.Stdout), c.places(), cfg.EnvFile)
+		return explain(c.run(ctx, os.Stdout), placesOf(c), cfg.EnvFile)
 	})
 }

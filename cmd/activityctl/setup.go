@@ -18,8 +18,6 @@ type migrate struct {
 	JSON       bool              `name:"json" help:"Print one JSON object."`
 }
 
-func (c *migrate) places() []place { return []place{atClickHouse(c.ClickHouse)} }
-
 func (c *migrate) defaults() { c.ClickHouse.Defaults() }
 
 func (c *migrate) validate() error { return c.ClickHouse.Validate() }
@@ -52,8 +50,6 @@ type topics struct {
 	Creation kafka.Creation `embed:""`
 	JSON     bool           `name:"json" help:"Print one JSON object."`
 }
-
-func (c *topics) places() []place { return []place{atKafka(c.Kafka)} }
 
 func (c *topics) defaults() {
 	c.Kafka.Defaults()

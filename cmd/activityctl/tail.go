@@ -22,8 +22,6 @@ type tail struct {
 	JSON     bool     `name:"json" help:"Print one JSON object per line, also on a terminal."`
 }
 
-func (c *tail) places() []place { return []place{c.Asking.place()} }
-
 func (c *tail) defaults() { c.Asking.defaults() }
 
 func (c *tail) validate() error { return c.Asking.validate() }

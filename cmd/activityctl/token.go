@@ -22,8 +22,6 @@ type token struct {
 	JSON    bool             `name:"json" help:"Print one JSON object that includes the token."`
 }
 
-func (c *token) places() []place { return nil }
-
 func (c *token) defaults() { c.Tenant, c.Sub, c.TTL = schema.DefaultTenant, "developer", time.Hour }
 
 func (c *token) validate() error {
