@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,6 +24,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api/contract"
 
+	"github.com/activitylog/activitylog/cmd/internal/home"
 	queryservice "github.com/activitylog/activitylog/cmd/internal/query"
 )
 
@@ -36,6 +38,7 @@ func routers() map[string]chi.Router {
 		all[name].Use(everybody)
 		routes(all[name])
 	}
+	home.Part(home.Config{}).Open(all["query"], func(context.Context) service.Health { return service.Health{} })
 	return all
 }
 

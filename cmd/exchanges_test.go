@@ -27,11 +27,12 @@ func standalone(t *testing.T, env ...string) *process {
 func TestOperations(t *testing.T) {
 	exchange.Replay{
 		Handler: standalone(t).handler(),
-		Headers: []string{"Content-Type", "Etag", "Cache-Control"},
+		Headers: []string{"Content-Type", "Etag", "Cache-Control", "Referrer-Policy"},
 		Varies: map[string]*regexp.Regexp{
 			"etag":     regexp.MustCompile(`Etag: ("[0-9a-f]{16}")`),
 			"version":  regexp.MustCompile(`(\{"version":"[^"]+",("commit":"[^"]+",)?"go":"[^"]+"\})`),
 			"metrics":  regexp.MustCompile(`(?s)(# HELP .*)`),
+			"page":     regexp.MustCompile(`(?s)(<!DOCTYPE html>.*<strong>Ready</strong>.*</html>)`),
 			"document": regexp.MustCompile(`(?s)(\{\n "openapi": .*)`),
 		},
 	}.File(t, "testdata/operations.http")

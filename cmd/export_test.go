@@ -51,6 +51,7 @@ func TestExport(t *testing.T) {
 		{[]string{"--url=nowhere"}, 78, "QUERY_URL"},
 		{[]string{"--url=http://127.0.0.1:1"}, 1, "refused"},
 		{[]string{url, "--start=yesterday"}, 1, "startDate"},
+		{[]string{url + "/elsewhere"}, 1, "check QUERY_URL"},
 		{[]string{url, "--format=xlsx"}, 2, "format"},
 	} {
 		if out, code := run(t, nil, "activityctl", append([]string{"export"}, tt.args...)...); code != tt.code || !strings.Contains(out, tt.says) {

@@ -17,6 +17,7 @@ import (
 const (
 	readme = "../README.md"
 	manual = "README.md" // of cmd
+	names  = "internal/service/names.txt"
 	begin  = "<!-- settings:begin -->\n"
 	end    = "<!-- settings:end -->"
 )
@@ -133,5 +134,23 @@ func TestReadmeListsEverySetting(t *testing.T) {
 	}
 	if err := os.WriteFile(manual, []byte(before+begin+want+end+after), 0o644); err != nil {
 		t.Fatalf("write: %v", err)
+	}
+}
+
+// A file of settings may hold those of every binary; --check reports all other names. make docs writes the list again.
+func TestNamesOfSettings(t *testing.T) {
+	var all []string
+	for _, r := range settings(t) {
+		all = append(all, r.Env...)
+	}
+	slices.Sort(all)
+	want := strings.Join(slices.Compact(all), "\n") + "\n"
+	if exchange.Update() {
+		if err := os.WriteFile(names, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(names); string(got) != want || err != nil {
+		t.Fatalf("%s is not what the binaries report, %v; update it with: make docs\n%s", names, err, want)
 	}
 }

@@ -53,11 +53,17 @@ func granted(res *http.Response, err error) (*http.Response, error) {
 	var refusal client.AuditError
 	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil || json.Unmarshal(text, &refusal) != nil || refusal.Message == "" {
-		return nil, fmt.Errorf("the query service answered %s", res.Status)
+		if res.StatusCode >= http.StatusInternalServerError { // of a proxy, while the service restarts
+			return nil, fmt.Errorf("the query service answered %s", res.Status)
+		}
+		return nil, fmt.Errorf("%w: it answered %s, but not as the query service does: check QUERY_URL", errRefused, res.Status)
 	}
 	says := fmt.Sprintf("%d, request %s: %s", res.StatusCode, refusal.Meta.RequestId, refusal.Message)
 	if res.StatusCode >= http.StatusInternalServerError || res.StatusCode == http.StatusTooManyRequests {
 		return nil, fmt.Errorf("the query service is unavailable: %s", says)
+	}
+	if res.StatusCode == http.StatusUnauthorized {
+		says += "\n  Set QUERY_TOKEN to an API key or a token: activityctl key create and activityctl token make them."
 	}
 	return nil, fmt.Errorf("%w: %s", errRefused, says)
 }

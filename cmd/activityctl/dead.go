@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -19,7 +17,7 @@ import (
 type dead struct {
 	ClickHouse clickhouse.Config `embed:""`
 	Limit      int               `help:"Most dead letters to list."`
-	JSON       bool              `name:"json" help:"Print one JSON object per line, with the record in base64."`
+	JSON       bool              `name:"json" help:"Print one JSON object per line, with the record in base64; this is the default unless the output is a terminal."`
 }
 
 func (c *dead) defaults() {
@@ -54,10 +52,10 @@ func (c *dead) run(ctx context.Context, out io.Writer) error {
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return fmt.Errorf("list dead letters: %w", err)
 	}
-	if f, ok := out.(*os.File); c.JSON || !ok || !terminal(f) {
-		return printJSON(out, letters)
+	if c.JSON || !toTerminal(out) {
+		return printLines(out, letters)
 	}
-	return printTable(out, letters)
+	return c.print(out, letters, columnsOf(out))
 }
 
 func readDeadLetters(ctx context.Context, conn driver.Conn, limit int) ([]deadLetter, error) {
@@ -81,30 +79,31 @@ ORDER BY at DESC, kpart, koff, kidx LIMIT 1 BY kpart, koff, kidx LIMIT ?`, limit
 	return all, rows.Err()
 }
 
-func terminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-func printJSON(out io.Writer, letters []deadLetter) error {
-	enc := json.NewEncoder(out)
-	for _, l := range letters {
-		if err := enc.Encode(l); err != nil {
-			return err
+// print prints a table of n columns. The last cell, the reason, continues on further lines.
+func (c *dead) print(out io.Writer, letters []deadLetter, n int) error {
+	if len(letters) == 0 {
+		_, err := fmt.Fprintln(out, "no dead letters")
+		return err
+	}
+	places := make([]string, len(letters))
+	wide := len("RECORD")
+	for i, l := range letters {
+		places[i] = fmt.Sprintf("p%d:%d/%d", l.Partition, l.Offset, l.Index)
+		wide = max(wide, len(places[i]))
+	}
+	var b strings.Builder
+	head := fmt.Sprintf("%-20s  %-*s  %8s  ", "AT", wide, "RECORD", "BYTES")
+	fmt.Fprintln(&b, head+"REASON")
+	for i, l := range letters {
+		begin := fmt.Sprintf("%-20s  %-*s  %8d  ", l.At.UTC().Format(time.RFC3339), wide, places[i], l.bytes)
+		for _, line := range wrap(printable(l.Reason), max(n-len(head), 20)) {
+			fmt.Fprintln(&b, strings.TrimRight(begin+line, " "))
+			begin = strings.Repeat(" ", len(head))
 		}
 	}
-	return nil
-}
-
-func printTable(out io.Writer, letters []deadLetter) error {
-	if len(letters) == 0 {
-		fmt.Fprintln(out, "no dead letters")
-		return nil
+	if len(letters) == c.Limit {
+		fmt.Fprintf(&b, "\nThese are the newest %d; --limit shows more.\n", c.Limit)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "AT\tPARTITION\tOFFSET\tINDEX\tBYTES\tREASON")
-	for _, l := range letters {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%q\n", l.At.UTC().Format(time.RFC3339), l.Partition, l.Offset, l.Index, l.bytes, l.Reason)
-	}
-	return w.Flush()
+	_, err := io.WriteString(out, b.String())
+	return err
 }

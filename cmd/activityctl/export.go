@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
@@ -21,7 +22,8 @@ type export struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
 	Format   string   `help:"Format: ndjson, csv, json or parquet." oneof:"ndjson,csv,json,parquet"`
-	Out      string   `help:"Output file; standard output without it. It is FILE.part until the export is complete; the same command resumes it." placeholder:"FILE"`
+	Out      string   `help:"Output file, which must not exist yet; standard output without it. It is FILE.part until the export is complete; the same command resumes it." placeholder:"FILE"`
+	JSON     bool     `name:"json" help:"Describe the complete file of --out as one JSON object, on standard output."`
 }
 
 func (c *export) defaults() {
@@ -29,7 +31,12 @@ func (c *export) defaults() {
 	c.Format = "ndjson"
 }
 
-func (c *export) validate() error { return c.Asking.validate() }
+func (c *export) validate() error {
+	if c.JSON && c.Out == "" {
+		return errors.Join(c.Asking.validate(), errors.New("--json: describes the file of --out; for entries as JSON use --format ndjson or --format json"))
+	}
+	return c.Asking.validate()
+}
 
 func (c *export) run(ctx context.Context, out io.Writer) error {
 	ask, err := c.Asking.client()
@@ -37,10 +44,34 @@ func (c *export) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	d := &download{ask: ask, parameters: c.parameters(), rows: &rows{out: out, format: c.Format}}
-	if c.Out == "" {
-		return d.all(ctx)
+	switch {
+	case c.Out != "":
+		if err := c.toFile(ctx, d); err != nil {
+			return err
+		}
+		return c.report(out, d.rows.n)
+	case c.Format == "parquet" && toTerminal(out):
+		return fmt.Errorf("%w: --format parquet is binary, and the output is a terminal: set --out FILE, or redirect the output", service.ErrUsage)
 	}
-	return c.toFile(ctx, d)
+	return d.all(ctx)
+}
+
+// report says what is in the complete file.
+func (c *export) report(out io.Writer, entries int) error {
+	info, err := os.Stat(c.Out)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if c.JSON {
+		return json.NewEncoder(out).Encode(struct {
+			File    string `json:"file"`
+			Format  string `json:"format"`
+			Entries int    `json:"entries"`
+			Bytes   int64  `json:"bytes"`
+		}{c.Out, c.Format, entries, info.Size()})
+	}
+	_, err = fmt.Fprintf(out, "%d entries in %s\n", entries, c.Out)
+	return err
 }
 
 // toFile writes FILE.part, and renames it to FILE once it is complete. It removes a part that cannot be resumed.
@@ -156,6 +187,9 @@ func verify(res *http.Response, r *rows, n int, sum hash.Hash) error {
 	number, checksum := res.Trailer.Get("X-Export-Rows"), res.Trailer.Get("X-Export-Sha256")
 	if checksum != hex.EncodeToString(sum.Sum(nil)) || r.format != "parquet" && number != strconv.Itoa(n) {
 		return fmt.Errorf("%w: received %d entries, but the trailers say %s, with the checksum %s", errIncomplete, n, number, checksum)
+	}
+	if r.format == "parquet" {
+		r.n, _ = strconv.Atoi(number) // nobody has counted
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/google/uuid"
 
@@ -15,16 +14,30 @@ import (
 )
 
 type ids struct {
-	IDs []string `arg:"" name:"id" help:"Ids in any form: 123, act-123, a UUID with or without dashes."`
+	IDs  []string `arg:"" name:"id" help:"Ids in any form: 123, act-123, a UUID with or without dashes."`
+	JSON bool     `name:"json" help:"Print one JSON object per line."`
 }
 
 func (c *ids) defaults() {}
 
 func (c *ids) validate() error { return nil }
 
+// forms is an id in the forms of all APIs.
+type forms struct {
+	ID    uint64 `json:"id"`
+	Act   string `json:"act"`
+	GUID  string `json:"guid"`
+	UUID  string `json:"uuid"`
+	Block uint64 `json:"block"`
+}
+
+func formsOf(id uint64) forms {
+	u := schema.UUID(id).String()
+	return forms{id, fmt.Sprintf("act-%d", id), strings.ReplaceAll(u, "-", ""), u, schema.Block(id)}
+}
+
 func (c *ids) run(_ context.Context, out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tACT\tGUID\tUUID\tBLOCK")
+	var all []forms
 	var faults []error
 	for _, text := range c.IDs {
 		id, err := parseID(text)
@@ -32,10 +45,20 @@ func (c *ids) run(_ context.Context, out io.Writer) error {
 			faults = append(faults, err)
 			continue
 		}
-		u := schema.UUID(id).String()
-		fmt.Fprintf(w, "%d\tact-%d\t%s\t%s\t%d\n", id, id, strings.ReplaceAll(u, "-", ""), u, schema.Block(id))
+		all = append(all, formsOf(id))
 	}
-	return errors.Join(append(faults, w.Flush())...)
+	if c.JSON {
+		return errors.Join(append(faults, printLines(out, all))...)
+	}
+	for i, f := range all {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		faults = append(faults, record(out, [][2]string{
+			{"id", strconv.FormatUint(f.ID, 10)}, {"act", f.Act}, {"guid", f.GUID}, {"uuid", f.UUID}, {"block", strconv.FormatUint(f.Block, 10)},
+		}))
+	}
+	return errors.Join(faults...)
 }
 
 // parseID reads an id in any of its forms. A bare number of 32 digits is a GUID.

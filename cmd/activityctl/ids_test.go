@@ -16,8 +16,8 @@ func TestIDs(t *testing.T) {
 		if err := (&ids{IDs: []string{text}}).run(t.Context(), &out); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
-		want := []string{"70000", "act-70000", strings.ReplaceAll(u, "-", ""), u, "1"}
-		if _, got, _ := strings.Cut(out.String(), "\n"); strings.Join(strings.Fields(got), " ") != strings.Join(want, " ") {
+		want := []string{"id", "70000", "act", "act-70000", "guid", strings.ReplaceAll(u, "-", ""), "uuid", u, "block", "1"}
+		if got := strings.Fields(out.String()); strings.Join(got, " ") != strings.Join(want, " ") {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}

@@ -72,6 +72,10 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	if c.Expires > 0 {
 		k.Expires = now.Add(time.Duration(c.Expires))
 	}
+	// A produce request to a broker that is away fails with "topic not found": ask first.
+	if _, err := schemakafka.Partitions(ctx, topic.Client, topic.Name); err != nil {
+		return hint(err)
+	}
 	k, text := apikey.New(k)
 	if err := topic.Put(ctx, k); err != nil {
 		return hint(err)
@@ -153,6 +157,7 @@ func tabulate(out io.Writer, keys []apikey.Key) error {
 type revokeKey struct {
 	Kafka kafka.Config `embed:""`
 	ID    string       `arg:"" help:"Id of the key, as key list shows it."`
+	JSON  bool         `name:"json" help:"Print the key as one JSON object."`
 }
 
 func (c *revokeKey) defaults() { c.Kafka.Defaults() }
@@ -180,10 +185,13 @@ func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
 				return hint(err)
 			}
 		}
+		if c.JSON {
+			return json.NewEncoder(out).Encode(itemOf(k))
+		}
 		_, err := fmt.Fprintf(out, "key %s of tenant %s is revoked\n", k.ID, k.Tenant)
 		return err
 	}
-	return fmt.Errorf("unknown key %q", c.ID)
+	return fmt.Errorf("unknown key %q: key list shows all", c.ID)
 }
 
 func keysOf(s kafka.Config) (apikey.Topic, error) {

@@ -53,12 +53,13 @@ func (c *config) commands() map[string]command {
 
 func main() {
 	var cfg config
-	service.Tool("activityctl", "Administers an installation of activitylog.", &cfg, func(ctx context.Context, chosen string) error {
+	const about = "Administers an installation of activitylog. Of a running standalone: activityctl --env-file data/services.env <command>."
+	service.Tool("activityctl", about, &cfg, func(ctx context.Context, chosen string) error {
 		name, _, _ := strings.Cut(chosen, " <") // its arguments
 		c := cfg.commands()[name]
 		if err := c.validate(); err != nil {
 			return fmt.Errorf("%w: %w", service.ErrConfig, err)
 		}
-		return c.run(ctx, os.Stdout)
+		return explain(c.run(ctx, os.Stdout), placesOf(c), cfg.EnvFile)
 	})
 }

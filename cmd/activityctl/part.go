@@ -20,8 +20,12 @@ type state struct {
 	Snapshot string `json:"snapshot"` // of the export
 }
 
-// openPart opens FILE.part. If it belongs to the same request as d, d resumes after its last complete entry; else it starts again.
+// openPart opens FILE.part. If it belongs to the same request as d, d resumes after its last complete entry; else it starts again. FILE
+// must not exist.
 func openPart(name string, d *download) (*part, error) {
+	if err := unused(name); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(name+".part", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -86,8 +90,23 @@ func (p *part) begun(snapshot string) error {
 	return nil
 }
 
+// unused is an error if there is a file of that name.
+func unused(name string) error {
+	_, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%s exists: remove it, or choose another name for --out", name)
+	}
+	return err
+}
+
 // finish renames the complete file.
 func (p *part) finish(name string) error {
+	if err := unused(name); err != nil {
+		return fmt.Errorf("export: %w; the export is complete in %s", err, p.Name())
+	}
 	if err := os.Rename(p.Name(), name); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,10 +10,12 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 type migrate struct {
 	ClickHouse clickhouse.Config `embed:""`
+	JSON       bool              `name:"json" help:"Print one JSON object."`
 }
 
 func (c *migrate) defaults() { c.ClickHouse.Defaults() }
@@ -25,6 +28,11 @@ func (c *migrate) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	applied, err := schemaclickhouse.Migrate(ctx, opts)
+	if c.JSON && err == nil {
+		return json.NewEncoder(out).Encode(struct {
+			Applied []string `json:"applied"`
+		}{append([]string{}, applied...)})
+	}
 	for _, name := range applied {
 		fmt.Fprintln(out, "applied", name)
 	}
@@ -40,6 +48,7 @@ func (c *migrate) run(ctx context.Context, out io.Writer) error {
 type topics struct {
 	Kafka    kafka.Config   `embed:""`
 	Creation kafka.Creation `embed:""`
+	JSON     bool           `name:"json" help:"Print one JSON object."`
 }
 
 func (c *topics) defaults() {
@@ -58,6 +67,15 @@ func (c *topics) run(ctx context.Context, out io.Writer) error {
 	if err := kafka.Ensure(ctx, c.Kafka, c.Creation, client); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "the topics are up to date")
-	return nil
+	if !c.JSON {
+		_, err := fmt.Fprintln(out, "the topics are up to date")
+		return err
+	}
+	var names []string
+	for _, spec := range schemakafka.Topics(c.Kafka.Topic, c.Creation.Partitions, c.Creation.Retention) {
+		names = append(names, spec.Name)
+	}
+	return json.NewEncoder(out).Encode(struct {
+		Topics []string `json:"topics"`
+	}{names})
 }

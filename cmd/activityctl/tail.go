@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tmaxmax/go-sse"
@@ -34,8 +36,10 @@ func (c *tail) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f, ok := out.(*os.File)
-	to := printer{out: out, table: ok && !c.JSON && terminal(f)}
+	to := printer{out: out}
+	if !c.JSON && toTerminal(out) {
+		to.columns = columnsOf(out)
+	}
 	p := c.parameters()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -112,4 +116,57 @@ func (e *events) handle(event sse.Event) error {
 		e.last = event.LastEventID
 	}
 	return nil
+}
+
+// printer prints entries as they arrive.
+type printer struct {
+	out     io.Writer
+	columns int // of the table; 0: JSON
+}
+
+func (p *printer) print(data string) error {
+	if p.columns == 0 {
+		_, err := fmt.Fprintln(p.out, data)
+		return err
+	}
+	var it struct {
+		client.AuditItem
+		Details json.RawMessage `json:"details"` // as the sender wrote it
+	}
+	if err := json.Unmarshal([]byte(data), &it); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(p.out, line(&it.AuditItem, string(it.Details), p.columns))
+	return err
+}
+
+// line formats an entry in n columns: time, action, actor, device, target and details.
+func line(it *client.AuditItem, details string, n int) string {
+	who, where, rest := "-", "-", ""
+	for _, name := range []*string{it.UserId, it.Username} {
+		if name != nil {
+			who = *name
+		}
+	}
+	if it.Platform != nil {
+		where = *it.Platform
+	}
+	if it.Serial != nil {
+		where = strings.TrimPrefix(where, "-") + "/" + *it.Serial
+	}
+	if it.TargetType != nil && it.TargetId != nil {
+		rest = *it.TargetType + " " + *it.TargetId
+	}
+	if details != "null" {
+		rest = strings.TrimSpace(rest + " " + details)
+	}
+	more := max(n-usual, 0) / 4 // a wide terminal has wider cells
+	cells := []string{it.CreatedAt.UTC().Format("2006-01-02 15:04:05")}
+	for _, c := range []struct {
+		text string
+		wide int
+	}{{it.Action, 14 + more}, {who, 12 + more}, {where, 14 + more}} {
+		cells = append(cells, cell(printable(c.text), c.wide))
+	}
+	return printable(fit(strings.Join(append(cells, printable(rest)), "  "), n))
 }

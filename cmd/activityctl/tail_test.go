@@ -26,10 +26,10 @@ func TestPrint(t *testing.T) {
 	const entry = `{"id":"00000000-0001-803b-8000-00000000616c","userId":"u","user":null,"action":"po\u001b[31mst\u202e","targetType":"DEVICE","targetId":"d",` +
 		`"details":{"z":12345678901234567890,"a":1},"ipAddress":null,"userAgent":null,"layer":null,"requestId":null,"createdAt":"2024-02-12T08:00:00.123Z","platform":"tiktok","serial":"d"}`
 	var out bytes.Buffer
-	if err := (&printer{out: &out, table: true}).print(entry); err != nil {
+	if err := (&printer{out: &out, columns: 120}).print(entry); err != nil {
 		t.Fatal(err)
 	}
-	want := `2024-02-12T08:00:00.123Z  po·[31mst·           u                    tiktok/d                 DEVICE d                 {"z":12345678901234567890,"a":1}` + "\n"
+	want := `2024-02-12 08:00:00  po·[31mst·                u                       tiktok/d                  DEVICE d {"z":12345678…` + "\n"
 	if out.String() != want {
 		t.Errorf("got\n%s, want\n%s", out.String(), want)
 	}
@@ -43,7 +43,7 @@ func FuzzPrint(f *testing.F) {
 	f.Add(`{"action":"x","createdAt":"2024-02-12T08:00:00.123Z","details":null}`)
 	f.Fuzz(func(t *testing.T, data string) {
 		var out bytes.Buffer
-		if err := (&printer{out: &out, table: true}).print(data); err != nil {
+		if err := (&printer{out: &out, columns: 120}).print(data); err != nil {
 			return
 		}
 		text := strings.TrimSuffix(out.String(), "\n")

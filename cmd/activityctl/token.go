@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ type token struct {
 	Role    []string         `help:"Roles, such as ADMIN, TenantAdmin or AccessAdmin."`
 	Scope   []string         `help:"Scopes: ingest, read, delete, admin; without any, those of the roles." enum:"ingest,read,delete,admin"`
 	TTL     time.Duration    `help:"Lifetime of the token."`
+	JSON    bool             `name:"json" help:"Print one JSON object that includes the token."`
 }
 
 func (c *token) defaults() { c.Tenant, c.Sub, c.TTL = schema.DefaultTenant, "developer", time.Hour }
@@ -31,9 +33,18 @@ func (c *token) validate() error {
 }
 
 func (c *token) run(_ context.Context, out io.Writer) error {
+	expires := time.Now().Add(c.TTL).UTC().Truncate(time.Second)
 	text, err := c.Signing.Mint(schema.Principal{Tenant: c.Tenant, Subject: c.Sub, Roles: c.Role, Scopes: scopes(c.Scope)}, c.TTL)
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(out).Encode(struct {
+			Tenant  string    `json:"tenant"`
+			Subject string    `json:"sub"`
+			Expires time.Time `json:"expires"`
+			Token   string    `json:"token"`
+		}{c.Tenant, c.Sub, expires, text})
 	}
 	_, err = fmt.Fprintln(out, text)
 	return err

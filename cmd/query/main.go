@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/home"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/query"
@@ -59,7 +60,10 @@ func (c *config) run(ctx context.Context, p *service.Process) error {
 	auth := identity.New(c.Auth, apikey.Topic{Client: client, Name: schemakafka.Keys(c.Kafka.Topic)}, p.Log, p.Metrics)
 	needs := query.Needs{Topic: c.Kafka.Topic, Kafka: client, Conn: conn, Tables: tables, Dialects: c.Dialects}
 	for _, part := range []service.Part{
-		topics.Part(), {Name: "clickhouse", Stop: conn.Close}, tables.Part(), auth.Part(), query.Part(c.Query, needs, p),
+		topics.Part(),
+		{Name: "clickhouse", Stop: conn.Close},
+		tables.Part(), auth.Part(), query.Part(c.Query, needs, p),
+		home.Part(home.Config{Auth: c.Auth, Collector: "http://127.0.0.1:8081"}),
 	} {
 		if err := p.Start(ctx, part); err != nil {
 			return err

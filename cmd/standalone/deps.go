@@ -1,15 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"syscall"
 	"time"
 
-	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
@@ -20,34 +20,63 @@ import (
 )
 
 type brokerConfig struct {
-	Addr         string         `name:"broker-addr" help:"Address that the broker of --only listens on." env:"BROKER_ADDR"`
-	Password     service.Secret `name:"kafka-password" help:"Password of the broker of --only for the user activity; empty: every local user may connect." env:"KAFKA_PASSWORD"`
+	Addr         string         `name:"broker-addr" help:"Address that the broker listens on; empty: 127.0.0.1:9092 with --only, else a free port of 127.0.0.1." env:"BROKER_ADDR"`
+	Password     service.Secret `name:"kafka-password" help:"Password of the broker for the user activity; empty: none with --only, so that every local user may connect, else a random one." env:"KAFKA_PASSWORD"`
 	MaxBytes     int64          `name:"broker-max-bytes" help:"Refuse entries while the broker's logs are larger than this." env:"BROKER_MAX_BYTES"`
 	KeepBytes    int64          `name:"broker-keep-bytes" help:"Drop stored entries from the broker's logs beyond this size." env:"BROKER_KEEP_BYTES"`
 	ReserveBytes int64          `name:"broker-reserve-bytes" help:"Refuse entries while the disk has less free space than this; 0: 5 % of the disk, at most 2 GB." env:"BROKER_RESERVE_BYTES"`
 	Sync         bool           `name:"broker-sync" help:"Sync every entry to disk before it is acknowledged." negatable:"" env:"BROKER_SYNC"`
 }
 
-// Defaults takes the address that the services connect to by default.
-func (c *brokerConfig) Defaults(addr string) {
-	c.Addr, c.MaxBytes, c.KeepBytes, c.Sync = addr, 8<<30, 512<<20, true
+// Defaults are those of the broker.
+func (c *brokerConfig) Defaults() {
+	d := broker.Defaults()
+	c.MaxBytes, c.KeepBytes, c.Sync = d.MaxBytes, d.KeepBytes, !d.NoSync
+}
+
+func (c *brokerConfig) validate() error {
+	var faults []error
+	for _, size := range []struct {
+		variable string
+		value    int64
+		least    int64
+	}{{"BROKER_MAX_BYTES", c.MaxBytes, 1}, {"BROKER_KEEP_BYTES", c.KeepBytes, 1}, {"BROKER_RESERVE_BYTES", c.ReserveBytes, 0}} {
+		if size.value < size.least {
+			faults = append(faults, fmt.Errorf("%s: must be %d or more, but is %d", size.variable, size.least, size.value))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 type engineConfig struct {
-	Addr      string         `name:"engine-addr" help:"Address that the engine of --only listens on." env:"ENGINE_ADDR"`
-	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine of --only for the user default; empty: a random one is created and printed." env:"CLICKHOUSE_PASSWORD"`
+	Addr      string         `name:"engine-addr" help:"Address that the engine listens on; empty: 127.0.0.1:8123 with --only, else a free port of 127.0.0.1." env:"ENGINE_ADDR"`
+	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine for the user default; empty: a random one, which is kept in the data folder." env:"CLICKHOUSE_PASSWORD"`
 	MaxMemory uint64         `name:"engine-max-memory" help:"Most memory of the engine, in bytes; 0: half of the machine's." env:"ENGINE_MAX_MEMORY"`
 	Reserve   int64          `name:"engine-reserve-bytes" help:"Store nothing while the disk has less free space than this; 0: 5 % of the disk, at most 2 GB." env:"ENGINE_RESERVE_BYTES"`
 	LibPath   string         `name:"chdb-lib-path" help:"Path of the engine's library libchdb.so, instead of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
 }
 
-// Defaults takes ClickHouse's own port.
-func (c *engineConfig) Defaults() { c.Addr = "127.0.0.1:8123" }
+func (c *engineConfig) validate() error {
+	if c.Reserve < 0 {
+		return fmt.Errorf("ENGINE_RESERVE_BYTES: must be 0 or more, but is %d", c.Reserve)
+	}
+	return nil
+}
 
 const (
-	anyPort  = "127.0.0.1:0"
-	database = "default"
+	anyPort    = "127.0.0.1:0"
+	brokerAddr = "127.0.0.1:9092" // where the services look for Kafka by default
+	engineAddr = "127.0.0.1:8123" // and for ClickHouse
+	database   = "default"
 )
+
+// addr is where a dependency listens: as configured, else at its usual port with --only, else at any port.
+func (c *config) addr(configured, usual string) string {
+	if configured == "" && len(c.Only) == 0 {
+		return anyPort
+	}
+	return cmp.Or(configured, usual)
+}
 
 // links is how to connect to the dependencies of this process.
 type links struct {
@@ -55,21 +84,21 @@ type links struct {
 	clickhouse clickhouse.Config
 }
 
-// startBroker starts the broker: on a free port with a random password, or with --only as configured.
+// startBroker starts the broker. Without --only a password protects it, a random one if none is configured.
 func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) error {
 	cfg := broker.Config{
-		Addr: anyPort, DataDir: filepath.Join(c.DataDir, "broker"), NoSync: !c.Broker.Sync,
+		Addr: c.addr(c.Broker.Addr, brokerAddr), DataDir: filepath.Join(c.DataDir, "broker"), NoSync: !c.Broker.Sync,
+		Password: c.Broker.Password.Reveal(), NoPassword: c.Broker.Password == "" && len(c.Only) > 0,
 		MaxBytes: c.Broker.MaxBytes, KeepBytes: c.Broker.KeepBytes, ReserveBytes: c.Broker.ReserveBytes,
 		Log: p.Log, Registerer: p.Metrics,
 	}
-	if len(c.Only) > 0 {
-		cfg.Addr, cfg.Password = c.Broker.Addr, c.Broker.Password.Reveal()
-		cfg.NoPassword = cfg.Password == ""
-	}
 	var b *broker.Broker
 	part := service.Part{
-		Name:  "broker",
-		Start: func(ctx context.Context) (err error) { b, err = broker.Open(ctx, cfg); return missing(err) },
+		Name: "broker",
+		Start: func(ctx context.Context) (err error) {
+			b, err = broker.Open(ctx, cfg)
+			return startFault("BROKER_ADDR", err)
+		},
 		Stop:  func() error { return b.Close() },
 		Ready: func(ctx context.Context) error { return b.Ready(ctx) },
 	}
@@ -90,12 +119,12 @@ func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) 
 	return p.Start(ctx, kafka.Topics(l.kafka, c.Creation, client, p.Log).Part())
 }
 
-// startEngine starts the engine, like startBroker, and migrates its tables.
+// startEngine starts the engine and migrates its tables.
 func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) error {
 	dir := filepath.Join(c.DataDir, "engine")
-	cfg := engine.Config{Addr: anyPort, DataDir: dir, LibPath: c.Engine.LibPath, MaxMemory: c.Engine.MaxMemory, Reserve: c.Engine.Reserve, Log: p.Log, Registerer: p.Metrics}
-	if len(c.Only) > 0 {
-		cfg.Addr, cfg.Password = c.Engine.Addr, c.Engine.Password.Reveal()
+	cfg := engine.Config{
+		Addr: c.addr(c.Engine.Addr, engineAddr), DataDir: dir, Password: c.Engine.Password.Reveal(),
+		LibPath: c.Engine.LibPath, MaxMemory: c.Engine.MaxMemory, Reserve: c.Engine.Reserve, Log: p.Log, Registerer: p.Metrics,
 	}
 	var e *engine.Engine
 	part := service.Part{
@@ -110,7 +139,7 @@ func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) 
 				}
 			}
 			e, err = engine.Open(ctx, cfg)
-			return missing(err)
+			return startFault("ENGINE_ADDR", err)
 		},
 		Run:   func(ctx context.Context) error { return e.Run(ctx) },
 		Ready: func(ctx context.Context) error { return e.Ready(ctx) },
@@ -149,34 +178,13 @@ func migrate(ctx context.Context, p *service.Process, c clickhouse.Config) error
 	return nil
 }
 
-// missing marks errors that waiting does not solve.
-func missing(err error) error {
-	if errors.Is(err, folder.ErrLocked) || errors.Is(err, engine.ErrLibrary) {
+// startFault marks errors that waiting does not solve, and names the variable of an address that is taken.
+func startFault(addrVariable string, err error) error {
+	switch {
+	case errors.Is(err, folder.ErrLocked), errors.Is(err, folder.ErrCopied), errors.Is(err, engine.ErrLibrary):
 		return fmt.Errorf("%w: %w", service.ErrMissing, err)
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s: %w", addrVariable, err)
 	}
 	return err
-}
-
-// env returns the variables that connect a service to the dependencies.
-func (l *links) env() string {
-	var b strings.Builder
-	if len(l.kafka.Brokers) > 0 {
-		fmt.Fprintf(&b, "KAFKA_BROKERS=%s\nKAFKA_TOPIC=%s\nKAFKA_SASL=%s\n", l.kafka.Brokers[0], l.kafka.Topic, l.kafka.SASL)
-	}
-	if l.kafka.Username != "" {
-		fmt.Fprintf(&b, "KAFKA_USERNAME=%s\nKAFKA_PASSWORD=%s\n", l.kafka.Username, l.kafka.Password.Reveal())
-	}
-	if l.clickhouse.DSN != "" {
-		fmt.Fprintf(&b, "CLICKHOUSE_DSN=%s\nCLICKHOUSE_PASSWORD=%s\n", l.clickhouse.DSN.Reveal(), l.clickhouse.Password.Reveal())
-	}
-	return b.String()
-}
-
-// write writes the variables of env, of the query service and of auth to a file that only the owner can read.
-func (l *links) write(path, addr string, auth identity.Config) error {
-	text := "# How to connect to the running standalone; written at each start. Example: activityctl --env-file services.env dead\n" + l.env() + "QUERY_URL=http://" + addr + "\n" + auth.Env()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("write addresses: %w", err)
-	}
-	return nil
 }

@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/collector"
 	"github.com/activitylog/activitylog/cmd/internal/consumer"
 	"github.com/activitylog/activitylog/cmd/internal/dialect"
+	"github.com/activitylog/activitylog/cmd/internal/home"
 	"github.com/activitylog/activitylog/cmd/internal/idempotency"
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
@@ -50,8 +50,7 @@ func (c *config) Defaults() {
 	c.HTTP.Addr = "127.0.0.1:50809"
 	c.Auth.Defaults()
 	c.DataDir, c.Topic = "./data", k.Topic
-	c.Broker.Defaults(k.Brokers[0])
-	c.Engine.Defaults()
+	c.Broker.Defaults()
 	c.Creation = kafka.Creation{Create: true, Partitions: 2, Retention: 24 * time.Hour}
 	c.Collector.Defaults()
 	c.Consumer.Defaults()
@@ -61,17 +60,31 @@ func (c *config) Defaults() {
 
 // Validate returns everything that is wrong with c.
 func (c *config) Validate() error {
-	faults := []error{c.HTTP.Validate(), c.Auth.Validate(c.HTTP.Addr), c.Creation.Validate(), c.Collector.Validate(), c.Consumer.Validate(), c.Query.Validate(), c.Keys.Validate()}
+	var k kafka.Config
+	k.Defaults()
+	k.Topic = c.Topic
+	faults := []error{
+		c.HTTP.Validate(), c.Auth.Validate(c.HTTP.Addr), c.Broker.validate(), c.Engine.validate(), k.Validate(), c.Creation.Validate(),
+		c.Collector.Validate(), c.Consumer.Validate(), c.Query.Validate(), c.Keys.Validate(),
+	}
 	if c.DataDir == "" {
 		faults = append(faults, errors.New("DATA_DIR: is required"))
 	}
 	for _, listen := range [][2]string{{"BROKER_ADDR", c.Broker.Addr}, {"ENGINE_ADDR", c.Engine.Addr}} {
-		if !c.Auth.Insecure && !service.Loopback(listen[1]) {
+		if listen[1] == "" {
+			continue
+		}
+		if err := service.CheckAddr(listen[0], listen[1]); err != nil {
+			faults = append(faults, err)
+		} else if !c.Auth.Insecure && !service.Loopback(listen[1]) {
 			faults = append(faults, fmt.Errorf("%s: %s can be reached from other hosts, unencrypted: use a loopback address, or set INSECURE=true", listen[0], listen[1]))
 		}
 	}
 	return errors.Join(faults...)
 }
+
+// queryAddr is where the query service listens by default.
+const queryAddr = "127.0.0.1:8083"
 
 // runs reports whether the dependency runs in this process.
 func (c *config) runs(dependency string) bool {
@@ -111,37 +124,20 @@ func (c *config) run(ctx context.Context, p *service.Process) error {
 		return err
 	}
 	if len(c.Only) > 0 {
-		fmt.Printf("Running %[2]v, health checks on %[1]s. Start the services with\n\n%[3]s\n", addr, c.Only, links.env())
+		if err := c.writeServices(&links, queryAddr); err != nil {
+			return err
+		}
+		c.printDependencies(&links, addr)
 		return p.Wait(ctx)
 	}
-	if err := links.write(filepath.Join(c.DataDir, "services.env"), addr, c.Auth); err != nil {
+	if err := c.writeServices(&links, addr); err != nil {
 		return err
 	}
 	if p.AwaitReady(ctx) {
 		p.Log.Info("ready")
-		c.welcome(addr)
+		c.printWelcome(addr)
 	}
 	return p.Wait(ctx)
-}
-
-const welcome = `
-activitylog is ready at http://%[1]s
-
-%[3]s  curl%[4]s -X POST http://%[1]s/api/v1/activity_log -d '{"action_type":"login","platform":"web","serial":"device-1","username":"ada"}'
-  curl%[4]s http://%[1]s/api/v1/activity_log
-
-Data is in %[2]s. See /readyz for health and /metrics for metrics. Ctrl-C shuts down.
-
-`
-
-// welcome prints the first commands to try, with a credential if AUTH requires one.
-func (c *config) welcome(addr string) {
-	credential, header := "", ""
-	if command := c.Auth.Command(); command != "" {
-		credential = fmt.Sprintf("  TOKEN=$(activityctl --env-file %s %s)\n", filepath.Join(c.DataDir, "services.env"), command)
-		header = ` -H "Authorization: Bearer $TOKEN"`
-	}
-	fmt.Printf(welcome, addr, c.DataDir, credential, header)
 }
 
 // startServices starts the parts of the three services with the same constructors as their own processes. It starts the collector
@@ -175,6 +171,7 @@ func (c *config) startServices(ctx context.Context, p *service.Process, l *links
 		tables.Part(),
 		auth.Part(),
 		query.Part(c.Query, reads, p), consumer.Part(c.Consumer, store, p), collector.Part(c.Collector, writes, p),
+		home.Part(home.Config{Auth: c.Auth, EnvFile: "data/" + servicesFile}),
 	} {
 		if err := p.Start(ctx, part); err != nil {
 			return nil, err

@@ -49,10 +49,14 @@ if [ ! -e "$KAFKA_DATA/formatted" ]; then
 fi
 
 cat <<EOF
-Apache Kafka $version, data in $KAFKA_DATA. Ctrl-C stops it. Configure services with
-  KAFKA_BROKERS=$KAFKA_LOCAL
-or, with a password, with
-  KAFKA_BROKERS=$KAFKA_ADVERTISED KAFKA_SASL=scram-sha-512 KAFKA_USERNAME=activity KAFKA_PASSWORD=$KAFKA_PASSWORD
-Create the topics with bin/activityctl topics and the same variables.
+Apache Kafka $version, data in $KAFKA_DATA. Ctrl-C stops it. In another terminal, create the topics:
+
+  export KAFKA_BROKERS=$KAFKA_LOCAL
+  bin/activityctl topics
+
+Services in the same terminal use the same variable. With a password, it is
+
+  export KAFKA_BROKERS=$KAFKA_ADVERTISED KAFKA_SASL=scram-sha-512 KAFKA_USERNAME=activity KAFKA_PASSWORD=$KAFKA_PASSWORD
+
 EOF
 exec java "$@" kafka.Kafka "$here/server.properties"

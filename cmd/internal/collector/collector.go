@@ -51,10 +51,13 @@ func (s *Config) Defaults() {
 	s.MaxBodyBytes, s.MaxEntries, s.MaxPending, s.AckTimeout = d.MaxBodyBytes, d.MaxEntries, d.MaxPendingBytes, d.AckTimeout
 }
 
-// Validate returns what is wrong with s. idempotency.Config checks itself.
+// Validate returns everything that is wrong with s. idempotency.Config checks itself.
 func (s Config) Validate() error {
 	d := collector.Defaults()
-	return s.config(Needs{Topic: d.Topic, Keys: idempotency.Config{Window: d.KeyWindow, Max: d.MaxKeys}}).Validate()
+	needs := Needs{Topic: d.Topic, Keys: idempotency.Config{Window: d.KeyWindow, Max: d.MaxKeys}}
+	var defaults Config
+	defaults.Defaults()
+	return service.Named(s, defaults, func(s Config) error { return s.config(needs).Validate() })
 }
 
 // Part is the collector. It answers requests at once, and takes entries as soon as Kafka is reachable.

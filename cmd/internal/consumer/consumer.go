@@ -54,7 +54,10 @@ func (s *Config) Defaults() {
 // Validate returns everything that is wrong with s.
 func (s Config) Validate() error {
 	anywhere := &clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"127.0.0.1:8123"}}
-	return s.config(Needs{Topic: "activity", Brokers: []string{"127.0.0.1:9092"}, ClickHouse: anywhere}).Validate()
+	needs := Needs{Topic: "activity", Brokers: []string{"127.0.0.1:9092"}, ClickHouse: anywhere}
+	var defaults Config
+	defaults.Defaults()
+	return service.Named(s, defaults, func(s Config) error { return s.config(needs).Validate() })
 }
 
 // Part is the consumer. It joins its group as soon as the tables are there.

@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,31 +40,36 @@ type Signing struct {
 // Defaults requires no credentials.
 func (s *Config) Defaults() { s.Auth = "none" }
 
-// Validate returns what is wrong with s for a service that listens on addr.
+// Validate returns everything that is wrong with s for a service that listens on addr.
 func (s Config) Validate(addr string) error {
+	var faults []error
 	for _, origin := range s.CORSOrigins {
 		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "") {
-			return fmt.Errorf("CORS_ORIGINS: %q is not an origin: want scheme://host[:port], such as https://app.example.com", origin)
+			faults = append(faults, fmt.Errorf("CORS_ORIGINS: %q is not an origin: want scheme://host[:port], such as https://app.example.com", origin))
 		}
 	}
-	if !s.takes("jwt") && s.JWT.Secret+service.Secret(s.JWT.JWKSURL) != "" {
-		return fmt.Errorf("AUTH: JWT_SECRET or JWT_JWKS_URL is set, but AUTH is %q: add jwt to it", s.Auth)
-	}
-	if s.Auth == "none" {
-		if !s.Insecure && !service.Loopback(addr) {
-			return fmt.Errorf("HTTP_ADDR: %s can be reached from other hosts and AUTH is none: use a loopback address, set AUTH, or set INSECURE=true", addr)
+	for _, host := range s.AllowedHosts {
+		if host == "" || strings.ContainsAny(host, "/ ") {
+			faults = append(faults, fmt.Errorf("ALLOWED_HOSTS: %q is not the name of a host: want host or host:port, such as logs.example.com", host))
 		}
-		return nil
 	}
 	for way := range strings.SplitSeq(s.Auth, ",") {
-		if way = strings.TrimSpace(way); way != "keys" && way != "jwt" {
-			return fmt.Errorf("AUTH: must be none, keys, jwt or keys,jwt, but is %q", s.Auth)
+		if way = strings.TrimSpace(way); way != "keys" && way != "jwt" && s.Auth != "none" {
+			faults = append(faults, fmt.Errorf("AUTH: must be none, keys, jwt or keys,jwt, but is %q", s.Auth))
+			break
 		}
 	}
-	if s.takes("jwt") {
-		return s.JWT.validate()
+	_, _, malformed := net.SplitHostPort(addr) // service.HTTP reports it
+	if s.Auth == "none" && !s.Insecure && malformed == nil && !service.Loopback(addr) {
+		faults = append(faults, fmt.Errorf("HTTP_ADDR: %s can be reached from other hosts and AUTH is none: use a loopback address, set AUTH, or set INSECURE=true", addr))
 	}
-	return nil
+	switch {
+	case s.takes("jwt"):
+		faults = append(faults, s.JWT.validate())
+	case s.JWT.Secret+service.Secret(s.JWT.JWKSURL) != "":
+		faults = append(faults, fmt.Errorf("AUTH: JWT_SECRET or JWT_JWKS_URL is set, but AUTH is %q: add jwt to it", s.Auth))
+	}
+	return errors.Join(faults...)
 }
 
 // takes reports whether AUTH lists the kind of credential.
@@ -100,13 +106,14 @@ func (s Signing) Validate() error {
 	return nil
 }
 
-// Command returns the activityctl command that creates a credential for s; "" if none is needed or activityctl cannot create one.
+// Command returns the activityctl command that creates a credential for every API; "" if none is needed or activityctl cannot create
+// one. The things dialect has other names for roles than the audit dialect.
 func (s Config) Command() string {
 	switch {
 	case s.takes("keys"):
-		return "key create --tenant default --role ADMIN --name first"
+		return "key create --tenant default --role ADMIN,Admin --name first"
 	case s.takes("jwt") && s.JWT.JWKSURL == "":
-		return "token --tenant default --role ADMIN"
+		return "token --tenant default --role ADMIN,Admin"
 	}
 	return ""
 }

@@ -53,7 +53,11 @@ func (s *Config) Defaults() {
 }
 
 // Validate returns everything that is wrong with s.
-func (s Config) Validate() error { return s.config("activity").Validate() }
+func (s Config) Validate() error {
+	var defaults Config
+	defaults.Defaults()
+	return service.Named(s, defaults, func(s Config) error { return s.config("activity").Validate() })
+}
 
 // Needs are what the service stands on.
 type Needs struct {

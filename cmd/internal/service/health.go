@@ -28,12 +28,14 @@ func (p *Process) checks() []check {
 	return all
 }
 
-type health struct {
-	Status string     `json:"status"` // ready, waiting or draining
-	Checks []checkRow `json:"checks"`
+// Health is whether a process can do its work.
+type Health struct {
+	Status string    `json:"status"` // ready, waiting or draining
+	Checks []Checked `json:"checks"`
 }
 
-type checkRow struct {
+// Checked is whether a part is ready.
+type Checked struct {
 	Name   string `json:"name"`
 	Ready  bool   `json:"ready"`
 	Reason string `json:"reason,omitempty"`
@@ -45,18 +47,27 @@ func (p *Process) livez(w http.ResponseWriter, _ *http.Request) {
 	}{"live"})
 }
 
-// readyz answers 200 if every part is ready, else 503 with the parts that are not, and why.
-func (p *Process) readyz(checks []check) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		h := health{Status: "ready", Checks: ask(r.Context(), checks)}
-		status := http.StatusOK
-		for _, row := range h.Checks {
-			if !row.Ready {
-				h.Status, status = "waiting", http.StatusServiceUnavailable
-			}
+// health returns a function that asks all parts that have started by now.
+func (p *Process) health() func(context.Context) Health {
+	checks := p.checks()
+	return func(ctx context.Context) Health {
+		h := Health{Status: "ready", Checks: ask(ctx, checks)}
+		if slices.ContainsFunc(h.Checks, func(c Checked) bool { return !c.Ready }) {
+			h.Status = "waiting"
 		}
 		if p.draining.Load() {
-			h.Status, status = "draining", http.StatusServiceUnavailable
+			h.Status = "draining"
+		}
+		return h
+	}
+}
+
+// readyz answers 200 if every part is ready, else 503 with the parts that are not, and why.
+func readyz(health func(context.Context) Health) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h, status := health(r.Context()), http.StatusOK
+		if h.Status != "ready" {
+			status = http.StatusServiceUnavailable
 		}
 		writeJSON(w, status, h)
 	}
@@ -69,7 +80,7 @@ func (p *Process) AwaitReady(ctx context.Context) bool {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if !slices.ContainsFunc(ask(ctx, p.checks()), func(r checkRow) bool { return !r.Ready }) {
+		if !slices.ContainsFunc(ask(ctx, p.checks()), func(r Checked) bool { return !r.Ready }) {
 			return ctx.Err() == nil
 		}
 		select {
@@ -80,16 +91,16 @@ func (p *Process) AwaitReady(ctx context.Context) bool {
 	}
 }
 
-func ask(ctx context.Context, checks []check) []checkRow {
+func ask(ctx context.Context, checks []check) []Checked {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	rows := make([]checkRow, len(checks))
+	rows := make([]Checked, len(checks))
 	var asked sync.WaitGroup
 	for i, c := range checks {
 		asked.Go(func() {
-			rows[i] = checkRow{Name: c.name, Ready: true}
+			rows[i] = Checked{Name: c.name, Ready: true}
 			if err := c.ready(ctx); err != nil {
-				rows[i].Ready, rows[i].Reason = false, err.Error()
+				rows[i].Ready, rows[i].Reason = false, Plain(err.Error())
 			}
 		})
 	}

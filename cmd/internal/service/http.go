@@ -43,9 +43,7 @@ func (h *HTTP) Defaults() { h.MaxConns = 4096 }
 // Validate returns everything that is wrong with h.
 func (h HTTP) Validate() error {
 	var faults []error
-	if _, _, err := net.SplitHostPort(h.Addr); err != nil {
-		faults = append(faults, fmt.Errorf("HTTP_ADDR: want host:port: %w", err))
-	}
+	faults = append(faults, CheckAddr("HTTP_ADDR", h.Addr))
 	if h.MaxConns < 1 {
 		faults = append(faults, errors.New("HTTP_MAX_CONNS: must be above 0"))
 	}
@@ -93,7 +91,7 @@ func (p *Process) Listen(ctx context.Context, h HTTP, authenticate Middleware) (
 		Start: func(ctx context.Context) error {
 			inner, err := new(net.ListenConfig).Listen(ctx, "tcp", h.Addr)
 			if err != nil {
-				return err
+				return fmt.Errorf("HTTP_ADDR: %w", err)
 			}
 			ln = &limited{Listener: inner, limits: p.limits, free: make(chan struct{}, h.MaxConns), refused: m.refused}
 			return nil
@@ -144,11 +142,17 @@ func (p *Process) router(m *metrics, authenticate Middleware, most int) chi.Rout
 	if p.CORS != nil {
 		r.Use(p.CORS)
 	}
+	health := p.health()
 	r.Get("/livez", p.livez)
-	r.Get("/readyz", p.readyz(p.checks()))
+	r.Get("/readyz", readyz(health))
 	r.Get("/version", p.version)
 	r.Get("/openapi.json", description())
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{Registry: p.Metrics}))
+	for _, s := range p.stack {
+		if s.Open != nil {
+			s.Open(r, health)
+		}
+	}
 	r.Group(func(r chi.Router) {
 		r.Use(p.guard(authenticate, most))
 		for _, s := range p.stack {

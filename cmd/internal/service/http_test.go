@@ -74,6 +74,10 @@ func TestHealth(t *testing.T) {
 		{"live", "/livez", errors.New("gone"), true, 200, `{"status":"live"}`},
 		{"ready", "/readyz", nil, false, 200, `{"status":"ready","checks":[{"name":"kafka","ready":true}]}`},
 		{"away", "/readyz", errors.New("gone"), false, 503, `{"status":"waiting","checks":[{"name":"kafka","ready":false,"reason":"gone"}]}`},
+		{
+			"away, in words of a library", "/readyz", errors.New("kafka: kafka.(*Client).Metadata: dial tcp 127.0.0.1:9092: connect: connection refused"), false, 503,
+			`"reason":"kafka: 127.0.0.1:9092: connection refused"`,
+		},
 		{"draining", "/readyz", nil, true, 503, `{"status":"draining","checks":[{"name":"kafka","ready":true}]}`},
 		{"version", "/version", nil, false, 200, `{"version":"dev"`},
 		{"metrics", "/metrics", nil, false, 200, `activity_http_request_seconds_count{method="GET",route="/livez",status="200"} 1`},

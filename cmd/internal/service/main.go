@@ -57,9 +57,15 @@ func Main(name, help string, cfg Config, run func(ctx context.Context, p *Proces
 func Tool(name, help string, cfg Config, run func(ctx context.Context, command string) error) {
 	env := environment{args: os.Args[1:], lookup: os.LookupEnv, stdout: os.Stdout, stderr: os.Stderr}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	command, done, err := env.settings(name, help, cfg)
-	if err == nil && !done {
-		err = run(ctx, command)
+	if len(env.args) == 0 {
+		env.args = []string{"--help"}
+	}
+	chosen, err := env.settings(name, help, cfg)
+	for _, u := range chosen.unknown {
+		fmt.Fprintf(os.Stderr, "%s: ignored: %s\n", name, u)
+	}
+	if err == nil && !chosen.done {
+		err = run(ctx, chosen.command)
 	}
 	stop()
 	if err != nil {
@@ -76,15 +82,18 @@ type environment struct {
 }
 
 func (e environment) main(name, help string, cfg Config, run func(context.Context, *Process) error) (exit int) {
-	_, done, err := e.settings(name, help, cfg)
+	chosen, err := e.settings(name, help, cfg)
 	if err != nil {
 		fmt.Fprintf(e.stderr, "%s: %v\n", name, err)
 		return exitCode(err)
 	}
-	if done {
+	if chosen.done {
 		return 0
 	}
 	log := newLog(e.stderr, cfg.common().LogLevel).With("service", name)
+	for _, u := range chosen.unknown {
+		log.Warn("setting ignored", "error", u)
+	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

@@ -23,6 +23,9 @@ type Part struct {
 	Stop   func() error                    // releases what Start acquired, once Run has returned
 	Ready  func(ctx context.Context) error // nil, or which dependency is unavailable
 	Routes func(r chi.Router)              // adds the part's HTTP endpoints
+
+	// Open adds HTTP endpoints that need no credentials. They may show what health returns.
+	Open func(r chi.Router, health func(context.Context) Health)
 }
 
 // Process is a stack of parts. They start in the given order and stop in reverse order, each after the one above it has stopped. If

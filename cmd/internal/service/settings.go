@@ -40,38 +40,81 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
 // Reveal returns the value.
 func (s Secret) Reveal() string { return string(s) }
 
-// settings fills cfg and returns the chosen command. done means that only help, version, settings or a check was asked for, and has
-// been printed.
-func (e environment) settings(name, help string, cfg Config) (command string, done bool, err error) {
+// chosen is what the command line asks for.
+type chosen struct {
+	command string
+	done    bool     // only help, version, settings or a check was asked for, and has been printed
+	unknown []string // what is wrong with the names in the file of settings; nothing that keeps a process from running
+}
+
+// settings fills cfg.
+func (e environment) settings(name, help string, cfg Config) (c chosen, err error) {
 	parser, err := newParser(name, help, cfg)
 	if err != nil {
-		return "", false, err
+		return c, err
 	}
 	parser.Stdout, parser.Stderr = e.stdout, e.stderr
-	parser.Exit = func(int) { done = true } // after --help
+	parser.Exit = func(int) { c.done = true } // after --help
 	src := &sources{lookup: e.lookup}
 	if err := src.load(e.args); err != nil {
-		return "", false, err
+		return c, err
 	}
 	if err := kong.Resolvers(src).Apply(parser); err != nil {
-		return "", false, fmt.Errorf("resolve settings: %w", err)
+		return c, fmt.Errorf("resolve settings: %w", err)
 	}
-	chosen, err := parser.Parse(e.args)
-	c := cfg.common()
+	parsed, err := parser.Parse(e.args)
+	common := cfg.common()
 	switch {
-	case done:
-		return "", true, nil
-	case c.Version:
+	case c.done:
+		return c, nil
+	case common.Version:
 		version, commit := build()
 		fmt.Fprintln(e.stdout, strings.TrimSpace(name+" "+version+" "+commit))
-		return "", true, nil
-	case c.Settings:
-		return "", true, json.NewEncoder(e.stdout).Encode(describe(parser))
+		return chosen{done: true}, nil
+	case common.Settings:
+		return chosen{done: true}, json.NewEncoder(e.stdout).Encode(describe(parser))
+	case err != nil && helps(parser, e.args, err):
+		return c, nil
 	case err != nil:
-		return "", false, fmt.Errorf("%w: %w", ErrUsage, err)
+		return c, fmt.Errorf("%w: %w%s", ErrUsage, err, after(parser, err))
 	}
-	faults := src.faults(chosen.Flags())
-	return chosen.Command(), c.JustCheck, e.report(name, errors.Join(append(faults, cfg.Validate())...), c.JustCheck)
+	faults := append(src.faults(parsed.Flags()), cfg.Validate())
+	c.command, c.done = parsed.Command(), common.JustCheck
+	if !common.JustCheck {
+		c.unknown = src.unknown()
+		return c, e.report(name, errors.Join(faults...), false)
+	}
+	for _, u := range src.unknown() {
+		faults = append(faults, errors.New(u))
+	}
+	return c, e.report(name, errors.Join(faults...), true)
+}
+
+// helps prints help where the command line ends before its command, and reports whether it did.
+func helps(parser *kong.Kong, args []string, err error) bool {
+	var incomplete *kong.ParseError
+	if !errors.As(err, &incomplete) || !strings.HasPrefix(err.Error(), "expected ") || slices.Contains(args, "--check") {
+		return false
+	}
+	n := parser.Model.Node
+	if at := incomplete.Context.Selected(); at != nil {
+		n = at
+	}
+	if len(n.Children) == 0 { // a command that lacks an argument
+		return false
+	}
+	_, _ = parser.Parse(append(slices.Clone(args), "--help"))
+	return true
+}
+
+// after says where a flag belongs that stands before its command; empty if err is another one.
+func after(parser *kong.Kong, err error) string {
+	rest, ok := strings.CutPrefix(err.Error(), "unknown flag --")
+	name := strings.FieldsFunc(rest+" ", func(r rune) bool { return r == ',' || r == ' ' || r == '=' })
+	if ok && len(name) > 0 && slices.ContainsFunc(flagsOf(parser.Model.Node), func(f *kong.Flag) bool { return f.Name == name[0] }) {
+		return " here: write it after the command that has it"
+	}
+	return ""
 }
 
 // report returns the faults, one per line.
@@ -129,7 +172,9 @@ func flagsOf(n *kong.Node) []*kong.Flag {
 // sources are where a setting comes from if no flag sets it: the environment before the file.
 type sources struct {
 	lookup func(name string) (string, bool)
+	path   string // of the file; empty without one
 	file   map[string]string
+	broken error // what is wrong with the lines of the file
 }
 
 // load reads the file that --env-file or ENV_FILE names.
@@ -147,32 +192,38 @@ func (s *sources) load(args []string) error {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
+		return fmt.Errorf("%w: ENV_FILE: %w", ErrConfig, err)
 	}
 	defer f.Close()
-	if s.file, err = parseEnv(f); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
-	}
+	s.path = path
+	s.file, s.broken = parseEnv(f)
 	return nil
 }
 
 // parseEnv reads NAME=value lines. It skips empty lines and lines that begin with #, and strips quotes around a value. Nothing in a
-// value is expanded or cut off, unlike in godotenv: passwords may hold $ and #.
+// value is expanded or cut off, unlike in godotenv: passwords may hold $ and #. The error joins what is wrong with each line, and
+// shows no values.
 func parseEnv(r io.Reader) (map[string]string, error) {
-	values := map[string]string{}
+	values, at := map[string]string{}, map[string]int{}
+	var faults []error
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
+		line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")) // as editors on Windows begin a file
 		if line == "" || line[0] == '#' {
 			continue
 		}
 		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
-		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, fmt.Errorf("line %d: want NAME=value", n)
+		name = strings.TrimSpace(name)
+		switch {
+		case !ok || name == "":
+			faults = append(faults, fmt.Errorf("line %d: want NAME=value", n))
+			continue
+		case at[name] > 0:
+			faults = append(faults, fmt.Errorf("line %d: %s is set in line %d, too", n, name, at[name]))
 		}
-		values[name] = unquote(strings.TrimSpace(value))
+		values[name], at[name] = unquote(strings.TrimSpace(value)), n
 	}
-	return values, lines.Err()
+	return values, errors.Join(append(faults, lines.Err())...)
 }
 
 func unquote(v string) string {
@@ -217,27 +268,4 @@ func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, f *kong.Flag) (any, err
 		return nil, nil // faults reports it; the default stands in, so that the other settings are checked too
 	}
 	return value, nil
-}
-
-// faults returns an error for each value that its flag cannot take; kong returns the first only.
-func (s *sources) faults(flags []*kong.Flag) []error {
-	var all []error
-	for _, f := range flags {
-		value, name, err := s.find(f)
-		if err == nil && name != "" {
-			err = parse(f, value)
-		}
-		if err != nil {
-			all = append(all, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "--"+f.Name+": ")))
-		}
-	}
-	return all
-}
-
-func parse(f *kong.Flag, value string) error {
-	defer func(set bool) { f.Set = set }(f.Set)
-	if f.Enum != "" && !f.EnumMap()[value] {
-		return fmt.Errorf("must be one of %s, but is %q", f.Enum, value)
-	}
-	return f.Parse(kong.Scan().PushTyped(value, kong.FlagValueToken), reflect.New(f.Target.Type()).Elem())
 }

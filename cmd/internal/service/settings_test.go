@@ -71,7 +71,7 @@ func TestPrecedence(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var cfg testConfig
 			env, _ := testEnvironment(tt.args, tt.vars)
-			if _, _, err := env.settings("test", "", &cfg); err != nil {
+			if _, err := env.settings("test", "", &cfg); err != nil {
 				t.Fatalf("settings: %v", err)
 			}
 			if cfg.Topic != tt.topic || cfg.Password.Reveal() != tt.word {
@@ -165,4 +165,54 @@ func FuzzParseEnv(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestNearest(t *testing.T) {
+	known := strings.Fields(names)
+	for text, want := range map[string]string{
+		"KAFKA_BROKER": "KAFKA_BROKERS", "KAFKA_BORKERS": "KAFKA_BROKERS", "kafka_brokers": "KAFKA_BROKERS", "CLICKHOUSE_DNS": "CLICKHOUSE_DSN", "BATCH_ROW": "BATCH_ROWS",
+		"PORT": "", "GOMEMLIMIT": "", "": "", "A": "", "KAFKA": "",
+	} {
+		if got := nearest(text, known); got != want {
+			t.Errorf("nearest to %q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A fault names the variables without which it is gone, and only those.
+func TestNamed(t *testing.T) {
+	type limits struct {
+		Most  int `env:"MOST"`
+		Least int `env:"LEAST"`
+		Step  int `env:"STEP"`
+		Other string
+	}
+	validate := func(l limits) error {
+		var faults []error
+		if l.Step < 1 {
+			faults = append(faults, errors.New("the step must be above 0"))
+		}
+		if l.Least > l.Most {
+			faults = append(faults, errors.New("the least is above the most"))
+		}
+		if l.Other != "" {
+			faults = append(faults, errors.New("nobody can set this"))
+		}
+		return errors.Join(faults...)
+	}
+	defaults := limits{Most: 10, Least: 1, Step: 1}
+	for _, tt := range []struct {
+		l    limits
+		want string
+	}{
+		{defaults, "<nil>"},
+		{limits{Most: 10, Least: 1}, "STEP: the step must be above 0"},
+		{limits{Most: 0, Least: 1, Step: 1}, "MOST: the least is above the most"},
+		{limits{Most: 5, Least: 7, Step: 1}, "MOST, LEAST: the least is above the most"},
+		{limits{Most: 0, Least: 20, Step: 0, Other: "x"}, "STEP: the step must be above 0\nMOST, LEAST: the least is above the most\nnobody can set this"},
+	} {
+		if got := fmt.Sprint(Named(tt.l, defaults, validate)); got != tt.want {
+			t.Errorf("%+v: got %s, want %s", tt.l, got, tt.want)
+		}
+	}
 }

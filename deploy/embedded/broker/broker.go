@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
@@ -28,16 +27,16 @@ import (
 // User is the SASL user name of every client.
 const User = "activity"
 
-// Config says where the broker listens and what it may use.
+// Config says where the broker listens and what it may use. Defaults stand in for what is missing.
 type Config struct {
-	Addr         string // host:port; port 0 takes a free one. Default 127.0.0.1:0
+	Addr         string // host:port; port 0 takes a free one
 	DataDir      string // created if it is missing, with mode 0700
 	Password     string // SASL PLAIN; if empty, a random one is created and kept in DataDir
 	NoPassword   bool   // accepts every client that reaches Addr, without SASL
 	NoSync       bool   // no fsync of each batch: a power failure may then lose acknowledged records
-	SegmentBytes int64  // logs are dropped in files of this size. Default 16 MiB
-	KeepBytes    int64  // records that every consumer group has read are dropped beyond this size, oldest first. Default 512 MiB
-	MaxBytes     int64  // records are refused while the logs are larger than this. Default 8 GiB
+	SegmentBytes int64  // logs are dropped in files of this size
+	KeepBytes    int64  // records that every consumer group has read are dropped beyond this size, oldest first
+	MaxBytes     int64  // records are refused while the logs are larger than this
 	ReserveBytes int64  // records are refused while the disk has less free than this. Default 5 % of the disk, at most 2 GB
 
 	Log        *slog.Logger          // default: nothing is logged
@@ -46,11 +45,17 @@ type Config struct {
 	diskSpace func(dir string) (free, total int64, err error)
 }
 
+// Defaults are the values of a Config that names none.
+func Defaults() Config {
+	return Config{Addr: "127.0.0.1:0", SegmentBytes: 16 << 20, KeepBytes: 512 << 20, MaxBytes: 8 << 30}
+}
+
 func (c Config) withDefaults() Config {
-	c.Addr = or(c.Addr, "127.0.0.1:0")
-	c.SegmentBytes = or(c.SegmentBytes, 16<<20)
-	c.KeepBytes = or(c.KeepBytes, 512<<20)
-	c.MaxBytes = or(c.MaxBytes, 8<<30)
+	d := Defaults()
+	c.Addr = or(c.Addr, d.Addr)
+	c.SegmentBytes = or(c.SegmentBytes, d.SegmentBytes)
+	c.KeepBytes = or(c.KeepBytes, d.KeepBytes)
+	c.MaxBytes = or(c.MaxBytes, d.MaxBytes)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,7 +77,7 @@ func or[T comparable](v, otherwise T) T {
 type Broker struct {
 	cfg      Config
 	password string
-	lock     *os.File
+	lock     *folder.Held
 	guard    *guard
 	cluster  *kfake.Cluster
 	metrics  *metrics
@@ -83,7 +88,7 @@ type Broker struct {
 }
 
 // Open starts a broker on cfg.DataDir and returns when it accepts connections. The error is ErrLocked if another process holds the
-// folder.
+// folder, and folder.ErrCopied if the folder is a copy of one in use.
 func Open(ctx context.Context, cfg Config) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	lock, err := lockFolder(cfg.DataDir)
@@ -171,7 +176,7 @@ func (b *Broker) Close() error {
 	b.cluster.Close()
 	b.guard.disconnect()
 	b.guard.wait()
-	return b.lock.Close()
+	return b.lock.Release()
 }
 
 // logger passes on kfake's warnings and errors.

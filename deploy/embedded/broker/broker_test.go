@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/activitylog/activitylog/deploy/embedded/broker"
+	"github.com/activitylog/activitylog/deploy/embedded/folder"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -119,12 +120,18 @@ func committed(t *testing.T, c *kafka.Client) int64 {
 	return res.Topics[topic][0].CommittedOffset
 }
 
-// crash copies a running broker's folder, as kill -9 would leave it.
+// crash copies a running broker's folder, as kill -9 would leave it. Nothing writes to it meanwhile, so the copy is good.
 func crash(t *testing.T, dir string) (copied string) {
 	t.Helper()
 	copied = filepath.Join(t.TempDir(), "crashed")
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		t.Fatalf("copy folder: %v", err)
+	}
+	if _, err := broker.Open(t.Context(), broker.Config{DataDir: copied}); !errors.Is(err, folder.ErrCopied) {
+		t.Fatalf("Open of a copy: got %v, want %v", err, folder.ErrCopied)
+	}
+	if err := os.Remove(filepath.Join(copied, "lock")); err != nil {
+		t.Fatal(err)
 	}
 	return copied
 }

@@ -11,7 +11,7 @@ import (
 var ErrLocked = folder.ErrLocked
 
 // lockFolder makes dir and takes its lock.
-func lockFolder(dir string) (*os.File, error) {
+func lockFolder(dir string) (*folder.Held, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}

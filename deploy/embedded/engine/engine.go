@@ -52,8 +52,8 @@ type Engine struct {
 	closing  sync.Once
 }
 
-// Open loads the library, opens the data folder and listens. The error is ErrLocked if another process holds the folder, and
-// ErrLibrary if the library is missing.
+// Open loads the library, opens the data folder and listens. The error is ErrLocked if another process holds the folder,
+// folder.ErrCopied if the folder is a copy of one in use, and ErrLibrary if the library is missing.
 func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func (e *Engine) Close() error {
 		_ = e.server.Close()
 		_ = e.listener.Close()
 		e.pool.close()
-		err = e.folder.close()
+		err = e.folder.release()
 	})
 	return err
 }

@@ -18,7 +18,7 @@ var ErrLocked = folder.ErrLocked
 // dataFolder is a data folder that this process holds: the lock, the engine's settings and its data.
 type dataFolder struct {
 	path    string
-	lock    *os.File
+	lock    *folder.Held
 	reserve int64 // bytes of the disk that stay free
 }
 
@@ -48,7 +48,11 @@ func openFolder(c Config) (*dataFolder, error) {
 	return f, nil
 }
 
+// close gives the folder back after a start that failed.
 func (f *dataFolder) close() error { return f.lock.Close() }
+
+// release gives the folder back; the engine has written everything.
+func (f *dataFolder) release() error { return f.lock.Release() }
 
 // ready is an error while the disk has less free than the reserve.
 func (f *dataFolder) ready() error {

@@ -1,9 +1,9 @@
 // Package folder is what the embedded broker and the embedded engine have in common about their data folders: a lock that gives
-// a folder to one process, a password that is kept in the folder, and the free space of its disk with the reserve that stays free.
+// a folder to one process and detects copies of a folder in use, a password that is kept in the folder, and the free space of its disk
+// with the reserve that stays free.
 package folder
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -13,38 +13,6 @@ import (
 	"strings"
 	"syscall"
 )
-
-// ErrLocked means that another process, or another user of the folder in this process, holds the lock.
-var ErrLocked = errors.New("data folder is in use")
-
-// Lock takes the lock file name in dir, which must exist, and writes this process's id into it. Closing the file gives the lock
-// back; the kernel does so when the process ends, however it ends. The error is ErrLocked and names the holder if there is one.
-func Lock(dir, name string) (*os.File, error) {
-	path := filepath.Join(dir, name)
-	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the lock: %w", err)
-	}
-	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		holder, _ := os.ReadFile(path)
-		err = fmt.Errorf("%w: %s is held by process %s", ErrLocked, dir, bytes.TrimSpace(holder))
-	} else if err == nil {
-		err = writeHolder(lock)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), lock.Close())
-	}
-	return lock, nil
-}
-
-func writeHolder(lock *os.File) error {
-	if err := lock.Truncate(0); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(lock, os.Getpid())
-	return err
-}
 
 // Password is the password that is kept in dir. The first time it is made at random, and dir with it.
 func Password(dir string) (string, error) {

@@ -24,8 +24,14 @@ func TestLock(t *testing.T) {
 		t.Fatalf("a lock of another name: %v", err)
 	}
 	defer other.Close()
+	if !InUse(dir, "lock") || InUse(dir, "missing") || InUse(filepath.Join(dir, "missing"), "lock") {
+		t.Error("in use: want the one that is held")
+	}
 	if err := lock.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if InUse(dir, "lock") {
+		t.Error("in use after it was closed")
 	}
 	lock, err = Lock(dir, "lock")
 	if err != nil {
@@ -34,6 +40,69 @@ func TestLock(t *testing.T) {
 	defer lock.Close()
 	if _, err := Lock(filepath.Join(dir, "missing"), "lock"); err == nil || errors.Is(err, ErrLocked) {
 		t.Errorf("in a missing folder: got %v, want another error than %v", err, ErrLocked)
+	}
+}
+
+// A copy that was made while the folder was in use is refused, each time. Copies of a closed folder, a folder after a crash, a folder
+// that was moved, and one of a version without the mark are good.
+func TestCopies(t *testing.T) {
+	base := t.TempDir()
+	copyOf := func(from, to string) string {
+		t.Helper()
+		to = filepath.Join(base, to)
+		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+		return to
+	}
+	take := func(dir string, want error) *Held {
+		t.Helper()
+		h, err := Lock(dir, "lock")
+		if !errors.Is(err, want) {
+			t.Fatalf("%s: got %v, want %v", dir, err, want)
+		}
+		return h
+	}
+	dir := filepath.Join(base, "original")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h := take(dir, nil)
+	hot := copyOf(dir, "hot")
+	for range 2 {
+		take(hot, ErrCopied)
+	}
+	if err := h.Close(); err != nil { // as a crash does
+		t.Fatal(err)
+	}
+	take(copyOf(dir, "after a crash"), ErrCopied) // nobody knows whether it was made before the crash
+	moved := filepath.Join(base, "moved")
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(moved, nil).Release(); err != nil {
+		t.Fatal(err)
+	}
+	cold := copyOf(moved, "cold")
+	if err := take(cold, nil).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(copyOf(moved, "cold again"), nil).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(hot, "lock")); err != nil { // as the error says
+		t.Fatal(err)
+	}
+	if err := take(hot, nil).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "123", "123\n", "nonsense\nnonsense\n", "123\nclosed"} {
+		if err := os.WriteFile(filepath.Join(cold, "lock"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := take(cold, nil).Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

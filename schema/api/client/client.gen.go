@@ -1957,6 +1957,11 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// Home Show what this service is, whether it is ready, and the first requests to try.
+	//
+	// Corresponds with GET / (the `Home` operationId).
+	Home(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ThingsList List action logs, newest first, in the format of the parameter format or the header Accept.
 	//
 	// Corresponds with GET /actionlogs (the `ThingsList` operationId).
@@ -2181,6 +2186,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /version (the `Version` operationId).
 	Version(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// Home Show what this service is, whether it is ready, and the first requests to try.
+//
+// Corresponds with GET / (the `Home` operationId).
+func (c *Client) Home(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHomeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ThingsList List action logs, newest first, in the format of the parameter format or the header Accept.
@@ -2756,6 +2776,33 @@ func (c *Client) Version(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewHomeRequest constructs an http.Request for the Home method
+func NewHomeRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewThingsListRequest constructs an http.Request for the ThingsList method

@@ -40,9 +40,7 @@ func (c *Config) Defaults() {
 func (c Config) Validate() error {
 	var faults []error
 	for _, b := range c.Brokers {
-		if _, _, err := net.SplitHostPort(b); err != nil {
-			faults = append(faults, fmt.Errorf("KAFKA_BROKERS: want host:port: %w", err))
-		}
+		faults = append(faults, service.CheckAddr("KAFKA_BROKERS", b))
 	}
 	if len(c.Brokers) == 0 {
 		faults = append(faults, errors.New("KAFKA_BROKERS: is required"))
@@ -50,6 +48,8 @@ func (c Config) Validate() error {
 	faults = append(faults, checkTopic(c.Topic))
 	if (c.SASL == "none") != (c.Username == "") {
 		faults = append(faults, errors.New("KAFKA_SASL and KAFKA_USERNAME: set both or neither"))
+	} else if c.SASL == "none" && c.Password != "" {
+		faults = append(faults, errors.New("KAFKA_PASSWORD: is set, but KAFKA_SASL is none: set KAFKA_SASL and KAFKA_USERNAME, too"))
 	}
 	if !c.TLS && (c.CA != "" || c.Cert != "" || c.Key != "") {
 		faults = append(faults, errors.New("KAFKA_TLS: must be true if KAFKA_TLS_CA, KAFKA_TLS_CERT or KAFKA_TLS_KEY is set"))
