@@ -16,6 +16,7 @@ import (
 const (
 	beforeIntent  = "before intent"
 	afterIntent   = "after intent"
+	afterPart     = "after a part of the entries" // where ClickHouse refused them as a whole
 	afterEntries  = "after entries"
 	afterEntities = "after by_entity"
 	afterKinds    = "after by_kind"
@@ -209,7 +210,9 @@ const maxRejected = 1000
 
 var errManyRejected = errors.New("ClickHouse refuses too many rows of one batch")
 
-// splitter finds the rows that ClickHouse refuses, sends them to dead letters, and stores the others.
+// splitter finds the rows that ClickHouse refuses, sends them to dead letters, and stores the others. A part's token is made of the
+// places of its first and its last row in the log. The number of a row in its block would not do: a try after a crash has fewer
+// rows, without those that the try before has stored, and ClickHouse would drop others under a token that it knows.
 type splitter struct {
 	p     *partition
 	a     *assembly
@@ -227,8 +230,11 @@ func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
 		var e block.Entries
 		e.Reset(s.p.number)
 		s.a.pick(s.b, half[0], half[1], e.Append)
-		err := s.p.insert(ctx, "activity", fmt.Sprintf("%s:%d-%d", s.token, half[0], half[1]), &e)
-		if sink.KindOf(err) == sink.KindData {
+		err := s.p.insert(ctx, "activity", s.token+":"+span(s.a.entries.Location(half[0]), s.a.entries.Location(half[1]-1)), &e)
+		switch {
+		case err == nil:
+			err = s.p.at(afterPart)
+		case sink.KindOf(err) == sink.KindData:
 			err = s.halve(ctx, half[0], half[1], err)
 		}
 		if err != nil {
@@ -236,6 +242,11 @@ func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
 		}
 	}
 	return nil
+}
+
+// span names the rows of a part by the places of the first and the last.
+func span(first, last block.Location) string {
+	return fmt.Sprintf("%d.%d-%d.%d", first.Offset, first.Index, last.Offset, last.Index)
 }
 
 func (s *splitter) reject(ctx context.Context, i int, why error) error {
