@@ -36,14 +36,14 @@ func (p *partition) at(point string) error {
 // store declares b, stores its entries in ClickHouse, and applies its deletes. Wherever it is interrupted, the next owner of
 // the partition stores the same range under the same token, with the same result. It returns the next batch, which was begun
 // meanwhile.
-func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error) {
+func (p *partition) store(ctx context.Context, e ending, b *batch) (next *batch, err error) {
 	a := b.assembled
 	if a == nil {
-		if a, err = p.assemblies.get(ctx); err != nil {
+		if a, err = p.assemblies.Get(ctx); err != nil {
 			return nil, err
 		}
 	}
-	defer p.assemblies.put(a)
+	defer p.assemblies.Put(a)
 	if err := p.completeEarlier(ctx, b); err != nil {
 		return nil, err
 	}
@@ -62,6 +62,9 @@ func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error
 	}
 	next = prefetched.end()
 	if err == nil {
+		if e.begin.Err() != nil {
+			next.drop(p.assemblies) // it does not begin
+		}
 		err = p.complete(ctx, a, b, next)
 	}
 	if err != nil {

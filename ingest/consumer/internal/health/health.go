@@ -78,6 +78,13 @@ func (h *Health) Set(d Dependency, err error) {
 	}
 }
 
+// Available says whether d is, as far as is known.
+func (h *Health) Available(d Dependency) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.unavailable[d.Name] == nil
+}
+
 // Err is nil while every dependency is available. Otherwise it names those that are not, each with its error.
 func (h *Health) Err() error {
 	h.mu.Lock()
