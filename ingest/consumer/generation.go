@@ -39,6 +39,11 @@ func (c *Consumer) start(stop context.Context, of *kafka.Generation, source *sch
 	g := &generation{Consumer: c, member: member{generation: int(of.ID), id: of.MemberID}, source: source, stop: stop}
 	g.own, g.disown = context.WithCancel(context.WithoutCancel(stop))
 	g.active.Add(len(assigned))
+	numbers := make([]int, 0, len(assigned))
+	for _, a := range assigned {
+		numbers = append(numbers, a.ID)
+	}
+	c.health.Keep(numbers)
 	workers.Add(1)
 	of.Start(func(over context.Context) {
 		defer workers.Done()
@@ -143,8 +148,10 @@ func (c *Consumer) partition(number int, m member, of int, source *schemakafka.L
 			Reader: schemakafka.Reader{
 				Client: c.client, Topic: c.cfg.Topic, Partition: number, MaxBytes: int64(min(4<<20, maxBytes)), Wait: 250 * time.Millisecond,
 			},
-			source:  source,
-			report:  func(err error) { c.health.Set(health.Kafka, err) },
+			source: source,
+			report: func(err error) {
+				c.health.SetFor(health.User{Dependency: health.Kafka, Partition: number, Purpose: "fetch"}, err)
+			},
 			batches: make(chan fetchBatch, 1),
 		},
 	}

@@ -56,6 +56,7 @@ func (p *partition) run(ctx context.Context, e ending) error {
 	if err := p.assign(e.begin); err != nil {
 		return err
 	}
+	p.health.Reached(p.number)
 	fetching, cancel := context.WithCancel(e.begin)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.fetch.run(fetching, p.next) })
