@@ -38,10 +38,12 @@ type partition struct {
 	committed int64            // Kafka's offset that was committed before this assignment, -1 if there is none
 	blocks    *repeat.Blocks   // the ids seen before next
 	keys      repeat.Keys
-	intent    int64 // last offset of the batch declared before this assignment; schemakafka.None if there is none
-	stored    int64 // highest offset of an entry in ClickHouse at the assignment, -1 if there is none
-	counted   int64 // watermark of by_entity at the assignment: the offset up to which it counts
-	kinds     int64 // the same of by_kind
+	of        int       // partitions of the topic, which event keys are spread over, as far as is known
+	recounted time.Time // when that was looked up because of a key that belongs to another partition
+	intent    int64     // last offset of the batch declared before this assignment; schemakafka.None if there is none
+	stored    int64     // highest offset of an entry in ClickHouse at the assignment, -1 if there is none
+	counted   int64     // watermark of by_entity at the assignment: the offset up to which it counts
+	kinds     int64     // the same of by_kind
 
 	watermark   int64  // of by_entity now
 	marked      int64  // the day on which it rose

@@ -16,6 +16,7 @@ import (
 const (
 	beforeIntent  = "before intent"
 	afterIntent   = "after intent"
+	beforeKeys    = "before event keys are read"
 	afterPart     = "after a part of the entries" // where ClickHouse refused them as a whole
 	afterEntries  = "after entries"
 	afterEntities = "after by_entity"
@@ -58,7 +59,7 @@ func (p *partition) store(ctx context.Context, e ending, b *batch) (next *batch,
 	prefetched := p.prefetch(a, b)
 	err = p.write(ctx, a, b)
 	if err == nil {
-		err = p.erase(ctx, a.commands)
+		err = p.erase(ctx, a, b)
 	}
 	next = prefetched.end()
 	if err == nil {
@@ -82,9 +83,7 @@ func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) e
 		p.watermark, p.marked = b.last, b.records[0].at/dayMillis
 	}
 	a.keys.Keep()
-	if len(a.commands) > 0 || a.rejected > 0 {
-		p.keys.Forget() // a deleted or refused entry must not make a later one its repetition; after a restart it does not, either
-	}
+	p.keys.Remove(a.gone) // a deleted or refused entry must not make a later one its repetition; after a restart it does not, either
 	p.metric.lag.Set(float64(p.fetch.between(p.next, p.pending.end)))
 	p.since.Store(next.since())
 	if next.assembled != nil {
@@ -124,9 +123,19 @@ func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 	ids.Number = func() (uint64, error) { return p.renumber(ctx) }
 	again := func() {
 		a.reset(p.number, p.blocks.Clone(), p.keys.Batch(), rec, ids)
+		a.of = p.of
 		a.add(b)
 	}
-	if again(); ids.Needed {
+	if again(); a.astray {
+		changed, err := p.recount(ctx, b)
+		if err != nil {
+			return err
+		}
+		if changed {
+			again()
+		}
+	}
+	if ids.Needed {
 		if err := p.reachClickHouse(ctx, "look up ids", func(ctx context.Context) error { return ids.Ask(ctx, p.conn) }); err != nil {
 			return err
 		}
@@ -262,6 +271,7 @@ func (s *splitter) reject(ctx context.Context, i int, why error) error {
 		s.a.entities.Add(row, -1)
 		s.a.kinds.Add(row, -1)
 		s.a.reject(row, why.Error())
+		s.a.lost(row.Location)
 	})
 	s.a.outcomes.stored--
 	return nil
