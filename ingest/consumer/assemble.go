@@ -12,6 +12,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer/internal/validate"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // recovery is what ClickHouse holds already of a batch's range of offsets. It exists where the range begins at or below an
@@ -26,6 +27,15 @@ type recovery struct {
 // written after the entries, and its watermark covers whole batches.
 func (r *recovery) decided(row *block.Row) bool {
 	return r != nil && row.Location.Offset <= r.entities
+}
+
+// has says whether row is stored, so that it was decided about before: as new.
+func (r *recovery) has(row *block.Row) bool {
+	if r == nil {
+		return false
+	}
+	_, stored := r.stored[row.Location]
+	return stored
 }
 
 // deadLetter is a record or an entry that could not be stored.
@@ -65,6 +75,9 @@ type assembly struct {
 	counted  struct{ entities, kinds int } // entries given to each rollup
 	rejected int                           // rows that ClickHouse refused
 	clash    bool                          // a stored location holds another entry than the log: offsets have been used twice
+	of       int                           // how many partitions the topic has, as far as is known; 0 if unknown
+	astray   bool                          // an event key belongs to another of these partitions
+	gone     map[repeat.Place]bool         // entries of before the end of the batch that are not in the tables any more
 	checksum uint32
 	given    map[block.Location]uint64 // ids of renumbered entries
 
@@ -82,6 +95,8 @@ func (a *assembly) reset(partition int, blocks *repeat.Blocks, keys *repeat.KeyB
 	clear(a.dead)
 	a.commands, a.dead = a.commands[:0], a.dead[:0]
 	a.outcomes, a.clash, a.checksum, a.scratch = outcomes{}, false, 0, a.scratch[:0]
+	a.of, a.astray = 0, false
+	clear(a.gone)
 	a.counted.entities, a.counted.kinds, a.rejected = 0, 0, 0
 }
 
@@ -205,14 +220,14 @@ func (a *assembly) addEntry(row *block.Row, c *activitypb.Chunk) {
 		a.recognise(row, c.Keyed)
 		return
 	}
-	if c.Keyed && a.refuseKey(row) {
+	if c.Keyed && !a.recovery.has(row) && a.refuseKey(row) {
 		return
 	}
 	if a.recovery == nil {
 		a.store(row)
 		return
 	}
-	a.recover(row)
+	a.recover(row, c.Keyed)
 }
 
 // identify looks up an entry whose id was leased before the epoch, and says whether it is stored already. If another entry has the
@@ -268,11 +283,16 @@ func (a *assembly) recognise(row *block.Row, keyed bool) {
 		return
 	}
 	a.outcomes.recovered++
-	if key, ok := keyOf(row); keyed && ok {
-		a.keys.Repeated(key) // so that later entries of the batch are compared with it
-	}
+	a.noteKey(row, keyed)
 	if row.Location.Offset > a.recovery.kinds {
 		a.countKinds(row)
+	}
+}
+
+// noteKey has later entries compared with row, which is stored.
+func (a *assembly) noteKey(row *block.Row, keyed bool) {
+	if key, ok := a.keyOf(row); keyed && ok {
+		a.keys.Repeated(key)
 	}
 }
 
@@ -282,7 +302,7 @@ func (a *assembly) same(entry early.Identity, row *block.Row) bool {
 }
 
 // recover stores an entry that is not stored yet.
-func (a *assembly) recover(row *block.Row) {
+func (a *assembly) recover(row *block.Row, keyed bool) {
 	r := a.recovery
 	switch entry, stored := r.stored[row.Location]; {
 	case stored && !a.same(entry, row):
@@ -290,6 +310,7 @@ func (a *assembly) recover(row *block.Row) {
 		return
 	case stored:
 		a.outcomes.recovered++
+		a.noteKey(row, keyed)
 	default:
 		a.outcomes.stored++
 		a.entries.Append(row)
@@ -303,10 +324,11 @@ func (a *assembly) recover(row *block.Row) {
 // refuseKey says whether an earlier entry had row's event key. If the two differ, row was acknowledged all the same: it becomes
 // a dead letter, so that it is not lost.
 func (a *assembly) refuseKey(row *block.Row) bool {
-	key, ok := keyOf(row)
+	key, ok := a.keyOf(row)
 	if !ok {
 		return false
 	}
+	a.astray = a.astray || a.of > 0 && schemakafka.PartitionOf(key.Hash[:], a.of) != a.partition
 	repeated, conflict := a.keys.Repeated(key)
 	if conflict {
 		a.reject(row, "its event key was given to another entry before")
@@ -317,10 +339,22 @@ func (a *assembly) refuseKey(row *block.Row) bool {
 }
 
 // keyOf returns row's event key; false if it has none.
-func keyOf(row *block.Row) (repeat.Key, bool) {
+func (a *assembly) keyOf(row *block.Row) (repeat.Key, bool) {
 	key, ok := repeat.KeyOf(row.Extra)
-	key.Tenant, key.ReceivedAt, key.Offset = row.Tenant, row.ReceivedAt, row.Location.Offset
+	key.Tenant, key.ReceivedAt, key.Place = row.Tenant, row.ReceivedAt, a.place(row.Location)
 	return key, ok
+}
+
+func (a *assembly) place(l block.Location) repeat.Place {
+	return repeat.Place{Partition: a.partition, Offset: l.Offset, Index: l.Index}
+}
+
+// lost notes that the entry at l is not in the tables: a later one with its event key is no repetition.
+func (a *assembly) lost(l block.Location) {
+	if a.gone == nil {
+		a.gone = map[repeat.Place]bool{}
+	}
+	a.gone[a.place(l)] = true
 }
 
 // reject sends an entry to dead letters, as a record that holds it alone and can be produced again.

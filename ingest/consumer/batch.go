@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/activitylog/activitylog/ingest/consumer/internal/pool"
 )
 
 // record is one Kafka record.
@@ -164,9 +166,9 @@ func (b *batch) since() int64 {
 }
 
 // drop gives b's assembly back.
-func (b *batch) drop(to *pool) {
+func (b *batch) drop(to *pool.Pool[assembly]) {
 	if b.assembled != nil {
-		to.put(b.assembled)
+		to.Put(b.assembled)
 		b.assembled = nil
 	}
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/lease"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/pace"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/pool"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
 	"github.com/activitylog/activitylog/schema"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
@@ -50,7 +51,7 @@ type Config struct {
 	MemoryBytes    int           // for the records of all partitions together, two batches each; many partitions lower MaxBytes
 	MaxAge         time.Duration // how long a record may wait for others to be stored with
 	InsertTimeout  time.Duration // of one try of an insert
-	DrainTimeout   time.Duration // how long a batch under way may take once Run's context has ended
+	DrainTimeout   time.Duration // how long Run may go on storing once its context has ended; no batch begins in its second half
 	KeyWindow      time.Duration // how long an event key is remembered
 	MaxKeys        int           // how many event keys are remembered, in each partition
 }
@@ -106,7 +107,7 @@ type Consumer struct {
 	log        *slog.Logger
 	metrics    *metrics
 	pacer      *pace.Pacer
-	assemblies *pool
+	assemblies *pool.Pool[assembly]
 	numbers    *lease.Numbers // for entries whose ids were given out before
 	follower   *schemakafka.Follower
 	pair       *logs.Pair // set by Run
@@ -114,6 +115,9 @@ type Consumer struct {
 	watch      *watch
 	fail       func(partition int, point string) error // a test's; nil otherwise
 }
+
+// assemblies bounds how many batches are in memory in their final form.
+const assemblies = 4
 
 // longestRest bounds the pause after a small insert. On a machine that is busy with other things an insert of a few rows takes
 // 0.2 s, and a pause of four times that for each partition would delay entries by seconds.
@@ -125,7 +129,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 	return &Consumer{
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
 		numbers: &lease.Numbers{Client: client, Topic: cfg.Topic}, follower: schemakafka.Follow(client, cfg.Topic),
-		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: newPool(4), health: health.New(log, m.alarms), watch: newWatch(),
+		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: pool.New[assembly](assemblies), health: health.New(log, m.alarms), watch: newWatch(),
 	}
 }
 

@@ -55,10 +55,10 @@ func unknown(c *activitypb.Command) bool {
 // erase applies a batch's deletes, in their order. It subtracts the entries from the rollups before it deletes them, under the
 // token of the command: a replay that finds no entries subtracts nothing, and one that finds them still there repeats the same
 // token, which ClickHouse drops. Consecutive deletes of different entries share one statement.
-func (p *partition) erase(ctx context.Context, commands []command) error {
-	for len(commands) > 0 {
+func (p *partition) erase(ctx context.Context, a *assembly, b *batch) error {
+	for commands := a.commands; len(commands) > 0; {
 		n := together(commands)
-		if err := p.eraseTogether(ctx, commands[:n]); err != nil {
+		if err := p.eraseTogether(ctx, a, b, commands[:n]); err != nil {
 			return err
 		}
 		commands = commands[n:]
@@ -89,7 +89,7 @@ func together(commands []command) int {
 	return len(commands)
 }
 
-func (p *partition) eraseTogether(ctx context.Context, commands []command) error {
+func (p *partition) eraseTogether(ctx context.Context, a *assembly, b *batch, commands []command) error {
 	if err := p.at(beforeDelete); err != nil {
 		return err
 	}
@@ -111,6 +111,9 @@ func (p *partition) eraseTogether(ctx context.Context, commands []command) error
 		return err
 	}
 	for _, cond := range chunkedStatements(where) {
+		if err := p.lookUpGone(ctx, a, b, commands[0].Tenant, cond); err != nil {
+			return err
+		}
 		if err := p.remove(ctx, commands[0].Tenant, cond); err != nil {
 			return err
 		}
@@ -165,6 +168,7 @@ func chunked(refs []*activitypb.Ref) [][]*activitypb.Ref {
 type condition struct {
 	text   string
 	params map[string]string // param_<name>, as sink.Exec takes them
+	args   []any             // the same, as a query takes them
 }
 
 // before returns the offset before which a command's entries are: its own, or a lower one that it names.
@@ -176,7 +180,7 @@ func (p *partition) condition(c command, refs []*activitypb.Ref) condition {
 	if c.Match != nil {
 		var m tables.Clauses
 		m.Match(c.match)
-		return condition{cond + " AND " + strings.Join(m.Conds, " AND "), params(m.Args)}
+		return condition{cond + " AND " + strings.Join(m.Conds, " AND "), params(m.Args), m.Args}
 	}
 	if len(refs) == 0 {
 		return condition{text: cond}

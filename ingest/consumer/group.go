@@ -12,13 +12,12 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
-	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 	"github.com/activitylog/activitylog/schema/logs"
 )
 
 // Run is a member of the group until ctx ends. It waits for Kafka, for the topic and for ClickHouse as long as necessary. When
-// ctx ends it completes the batches under way, leaves the group, and returns nil.
+// ctx ends it stores what its partitions hold at that moment, as far as the drain timeout allows, leaves the group, and returns nil.
 func (c *Consumer) Run(ctx context.Context) error {
 	defer c.sink.Close()
 	opts := *c.cfg.ClickHouse
@@ -105,14 +104,14 @@ func (c *Consumer) awaitLog(ctx context.Context) (source *schemakafka.Log, err e
 // lookEvery is the pause between two looks at the log.
 const lookEvery = 2 * time.Second
 
-// watchLog returns when the log is another than source, or may not be stored from any more.
-func (c *Consumer) watchLog(ctx context.Context, source *schemakafka.Log) {
+// watchLog returns when the log is another than source or may not be stored from any more, or when ctx ends. It says which.
+func (c *Consumer) watchLog(ctx context.Context, source *schemakafka.Log) (changed bool) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-tick.C:
 		}
 		var log *schemakafka.Log
@@ -123,10 +122,10 @@ func (c *Consumer) watchLog(ctx context.Context, source *schemakafka.Log) {
 		switch {
 		case schemakafka.IsLogError(err):
 			c.health.Set(health.Log, err)
-			return
+			return true
 		case err == nil && !log.Same(source):
 			c.log.InfoContext(ctx, "log changed", slog.String("from", source.String()), slog.String("to", log.String()))
-			return
+			return true
 		}
 	}
 }
@@ -153,61 +152,6 @@ func dialer(client *kafka.Client) *kafka.Dialer {
 		}
 	}
 	return d
-}
-
-// start runs a goroutine for each of the generation's partitions. The generation ends when the first of them returns.
-func (c *Consumer) start(stop context.Context, g *kafka.Generation, source *schemakafka.Log, workers *sync.WaitGroup) {
-	assigned := g.Assignments[c.cfg.Topic]
-	c.log.Info("partitions assigned", slog.Int("generation", int(g.ID)), slog.Int("partitions", len(assigned)))
-	g.Start(func(ctx context.Context) { c.watchLog(ctx, source) })
-	for _, a := range assigned {
-		p := c.partition(a.ID, member{generation: int(g.ID), id: g.MemberID}, len(assigned), source)
-		workers.Add(1)
-		g.Start(func(ctx context.Context) {
-			defer workers.Done()
-			p.since = c.watch.add(p)
-			defer p.metric.remove()
-			defer c.watch.remove(p)
-			p.runUntil(ctx, stop)
-		})
-	}
-}
-
-func (c *Consumer) partition(number int, m member, of int, source *schemakafka.Log) *partition {
-	maxBytes := max(1<<20, min(c.cfg.MaxBytes, c.cfg.MemoryBytes/(2*of))) // one batch is written while the next one is filled
-	log := c.log.With(slog.Int("partition", number))
-	return &partition{
-		Consumer: c, number: number, member: m, source: source, log: log, metric: c.metrics.of(number),
-		limits: limits{entries: c.cfg.MaxRows, bytes: maxBytes},
-		keys:   repeat.Keys{Window: c.cfg.KeyWindow, Max: c.cfg.MaxKeys},
-		fetch: &fetcher{
-			Reader: schemakafka.Reader{
-				Client: c.client, Topic: c.cfg.Topic, Partition: number, MaxBytes: int64(min(4<<20, maxBytes)), Wait: 250 * time.Millisecond,
-			},
-			source:  source,
-			report:  func(err error) { c.health.Set(health.Kafka, err) },
-			batches: make(chan fetchBatch, 1),
-		},
-	}
-}
-
-// runUntil runs p until stop or ctx ends. It interrupts p if that takes longer than the drain timeout.
-func (p *partition) runUntil(ctx, stop context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(stop, func() {
-		pause(ctx, p.cfg.DrainTimeout)
-		cancel()
-	})()
-	err := p.run(ctx, stop)
-	switch {
-	case errors.Is(err, errFenced):
-		p.metrics.refused.Inc()
-		p.log.WarnContext(ctx, "partition taken over by another member", slog.Any("error", err))
-	case err != nil && ctx.Err() == nil:
-		p.log.ErrorContext(ctx, "partition failed", slog.Any("error", err))
-		pause(ctx, 300*time.Millisecond) // the cause may last
-	}
 }
 
 // errFenced is the error of a commit that the group refused because it has moved on without this member.

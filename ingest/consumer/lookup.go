@@ -3,12 +3,17 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/early"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	"github.com/activitylog/activitylog/schema"
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // recovery returns what is stored of b's range, nil if nothing can be. Something is stored if the committed offset was lost, or
@@ -55,36 +60,176 @@ func (p *partition) renumber(ctx context.Context) (id uint64, err error) {
 	return id, err
 }
 
-// loadKeys loads the event keys that the partition received from since (Unix ms) on and before b.
+// hasKey is how the rows of entries with event keys are found: the field event_key of an Extra begins with tag 7 and 16, the length.
+// A few rows without a key meet it, too.
+const hasKey = "position(extra, unhex('3A10')) > 0"
+
+// newestFirst makes reading the newest rows cheap, and sure: see ARCHITECTURE.md.
+var newestFirst = clickhouse.Settings{"use_statistics": 0, "use_top_k_dynamic_filtering": 0}
+
+// loadKeys loads the newest event keys that the partition received from since (Unix ms) on and before b, as many as are remembered. If
+// partitions have been added since then, some keys of the partition lie in others: they count as older.
 func (p *partition) loadKeys(ctx context.Context, b *batch, since int64) error {
-	// 0x3A10 is how the field event_key of an Extra begins: tag 7, 16 bytes.
-	const query = `SELECT tenant, extra, toInt64(toUnixTimestamp64Milli(received_at)), koff FROM activity
-WHERE kpart = ? AND koff < ? AND received_at >= fromUnixTimestamp64Milli(?) AND position(extra, unhex('3A10')) > 0
-ORDER BY koff DESC, kidx DESC`
+	if err := p.at(beforeKeys); err != nil {
+		return err
+	}
+	if err := p.count(ctx); err != nil {
+		return err
+	}
 	return p.reachClickHouse(ctx, "look up event keys", func(ctx context.Context) error {
-		rows, err := p.conn.Query(ctx, query, p.number, b.first, since)
+		q := keyQuery{partition: p, since: since, max: p.keys.Max}
+		if err := q.own(ctx, b.first); err != nil {
+			return err
+		}
+		moved, err := q.moved(ctx)
+		if err == nil && moved {
+			err = q.others(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		p.keys.Load(since, q.found)
+		return nil
+	})
+}
+
+// recount looks, for a batch with a key that belongs to another partition, whether partitions were added meanwhile. If so, it loads
+// the keys again.
+func (p *partition) recount(ctx context.Context, b *batch) (changed bool, err error) {
+	if time.Since(p.recounted) < lookEvery {
+		return false, nil
+	}
+	before := p.of
+	err = p.count(ctx)
+	p.recounted = time.Now()
+	if err != nil || p.of == before {
+		return false, err
+	}
+	p.log.InfoContext(ctx, "partitions added", slog.Int("before", before), slog.Int("now", p.of))
+	return true, p.loadKeys(ctx, b, p.keys.Since(b.received))
+}
+
+// count looks up how many partitions the topic has.
+func (p *partition) count(ctx context.Context) error {
+	return p.reachKafka(ctx, "count partitions", func(ctx context.Context) (err error) {
+		p.of, err = schemakafka.PartitionsNow(ctx, p.client, p.cfg.Topic)
+		return err
+	})
+}
+
+// keyQuery collects event keys from the tables, the newest first.
+type keyQuery struct {
+	*partition
+	since int64 // Unix ms
+	max   int
+	found []repeat.Key
+}
+
+// own reads the keys of the partition's entries before an offset, in steps: not every row that a step reads has a key.
+func (q *keyQuery) own(ctx context.Context, before int64) error {
+	const query = `SELECT tenant, extra, toInt64(toUnixTimestamp64Milli(received_at)), kpart, koff, kidx FROM activity
+WHERE kpart = ? AND koff <= ? AND (koff, kidx) < (?, ?) AND received_at >= fromUnixTimestamp64Milli(?) AND ` + hasKey + `
+ORDER BY koff DESC, kidx DESC LIMIT ?`
+	last := repeat.Place{Offset: before}
+	for {
+		limit := q.max - len(q.found)
+		n, end, err := q.read(ctx, query, q.number, last.Offset, last.Offset, last.Index, q.since, limit)
+		if last = end; err != nil || n < limit || len(q.found) >= q.max {
+			return err
+		}
+	}
+}
+
+// moved says whether keys of the partition may lie in others: they do if one of the partitions is younger than since, or if the
+// tables have more than the topic has now.
+func (q *keyQuery) moved(ctx context.Context) (bool, error) {
+	const (
+		older  = `SELECT count() FROM (SELECT 1 FROM activity WHERE kpart = ? AND received_at < fromUnixTimestamp64Milli(?) LIMIT 1)`
+		beyond = `SELECT count() FROM (SELECT 1 FROM activity WHERE kpart >= ? AND received_at >= fromUnixTimestamp64Milli(?) LIMIT 1)`
+	)
+	var n uint64
+	for partition := range q.of {
+		if err := q.conn.QueryRow(ctx, older, partition, q.since).Scan(&n); err != nil || n == 0 {
+			return err == nil, err
+		}
+	}
+	err := q.conn.QueryRow(ctx, beyond, q.of, q.since).Scan(&n)
+	return n > 0, err
+}
+
+// others reads the keys that belong to the partition today, but were written to others.
+func (q *keyQuery) others(ctx context.Context) error {
+	limit := q.max - len(q.found)
+	if limit <= 0 {
+		return nil
+	}
+	const query = `SELECT tenant, extra, toInt64(toUnixTimestamp64Milli(received_at)), kpart, koff, kidx FROM activity
+WHERE kpart != ? AND received_at >= fromUnixTimestamp64Milli(?) AND ` + hasKey + `
+  AND (kafkaMurmurHash(substring(extra, position(extra, unhex('3A10')) + 2, 16)) % ? = ? OR countSubstrings(extra, unhex('3A10')) > 1)
+ORDER BY received_at DESC, kpart DESC, koff DESC, kidx DESC LIMIT ?`
+	_, _, err := q.read(ctx, query, q.number, q.since, q.of, q.number, limit)
+	return err
+}
+
+// read adds the keys of a query's rows that belong to the partition, and returns how many rows there were, and where the last one lies.
+func (q *keyQuery) read(ctx context.Context, query string, args ...any) (n int, last repeat.Place, err error) {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(newestFirst))
+	rows, err := q.conn.Query(ctx, query, args...)
+	if err != nil {
+		return 0, last, fmt.Errorf("look up event keys: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var tenant, extra string
+		var received int64
+		var partition uint16
+		var offset uint64
+		if err := rows.Scan(&tenant, &extra, &received, &partition, &offset, &last.Index); err != nil {
+			return n, last, fmt.Errorf("read event keys: %w", err)
+		}
+		n++
+		last.Partition, last.Offset = int(partition), int64(offset)
+		key, ok := repeat.KeyOf([]byte(extra))
+		if !ok || last.Partition != q.number && schemakafka.PartitionOf(key.Hash[:], q.of) != q.number {
+			continue
+		}
+		key.Tenant, key.ReceivedAt, key.Place = tenant, received, last
+		q.found = append(q.found, key)
+	}
+	if err := rows.Err(); err != nil {
+		return n, last, fmt.Errorf("read event keys: %w", err)
+	}
+	return n, last, nil
+}
+
+// lookUpGone notes which entries with remembered event keys a delete is about to remove. Without that, every delete would make the
+// partition load all of them again.
+func (p *partition) lookUpGone(ctx context.Context, a *assembly, b *batch, tenant string, cond condition) error {
+	if !p.keys.Loaded() {
+		return nil
+	}
+	from, ok := p.keys.Oldest(p.number)
+	if !ok {
+		from = b.first
+	}
+	query := "SELECT koff, kidx FROM activity WHERE tenant = {tenant:String} AND koff >= {from:UInt64} AND " + hasKey + " AND (" + cond.text + ")"
+	args := append([]any{clickhouse.Named("tenant", tenant), clickhouse.Named("from", uint64(max(0, from)))}, cond.args...)
+	return p.reachClickHouse(ctx, "look up event keys", func(ctx context.Context) error {
+		rows, err := p.conn.Query(ctx, query, args...)
 		if err != nil {
 			return fmt.Errorf("look up event keys: %w", err)
 		}
 		defer rows.Close()
-		var keys []repeat.Key
-		for rows.Next() && len(keys) < p.keys.Max {
-			var tenant, extra string
-			var received int64
+		for rows.Next() {
 			var offset uint64
-			if err := rows.Scan(&tenant, &extra, &received, &offset); err != nil {
+			var at block.Location
+			if err := rows.Scan(&offset, &at.Index); err != nil {
 				return fmt.Errorf("read event keys: %w", err)
 			}
-			if key, ok := repeat.KeyOf([]byte(extra)); ok {
-				key.Tenant, key.ReceivedAt, key.Offset = tenant, received, int64(offset)
-				keys = append(keys, key)
-			}
+			at.Offset = int64(offset)
+			a.lost(at)
 		}
-		if err := rows.Err(); err != nil {
-			return fmt.Errorf("read event keys: %w", err)
-		}
-		p.keys.Load(since, keys)
-		return nil
+		return rows.Err()
 	})
 }
 

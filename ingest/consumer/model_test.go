@@ -15,6 +15,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer/internal/block"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // noted is what the model knows of one record of the log.
@@ -129,6 +130,16 @@ var (
 	pointGen     = rapid.SampledFrom(points)
 )
 
+// keyIn is the hash of the n-th event key that belongs to one of two partitions.
+func keyIn(partition int, n byte) (hash [16]byte) {
+	for n > 0 {
+		if hash[0]++; schemakafka.PartitionOf(hash[:], 2) == partition {
+			n--
+		}
+	}
+	return hash
+}
+
 func (h *history) write(t *rapid.T) {
 	p, tenant, collector := partitionGen.Draw(t, "partition"), tenantGen.Draw(t, "tenant"), rapid.IntRange(0, 1).Draw(t, "collector")
 	received := time.Now().AddDate(0, 0, -weekGen.Draw(t, "days ago")).UnixMilli()
@@ -141,7 +152,7 @@ func (h *history) write(t *rapid.T) {
 		h.ids[collector]++
 		var key *schema.EventKey
 		if e.key != 0 {
-			key = &schema.EventKey{Hash: [16]byte{e.key}, Body: e.body}
+			key = &schema.EventKey{Hash: keyIn(p, e.key), Body: e.body}
 		}
 		content := entry(int(e.id))
 		c.Add(&content, key)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/pace"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
@@ -37,36 +38,39 @@ type partition struct {
 	committed int64            // Kafka's offset that was committed before this assignment, -1 if there is none
 	blocks    *repeat.Blocks   // the ids seen before next
 	keys      repeat.Keys
-	intent    int64 // last offset of the batch declared before this assignment; schemakafka.None if there is none
-	stored    int64 // highest offset of an entry in ClickHouse at the assignment, -1 if there is none
-	counted   int64 // watermark of by_entity at the assignment: the offset up to which it counts
-	kinds     int64 // the same of by_kind
+	of        int       // partitions of the topic, which event keys are spread over, as far as is known
+	recounted time.Time // when that was looked up because of a key that belongs to another partition
+	intent    int64     // last offset of the batch declared before this assignment; schemakafka.None if there is none
+	stored    int64     // highest offset of an entry in ClickHouse at the assignment, -1 if there is none
+	counted   int64     // watermark of by_entity at the assignment: the offset up to which it counts
+	kinds     int64     // the same of by_kind
 
 	watermark   int64  // of by_entity now
 	marked      int64  // the day on which it rose
 	connections uint64 // to ClickHouse, when the tables were last seen to be the same
 	completed   bool   // the rollups count everything from before the last epoch
+	goal        *int64 // where the log ended when the process was told to end; nil before
 }
 
-// run stores records until ctx, the generation's, ends. If stop ends, it completes the batch under way first. An error means
+// run stores records until e says that it is time to end. It completes the batch under way first, unless ctx ends. An error means
 // that the assignment cannot go on: the group makes a new one.
-func (p *partition) run(ctx, stop context.Context) error {
-	if err := p.assign(ctx); err != nil {
+func (p *partition) run(ctx context.Context, e ending) error {
+	if err := p.assign(e.begin); err != nil {
 		return err
 	}
-	fetching, cancel := context.WithCancel(ctx)
-	defer context.AfterFunc(stop, cancel)()
+	p.health.Reached(p.number)
+	fetching, cancel := context.WithCancel(e.begin)
 	var wg sync.WaitGroup
 	wg.Go(func() { p.fetch.run(fetching, p.next) })
 	defer wg.Wait()
 	defer cancel()
 	for b := newBatch(p.next); ; {
-		t, ok, err := p.take(stop, b)
+		t, ok, err := p.take(e, b)
 		if err != nil || !ok {
 			return err
 		}
 		began := time.Now()
-		next, err := p.store(ctx, b)
+		next, err := p.store(ctx, e, b)
 		p.pacer.Done(t, time.Since(began)*time.Duration(p.limits.small(b))/100)
 		if err != nil {
 			return err
@@ -75,16 +79,17 @@ func (p *partition) run(ctx, stop context.Context) error {
 	}
 }
 
-// take fills b until it is time to store it; not ok if stop or the generation ends before. The turn belongs to the batch; it is
-// nil if the batch needs none.
-func (p *partition) take(stop context.Context, b *batch) (t *pace.Turn, ok bool, err error) {
+// take fills b until it is time to store it; not ok if it is time to end before. The turn belongs to the batch; it is nil if the
+// batch needs none.
+func (p *partition) take(e ending, b *batch) (t *pace.Turn, ok bool, err error) {
 	if b.assembled != nil {
 		return nil, true, nil
 	}
 	w := waiting{p: p}
 	defer w.end()
 	b.replay = p.intent >= p.next
-	for {
+	stop := e.stop.Done()
+	for e.begin.Err() == nil {
 		complete := p.fill(b)
 		p.since.Store(b.since())
 		if complete {
@@ -102,13 +107,18 @@ func (p *partition) take(stop context.Context, b *batch) (t *pace.Turn, ok bool,
 			continue
 		default:
 		}
+		if e.stop.Err() != nil {
+			if stop = nil; p.drained(e.begin, b) {
+				return nil, !b.empty(), nil
+			}
+		}
 		if b.commands > 0 {
 			return nil, true, nil
 		}
 		w.begin(b)
 		select {
-		case <-stop.Done():
-			return nil, false, nil
+		case <-e.begin.Done():
+		case <-stop:
 		case <-w.late:
 			return nil, true, nil
 		case <-w.ready:
@@ -120,6 +130,22 @@ func (p *partition) take(stop context.Context, b *batch) (t *pace.Turn, ok bool,
 			p.received(next)
 		}
 	}
+	return nil, false, nil
+}
+
+// drained says whether b reaches to where the log ended when the process was told to end, or whether there is no use in going on
+// until then.
+func (p *partition) drained(ctx context.Context, b *batch) bool {
+	if p.goal == nil {
+		p.goal = new(int64)
+		if err := attempt(ctx, time.Second, func(ctx context.Context) (err error) {
+			_, *p.goal, err = p.fetch.bounds(ctx)
+			return err
+		}); err != nil || !p.health.Available(health.ClickHouse) {
+			*p.goal = 0
+		}
+	}
+	return p.fetch.between(p.source.Next(p.number, b.last), *p.goal) == 0
 }
 
 // received notes a fetch batch as pending.

@@ -49,7 +49,7 @@ func (f *prefetch) independent() bool {
 
 // assemble does what partition.assemble does, for an independent batch and if there is an idle assembly.
 func (f *prefetch) assemble(current *assembly) {
-	if f.b.assembled = f.p.assemblies.idle(); f.b.assembled == nil {
+	if f.b.assembled = f.p.assemblies.Idle(); f.b.assembled == nil {
 		return
 	}
 	f.b.assembled.reset(f.p.number, current.blocks.Clone(), f.p.keys.Batch(), nil, f.p.early())

@@ -18,15 +18,23 @@ const requestTimeout = 10 * time.Second
 // reachKafka repeats f, which asks Kafka, until it succeeds, the group refuses this member, or ctx ends. An error says what
 // was being done.
 func (c *Consumer) reachKafka(ctx context.Context, what string, f func(context.Context) error) error {
-	return retry(ctx, what, func() error {
+	return c.reachKafkaFor(ctx, health.User{Dependency: health.Kafka, Partition: -1, Purpose: what}, f)
+}
+
+func (p *partition) reachKafka(ctx context.Context, what string, f func(context.Context) error) error {
+	return p.reachKafkaFor(ctx, health.User{Dependency: health.Kafka, Partition: p.number, Purpose: what}, f)
+}
+
+func (c *Consumer) reachKafkaFor(ctx context.Context, u health.User, f func(context.Context) error) error {
+	return retry(ctx, u.Purpose, func() error {
 		err := attempt(ctx, requestTimeout, f)
 		switch {
 		case err == nil:
-			c.health.Set(health.Kafka, nil)
+			c.health.SetFor(u, nil)
 		case errors.Is(err, errFenced):
 			return backoff.Permanent(err)
 		case ctx.Err() == nil:
-			c.health.Set(health.Kafka, fmt.Errorf("%s: %w", what, err))
+			c.health.SetFor(u, fmt.Errorf("%s: %w", u.Purpose, err))
 		}
 		return err
 	})
@@ -34,19 +42,20 @@ func (c *Consumer) reachKafka(ctx context.Context, what string, f func(context.C
 
 // reachClickHouse repeats f, which asks ClickHouse, until it succeeds, its rows are refused as data, the tables turn out to be
 // others, or ctx ends.
-func (c *Consumer) reachClickHouse(ctx context.Context, what string, f func(context.Context) error) error {
+func (p *partition) reachClickHouse(ctx context.Context, what string, f func(context.Context) error) error {
+	u := health.User{Dependency: health.ClickHouse, Partition: p.number, Purpose: what}
 	return retry(ctx, what, func() error {
-		err := attempt(ctx, c.cfg.InsertTimeout, f)
+		err := attempt(ctx, p.cfg.InsertTimeout, f)
 		switch kind := sink.KindOf(err); {
 		case kind == sink.KindNone:
-			c.health.Set(health.ClickHouse, nil)
+			p.health.SetFor(u, nil)
 		case kind == sink.KindData:
-			c.health.Set(health.ClickHouse, nil)
+			p.health.SetFor(u, nil)
 			return backoff.Permanent(err)
 		case errors.Is(err, errTables):
 			return backoff.Permanent(err)
 		case ctx.Err() == nil:
-			c.health.Set(health.ClickHouse, fmt.Errorf("%s: %w", what, withRemedy(err)))
+			p.health.SetFor(u, fmt.Errorf("%s: %w", what, withRemedy(err)))
 		}
 		return err
 	})

@@ -16,6 +16,8 @@ import (
 const (
 	beforeIntent  = "before intent"
 	afterIntent   = "after intent"
+	beforeKeys    = "before event keys are read"
+	afterPart     = "after a part of the entries" // where ClickHouse refused them as a whole
 	afterEntries  = "after entries"
 	afterEntities = "after by_entity"
 	afterKinds    = "after by_kind"
@@ -35,14 +37,14 @@ func (p *partition) at(point string) error {
 // store declares b, stores its entries in ClickHouse, and applies its deletes. Wherever it is interrupted, the next owner of
 // the partition stores the same range under the same token, with the same result. It returns the next batch, which was begun
 // meanwhile.
-func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error) {
+func (p *partition) store(ctx context.Context, e ending, b *batch) (next *batch, err error) {
 	a := b.assembled
 	if a == nil {
-		if a, err = p.assemblies.get(ctx); err != nil {
+		if a, err = p.assemblies.Get(ctx); err != nil {
 			return nil, err
 		}
 	}
-	defer p.assemblies.put(a)
+	defer p.assemblies.Put(a)
 	if err := p.completeEarlier(ctx, b); err != nil {
 		return nil, err
 	}
@@ -57,10 +59,13 @@ func (p *partition) store(ctx context.Context, b *batch) (next *batch, err error
 	prefetched := p.prefetch(a, b)
 	err = p.write(ctx, a, b)
 	if err == nil {
-		err = p.erase(ctx, a.commands)
+		err = p.erase(ctx, a, b)
 	}
 	next = prefetched.end()
 	if err == nil {
+		if e.begin.Err() != nil {
+			next.drop(p.assemblies) // it does not begin
+		}
 		err = p.complete(ctx, a, b, next)
 	}
 	if err != nil {
@@ -78,9 +83,7 @@ func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) e
 		p.watermark, p.marked = b.last, b.records[0].at/dayMillis
 	}
 	a.keys.Keep()
-	if len(a.commands) > 0 || a.rejected > 0 {
-		p.keys.Forget() // a deleted or refused entry must not make a later one its repetition; after a restart it does not, either
-	}
+	p.keys.Remove(a.gone) // a deleted or refused entry must not make a later one its repetition; after a restart it does not, either
 	p.metric.lag.Set(float64(p.fetch.between(p.next, p.pending.end)))
 	p.since.Store(next.since())
 	if next.assembled != nil {
@@ -120,9 +123,19 @@ func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 	ids.Number = func() (uint64, error) { return p.renumber(ctx) }
 	again := func() {
 		a.reset(p.number, p.blocks.Clone(), p.keys.Batch(), rec, ids)
+		a.of = p.of
 		a.add(b)
 	}
-	if again(); ids.Needed {
+	if again(); a.astray {
+		changed, err := p.recount(ctx, b)
+		if err != nil {
+			return err
+		}
+		if changed {
+			again()
+		}
+	}
+	if ids.Needed {
 		if err := p.reachClickHouse(ctx, "look up ids", func(ctx context.Context) error { return ids.Ask(ctx, p.conn) }); err != nil {
 			return err
 		}
@@ -209,7 +222,9 @@ const maxRejected = 1000
 
 var errManyRejected = errors.New("ClickHouse refuses too many rows of one batch")
 
-// splitter finds the rows that ClickHouse refuses, sends them to dead letters, and stores the others.
+// splitter finds the rows that ClickHouse refuses, sends them to dead letters, and stores the others. A part's token is made of the
+// places of its first and its last row in the log. The number of a row in its block would not do: a try after a crash has fewer
+// rows, without those that the try before has stored, and ClickHouse would drop others under a token that it knows.
 type splitter struct {
 	p     *partition
 	a     *assembly
@@ -227,8 +242,11 @@ func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
 		var e block.Entries
 		e.Reset(s.p.number)
 		s.a.pick(s.b, half[0], half[1], e.Append)
-		err := s.p.insert(ctx, "activity", fmt.Sprintf("%s:%d-%d", s.token, half[0], half[1]), &e)
-		if sink.KindOf(err) == sink.KindData {
+		err := s.p.insert(ctx, "activity", s.token+":"+span(s.a.entries.Location(half[0]), s.a.entries.Location(half[1]-1)), &e)
+		switch {
+		case err == nil:
+			err = s.p.at(afterPart)
+		case sink.KindOf(err) == sink.KindData:
 			err = s.halve(ctx, half[0], half[1], err)
 		}
 		if err != nil {
@@ -236,6 +254,11 @@ func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
 		}
 	}
 	return nil
+}
+
+// span names the rows of a part by the places of the first and the last.
+func span(first, last block.Location) string {
+	return fmt.Sprintf("%d.%d-%d.%d", first.Offset, first.Index, last.Offset, last.Index)
 }
 
 func (s *splitter) reject(ctx context.Context, i int, why error) error {
@@ -248,6 +271,7 @@ func (s *splitter) reject(ctx context.Context, i int, why error) error {
 		s.a.entities.Add(row, -1)
 		s.a.kinds.Add(row, -1)
 		s.a.reject(row, why.Error())
+		s.a.lost(row.Location)
 	})
 	s.a.outcomes.stored--
 	return nil

@@ -239,7 +239,7 @@ func (r *assignment) start(number, of int) {
 	p.since = r.consumer.watch.add(p)
 	go func() {
 		defer close(l.done)
-		l.err = p.run(r.ctx, r.stopping)
+		l.err = p.run(r.ctx, ending{begin: r.stopping, stop: r.ctx})
 	}()
 }
 

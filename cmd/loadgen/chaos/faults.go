@@ -59,7 +59,7 @@ func (f *Injector) one(ctx context.Context, fault string) {
 	case Pause:
 		member, strike = f.Any(Consumer1, Consumer2), f.pause
 	case Restart:
-		member, strike = f.Any(Collector, Consumer1, Consumer2, Query), f.restart
+		member, strike = f.Any(Collector, Consumer1, Consumer2, Query), f.Restart
 	case Broker:
 		member = f.Any(f.Cluster.Brokers...)
 	case Guest:
@@ -156,8 +156,8 @@ func (f *Injector) disturb(what string, faults relay.Faults) func(context.Contex
 // StopLimit is how long a service may take to exit after SIGTERM.
 const StopLimit = 10 * time.Second
 
-// restart stops and starts a service, like an update.
-func (f *Injector) restart(_ context.Context, member string, _ time.Duration) {
+// Restart stops and starts a service, like an update.
+func (f *Injector) Restart(_ context.Context, member string, _ time.Duration) {
 	p := f.Cluster.Process(member)
 	begun := time.Now()
 	if err := p.Stop(StopLimit); err != nil {

@@ -52,7 +52,7 @@ func (g *guard) admit(conn net.Conn) *guarded {
 	if len(g.conns) >= maxConns {
 		return nil
 	}
-	c := &guarded{Conn: conn, guard: g, authenticated: g.trusting}
+	c := &guarded{Conn: conn, guard: g, authenticated: g.trusting, closed: make(chan struct{})}
 	g.conns[c] = struct{}{}
 	g.open.Add(1)
 	return c
@@ -63,6 +63,7 @@ func (g *guard) forget(c *guarded) {
 	defer g.mu.Unlock()
 	if _, ok := g.conns[c]; ok {
 		delete(g.conns, c)
+		close(c.closed)
 		g.open.Done()
 	}
 }
@@ -94,6 +95,8 @@ type guarded struct {
 	authenticated bool // a password was sent; kfake checks it
 
 	handshake handshake
+	joining   joining
+	closed    chan struct{} // closed when kfake has closed the connection
 }
 
 func (c *guarded) Close() error {
@@ -103,6 +106,15 @@ func (c *guarded) Close() error {
 }
 
 func (c *guarded) Read(p []byte) (int, error) {
+	n, err := c.next(p)
+	if err != nil {
+		c.joining.wait(c.closed)
+	}
+	return n, err
+}
+
+// next reads a part of a request.
+func (c *guarded) next(p []byte) (int, error) {
 	if !c.inRequest {
 		if err := c.begin(); err != nil {
 			return 0, err
@@ -137,6 +149,7 @@ func (c *guarded) begin() error {
 	c.read, c.rest, c.inRequest = 0, int(size)-(len(c.header)-4), true
 	c.authenticated = c.authenticated || kmsg.Key(kind) == kmsg.SASLAuthenticate
 	c.handshake.expect(c.header)
+	c.joining.expect(c.header)
 	return nil
 }
 

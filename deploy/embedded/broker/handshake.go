@@ -72,6 +72,7 @@ func withBody(response []byte, body interface{ AppendTo([]byte) []byte }) []byte
 // Write sends a response; kfake writes each one at once.
 func (c *guarded) Write(response []byte) (int, error) {
 	completed := c.handshake.complete(response)
+	c.joining.answered(response)
 	if n, err := c.Conn.Write(completed); err != nil {
 		return min(n, len(response)), err
 	}

@@ -249,32 +249,64 @@ func keyedThrice(ctx context.Context, t *trial) error {
 	return err
 }
 
-// terminated stops services one by one under load, and at last all of them. Nothing may be replayed after that.
+// terminated stops and starts services one by one under load, and at last stops all of them. No consumer may leave a batch that it or
+// another has to store again, neither when it stops nor when the group moves its partitions.
 func terminated(ctx context.Context, t *trial) error {
 	services := []string{chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query}
-	err := t.play(ctx, t.base(chaos.Restart), chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
-		for _, name := range services {
-			if err := r.Cluster.Process(name).Stop(chaos.StopLimit); err != nil {
-				r.Violation("SIGTERM: %v", err)
+	replays := 0.0
+	err := t.play(ctx, t.base(), chaos.Script{
+		Strike: func(ctx context.Context, r *chaos.Run, seed uint64) {
+			f := r.NewInjector(seed)
+			for ctx.Err() == nil {
+				chaos.Sleep(ctx, time.Duration(f.Rand.Int64N(int64(f.Every))))
+				name := f.Any(services...)
+				replays += replaysOf(ctx, r, name) // its counter ends with it
+				f.Restart(ctx, name, 0)
 			}
-		}
-		if err := r.Cluster.Start(ctx, services...); err != nil {
-			return err
-		}
-		if err := r.Drain(ctx); err != nil {
-			r.Violation("%v", err)
-		}
-		replays, err := r.Cluster.Sum(ctx, "activity_consumer_replays_total", chaos.Consumer1, chaos.Consumer2)
-		if replays > 0 {
-			r.Violation("%.0f batches were replayed after a clean shutdown", replays)
-		}
-		t.figure("replayed after a clean shutdown", "%.0f", replays)
-		return err
-	}})
+		},
+		Finish: func(ctx context.Context, r *chaos.Run) error {
+			for _, name := range services {
+				replays += replaysOf(ctx, r, name)
+				if err := r.Cluster.Process(name).Stop(chaos.StopLimit); err != nil {
+					r.Violation("SIGTERM: %v", err)
+				}
+			}
+			if err := r.Cluster.Start(ctx, services...); err != nil {
+				return err
+			}
+			if err := r.Drain(ctx); err != nil {
+				r.Violation("%v", err)
+			}
+			replays += replaysOf(ctx, r, chaos.Consumer1) + replaysOf(ctx, r, chaos.Consumer2)
+			if replays > 0 {
+				r.Violation("%.0f batches were stored again although nothing was killed", replays)
+			}
+			return nil
+		},
+	})
 	if err == nil {
+		t.figure("batches stored again", "%.0f", replays)
 		t.within("slowest shutdown", time.Duration(t.rep.Report.Counts["slowest shutdown, ms"])*time.Millisecond, chaos.StopLimit)
 	}
 	return err
+}
+
+// replaysOf waits until a consumer is ready, so that it has batches under way, and returns how many it has stored again.
+func replaysOf(ctx context.Context, r *chaos.Run, name string) float64 {
+	if name != chaos.Consumer1 && name != chaos.Consumer2 {
+		return 0
+	}
+	ctx = context.WithoutCancel(ctx)
+	_, err := r.Cluster.AwaitReady(ctx, name)
+	if err != nil {
+		r.Violation("%v", err)
+		return 0
+	}
+	n, err := r.Cluster.Sum(ctx, "activity_consumer_replays_total", name)
+	if err != nil {
+		r.Violation("%v", err)
+	}
+	return n
 }
 
 // columnsAdded adds and drops columns of the tables while consumers are killed.

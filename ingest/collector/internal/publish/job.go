@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // job is one request on its way to Kafka: its entries in their order, and the chunks that hold them. Its memory may be
@@ -110,7 +111,7 @@ func (j *job) add(e *schema.Entry, key string, body uint64, window *keys) bool {
 		return true
 	}
 	event := schema.EventKey{Hash: j.hash(key), Body: body}
-	c := j.chunkFor(partitionOf(event.Hash[:], len(j.open)), e)
+	c := j.chunkFor(schemakafka.PartitionOf(event.Hash[:], len(j.open)), e)
 	if c.outcome == nil {
 		c.outcome = &outcome{partition: c.partition, done: make(chan struct{})}
 	}
@@ -187,7 +188,7 @@ func (j *job) route(e *schema.Entry) int {
 		return j.unkeyed % len(j.open)
 	}
 	j.key = append(j.key[:j.prefix], who...)
-	return partitionOf(j.key, len(j.open))
+	return schemakafka.PartitionOf(j.key, len(j.open))
 }
 
 // finish is called once for each chunk, when its fate is known. err is nil if the chunk is in the log.
@@ -244,7 +245,3 @@ func (it *item) result() (id uint64, partition int, offset int64, err error) {
 	}
 	return it.chunk.firstID + uint64(it.index), it.chunk.partition, it.chunk.offset, nil
 }
-
-// partitionOf is the partition of a key, as Kafka's Java client chooses it (org.apache.kafka.clients.producer.internals.
-// BuiltInPartitioner.partitionForKey).
-func partitionOf(key []byte, n int) int { return int(murmur2(key)&0x7fffffff) % n }

@@ -2,9 +2,11 @@
 package health
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,26 +42,105 @@ type Health struct {
 	log    *slog.Logger
 	alarms *prometheus.CounterVec // by kind
 
-	mu          sync.Mutex
-	unavailable map[string]error // by name
+	mu     sync.Mutex
+	faults map[User]error   // of the requests that fail
+	logged map[string]error // by name of a dependency: the error that was logged; none while it is available
+}
+
+// User is who needs a dependency, and what for. As long as one of a dependency's users fails, it is unavailable, whatever others reach:
+// one of many leaders may be away.
+type User struct {
+	Dependency
+	Partition int    // -1: none
+	Purpose   string // empty: any
 }
 
 // New makes a Health whose Kafka group has not been joined yet. A setting that somebody must change counts as an alarm of the
 // kind config, a log that is refused as one of the kind log.
 func New(log *slog.Logger, alarms *prometheus.CounterVec) *Health {
-	return &Health{log: log, alarms: alarms, unavailable: map[string]error{KafkaGroup.Name: errors.New("not joined yet")}}
+	joining := errors.New("not joined yet")
+	return &Health{
+		log: log, alarms: alarms,
+		faults: map[User]error{Alone(KafkaGroup): joining}, logged: map[string]error{KafkaGroup.Name: joining},
+	}
 }
 
+// Alone is the only user of a dependency.
+func Alone(d Dependency) User { return User{Dependency: d, Partition: -1} }
+
 // Set notes that a dependency is unavailable because of err, or available if err is nil.
-func (h *Health) Set(d Dependency, err error) {
+func (h *Health) Set(d Dependency, err error) { h.SetFor(Alone(d), err) }
+
+// SetFor is Set for one of a dependency's users.
+func (h *Health) SetFor(u User, err error) {
 	h.mu.Lock()
-	before := h.unavailable[d.Name]
-	if err == nil {
-		delete(h.unavailable, d.Name)
-	} else {
-		h.unavailable[d.Name] = err
+	defer h.mu.Unlock()
+	switch {
+	case err == nil && h.faults[u] == nil:
+		return
+	case err == nil:
+		delete(h.faults, u)
+	case u.Partition >= 0:
+		h.faults[u] = fmt.Errorf("partition %d: %w", u.Partition, err)
+	default:
+		h.faults[u] = err
 	}
-	h.mu.Unlock()
+	h.tell(u.Dependency, h.fault(u.Dependency))
+}
+
+// Reached notes that a partition reached everything that it needs.
+func (h *Health) Reached(partition int) {
+	h.forget(func(u User) bool { return u.Partition == partition })
+}
+
+// Keep forgets the faults of partitions that are not among those which are assigned now.
+func (h *Health) Keep(assigned []int) {
+	h.forget(func(u User) bool { return u.Partition >= 0 && !slices.Contains(assigned, u.Partition) })
+}
+
+func (h *Health) forget(which func(User) bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for u := range h.faults {
+		if which(u) {
+			delete(h.faults, u)
+			h.tell(u.Dependency, h.fault(u.Dependency))
+		}
+	}
+}
+
+// fault is why d is unavailable for one of its users, the same one while it fails; nil if it is available for all. What somebody
+// must change comes first.
+func (h *Health) fault(d Dependency) error {
+	var first *User
+	order := func(a, b User) int {
+		return cmp.Or(cmp.Compare(urgency(h.faults[a]), urgency(h.faults[b])), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Purpose, b.Purpose))
+	}
+	for u := range h.faults {
+		if u.Dependency == d && (first == nil || order(u, *first) < 0) {
+			first = &u
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return h.faults[*first]
+}
+
+// urgency is lower for what does not pass by itself.
+func urgency(err error) int {
+	if sink.KindOf(err) == sink.KindConfig {
+		return 0
+	}
+	return 1
+}
+
+// tell logs a change of d's state to err.
+func (h *Health) tell(d Dependency, err error) {
+	before := h.logged[d.Name]
+	if h.logged[d.Name] = err; err == nil {
+		delete(h.logged, d.Name)
+	}
 	var refused *schemakafka.LogError
 	switch {
 	case errors.As(err, &refused) && refused.Refused:
@@ -78,13 +159,22 @@ func (h *Health) Set(d Dependency, err error) {
 	}
 }
 
+// Available says whether d is, as far as is known.
+func (h *Health) Available(d Dependency) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fault(d) == nil
+}
+
 // Err is nil while every dependency is available. Otherwise it names those that are not, each with its error.
 func (h *Health) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var all []error
-	for name, err := range h.unavailable {
-		all = append(all, fmt.Errorf("%s: %w", name, err))
+	for _, d := range [...]Dependency{KafkaGroup, Kafka, ClickHouse, Log, Retention} {
+		if err := h.fault(d); err != nil {
+			all = append(all, fmt.Errorf("%s: %w", d.Name, err))
+		}
 	}
 	return errors.Join(all...)
 }

@@ -58,3 +58,62 @@ func TestErrNamesWhatIsUnavailable(t *testing.T) {
 		t.Errorf("without ClickHouse: got %v", err)
 	}
 }
+
+// TestOneFailingUserDoesNotFlap: what other partitions reach, and what the same one reaches for another purpose, says nothing of it.
+func TestOneFailingUserDoesNotFlap(t *testing.T) {
+	away := errors.New("leader not available")
+	fetch := func(partition int) User { return User{Dependency: Kafka, Partition: partition, Purpose: "fetch"} }
+	for name, tc := range map[string]struct {
+		others  []User
+		recover func(h *Health)
+	}{
+		"other partitions": {[]User{fetch(0), fetch(2)}, func(h *Health) { h.SetFor(fetch(1), nil) }},
+		"another purpose":  {[]User{{Dependency: Kafka, Partition: 1, Purpose: "commit"}}, func(h *Health) { h.SetFor(fetch(1), nil) }},
+		"assigned again":   {[]User{fetch(0)}, func(h *Health) { h.Keep([]int{0, 1}); h.Reached(1) }},
+		"assigned away":    {[]User{fetch(0)}, func(h *Health) { h.Keep([]int{0}) }},
+		"without partition": {[]User{Alone(Kafka), {Dependency: ClickHouse, Partition: 1, Purpose: "fetch"}}, func(h *Health) {
+			h.SetFor(fetch(1), nil)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var text bytes.Buffer
+			h := New(slog.New(slog.NewTextHandler(&text, nil)), prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"kind"}))
+			h.Set(KafkaGroup, nil)
+			text.Reset()
+			for range 5 {
+				h.SetFor(fetch(1), away)
+				for _, u := range tc.others {
+					h.SetFor(u, nil)
+				}
+				if err := h.Err(); !errors.Is(err, away) || err.Error() != "kafka: partition 1: leader not available" || h.Available(Kafka) {
+					t.Fatalf("while it fails: got %v", err)
+				}
+			}
+			tc.recover(h)
+			if err := h.Err(); err != nil || !h.Available(Kafka) {
+				t.Errorf("afterwards: got %v", err)
+			}
+			if got := strings.Count(text.String(), "\n"); got != 2 {
+				t.Errorf("got %d lines, want one that it is away and one that it is back:\n%s", got, &text)
+			}
+		})
+	}
+}
+
+// TestWhatSomebodyMustChangeIsTold: a fault that passes by itself does not hide it.
+func TestWhatSomebodyMustChangeIsTold(t *testing.T) {
+	alarms := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"kind"})
+	h := New(slog.New(slog.DiscardHandler), alarms)
+	h.Set(KafkaGroup, nil)
+	for range 3 {
+		h.SetFor(User{ClickHouse, 0, "insert"}, errors.New("connection reset"))
+		h.SetFor(User{ClickHouse, 3, "insert"}, &sink.Fault{Code: 60, Message: "no table"})
+	}
+	if err := h.Err(); err == nil || !strings.Contains(err.Error(), "partition 3") {
+		t.Errorf("got %v, want the fault of partition 3", err)
+	}
+	var m dto.Metric
+	if err := alarms.WithLabelValues("config").Write(&m); err != nil || m.GetCounter().GetValue() != 1 {
+		t.Errorf("got %v alarms, %v, want 1", m.GetCounter().GetValue(), err)
+	}
+}

@@ -8,13 +8,20 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
+// Place is where an entry lies in Kafka.
+type Place struct {
+	Partition int
+	Offset    int64
+	Index     uint16
+}
+
 // Key is an event key, with what distinguishes a repetition from a different entry with the same key.
 type Key struct {
 	Tenant     string
 	Hash       [16]byte
 	Body       uint64 // hash of the entry
 	ReceivedAt int64  // Unix ms
-	Offset     int64
+	Place      Place
 }
 
 // KeyOf returns the event key in an entry's extra; false if it has none.
@@ -43,8 +50,9 @@ type Keys struct {
 
 	loaded bool
 	since  int64 // Unix ms; keys of entries received earlier were not loaded
+	full   bool  // older keys had to make room
 	byID   map[keyID]Key
-	order  []Key // by rising offset
+	order  []Key // the oldest first
 }
 
 // Since is the receive time from which k must know all keys to decide about an entry received at receivedAt (both Unix ms).
@@ -53,16 +61,51 @@ func (k *Keys) Since(receivedAt int64) int64 { return max(0, receivedAt-k.Window
 // Know says whether k knows the keys of all entries received from since on.
 func (k *Keys) Know(since int64) bool { return k.loaded && k.since <= since }
 
-// Forget forgets all keys. They must be loaded before k is used again.
-func (k *Keys) Forget() { k.loaded, k.byID, k.order = false, nil, nil }
+// Loaded says whether k knows any keys, so that they have to be kept up to date.
+func (k *Keys) Loaded() bool { return k.loaded }
 
-// Load sets the keys: the newest that the partition has received from since on, at most Max, by falling offset.
+// Forget forgets all keys. They must be loaded before k is used again.
+func (k *Keys) Forget() { k.loaded, k.full, k.byID, k.order = false, false, nil, nil }
+
+// Load sets the keys: the newest that the partition has received from since on, at most Max, the newest first.
 func (k *Keys) Load(since int64, newestFirst []Key) {
-	k.loaded, k.since = true, since
-	k.byID, k.order = make(map[keyID]Key, len(newestFirst)), make([]Key, 0, len(newestFirst))
-	for _, key := range slices.Backward(newestFirst) {
-		k.add(key)
+	k.loaded, k.since, k.full = true, since, len(newestFirst) >= k.Max
+	order := slices.Clone(newestFirst)
+	slices.Reverse(order)
+	k.index(order)
+}
+
+func (k *Keys) index(order []Key) {
+	k.byID, k.order = make(map[keyID]Key, len(order)), order
+	for _, key := range order {
+		k.byID[key.id()] = key
 	}
+}
+
+// Remove forgets the keys of entries that are not in the tables any more. If older keys had to make room before, it forgets all: only
+// a load can tell which of those come next.
+func (k *Keys) Remove(gone map[Place]bool) {
+	if !k.loaded || len(gone) == 0 {
+		return
+	}
+	rest := slices.DeleteFunc(slices.Clone(k.order), func(key Key) bool { return gone[key.Place] })
+	switch {
+	case len(rest) == len(k.order):
+	case k.full:
+		k.Forget()
+	default:
+		k.index(rest)
+	}
+}
+
+// Oldest is the lowest offset of a key that was received in the partition; false if there is none.
+func (k *Keys) Oldest(partition int) (offset int64, ok bool) {
+	for _, key := range k.order {
+		if key.Place.Partition == partition {
+			return key.Place.Offset, true
+		}
+	}
+	return 0, false
 }
 
 func (k *Keys) add(key Key) {
@@ -110,7 +153,7 @@ func (b *KeyBatch) Keep() {
 	}
 	excess := max(0, len(k.order)-k.Max)
 	for _, old := range k.order[:excess] {
-		if now := k.byID[old.id()]; now.Offset == old.Offset {
+		if k.full = true; k.byID[old.id()].Place == old.Place {
 			delete(k.byID, old.id())
 		}
 	}

@@ -97,7 +97,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func key(tenant string, n byte, body uint64, at, offset int64) Key {
-	return Key{Tenant: tenant, Hash: [16]byte{n}, Body: body, ReceivedAt: at, Offset: offset}
+	return Key{Tenant: tenant, Hash: [16]byte{n}, Body: body, ReceivedAt: at, Place: Place{Offset: offset}}
 }
 
 func TestKeys(t *testing.T) {
