@@ -31,6 +31,7 @@ type bed struct {
 	broker     *testbed.Broker
 	client     *kafka.Client
 	partitions int
+	base       int64 // of the log's last epoch
 
 	mu   sync.Mutex
 	id   uint64
@@ -178,7 +179,7 @@ func (b *bed) produce(partition int, value []byte) int64 {
 // erase sends a command that deletes the ids, or all of the tenant's entries in the partition, and removes them from the model.
 func (b *bed) erase(partition int, tenant string, ids ...uint64) (value []byte) {
 	b.t.Helper()
-	cmd := &activitypb.Command{Id: fmt.Appendf(nil, "%016d", b.nextID()), Tenant: tenant, Before: b.end(partition)}
+	cmd := &activitypb.Command{Id: fmt.Appendf(nil, "%016d", b.nextID()), Tenant: tenant, Before: b.base + b.end(partition)}
 	b.mu.Lock()
 	for id, s := range b.want {
 		if s.partition != partition || s.tenant != tenant || len(ids) > 0 && !slices.Contains(ids, id) {
@@ -202,7 +203,7 @@ func (b *bed) erase(partition int, tenant string, ids ...uint64) (value []byte) 
 func (b *bed) eraseMatch(partition int, tenant string, m schema.Match) (taken int) {
 	b.t.Helper()
 	cmd := &activitypb.Command{
-		Id: fmt.Appendf(nil, "%016d", b.nextID()), Tenant: tenant, Before: b.end(partition), Match: m.Proto(), Counted: true,
+		Id: fmt.Appendf(nil, "%016d", b.nextID()), Tenant: tenant, Before: b.base + b.end(partition), Match: m.Proto(), Counted: true,
 		IssuedAt: time.Now().UnixMilli(),
 	}
 	b.mu.Lock()

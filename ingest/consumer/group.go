@@ -85,7 +85,8 @@ func (c *Consumer) awaitLog(ctx context.Context) (source *schemakafka.Log, err e
 	ages := unassigned{Consumer: c}
 	defer ages.forget()
 	for {
-		err = attempt(ctx, requestTimeout, func(ctx context.Context) (err error) {
+		// Tables from before logs had an identity are searched for an entry that Kafka has: that takes a while if they are large.
+		err = attempt(ctx, c.cfg.InsertTimeout, func(ctx context.Context) (err error) {
 			source, err = c.pair.Check(ctx)
 			return err
 		})

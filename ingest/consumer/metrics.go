@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return &metrics{
 		entries: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "activity_consumer_entries_total",
-			Help: "Entries read, by outcome: stored, repeated (written twice by a producer), keyed (repeats of an event key), recovered (stored before), erased (deleted before). Entries that are stored under another id than they were given, because an earlier entry has that one, count as renumbered, too.",
+			Help: "Entries read, by outcome: stored, repeated (written twice by a producer), keyed (repeats of an event key), recovered (stored before), erased (deleted before).",
 		}, []string{"outcome"}),
 		rows: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "activity_consumer_batch_rows", Help: "Entries of a batch.",
@@ -75,7 +75,7 @@ func (m *partitionMetrics) stored(a *assembly, b *batch) {
 	m.rows.Observe(float64(b.entries))
 	for outcome, n := range map[string]int{
 		"stored": a.outcomes.stored, "repeated": a.outcomes.repeated, "keyed": a.outcomes.keyed,
-		"recovered": a.outcomes.recovered, "erased": a.outcomes.erased, "renumbered": a.outcomes.renumbered,
+		"recovered": a.outcomes.recovered, "erased": a.outcomes.erased,
 	} {
 		if n > 0 {
 			m.entries.WithLabelValues(outcome).Add(float64(n))

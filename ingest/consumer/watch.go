@@ -11,7 +11,6 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
-
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 

@@ -42,13 +42,12 @@ type followed struct {
 	err error
 }
 
-// Follow follows the log of the installation's topic. Connections of its Client are counted: see Sure. The ids of the topic, of
-// the one of leases, and of others are compared.
-func Follow(client *kafka.Client, topic string, others ...string) *Follower {
+// Follow follows the log of the installation's topic, and compares the ids of its topics. Connections of its Client are counted:
+// see Sure.
+func Follow(client *kafka.Client, topic string) *Follower {
 	counted, dials := counting(client)
 	f := &Follower{
-		client: counted, topic: topic, dials: dials, reader: NewLogReader(counted, topic),
-		topics: append([]string{topic, IDs(topic), LogTopic(topic)}, others...),
+		client: counted, topic: topic, dials: dials, reader: NewLogReader(counted, topic), topics: []string{topic, IDs(topic), LogTopic(topic)},
 	}
 	f.now.Store(&followed{err: &LogError{Why: "the log has yet to be looked up"}})
 	return f
@@ -108,41 +107,6 @@ func (f *Follower) judge(state LogState, ids map[string]string) error {
 		return &LogError{Why: fmt.Sprintf("log %v has not been compared with the tables yet: a consumer does that when it starts", state.Log)}
 	}
 	return nil
-}
-
-// Run looks every now and then until ctx ends, and tells of each change.
-func (f *Follower) Run(ctx context.Context, every time.Duration, changed func(*Log, error)) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for before := ""; ; {
-		f.lookOnce(ctx)
-		if log, err := f.Log(); ctx.Err() == nil {
-			if now := describe(log, err); now != before {
-				before = now
-				changed(log, err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (f *Follower) lookOnce(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	_, _ = f.Look(ctx) // it is looked again soon
-}
-
-const lookTimeout = 5 * time.Second
-
-func describe(log *Log, err error) string {
-	if log == nil {
-		return fmt.Sprint(err)
-	}
-	return fmt.Sprint(log.ID, log.offset, err)
 }
 
 // IsLogError says whether err says that nothing may be written to the topics.

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,17 +10,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/segmentio/kafka-go"
 )
-
-// LogTopic is the topic that says which log the installation's topics are. It must never be compacted: see LogState.
-func LogTopic(topic string) string { return topic + ".log" }
 
 // Log is the topics of an installation as they were made together. Ids of entries and offsets are unique within one log only,
 // so the tables remember which log they were filled from.
 //
-// Outside of this package's callers that speak to Kafka, every offset is absolute: a base of the log plus Kafka's own offset. A
-// later log's base lies above every offset of the logs before it, so that absolute offsets rise from log to log.
+// Every offset is absolute, except within the few functions that call Kafka: a base of the log plus Kafka's own offset. A later
+// log's base lies above every offset of the logs before it, so absolute offsets rise from log to log.
 type Log struct {
 	Version int       `json:"version"`
 	ID      uuid.UUID `json:"log"`
@@ -185,20 +180,6 @@ func (l *Log) String() string {
 	return fmt.Sprintf("%s (made %s)", l.ID, time.UnixMilli(l.Made).UTC().Format("2006-01-02 15:04:05"))
 }
 
-// verdict is what a consumer found when it compared a log with the tables.
-type verdict struct {
-	Version int       `json:"version"`
-	Log     uuid.UUID `json:"log"`
-	Refused string    `json:"refused,omitempty"` // why the log does not belong to the tables; empty: it does
-	At      int64     `json:"at"`                // Unix ms
-}
-
-// Keys of the records.
-const (
-	keyLog     = "log"
-	keyVerdict = "tables"
-)
-
 // DecodeLog reads what Encode wrote.
 func DecodeLog(record []byte) (Log, error) {
 	var l Log
@@ -215,194 +196,4 @@ func (l *Log) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("encode a log: %w", err)
 	}
 	return record, nil
-}
-
-// LogState is what the topic of the log says.
-type LogState struct {
-	Log       *Log   // nil: nothing has been said
-	Confirmed bool   // a consumer has compared the log with the tables, and they belong together
-	Refused   string // or why they do not
-}
-
-// take adds a record. A log counts if it was written after the one that counted then, and no other since: of several that are
-// written at once the first counts, and everybody who reads sees the same one. What cannot be read is an error: a newer version
-// may say something that must not be passed over.
-func (s *LogState) take(key string, value []byte, offset int64) error {
-	switch key {
-	case keyLog:
-		var l Log
-		if err := decode(value, &l, &l.Version); err != nil {
-			return err
-		}
-		if len(l.Epochs) == 0 || l.ID == uuid.Nil {
-			return errors.New("a log without an id or offsets")
-		}
-		if l.offset = offset; l.After == s.offset() {
-			if s.Log == nil || s.Log.ID != l.ID {
-				s.Confirmed, s.Refused = false, ""
-			}
-			s.Log = &l
-		}
-	case keyVerdict:
-		var v verdict
-		if err := decode(value, &v, &v.Version); err != nil {
-			return err
-		}
-		if s.Log != nil && s.Log.ID == v.Log {
-			s.Confirmed, s.Refused = v.Refused == "", v.Refused
-		}
-	}
-	return nil
-}
-
-func (s *LogState) offset() int64 {
-	if s.Log == nil {
-		return -1
-	}
-	return s.Log.offset
-}
-
-func decode(value []byte, into any, version *int) error {
-	if err := json.Unmarshal(value, into); err != nil {
-		return fmt.Errorf("decode: %w", err)
-	}
-	if *version < 1 || *version > logVersion {
-		return fmt.Errorf("version %d, this program knows 1 to %d", *version, logVersion)
-	}
-	return nil
-}
-
-// LogReader reads the topic of the log on, from where it ended the last time.
-type LogReader struct {
-	topic Reader
-	id    string // the topic's
-	next  int64
-	state LogState
-}
-
-// NewLogReader reads the log of the installation that has this topic of entries.
-func NewLogReader(client *kafka.Client, topic string) *LogReader {
-	return &LogReader{topic: Reader{Client: client, Topic: LogTopic(topic), MaxBytes: 1 << 20, Wait: 100 * time.Millisecond}}
-}
-
-// Read is what the topic says now, all of it. Where there is no topic, nothing has been said.
-func (r *LogReader) Read(ctx context.Context) (LogState, error) {
-	ids, err := TopicIDs(ctx, r.topic.Client, r.topic.Topic)
-	if err != nil {
-		return LogState{}, err
-	}
-	id, there := ids[r.topic.Topic]
-	if !there {
-		r.restart("")
-		return LogState{}, nil
-	}
-	if id != r.id {
-		r.restart(id)
-	}
-	start, end, err := r.topic.Bounds(ctx)
-	if err != nil {
-		return LogState{}, err
-	}
-	if end < r.next { // made anew, or restored, by a broker that tells no ids
-		r.restart(id)
-	}
-	for r.next = max(r.next, start); r.next < end; {
-		if r.next, _, err = r.topic.Fetch(ctx, r.next, r.take); err != nil {
-			r.restart(id) // some of its records may have been taken
-			return LogState{}, err
-		}
-	}
-	return r.state, nil
-}
-
-func (r *LogReader) restart(id string) { r.id, r.next, r.state = id, 0, LogState{} }
-
-func (r *LogReader) take(record *kafka.Record) error {
-	key, err := readAll(record.Key)
-	if err != nil {
-		return err
-	}
-	value, err := readAll(record.Value)
-	if err != nil {
-		return err
-	}
-	return r.state.take(string(key), value, record.Offset)
-}
-
-func readAll(b kafka.Bytes) ([]byte, error) {
-	if b == nil {
-		return nil, nil
-	}
-	return kafka.ReadAll(b)
-}
-
-// AppendLog writes l, and is an error unless it counts: if another was written since the one that l takes the place of.
-func AppendLog(ctx context.Context, client *kafka.Client, topic string, l Log) (LogState, error) {
-	l.Version = logVersion
-	if err := produceJSON(ctx, client, LogTopic(topic), keyLog, l); err != nil {
-		return LogState{}, err
-	}
-	state, err := NewLogReader(client, topic).Read(ctx)
-	switch {
-	case err != nil:
-		return state, err
-	case state.Log == nil || state.Log.After != l.After || state.Log.ID != l.ID || len(state.Log.Epochs) != len(l.Epochs):
-		return state, fmt.Errorf("%w: %s", ErrLogChanged, LogTopic(topic))
-	}
-	return state, nil
-}
-
-// ErrLogChanged says that somebody else has written a log meanwhile.
-var ErrLogChanged = errors.New("another log was written meanwhile")
-
-// ConfirmLog says that the log belongs to the tables.
-func ConfirmLog(ctx context.Context, client *kafka.Client, topic string, log uuid.UUID) error {
-	return produceJSON(ctx, client, LogTopic(topic), keyVerdict, verdict{logVersion, log, "", time.Now().UnixMilli()})
-}
-
-// RefuseLog says that it does not, and why.
-func RefuseLog(ctx context.Context, client *kafka.Client, topic string, log uuid.UUID, why string) error {
-	return produceJSON(ctx, client, LogTopic(topic), keyVerdict, verdict{logVersion, log, why, time.Now().UnixMilli()})
-}
-
-// identified are the topics whose ids a log notes.
-func identified(topic string) []string {
-	return []string{topic, IDs(topic), LogTopic(topic), Actions(topic)}
-}
-
-// BeginLog says that the topics are a log, unless that has been said. Of several who say it at once the first counts.
-func BeginLog(ctx context.Context, client *kafka.Client, topic string) (LogState, error) {
-	state, err := NewLogReader(client, topic).Read(ctx)
-	if err != nil || state.Log != nil {
-		return state, err
-	}
-	ids, err := TopicIDs(ctx, client, identified(topic)...)
-	if err != nil {
-		return state, err
-	}
-	id := uuid.New()
-	made := Log{ID: id, Origin: id, Topics: ids, Epochs: []Epoch{{}}, Made: time.Now().UnixMilli(), After: -1}
-	state, err = AppendLog(ctx, client, topic, made)
-	if errors.Is(err, ErrLogChanged) && state.Log != nil {
-		return state, nil
-	}
-	return state, err
-}
-
-func produceJSON(ctx context.Context, client *kafka.Client, topic, key string, v any) error {
-	value, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode for %s: %w", topic, err)
-	}
-	res, err := client.Produce(ctx, &kafka.ProduceRequest{
-		Topic: topic, RequiredAcks: kafka.RequireAll,
-		Records: kafka.NewRecordReader(kafka.Record{Time: time.Now(), Key: kafka.NewBytes([]byte(key)), Value: kafka.NewBytes(value)}),
-	})
-	if err == nil {
-		err = res.Error
-	}
-	if err != nil {
-		return fmt.Errorf("append to %s: %w", topic, err)
-	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -110,11 +111,15 @@ func sameTopics(l *schemakafka.Log, ids map[string]string, topic string) bool {
 	return true
 }
 
-// again says in the topic of the log, which was made anew, what it said before.
+// again says in the topic of the log, which was made anew, what it said before. The other topics keep the ids that were noted: if
+// that of action codes was made anew, too, that must be noticed.
 func (p *Pair) again(ctx context.Context, known, made *schemakafka.Log) (*schemakafka.Log, error) {
 	next := made.Successor()
 	next.ID, next.Origin, next.Epochs, next.Made = known.ID, known.Origin, known.Epochs, known.Made
 	next.FirstBlock, next.FirstCode, next.Adopts = known.FirstBlock, known.FirstCode, known.Adopts
+	maps.Copy(next.Topics, known.Topics)
+	name := schemakafka.LogTopic(p.Topic)
+	next.Topics[name] = made.Topics[name]
 	state, err := schemakafka.AppendLog(ctx, p.Client, p.Topic, next)
 	return state.Log, err
 }
@@ -154,15 +159,14 @@ func (p *Pair) leases(ctx context.Context, log *schemakafka.Log) error {
 		if err != nil {
 			return err
 		}
-		// The index of ids leaves nothing to read where all is well.
-		const query = "SELECT id FROM activity WHERE id >= ? AND id < ? LIMIT 1"
-		var id uint64
-		err = p.Conn.QueryRow(ctx, query, next*schema.IDBlock, uint64(schema.FirstForeignID)).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
+		// The index of ids leaves nothing to read where all is well. The highest id, so that every consumer gives the same reason.
+		const query = "SELECT count(), max(id) FROM activity WHERE id >= ? AND id < ?"
+		var n, id uint64
+		if err := p.Conn.QueryRow(ctx, query, next*schema.IDBlock, uint64(schema.FirstForeignID)).Scan(&n, &id); err != nil {
 			return fmt.Errorf("look for ids that have not been leased: %w", err)
+		}
+		if n == 0 {
+			return nil
 		}
 		if again, err := p.nextBlock(ctx, log); err != nil || again <= schema.Block(id) {
 			return cmpErr(err, refuse("topic %s leases block %d next, but the tables have the id %d of block %d: Kafka lost its end, or was restored from an older backup, and ids would be given away twice. Run %q",

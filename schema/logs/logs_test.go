@@ -290,6 +290,38 @@ func TestTheTopicOfTheLogWasMadeAnew(t *testing.T) {
 	}
 }
 
+// If that of action codes is lost as well, this is noticed.
+func TestTheTopicsOfTheLogAndOfActionsWereMadeAnew(t *testing.T) {
+	b := newBed(t)
+	log := b.belongs()
+	b.lease(log)
+	b.store(log, 0, 5)
+	b.broker.DeleteTopic(schemakafka.Actions(b.broker.Topic()))
+	b.broker.ForgetLog()
+	if again := b.belongs(); again.ID != log.ID {
+		t.Errorf("got log %v, want %v", again, log)
+	}
+	plan, err := b.pair().Plan(t.Context())
+	if err != nil || !plan.CodesOnly {
+		t.Errorf("Plan() = %+v, %v, want one for the codes", plan, err)
+	}
+}
+
+// Topics whose ids cannot be noted could be made anew unnoticed.
+func TestNoLogBeginsBeforeAllTopicsAreThere(t *testing.T) {
+	for _, topic := range []func(string) string{schemakafka.IDs, schemakafka.LogTopic, schemakafka.Actions} {
+		b := newBed(t)
+		b.broker.ForgetLog()
+		name := topic(b.broker.Topic())
+		b.broker.DeleteTopic(name)
+		if _, err := b.pair().Check(t.Context()); err == nil || schemakafka.IsLogError(err) || !strings.Contains(err.Error(), "topic "+name+": \"activityctl topics\"") {
+			t.Errorf("Check() = %v, want that topic %s has to be created", err, name)
+		}
+		b.broker.CreateTopics()
+		b.belongs()
+	}
+}
+
 func TestKafkaFromAnOlderBackup(t *testing.T) {
 	b := newBed(t)
 	log := b.belongs()

@@ -802,7 +802,7 @@ type ThingsListParams struct {
 	// Version Ignored, like v.
 	Version *ThingsVersion `form:"Version,omitempty" json:"Version,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -859,7 +859,7 @@ type ThingsListAsParams struct {
 	// Version Ignored, like v.
 	Version *ThingsVersion `form:"Version,omitempty" json:"Version,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -946,7 +946,7 @@ type AuditListParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1008,7 +1008,7 @@ type AuditActionParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1075,7 +1075,7 @@ type AuditCountParams struct {
 	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1125,7 +1125,7 @@ type AuditExportParams struct {
 	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1200,7 +1200,7 @@ type AuditStatsParams struct {
 	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1296,7 +1296,7 @@ type AuditTargetParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1348,7 +1348,7 @@ type AuditUserParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1369,7 +1369,7 @@ type AuditEraseOneParams struct {
 
 // AuditGetParams defines parameters for AuditGet.
 type AuditGetParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1412,7 +1412,7 @@ type FleetListParams struct {
 	// Cursor The X-Next-Cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1474,7 +1474,7 @@ type FleetCountParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1492,7 +1492,7 @@ type FleetDeleteParams struct {
 
 // AccessListParams defines parameters for AccessList.
 type AccessListParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.

@@ -147,11 +147,13 @@ func (s *ids) lease(ctx context.Context) error {
 func (s *ids) begin(log *schemakafka.Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.log == nil || s.log.Same(log) {
-		s.log = log
+	if s.log != nil && !s.log.Same(log) {
+		s.spans = nil
+	}
+	s.log = log
+	if len(s.spans) > 0 {
 		return
 	}
-	s.log, s.spans = log, nil
 	select {
 	case s.want <- struct{}{}:
 	default:

@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "activity_collector_id_lease_failures_total", Help: "Leases of entry ids that the broker did not grant.",
 		}),
 		logRefused: f.NewGauge(prometheus.GaugeOpts{
-			Name: "activity_collector_log_refusing", Help: "1 while no writes are taken because the topics are not those that the tables belong to.",
+			Name: "activity_collector_log_refusing", Help: "1 while no writes are taken because the topics are not those that the tables belong to, or no consumer has compared them yet.",
 		}),
 		repeated: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_collector_repeated_entries_total", Help: "Entries answered from the window of event keys instead of being written again.",

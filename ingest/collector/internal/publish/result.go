@@ -103,7 +103,7 @@ var ErrBusy = &Error{schema.ErrUnavailable, "too much is waiting to be written, 
 // a schema.ErrTimeout.
 var (
 	errUnavailable  = &Error{schema.ErrUnavailable, "the log is not available, nothing was accepted: try again"}
-	errLogRefused   = &Error{schema.ErrUnavailable, "the log has not been found to be that of the stored entries, nothing was accepted: an operator finds the reason at /readyz"}
+	errLogRefused   = &Error{schema.ErrUnavailable, "the log has not been confirmed to be that of the stored entries, nothing was accepted: an operator finds the reason at /readyz"}
 	errShuttingDown = &Error{schema.ErrUnavailable, "shutting down, nothing was accepted: try again"}
 	errUnknown      = &Error{schema.ErrTimeout, "the log has not answered in time: the write may still be kept; repeating it is safe with an Idempotency-Key or an event id"}
 	errDiskFull     = &Error{schema.ErrStorageFull, "the log's storage is full, nothing was accepted"}

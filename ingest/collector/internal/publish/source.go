@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,8 @@ type source struct {
 	leases schemakafka.Reader
 	m      *metrics
 	log    *slog.Logger
+
+	verifying sync.Mutex // held by the partition that looks for all of them
 
 	leased  atomic.Uint64             // blocks before it have been leased in the log inLog
 	inLog   atomic.Pointer[uuid.UUID] // nil: nothing has been leased
@@ -69,6 +72,11 @@ func (s *source) grant(log *schemakafka.Log, first, end uint64) bool {
 // verify makes sure that whoever answers now is the log, after a connection has been made: another broker in the place of one, or
 // the same over another folder, takes no connection over. Its error is a LogError, or that Kafka could not be asked.
 func (s *source) verify(ctx context.Context) (*schemakafka.Log, error) {
+	if s.Sure() {
+		return s.current()
+	}
+	s.verifying.Lock()
+	defer s.verifying.Unlock()
 	for range deadConns {
 		if s.Sure() {
 			return s.current()
@@ -120,17 +128,13 @@ func (s *source) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		_, _ = s.look(ctx) // it is looked again soon
+		_, looked := s.look(ctx)
 		now, err := s.current()
 		if now != nil && (log == nil || !now.Same(log)) {
 			log = now
 			s.changed(now)
 		}
-		next := lookEvery
-		if err != nil {
-			next = lookRetry
-		}
-		timer.Reset(next)
+		timer.Reset(pauseAfter(err, looked))
 		if why := fmt.Sprint(err); why != said && ctx.Err() == nil {
 			said = why
 			s.tell(now, err)
@@ -138,16 +142,29 @@ func (s *source) run(ctx context.Context) {
 	}
 }
 
-func (s *source) tell(log *schemakafka.Log, err error) {
-	s.m.logRefused.Set(0)
+// pauseAfter is the time from one look to the next. err is why nothing may be written, looked that Kafka could not be asked.
+func pauseAfter(err, looked error) time.Duration {
 	var refusal *schemakafka.LogError
 	switch {
 	case err == nil:
+		return lookEvery
+	case errors.As(err, &refusal) && !refusal.Refused && schemakafka.IsLogError(looked): // a consumer is about to say more
+		return lookSoon
+	}
+	return lookRetry
+}
+
+func (s *source) tell(log *schemakafka.Log, err error) {
+	var refusal *schemakafka.LogError
+	switch {
+	case err == nil:
+		s.m.logRefused.Set(0)
 		s.log.Info("log accepted", "log", log.String())
+		return
 	case errors.As(err, &refusal) && refusal.Refused:
-		s.m.logRefused.Set(1)
-		s.log.Error("log refused; no writes are taken", "error", err)
+		s.log.Error("log refused", "error", err)
 	default:
 		s.log.Warn("waiting for the log", "error", err)
 	}
+	s.m.logRefused.Set(1)
 }

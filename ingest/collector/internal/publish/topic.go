@@ -8,10 +8,11 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Intervals of looking for new partitions.
+// Intervals of looking for new partitions, and at the log.
 const (
 	lookEvery   = 2 * time.Second
-	lookRetry   = 250 * time.Millisecond // while there is no partition yet
+	lookRetry   = 250 * time.Millisecond // while there is no partition yet, or the log is refused
+	lookSoon    = 50 * time.Millisecond  // while no consumer has compared the log with the tables
 	lookTimeout = 2 * time.Second
 )
 
