@@ -170,6 +170,59 @@ func TestRetentionHidesAtOnce(t *testing.T) {
 	}
 }
 
+// TestStatisticsAcrossTenants: whoever counts over all tenants gets what the tenants get together, each by its own retention.
+func TestStatisticsAcrossTenants(t *testing.T) {
+	fixture.SameDay(t)
+	s, tables := openReplica(t)
+	ctx := t.Context()
+	tenants := map[string]int{"a": 10, "b": 45, "c": 60, "d": 31} // days; b has the default
+	first := uint64(1)
+	for tenant, days := range tenants {
+		if days != 45 {
+			if _, err := s.SetRetention(ctx, adminOf(tenant), Change{Days: days}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		entries := aged(tenant, first, 0, 5, 10, 11, 20, 30, 31, 32, 40, 45)
+		for i := range entries {
+			entries[i].Targets = []schema.Target{{Type: "task", ID: "1"}}
+			if i%3 == 0 {
+				entries[i].Targets = append(entries[i].Targets, schema.Target{Type: schema.DeviceTarget, ID: "d9"})
+			}
+		}
+		tables.Put(t, entries...)
+		first += 100
+	}
+	for by := query.ByNothing; by <= query.ByTargetType; by++ {
+		for _, interval := range []time.Duration{0, time.Hour, 24 * time.Hour} {
+			for name, narrow := range map[string]func(*query.Filter){
+				"all":           func(*query.Filter) {},
+				"from a minute": func(f *query.Filter) { f.Start = base + 60_000 },
+				"two days":      func(f *query.Filter) { f.Start, f.End = base, base+48*hourMs-1 },
+				"a platform":    func(f *query.Filter) { f.Platform = "x" },
+				"a device":      func(f *query.Filter) { f.Device = "d1" },
+			} {
+				ask := func(tenant string) query.Stats {
+					f := filterOf(t, tenant)
+					narrow(&f)
+					got, err := s.Stats(ctx, query.Statistics{Filter: f, By: by, Interval: interval, Top: 10})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return got
+				}
+				var want uint64
+				for tenant := range tenants {
+					want += ask(tenant).Total
+				}
+				if got := ask(schema.AllTenants); got.Total != want || want == 0 {
+					t.Errorf("%s, by %d, every %v: got %d, the tenants have %d together", name, by, interval, got.Total, want)
+				}
+			}
+		}
+	}
+}
+
 func TestSetRetentionRefuses(t *testing.T) {
 	s, _ := openReplica(t)
 	reader := adminOf("a")
