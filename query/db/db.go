@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -131,17 +132,34 @@ func (d *DB) WithTimeout(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(ctx, d.cfg.QueryTimeout)
 }
 
-// Ready is nil when reads can be answered, or says that ClickHouse is unavailable.
+// Ready is nil when reads and deletes can be answered. Otherwise it says that ClickHouse is unavailable, or which tables are missing.
 func (d *DB) Ready(ctx context.Context) error {
-	var tables uint64
-	const found = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name IN ('activity', 'by_kind', 'by_entity')"
-	if err := d.OneWithoutTenant(ctx, Statement{Text: found}, &tables); err != nil {
+	missing, err := d.missing(ctx)
+	if err != nil {
 		return fmt.Errorf("clickhouse: %w", err)
 	}
-	if tables < 3 {
-		return fmt.Errorf("%w: clickhouse: the tables have not been made yet", schema.ErrUnavailable)
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: clickhouse: missing: %s: run activityctl migrate", schema.ErrUnavailable, strings.Join(missing, ", "))
 	}
 	return nil
+}
+
+// Complete is nil if no table is missing. Its text is written for callers.
+func (d *DB) Complete(ctx context.Context) error {
+	missing, err := d.missing(ctx)
+	if err == nil && len(missing) > 0 {
+		err = &schema.Refusal{Kind: schema.ErrUnavailable, Issue: "tables are missing in ClickHouse: /readyz names them"}
+	}
+	return err
+}
+
+func (d *DB) missing(ctx context.Context) ([]string, error) {
+	all, err := tables.Migrations()
+	if err != nil {
+		return nil, err
+	}
+	missing, err := tables.Missing(ctx, d.conn, all)
+	return missing, Fault(ctx, err)
 }
 
 // limits are the settings of every query of a reader.
