@@ -364,7 +364,7 @@ func TestOneProcessCleansUp(t *testing.T) {
 			s.setClock(func() time.Time { return now })
 			all.Go(func() {
 				var err error
-				if claimed[i], err = s.cleaner.claim(t.Context(), expired{tenant: "a'\\", since: "2026-02-01"}); err != nil {
+				if claimed[i], err = s.cleaner.claim(t.Context(), &expired{tenant: "a'\\", since: "2026-02-01"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -379,5 +379,28 @@ func TestOneProcessCleansUp(t *testing.T) {
 		if n != 1 {
 			t.Errorf("at %s %d claimed it, want one", now, n)
 		}
+	}
+}
+
+// TestAClaimAtTheEndOfAnHour: the hour may end between the two statements of a claim.
+func TestAClaimAtTheEndOfAnHour(t *testing.T) {
+	s, tables := openReplica(t)
+	before := time.Date(2026, 3, 2, 10, 59, 59, 999_000_000, time.UTC)
+	looks := 0
+	s.setClock(func() time.Time {
+		looks++
+		return before.Add(time.Duration(looks-1) * time.Millisecond)
+	})
+	x := expired{tenant: "a", since: "2026-02-01", fresh: 1}
+	mine, err := s.cleaner.claim(t.Context(), &x)
+	if err != nil || !mine {
+		t.Errorf("got %v, %v, want that nobody else has claimed it", mine, err)
+	}
+	if err := s.cleaner.insert(t.Context(), x, 1, true); err != nil {
+		t.Fatal(err)
+	}
+	var slots uint64
+	if err := tables.Conn.QueryRow(t.Context(), "SELECT uniqExact(slot) FROM cleanups").Scan(&slots); err != nil || slots != 1 {
+		t.Errorf("the claim and the cleanup have %d hours, %v, want the same", slots, err)
 	}
 }
