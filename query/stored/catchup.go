@@ -15,7 +15,7 @@ import (
 
 // Intervals of looking at how far the consumer is behind.
 const (
-	lagEvery = 50 * time.Millisecond // while it is further behind than a read waits
+	lagEvery = 25 * time.Millisecond // while it is further behind than a read waits
 	silence  = time.Second           // after Kafka did not answer
 )
 
@@ -120,7 +120,7 @@ func (p *Progress) followLag(ctx context.Context) {
 
 // advanceLag compares the consumer with what a read waited for in vain. Once it has passed that, reads wait again if it took no
 // longer than they wait, or if nothing is left to store. Otherwise what is missing now is next: under full load the consumer stays
-// a second behind, and reads must not wait anew each second.
+// a second behind, and reads must not wait anew each second. A look comes up to lagEvery late, and takes a moment itself.
 func (p *Progress) advanceLag(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -129,7 +129,7 @@ func (p *Progress) advanceLag(ctx context.Context) {
 	t := p.lag.behind.Load()
 	switch {
 	case err != nil || t == nil:
-	case len(f.missing) == 0, passed(f.committed, t.missing) && time.Since(t.since) <= p.cfg.ReadWait:
+	case len(f.missing) == 0, passed(f.committed, t.missing) && time.Since(t.since) <= p.cfg.ReadWait+2*lagEvery:
 		p.lag.behind.Store(nil)
 	case passed(f.committed, t.missing):
 		p.lag.behind.Store(&target{f.missing, asked})
