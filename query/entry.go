@@ -15,6 +15,7 @@ import (
 // columns are what a listing reads, in the order of row.dest.
 var columns = [...]string{
 	Summary:    "id, timestamp, action, platform, device, actor_id, actor_name, detail",
+	Outline:    "id, timestamp, action, platform, device, actor_id, actor_name, detail, targets, extra",
 	Everything: "id, timestamp, action, platform, device, actor_id, actor_name, detail, actor_kind, received_at, targets, request_id, details, extra",
 }
 
@@ -44,10 +45,23 @@ func (r *row) dest(f Fields) []any {
 		d = append(d, &e.Tenant)
 	}
 	d = append(d, &e.ID, &r.timestamp, &e.Action, &e.Platform, &e.Device, &e.ActorID, &e.ActorName, &e.Detail)
-	if f == Everything {
+	switch f {
+	case Summary:
+	case Outline:
+		d = append(d, &r.targets, &r.extra)
+	case Everything:
 		d = append(d, &e.ActorKind, &r.received, &r.targets, &e.RequestID, &e.Details, &r.extra)
 	}
 	return d
+}
+
+// size is how many bytes of text have been read. Names count little: there are at most nine of a KiB.
+func (r *row) size() int {
+	n := len(r.e.Detail) + len(r.e.Details) + len(r.extra)
+	for _, t := range r.targets {
+		n += len(t)
+	}
+	return n
 }
 
 func (r *row) entry() (schema.Entry, error) {

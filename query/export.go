@@ -208,7 +208,7 @@ func (e *Exporting) page(ctx context.Context, sp span) (page []schema.Entry, mor
 			return nil, false, err
 		}
 		page = append(page, entry)
-		if size += len(entry.Detail) + len(entry.Details); size > e.reader.exports.pages.bytes {
+		if size += r.size(); size > e.reader.exports.pages.bytes {
 			cancel()
 			return page, true, nil
 		}

@@ -103,11 +103,19 @@ func (f Filter) counts() (table string, c *db.Clauses) {
 	return table, c
 }
 
+// countsInHours is counts with the hours in which f's window lies.
+func (f Filter) countsInHours() (table string, c *db.Clauses) {
+	table, c = f.counts()
+	c.AddHour("hour >= %s", "first_hour", hourOf(f.Start))
+	if f.End != 0 { // the hour of the end may be 0
+		c.Add("hour <= toDateTime({last_hour:UInt32}, 'UTC')", "last_hour", uint32(hourOf(f.End)/1000))
+	}
+	return table, c
+}
+
 // inHours are the conditions on the entries of f within the hours that its rollup names.
 func (f Filter) inHours() *db.Clauses {
-	table, hours := f.counts()
-	hours.AddHour("hour >= %s", "first_hour", hourOf(f.Start))
-	hours.AddHour("hour <= %s", "last_hour", hourOf(f.End))
+	table, hours := f.countsInHours()
 	c := f.entries(f.since.Day)
 	c.Conds = append(c.Conds, "toStartOfHour(timestamp) IN (SELECT hour FROM "+table+hours.Where()+" GROUP BY hour HAVING sum(n) > 0)")
 	c.Args = db.Merge(c.Args, hours.Args)

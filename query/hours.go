@@ -25,9 +25,7 @@ type hour struct {
 
 // hoursOf asks the rollup that covers f in which hours entries lie.
 func hoursOf(f Filter, order Order) db.Statement {
-	table, c := f.counts()
-	c.AddHour("hour >= %s", "first_hour", hourOf(f.Start))
-	c.AddHour("hour <= %s", "last_hour", hourOf(f.End))
+	table, c := f.countsInHours()
 	return db.Statement{
 		Text: "SELECT hour, sum(n) AS entries, min(received) FROM " + table + c.Where() +
 			" GROUP BY hour HAVING entries > 0 ORDER BY hour " + order.sql() + fmt.Sprintf(" LIMIT %d", maxHours),

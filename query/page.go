@@ -26,14 +26,23 @@ func (o Order) sql() string {
 // Fields says how much of an entry a listing reads.
 type Fields uint8
 
-// Summary is id, timestamp, action, platform, device, actor id and name, and detail. Everything is the whole entry.
+// Summary is id, timestamp, action, platform, device, actor id and name, and detail. Outline has the targets and the extra fields as
+// well. Everything is the whole entry.
 const (
 	Summary Fields = iota
+	Outline
 	Everything
 )
 
 // MaxLimit is the most entries that one page has.
 const MaxLimit = db.MaxPage
+
+// PageBytes is how much text a page has before it ends early, and WholePageBytes how much one may have that has to be whole. A
+// single entry may have more than PageBytes.
+const (
+	PageBytes      = 8 << 20
+	WholePageBytes = 64 << 20
+)
 
 // Listing asks for one page of the entries that a filter means.
 type Listing struct {
@@ -47,12 +56,16 @@ type Listing struct {
 	// Snapshot makes all pages show what was stored when the first one was read: each of these entries once, and nothing that was
 	// stored later, whatever its timestamp. What is erased meanwhile is missing. Not together with an offset.
 	Snapshot bool
+
+	// Whole has every entry up to the limit in the page, or none: for callers who go on by number. Other pages end early when they
+	// have much text, and their cursor continues there.
+	Whole bool
 }
 
 // Page is one page of a listing.
 type Page struct {
-	Entries []schema.Entry
-	Next    string // the cursor of the next page; empty on the last one
+	Entries []schema.Entry // fewer than the limit on the last page, and where there is much text
+	Next    string         // the cursor of the next page; empty on the last one
 }
 
 func (l Listing) validate() error {
@@ -67,6 +80,14 @@ func (l Listing) validate() error {
 		return &schema.FieldError{Field: "offset", Code: "CONFLICT", Issue: "a snapshot is paged by cursor"}
 	}
 	return l.Filter.Validate()
+}
+
+// maxBytes is how much text l's page may have.
+func (l Listing) maxBytes() int {
+	if l.Whole {
+		return WholePageBytes
+	}
+	return PageBytes
 }
 
 // Key is where an entry stands in the order of a listing or an export; the zero value stands before all entries.

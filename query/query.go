@@ -1,7 +1,7 @@
 // Package query reads what has been stored. It promises: no request sees or counts an entry of another tenant, unless it is of
 // the administrator of all tenants; a page that is asked for with a cursor begins where the page before it ended, whatever is
-// written meanwhile; and a caller that waits for the position of its write sees that write. While Kafka is unavailable lists
-// and counts go on.
+// written meanwhile; a caller that waits for the position of its write sees that write; and a read without a position shows what was
+// acknowledged before it, unless the consumer is far behind. While Kafka is unavailable lists and counts go on.
 package query
 
 import (
@@ -90,9 +90,11 @@ func (r *Reader) Ready(ctx context.Context) error {
 }
 
 // Await returns when everything up to p has been stored, its own offsets included, and can be read. Its error is ErrTimeout, or
-// ErrUnavailable when Kafka could not say what has been stored.
+// ErrUnavailable when Kafka could not say what has been stored. Without a position it has no error, and returns when everything that
+// was acknowledged before the call can be read, unless that takes long: see stored.Progress.CatchUp.
 func (r *Reader) Await(ctx context.Context, p schema.Position) error {
 	if len(p) == 0 {
+		r.stored.CatchUp(ctx)
 		return nil
 	}
 	if err := r.stored.Await(ctx, p); err != nil {

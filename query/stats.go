@@ -74,6 +74,8 @@ func (r *Reader) Stats(ctx context.Context, s Statistics) (out Stats, err error)
 	if err := s.validate(); err != nil {
 		return Stats{}, err
 	}
+	ctx, cancel := r.db.WithTimeout(ctx) // of all its queries together
+	defer cancel()
 	if s.Filter, err = s.Filter.visible(ctx, r.visible); err != nil {
 		return Stats{}, err
 	}

@@ -147,7 +147,7 @@ func (q statsQuery) entities(kind tables.Kind, name string) (string, *db.Clauses
 	c := &db.Clauses{}
 	c.OfTenant(q.Filter.tenant)
 	c.Add("kind = {"+name+":String}", name, kind.String())
-	c.Add("received >= {floor:Date}", "floor", q.Filter.since.Day)
+	q.Filter.since.Bound(c, "received")
 	return "by_entity", c
 }
 

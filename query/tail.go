@@ -242,7 +242,7 @@ func readTail(ctx context.Context, d *db.DB, f Filter, q db.Statement) (page tai
 			return page, err
 		}
 		page.rows = append(page.rows, tailRow{entry, int64(offset), int(index)})
-		if size += len(entry.Detail) + len(entry.Details); size > tailBytes || len(page.rows) == tailRows {
+		if size += r.size(); size > tailBytes || len(page.rows) == tailRows {
 			cancel() // enough has been read
 			return page.cut(), nil
 		}

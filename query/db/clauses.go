@@ -13,8 +13,9 @@ import (
 // Statement is a query and its server parameters. A value reaches the engine as a parameter and in no other way; the text is
 // made of constants.
 type Statement struct {
-	Text string
-	Args []any // clickhouse.Named
+	Text     string
+	Args     []any // clickhouse.Named
+	MaxBytes int   // of a tenant's result: beyond it the query fails with ErrTooMuch, mostly before the first row; 0: no limit
 }
 
 // Clauses are those of schema/clickhouse, with what only readers ask for.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -56,6 +57,9 @@ func (d *DB) Query(ctx context.Context, tenant string, q Statement) (driver.Rows
 	}
 	settings := d.limits()
 	settings["additional_table_filters"] = wallOf(tenant)
+	if q.MaxBytes > 0 {
+		settings["max_result_bytes"] = q.MaxBytes
+	}
 	return d.query(ctx, q, settings)
 }
 
@@ -65,12 +69,28 @@ func (d *DB) QueryWithoutTenant(ctx context.Context, q Statement) (driver.Rows, 
 }
 
 func (d *DB) query(ctx context.Context, q Statement, settings clickhouse.Settings) (driver.Rows, error) {
-	rows, err := d.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), q.Text, q.Args...)
+	settings["max_execution_time"] = d.left(ctx).Seconds()
+	rows, err := d.conn.Query(clickhouse.Context(timeless{ctx}, clickhouse.WithSettings(settings)), q.Text, q.Args...)
 	if err != nil {
 		return nil, Fault(ctx, err)
 	}
 	return rows, nil
 }
+
+// left is how long a query may take now: the time of one query, or what is left until the deadline of ctx.
+func (d *DB) left(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return d.cfg.QueryTimeout
+	}
+	return max(time.Millisecond, min(time.Until(end), d.cfg.QueryTimeout)) // 0 would be no limit
+}
+
+// timeless is a context that ends with another one and does not tell when. The client would give the engine 5 s more than that,
+// in the place of the limit that the settings have.
+type timeless struct{ context.Context }
+
+func (timeless) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // One runs a query of one row for tenant and reads the row into dest. It returns ErrNotFound when there is no row.
 func (d *DB) One(ctx context.Context, tenant string, q Statement, dest ...any) error {
@@ -107,30 +127,46 @@ func (d *DB) Fold(ctx context.Context) (int, error) {
 	return n, Fault(ctx, err)
 }
 
-// WithTimeout bounds ctx by the time that one query may take.
+// WithTimeout bounds ctx by the time that one query may take. All queries of one answer share it.
 func (d *DB) WithTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, d.cfg.QueryTimeout)
 }
 
-// Ready is nil when reads can be answered, or says that ClickHouse is unavailable.
+// Ready is nil when reads and deletes can be answered. Otherwise it says that ClickHouse is unavailable, or which tables are missing.
 func (d *DB) Ready(ctx context.Context) error {
-	var tables uint64
-	const found = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name IN ('activity', 'by_kind', 'by_entity')"
-	if err := d.OneWithoutTenant(ctx, Statement{Text: found}, &tables); err != nil {
+	missing, err := d.missing(ctx)
+	if err != nil {
 		return fmt.Errorf("clickhouse: %w", err)
 	}
-	if tables < 3 {
-		return fmt.Errorf("%w: clickhouse: the tables have not been made yet", schema.ErrUnavailable)
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: clickhouse: missing: %s: run activityctl migrate", schema.ErrUnavailable, strings.Join(missing, ", "))
 	}
 	return nil
+}
+
+// Complete is nil if no table is missing. Its text is written for callers.
+func (d *DB) Complete(ctx context.Context) error {
+	missing, err := d.missing(ctx)
+	if err == nil && len(missing) > 0 {
+		err = &schema.Refusal{Kind: schema.ErrUnavailable, Issue: "tables are missing in ClickHouse: /readyz names them"}
+	}
+	return err
+}
+
+func (d *DB) missing(ctx context.Context) ([]string, error) {
+	all, err := tables.Migrations()
+	if err != nil {
+		return nil, err
+	}
+	missing, err := tables.Missing(ctx, d.conn, all)
+	return missing, Fault(ctx, err)
 }
 
 // limits are the settings of every query of a reader.
 func (d *DB) limits() clickhouse.Settings {
 	return clickhouse.Settings{
-		"readonly":           1,
-		"max_execution_time": d.cfg.QueryTimeout.Seconds(),
-		"max_memory_usage":   d.cfg.MaxMemory,
+		"readonly":         1,
+		"max_memory_usage": d.cfg.MaxMemory,
 		// Planning would load the statistics of every part: 57 of 73 ms of a small query over 20 parts.
 		"use_statistics": 0,
 		// ORDER BY … DESC LIMIT on DateTime64 sometimes fails with code 407 in its filter.

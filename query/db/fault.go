@@ -11,6 +11,11 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
+// ErrTooMuch says that a result has more than Statement.MaxBytes.
+var ErrTooMuch = errors.New("the result has too many bytes")
+
+const tooManyBytes = 396 // TOO_MANY_ROWS_OR_BYTES
+
 // Fault gives an error of ClickHouse its kind. An error that is no exception of the server means that the connection does
 // not work, which is ErrUnavailable.
 func Fault(ctx context.Context, err error) error {
@@ -20,10 +25,12 @@ func Fault(ctx context.Context, err error) error {
 		return nil
 	case errors.Is(ctx.Err(), context.Canceled):
 		return context.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("%w: %w", schema.ErrTimeout, err)
 	case !errors.As(err, &e):
 		return fmt.Errorf("%w: %w", schema.ErrUnavailable, err)
+	case e.Code == tooManyBytes:
+		return fmt.Errorf("%w: %w", ErrTooMuch, err)
 	}
 	switch tables.Code(e.Code).Kind() {
 	case tables.CodeTimeout:

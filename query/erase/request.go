@@ -21,6 +21,7 @@ import (
 	"github.com/activitylog/activitylog/query/visible"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // adminWaits is how many times as long as others an administrator may wait: a filter may erase most of the tables.
@@ -83,7 +84,7 @@ func (e *Eraser) DeleteAll(ctx context.Context, p schema.Principal) (err error) 
 		return err
 	}
 	defer cancel()
-	log, err := e.stored.LogNow(ctx)
+	log, err := e.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -181,9 +182,18 @@ func (e *Eraser) asDeleter(ctx context.Context, p schema.Principal) (context.Con
 	return ctx, cancel, nil
 }
 
+// begin is the log that the commands of an erasure go to. It fails before anything was published if a table is missing: the consumer
+// could not carry the commands out, nor could anybody say what they took.
+func (e *Eraser) begin(ctx context.Context) (*schemakafka.Log, error) {
+	if err := e.db.Complete(ctx); err != nil {
+		return nil, fmt.Errorf("look for the tables: %w", err)
+	}
+	return e.stored.LogNow(ctx)
+}
+
 // one is the erasure of one entry, in the partition that has it.
 func (e *Eraser) one(ctx context.Context, p schema.Principal, id uint64) (*erasure, error) {
-	log, err := e.stored.LogNow(ctx)
+	log, err := e.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +229,7 @@ func (e *Eraser) matching(ctx context.Context, p schema.Principal, f query.Filte
 	if err := f.Validate(); err != nil {
 		return nil, err
 	}
-	log, err := e.stored.LogNow(ctx)
+	log, err := e.begin(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,7 @@ type expired struct {
 	since  string // YYYY-MM-DD: the first day that is visible
 	fresh  uint64 // entries that expired since its last cleanup
 	erase  bool   // the tables will keep some of them for long
+	slot   string // the hour in which it was claimed, as ClickHouse writes times
 }
 
 // all cleans up after the tenants of which entries have expired. Entries of a tenant that keeps them for as long as the tables
@@ -82,7 +83,7 @@ func (c *cleaner) all(ctx context.Context) error {
 func (c *cleaner) one(ctx context.Context, x expired) error {
 	ctx, cancel := context.WithTimeout(ctx, cleanupMax)
 	defer cancel()
-	mine, err := c.claim(ctx, x)
+	mine, err := c.claim(ctx, &x)
 	if err != nil || !mine {
 		return err
 	}
@@ -194,15 +195,16 @@ func (c *cleaner) done(ctx context.Context) (map[string]string, error) {
 }
 
 // claim reports whether this process is to do the cleanup. One that failed can be claimed again in the next hour.
-func (c *cleaner) claim(ctx context.Context, x expired) (bool, error) {
-	if err := c.insert(ctx, x, 0, false); err != nil {
+func (c *cleaner) claim(ctx context.Context, x *expired) (bool, error) {
+	x.slot = c.now().UTC().Truncate(time.Hour).Format(time.DateTime) // once: the hour may end meanwhile
+	if err := c.insert(ctx, *x, 0, false); err != nil {
 		return false, err
 	}
 	q := db.Statement{
 		Text: "SELECT owner = {owner:UUID} FROM cleanups WHERE tenant = {tenant:String} AND before = {before:Date} AND slot = {slot:DateTime('UTC')} AND NOT done",
 		Args: []any{
 			clickhouse.Named("owner", c.id.String()), clickhouse.Named("tenant", x.tenant), clickhouse.Named("before", x.since),
-			clickhouse.Named("slot", c.slot()),
+			clickhouse.Named("slot", x.slot),
 		},
 	}
 	var mine bool
@@ -212,21 +214,18 @@ func (c *cleaner) claim(ctx context.Context, x expired) (bool, error) {
 	return mine, nil
 }
 
-func (c *cleaner) slot() string { return c.now().UTC().Truncate(time.Hour).Format(time.DateTime) }
-
 // insert claims a cleanup, or says that it is done. Of the claims of an hour the first one counts.
 func (c *cleaner) insert(ctx context.Context, x expired, n uint64, done bool) error {
-	slot := c.slot()
 	if !done {
 		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
-			"insert_deduplicate": 1, "insert_deduplication_token": x.tenant + ":" + x.since + ":" + slot,
+			"insert_deduplicate": 1, "insert_deduplication_token": x.tenant + ":" + x.since + ":" + x.slot,
 		}))
 	}
 	err := c.db.Exec(ctx, db.Statement{
 		Text: `INSERT INTO cleanups (tenant, before, slot, owner, done, entries)
 SELECT {tenant:String}, {before:Date}, {slot:DateTime('UTC')}, {owner:UUID}, {done:Bool}, {entries:UInt64}`,
 		Args: []any{
-			clickhouse.Named("tenant", x.tenant), clickhouse.Named("before", x.since), clickhouse.Named("slot", slot),
+			clickhouse.Named("tenant", x.tenant), clickhouse.Named("before", x.since), clickhouse.Named("slot", x.slot),
 			clickhouse.Named("owner", c.id.String()), clickhouse.Named("done", done), clickhouse.Named("entries", n),
 		},
 	})

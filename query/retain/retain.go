@@ -90,10 +90,13 @@ func New(cfg Config, rooms Rooms, log *slog.Logger, reg prometheus.Registerer) *
 
 // Run merges in what deletes left, folds the texts of old entries, cleans up what has expired, and notifies the webhook. It returns when ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
-	var all sync.WaitGroup
+	notifying, last := context.WithCancel(context.WithoutCancel(ctx))
+	var hook, all sync.WaitGroup
+	hook.Go(func() { k.hook.run(notifying) })
 	all.Go(func() { k.patcher.run(ctx) })
 	all.Go(func() { k.folder.run(ctx) })
 	all.Go(func() { k.cleaner.run(ctx) })
-	all.Go(func() { k.hook.run(ctx) })
 	all.Wait()
+	last() // a cleanup that has just ended is notified, too
+	hook.Wait()
 }

@@ -170,6 +170,59 @@ func TestRetentionHidesAtOnce(t *testing.T) {
 	}
 }
 
+// TestStatisticsAcrossTenants: whoever counts over all tenants gets what the tenants get together, each by its own retention.
+func TestStatisticsAcrossTenants(t *testing.T) {
+	fixture.SameDay(t)
+	s, tables := openReplica(t)
+	ctx := t.Context()
+	tenants := map[string]int{"a": 10, "b": 45, "c": 60, "d": 31} // days; b has the default
+	first := uint64(1)
+	for tenant, days := range tenants {
+		if days != 45 {
+			if _, err := s.SetRetention(ctx, adminOf(tenant), Change{Days: days}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		entries := aged(tenant, first, 0, 5, 10, 11, 20, 30, 31, 32, 40, 45)
+		for i := range entries {
+			entries[i].Targets = []schema.Target{{Type: "task", ID: "1"}}
+			if i%3 == 0 {
+				entries[i].Targets = append(entries[i].Targets, schema.Target{Type: schema.DeviceTarget, ID: "d9"})
+			}
+		}
+		tables.Put(t, entries...)
+		first += 100
+	}
+	for by := query.ByNothing; by <= query.ByTargetType; by++ {
+		for _, interval := range []time.Duration{0, time.Hour, 24 * time.Hour} {
+			for name, narrow := range map[string]func(*query.Filter){
+				"all":           func(*query.Filter) {},
+				"from a minute": func(f *query.Filter) { f.Start = base + 60_000 },
+				"two days":      func(f *query.Filter) { f.Start, f.End = base, base+48*hourMs-1 },
+				"a platform":    func(f *query.Filter) { f.Platform = "x" },
+				"a device":      func(f *query.Filter) { f.Device = "d1" },
+			} {
+				ask := func(tenant string) query.Stats {
+					f := filterOf(t, tenant)
+					narrow(&f)
+					got, err := s.Stats(ctx, query.Statistics{Filter: f, By: by, Interval: interval, Top: 10})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return got
+				}
+				var want uint64
+				for tenant := range tenants {
+					want += ask(tenant).Total
+				}
+				if got := ask(schema.AllTenants); got.Total != want || want == 0 {
+					t.Errorf("%s, by %d, every %v: got %d, the tenants have %d together", name, by, interval, got.Total, want)
+				}
+			}
+		}
+	}
+}
+
 func TestSetRetentionRefuses(t *testing.T) {
 	s, _ := openReplica(t)
 	reader := adminOf("a")
@@ -311,7 +364,7 @@ func TestOneProcessCleansUp(t *testing.T) {
 			s.setClock(func() time.Time { return now })
 			all.Go(func() {
 				var err error
-				if claimed[i], err = s.cleaner.claim(t.Context(), expired{tenant: "a'\\", since: "2026-02-01"}); err != nil {
+				if claimed[i], err = s.cleaner.claim(t.Context(), &expired{tenant: "a'\\", since: "2026-02-01"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -326,5 +379,28 @@ func TestOneProcessCleansUp(t *testing.T) {
 		if n != 1 {
 			t.Errorf("at %s %d claimed it, want one", now, n)
 		}
+	}
+}
+
+// TestAClaimAtTheEndOfAnHour: the hour may end between the two statements of a claim.
+func TestAClaimAtTheEndOfAnHour(t *testing.T) {
+	s, tables := openReplica(t)
+	before := time.Date(2026, 3, 2, 10, 59, 59, 999_000_000, time.UTC)
+	looks := 0
+	s.setClock(func() time.Time {
+		looks++
+		return before.Add(time.Duration(looks-1) * time.Millisecond)
+	})
+	x := expired{tenant: "a", since: "2026-02-01", fresh: 1}
+	mine, err := s.cleaner.claim(t.Context(), &x)
+	if err != nil || !mine {
+		t.Errorf("got %v, %v, want that nobody else has claimed it", mine, err)
+	}
+	if err := s.cleaner.insert(t.Context(), x, 1, true); err != nil {
+		t.Fatal(err)
+	}
+	var slots uint64
+	if err := tables.Conn.QueryRow(t.Context(), "SELECT uniqExact(slot) FROM cleanups").Scan(&slots); err != nil || slots != 1 {
+		t.Errorf("the claim and the cleanup have %d hours, %v, want the same", slots, err)
 	}
 }

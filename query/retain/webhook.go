@@ -37,6 +37,7 @@ const (
 	hookTimeout = 5 * time.Second // one try
 	hookMax     = 2 * time.Minute // all tries
 	hookQueue   = 100             // notifications that wait
+	hookDrain   = 3 * time.Second // all that still wait when the process stops, which has 9 s for everything
 )
 
 func (w Webhook) validate() error {
@@ -61,11 +62,12 @@ type hook struct {
 	log     *slog.Logger
 	metrics *metrics
 	pause   time.Duration // before the second try
+	drain   time.Duration // how long notifications may take once run's context has ended
 }
 
 func newHook(cfg Webhook, log *slog.Logger, m *metrics) *hook {
 	return &hook{
-		cfg: cfg, queue: make(chan Cleaned, hookQueue), log: log, metrics: m, pause: time.Second,
+		cfg: cfg, queue: make(chan Cleaned, hookQueue), log: log, metrics: m, pause: time.Second, drain: hookDrain,
 		client: &http.Client{Timeout: hookTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }
@@ -82,20 +84,40 @@ func (h *hook) send(c Cleaned) {
 	}
 }
 
-// run sends what is queued until ctx ends.
+// run sends what is queued until ctx ends, and then what still waits, for as long as it may. A notification that cannot be sent by
+// then counts as failed.
 func (h *hook) run(ctx context.Context) {
+	sending, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-sending.Done():
+		case <-time.After(h.drain):
+			cancel(errors.New("the process stops"))
+		}
+	})()
 	for {
+		select {
+		case c := <-h.queue:
+			h.deliver(sending, c)
+			continue
+		default:
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case c := <-h.queue:
-			if err := h.notify(ctx, c); err != nil {
-				h.failed(c, err)
-			} else {
-				h.metrics.webhooks.WithLabelValues("ok").Inc()
-			}
+			h.deliver(sending, c)
 		}
 	}
+}
+
+func (h *hook) deliver(ctx context.Context, c Cleaned) {
+	if err := h.notify(ctx, c); err != nil {
+		h.failed(c, err)
+		return
+	}
+	h.metrics.webhooks.WithLabelValues("ok").Inc()
 }
 
 func (h *hook) failed(c Cleaned, err error) {

@@ -2,6 +2,7 @@ package retain
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -61,6 +62,7 @@ func TestAWebhookBlocksNobody(t *testing.T) {
 	defer server.Close()
 	defer close(release)
 	h := newHook(Webhook{URL: server.URL}, slog.New(slog.DiscardHandler), m)
+	h.drain = 50 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -76,6 +78,76 @@ func TestAWebhookBlocksNobody(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// TestNotificationsAtShutdown: what waits when the process stops is delivered, as far as the drain allows; the rest counts as failed.
+func TestNotificationsAtShutdown(t *testing.T) {
+	const queued = 20
+	for name, c := range map[string]struct {
+		drain            time.Duration
+		answer           func(n int64) int // status of the n-th request; 0 hangs
+		delivered, fails float64
+	}{
+		"all":              {10 * time.Second, func(int64) int { return 200 }, queued, 0},
+		"after a fault":    {10 * time.Second, func(n int64) int { return map[bool]int{true: 503, false: 200}[n == 2] }, queued, 0},
+		"some are refused": {10 * time.Second, func(n int64) int { return map[bool]int{true: 404, false: 200}[n%2 == 0] }, queued / 2, queued / 2},
+		"one hangs":        {200 * time.Millisecond, func(n int64) int { return map[bool]int{true: 0, false: 200}[n == 5] }, 4, queued - 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			begun, ended := make(chan struct{}), make(chan struct{})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client leaves
+				n := requests.Add(1)
+				if n == 1 {
+					close(begun)
+					<-ended // the process begins to stop while the first one is under way
+				}
+				status := c.answer(n)
+				if status == 0 {
+					<-r.Context().Done()
+					return
+				}
+				w.WriteHeader(status)
+			}))
+			defer server.Close()
+			m := newMetrics(prometheus.NewRegistry())
+			h := newHook(Webhook{URL: server.URL}, slog.New(slog.DiscardHandler), m)
+			h.pause, h.drain, h.client.Timeout = time.Millisecond, c.drain, 5*time.Second
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				h.run(ctx)
+			}()
+			for range queued {
+				h.send(Cleaned{})
+			}
+			<-begun
+			cancel()
+			close(ended)
+			select {
+			case <-done:
+			case <-time.After(c.drain + 5*time.Second):
+				t.Fatal("it has not stopped")
+			}
+			if got := count(t, m, "ok"); got != c.delivered {
+				t.Errorf("%v were delivered, want %v", got, c.delivered)
+			}
+			if got := count(t, m, "failed"); got != c.fails {
+				t.Errorf("%v failed, want %v", got, c.fails)
+			}
+		})
+	}
+}
+
+func count(t *testing.T, m *metrics, outcome string) float64 {
+	t.Helper()
+	var out dto.Metric
+	if err := m.webhooks.WithLabelValues(outcome).Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.GetCounter().GetValue()
 }
 
 func TestWebhookAddresses(t *testing.T) {

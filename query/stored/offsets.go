@@ -21,6 +21,22 @@ func (p *Progress) Ends(ctx context.Context) (schema.Position, error) {
 
 // offsets are those of n partitions at kafka.FirstOffset or kafka.LastOffset.
 func (p *Progress) offsets(ctx context.Context, n int, which int64) (schema.Position, error) {
+	at, err := p.kafkaOffsets(ctx, n, which)
+	if err != nil {
+		return nil, err
+	}
+	log, err := p.Log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for partition, offset := range at {
+		at[partition] = log.Absolute(partition, offset)
+	}
+	return at, nil
+}
+
+// kafkaOffsets are offsets as Kafka has them.
+func (p *Progress) kafkaOffsets(ctx context.Context, n int, which int64) (schema.Position, error) {
 	ask := make([]kafka.OffsetRequest, n)
 	for i := range ask {
 		ask[i] = kafka.OffsetRequest{Partition: i, Timestamp: which}
@@ -29,18 +45,14 @@ func (p *Progress) offsets(ctx context.Context, n int, which int64) (schema.Posi
 	if err != nil {
 		return nil, Fault(ctx, fmt.Errorf("list offsets: %w", err))
 	}
-	log, err := p.Log(ctx)
-	if err != nil {
-		return nil, err
-	}
 	at := schema.Position{}
 	for _, o := range res.Topics[p.cfg.Topic] {
 		if o.Error != nil {
 			return nil, Fault(ctx, fmt.Errorf("list offsets of partition %d: %w", o.Partition, o.Error))
 		}
-		at[o.Partition] = log.Absolute(o.Partition, o.LastOffset)
+		at[o.Partition] = o.LastOffset
 		if which == kafka.FirstOffset {
-			at[o.Partition] = log.Absolute(o.Partition, o.FirstOffset)
+			at[o.Partition] = o.FirstOffset
 		}
 	}
 	if len(at) != n {
@@ -52,15 +64,24 @@ func (p *Progress) offsets(ctx context.Context, n int, which int64) (schema.Posi
 // WaitBefore waits until everything before ends has been stored. A partition without records has nothing to wait for, and
 // perhaps no committed offset.
 func (p *Progress) WaitBefore(ctx context.Context, ends schema.Position) error {
-	starts, err := p.offsets(ctx, len(ends), kafka.FirstOffset)
+	wanted, err := p.lastOf(ctx, ends)
 	if err != nil {
 		return err
 	}
-	wanted := schema.Position{}
+	return p.Wait(ctx, wanted)
+}
+
+// lastOf is the offset of the last record of each partition that has any, where ends are the offsets after them.
+func (p *Progress) lastOf(ctx context.Context, ends schema.Position) (schema.Position, error) {
+	starts, err := p.offsets(ctx, len(ends), kafka.FirstOffset)
+	if err != nil {
+		return nil, err
+	}
+	last := schema.Position{}
 	for partition, end := range ends {
 		if end > starts[partition] {
-			wanted[partition] = end - 1
+			last[partition] = end - 1
 		}
 	}
-	return p.Wait(ctx, wanted)
+	return last, nil
 }

@@ -1,6 +1,6 @@
 // Package stored says how far the entries of the topic are stored. It promises: a wait for a position ends when
-// everything up to it can be read; the end of the topic covers everything acknowledged so far; and what UpTo returns covers
-// no entry that is stored later. It shows no caller anything about another tenant.
+// everything up to it can be read; the end of the topic covers everything acknowledged so far; a read that has caught up shows
+// all of that; and what UpTo returns covers no entry that is stored later. It shows no caller anything about another tenant.
 package stored
 
 import (
@@ -22,12 +22,15 @@ import (
 
 // Config says which topic is watched, and for how long.
 type Config struct {
-	Topic   string        // the entries' topic
-	WaitMax time.Duration // the longest that a request waits for a position, or for its erasure
+	Topic    string        // the entries' topic
+	WaitMax  time.Duration // the longest that a request waits for a position, or for its erasure
+	ReadWait time.Duration // the longest that a read without a position waits for what was acknowledged before it; 0: it does not
 }
 
 // Defaults are the values of a Config that names none.
-func Defaults() Config { return Config{Topic: "activity", WaitMax: 5 * time.Second} }
+func Defaults() Config {
+	return Config{Topic: "activity", WaitMax: 5 * time.Second, ReadWait: 250 * time.Millisecond}
+}
 
 // Validate returns everything that is wrong with c.
 func (c Config) Validate() error {
@@ -37,6 +40,9 @@ func (c Config) Validate() error {
 	}
 	if c.WaitMax <= 0 {
 		all = append(all, errors.New("the longest wait must be above 0"))
+	}
+	if c.ReadWait < 0 {
+		all = append(all, errors.New("the wait of a read must not be negative"))
 	}
 	return errors.Join(all...)
 }
@@ -51,15 +57,17 @@ type Progress struct {
 	log      *slog.Logger
 	source   *schemakafka.Follower
 	watcher  *watcher
+	metrics  *metrics
 	requests *requests.Metrics
+	lag      *lag // of the consumer, for reads without a position
 }
 
 // New makes a Progress. Waits work while Run does.
 func New(cfg Config, d *db.DB, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Progress {
-	source := schemakafka.Follow(client, cfg.Topic)
+	source, m := schemakafka.Follow(client, cfg.Topic), newMetrics(reg)
 	return &Progress{
 		Feed: newFeed(), cfg: cfg, db: d, kafka: client, log: log, source: source,
-		watcher: newWatcher(cfg.Topic, client, source, newMetrics(reg)), requests: requests.New(reg),
+		watcher: newWatcher(cfg.Topic, client, source, m), metrics: m, requests: requests.New(reg), lag: newLag(),
 	}
 }
 
@@ -69,6 +77,7 @@ func (p *Progress) Run(ctx context.Context) {
 	all.Go(func() { p.watchLog(ctx) })
 	all.Go(func() { p.watcher.run(ctx) })
 	all.Go(func() { p.follow(ctx) })
+	all.Go(func() { p.followLag(ctx) })
 	all.Wait()
 }
 

@@ -16,8 +16,11 @@ import (
 )
 
 // pollEvery is the pause between two requests for the committed offsets while somebody waits. A lone entry is stored some
-// 30 ms after it was acknowledged; a request costs the broker 0.1 ms.
-const pollEvery = 5 * time.Millisecond
+// 30 ms after it was acknowledged; a request costs the broker 0.1 ms. After requests that failed the pause grows to pollSlowest.
+const (
+	pollEvery   = 5 * time.Millisecond
+	pollSlowest = 500 * time.Millisecond
+)
 
 // watcher wakes waiters when their positions have been stored. It asks the broker for the offsets that the consumer group
 // committed: an offset is stored when the committed one is above it. It caches no answer, because a topic that was truncated and
@@ -90,29 +93,38 @@ func (w *watcher) remove(me *waiter) {
 
 // run wakes waiters until ctx ends.
 func (w *watcher) run(ctx context.Context) {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	pause := pollEvery
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.wake:
 		}
-		for w.poll(ctx) {
+		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():
 				return
-			case <-tick.C:
+			case <-timer.C:
 			}
+			var failed bool
+			if waiting, failed = w.poll(ctx); failed {
+				pause = min(2*pause, pollSlowest)
+			} else {
+				pause = pollEvery
+			}
+			timer.Reset(pause)
 		}
 	}
 }
 
-// poll asks once, for the partitions that somebody waits for, and reports whether somebody still waits.
-func (w *watcher) poll(ctx context.Context) bool {
+// poll asks once, for the partitions that somebody waits for. It reports whether somebody still waits, and whether Kafka did not
+// answer.
+func (w *watcher) poll(ctx context.Context) (waiting, failed bool) {
 	asked := w.waiters()
 	if len(asked) == 0 {
-		return false
+		return false, false
 	}
 	committed, err := w.committed(ctx, partitions(asked))
 	w.mu.Lock()
@@ -126,7 +138,7 @@ func (w *watcher) poll(ctx context.Context) bool {
 			}
 		}
 	}
-	return len(w.waiting) > 0
+	return len(w.waiting) > 0, err != nil
 }
 
 // waiters are all waiters at this moment. A request that is sent after a wait began can end it; an earlier one might not see
@@ -163,11 +175,14 @@ func (w *watcher) committed(ctx context.Context, partitions []int) (schema.Posit
 	res, err := w.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
 		GroupID: schemakafka.Group(w.topic), Topics: map[string][]int{w.topic: partitions},
 	})
+	if err == nil {
+		err = res.Error
+	}
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return schema.Position{}, nil // no consumer has ever been there
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch committed offsets: %w", err)
-	}
-	if res.Error != nil {
-		return nil, fmt.Errorf("fetch committed offsets: %w", res.Error)
 	}
 	log, err := w.source.Log()
 	if err != nil {

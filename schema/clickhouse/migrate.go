@@ -8,10 +8,12 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 //go:embed *.sql
@@ -61,7 +63,8 @@ func statements(text string) []string {
 const versionTable = `CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, applied_at DateTime DEFAULT now())
 ENGINE = ReplacingMergeTree ORDER BY version`
 
-// Migrate creates the database of opts if it is missing, and applies the migrations that it lacks. It returns their names.
+// Migrate creates the database of opts if it is missing, and applies the migrations that it lacks. It returns their names. It
+// refuses a database that has lost a table of an earlier migration: whoever makes that anew has to know that its rows are gone.
 func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
 	if err := createDatabase(ctx, opts); err != nil {
 		return nil, err
@@ -82,8 +85,19 @@ func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if at > len(all) {
+		return nil, nil // a newer version knows what it needs
+	}
+	lost, err := Missing(ctx, conn, all[:at])
+	if err != nil {
+		return nil, err
+	}
+	if len(lost) > 0 {
+		return nil, fmt.Errorf("missing, although schema_migrations has version %d: %s: restore it from a backup, "+
+			"or drop the table schema_migrations and migrate again, which makes it without its rows", at, strings.Join(lost, ", "))
+	}
 	var applied []string
-	for _, m := range all[min(at, len(all)):] {
+	for _, m := range all[at:] {
 		if err := apply(ctx, conn, m); err != nil {
 			return applied, err
 		}
@@ -120,6 +134,37 @@ func createDatabase(ctx context.Context, opts *clickhouse.Options) error {
 		return fmt.Errorf("create database %s: %w", opts.Auth.Database, err)
 	}
 	return nil
+}
+
+// makes is what stands before the name of a table in a migration.
+const makes = "CREATE TABLE IF NOT EXISTS "
+
+// tables are the names of the tables that m makes.
+func (m Migration) tables() (names []string) {
+	for _, s := range m.Statements {
+		if _, rest, ok := strings.Cut("\n"+s, "\n"+makes); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Missing names the tables of the migrations that the database does not have.
+func Missing(ctx context.Context, conn driver.Conn, all []Migration) ([]string, error) {
+	var has []string
+	if err := conn.QueryRow(ctx, "SELECT groupArray(name) FROM system.tables WHERE database = currentDatabase()").Scan(&has); err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	var missing []string
+	for _, m := range all {
+		for _, name := range m.tables() {
+			if !slices.Contains(has, name) {
+				missing = append(missing, "table "+name)
+			}
+		}
+	}
+	return missing, nil
 }
 
 // Version returns the newest migration that the database has; 0 for none.

@@ -166,6 +166,59 @@ func TestANewerDatabaseIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestMigrateNoticesAMissingTable: a table that is gone is named, and made anew only when that is asked for.
+func TestMigrateNoticesAMissingTable(t *testing.T) {
+	opts, conn := fresh(t)
+	exec := func(text string) {
+		t.Helper()
+		if err := conn.Exec(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Migrate(t.Context(), opts); err != nil {
+		t.Fatal(err)
+	}
+	var gone []string
+	for _, name := range allTables {
+		if name == "schema_migrations" {
+			continue
+		}
+		exec("DROP TABLE " + name)
+		gone = append(gone, name)
+		applied, err := Migrate(t.Context(), opts)
+		if err == nil || len(applied) != 0 {
+			t.Fatalf("without %v: Migrate() = %v, %v, want an error", gone, applied, err)
+		}
+		for _, each := range gone {
+			if !strings.Contains(err.Error(), "table "+each) {
+				t.Errorf("%v does not name %s", err, each)
+			}
+		}
+	}
+	exec("DROP TABLE schema_migrations")
+	if applied, err := Migrate(t.Context(), opts); err != nil || !slices.Equal(applied, names(t)) {
+		t.Errorf("Migrate() = %v, %v, want all migrations again", applied, err)
+	}
+	if got := tablesOf(t, conn); !slices.Equal(got, allTables) {
+		t.Errorf("got tables %v, want %v", got, allTables)
+	}
+}
+
+// TestAnInterruptedMigrationGoesOn: a migration that made its table and was not recorded is applied again.
+func TestAnInterruptedMigrationGoesOn(t *testing.T) {
+	opts, conn := fresh(t)
+	if _, err := Migrate(t.Context(), opts); err != nil {
+		t.Fatal(err)
+	}
+	last := len(names(t))
+	if err := conn.Exec(t.Context(), fmt.Sprintf("ALTER TABLE schema_migrations DELETE WHERE version = %d SETTINGS mutations_sync = 2", last)); err != nil {
+		t.Fatal(err)
+	}
+	if applied, err := Migrate(t.Context(), opts); err != nil || !slices.Equal(applied, names(t)[last-1:]) {
+		t.Errorf("Migrate() = %v, %v, want the last one", applied, err)
+	}
+}
+
 func TestMigrateSaysWhatFailed(t *testing.T) {
 	opts, conn := fresh(t)
 	if err := conn.Exec(t.Context(), "CREATE TABLE schema_migrations (version UInt32) ENGINE = MergeTree ORDER BY version"); err != nil {

@@ -21,7 +21,8 @@ import (
 // Config is how the query service answers.
 type Config struct {
 	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." env:"WAIT_MAX"`
-	QueryTimeout time.Duration  `help:"Timeout of one query." env:"QUERY_TIMEOUT"`
+	ReadWait     time.Duration  `help:"How long a read without a position may wait to show what was acknowledged before it; 0: not at all." env:"READ_WAIT"`
+	QueryTimeout time.Duration  `help:"Timeout of one query, and of all queries of a list or of statistics together." env:"QUERY_TIMEOUT"`
 	QueryMemory  int64          `help:"Most memory of one query in ClickHouse, in bytes." env:"QUERY_MEMORY"`
 	Retention    int            `name:"retention-days" help:"Days (UTC) that an entry stays visible after the day of receipt, unless its tenant has set another number." env:"RETENTION_DAYS"`
 	CursorSecret service.Secret `help:"Secret that signs cursors; empty: one is created once and kept in ClickHouse." env:"CURSOR_SECRET"`
@@ -35,7 +36,7 @@ type Config struct {
 
 func (s Config) config(topic string) backend.Config {
 	c := backend.Defaults()
-	c.Stored.Topic, c.Stored.WaitMax = topic, s.WaitMax
+	c.Stored.Topic, c.Stored.WaitMax, c.Stored.ReadWait = topic, s.WaitMax, s.ReadWait
 	c.DB.QueryTimeout, c.DB.MaxMemory = s.QueryTimeout, s.QueryMemory
 	c.Visible.RetentionDays = s.Retention
 	c.Query.CursorSecret, c.Query.CursorMaxAge = s.CursorSecret.Reveal(), s.CursorMaxAge
@@ -47,7 +48,7 @@ func (s Config) config(topic string) backend.Config {
 // Defaults are those of the rooms of query.
 func (s *Config) Defaults() {
 	d := backend.Defaults()
-	s.WaitMax, s.QueryTimeout, s.QueryMemory = d.Stored.WaitMax, d.DB.QueryTimeout, d.DB.MaxMemory
+	s.WaitMax, s.ReadWait, s.QueryTimeout, s.QueryMemory = d.Stored.WaitMax, d.Stored.ReadWait, d.DB.QueryTimeout, d.DB.MaxMemory
 	s.Retention, s.CursorMaxAge = d.Visible.RetentionDays, d.Query.CursorMaxAge
 	s.ExportMax, s.TailMax, s.CleanupEvery = d.Query.Exports, d.Query.Tails, d.Retain.CleanupInterval
 }

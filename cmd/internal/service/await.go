@@ -16,6 +16,7 @@ var errUntried = errors.New("has yet to be looked up")
 type Dependency struct {
 	Name    string                          // of the check in /readyz
 	Try     func(ctx context.Context) error // nil once the process can use it
+	Still   func(ctx context.Context) error // nil while it can be used, once it could; nil: it stays as it was found
 	Waiting string                          // log message of the first try that fails, with the key error
 	Ready   string                          // log message of the try that succeeds after it
 }
@@ -39,8 +40,13 @@ func NewAwait(d Dependency, log *slog.Logger) *Await {
 // Part returns a as a part of a process.
 func (a *Await) Part() Part { return Part{Name: a.dependency.Name, Run: a.Run, Ready: a.Ready} }
 
-// Ready returns nil once the dependency was found, else the error of the last try.
-func (a *Await) Ready(context.Context) error { return *a.state.Load() }
+// Ready returns nil once the dependency was found and while it is still there, else why it cannot be used.
+func (a *Await) Ready(ctx context.Context) error {
+	if err := *a.state.Load(); err != nil || a.dependency.Still == nil {
+		return err
+	}
+	return a.dependency.Still(ctx)
+}
 
 // After returns a function that calls run once the dependency was found. If ctx ends first, it returns without a call.
 func (a *Await) After(run func(ctx context.Context) error) func(ctx context.Context) error {

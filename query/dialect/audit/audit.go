@@ -112,7 +112,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	var page query.Page
 	if l.Cursor != "" || l.Offset < int64(total) { // reading past the end is the most expensive read, and shows nothing
 		if page, err = a.store.List(r.Context(), l); err != nil {
-			return nil, err
+			return nil, request.Renamed(err, "pageSize")
 		}
 	}
 	return &answer{Success: true, Data: itemsOf(r, page.Entries), Meta: metaOf(number, l.Limit, total, page.Next)}, nil

@@ -33,7 +33,7 @@ func TestParseListing(t *testing.T) {
 	f.ActorID, f.Username, f.Action, f.Platform, f.Device, f.RequestID, f.Search = "u", "ann", "post", "p", "d", "r", "two words"
 	f.Want(schema.TargetMatch{Type: "T", ID: "1"})
 	f.Start, f.End = 1_707_726_200_000, 1_707_782_399_999
-	want := query.Listing{Filter: f, Order: query.OldestFirst, Fields: query.Everything, Limit: 7, Offset: 21}
+	want := query.Listing{Filter: f, Order: query.OldestFirst, Fields: query.Everything, Limit: 7, Offset: 21, Whole: true}
 	if l != want || page != 4 {
 		t.Errorf("got page %d, %+v, want 4, %+v", page, l, want)
 	}

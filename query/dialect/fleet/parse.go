@@ -25,6 +25,7 @@ func parseListing(r *http.Request) (query.Listing, error) {
 	if l.Offset, err = request.Whole("offset", v.Get("offset"), 0, 0); err != nil {
 		return l, err
 	}
+	l.Whole = l.Cursor == "" // the caller may go on by offset
 	switch v.Get("order") {
 	case "", "desc":
 	case "asc":

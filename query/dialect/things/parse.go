@@ -35,7 +35,7 @@ type asked struct {
 }
 
 func (a asked) listing() query.Listing {
-	return query.Listing{Filter: a.filter, Fields: query.Everything, Limit: int(a.items), Offset: (a.page - 1) * a.items}
+	return query.Listing{Filter: a.filter, Fields: query.Outline, Limit: int(a.items), Offset: (a.page - 1) * a.items, Whole: true}
 }
 
 // values are the parameters that are not empty, by their names in lower case. The first of a name wins.

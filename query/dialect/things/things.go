@@ -108,7 +108,7 @@ func (a *API) page(r *http.Request, ask asked) (*page, error) {
 	}
 	entries, err := a.reads.List(r.Context(), l)
 	if err != nil {
-		return nil, err
+		return nil, request.Renamed(err, "ItemsPerPage")
 	}
 	codes, err := a.actions.Codes(r.Context(), entries.Entries)
 	if err != nil {

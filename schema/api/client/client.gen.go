@@ -153,7 +153,7 @@ type AccessFilter struct {
 	// Examples: 1662451200000
 	End *float32 `json:"end,omitempty"`
 
-	// Limit Entries a page. Values above 1000 mean 1000.
+	// Limit Entries a page. Values above 1000 mean 1000. A page of more than 8 MiB of text ends early, and its nextToken goes on there.
 	Limit *int `json:"limit,omitempty"`
 
 	// NextToken The nextToken of the page before. Send the same members as for that page; only limit may differ.
@@ -766,7 +766,7 @@ type ThingsListParams struct {
 	// Page Number of the page; the first is 1.
 	Page ThingsPageNumber `form:"Page" json:"Page"`
 
-	// ItemsPerPage Entries a page. Values above 1000 mean 1000.
+	// ItemsPerPage Entries a page. Values above 1000 mean 1000. A page of more than 64 MiB of text is refused, and the message says how many entries fit.
 	ItemsPerPage ThingsItemsPerPage `form:"ItemsPerPage" json:"ItemsPerPage"`
 
 	// UserId Id of an actor whose kind is not business.
@@ -802,7 +802,7 @@ type ThingsListParams struct {
 	// Version Ignored, like v.
 	Version *ThingsVersion `form:"Version,omitempty" json:"Version,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -823,7 +823,7 @@ type ThingsListAsParams struct {
 	// Page Number of the page; the first is 1.
 	Page ThingsPageNumber `form:"Page" json:"Page"`
 
-	// ItemsPerPage Entries a page. Values above 1000 mean 1000.
+	// ItemsPerPage Entries a page. Values above 1000 mean 1000. A page of more than 64 MiB of text is refused, and the message says how many entries fit.
 	ItemsPerPage ThingsItemsPerPage `form:"ItemsPerPage" json:"ItemsPerPage"`
 
 	// UserId Id of an actor whose kind is not business.
@@ -859,7 +859,7 @@ type ThingsListAsParams struct {
 	// Version Ignored, like v.
 	Version *ThingsVersion `form:"Version,omitempty" json:"Version,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -939,14 +939,14 @@ type AuditListParams struct {
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Entries a page. Values above 1000 mean 1000.
+	// PageSize Entries a page. Values above 1000 mean 1000. Without page, a page of more than 8 MiB of text ends early, and nextCursor goes on there. With it, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	PageSize *PageSize            `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditListParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1001,14 +1001,14 @@ type AuditActionParams struct {
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Entries a page. Values above 1000 mean 1000.
+	// PageSize Entries a page. Values above 1000 mean 1000. Without page, a page of more than 8 MiB of text ends early, and nextCursor goes on there. With it, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	PageSize *PageSize              `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditActionParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1075,7 +1075,7 @@ type AuditCountParams struct {
 	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1125,7 +1125,7 @@ type AuditExportParams struct {
 	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1200,7 +1200,7 @@ type AuditStatsParams struct {
 	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1289,14 +1289,14 @@ type AuditTargetParams struct {
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Entries a page. Values above 1000 mean 1000.
+	// PageSize Entries a page. Values above 1000 mean 1000. Without page, a page of more than 8 MiB of text ends early, and nextCursor goes on there. With it, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	PageSize *PageSize              `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditTargetParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1341,14 +1341,14 @@ type AuditUserParams struct {
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Entries a page. Values above 1000 mean 1000.
+	// PageSize Entries a page. Values above 1000 mean 1000. Without page, a page of more than 8 MiB of text ends early, and nextCursor goes on there. With it, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	PageSize *PageSize            `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditUserParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1369,7 +1369,7 @@ type AuditEraseOneParams struct {
 
 // AuditGetParams defines parameters for AuditGet.
 type AuditGetParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1400,7 +1400,7 @@ type FleetListParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// Limit Entries a page. Values above 1000 mean 1000.
+	// Limit Entries a page. Values above 1000 mean 1000. With a cursor, a page of more than 8 MiB of text ends early, and the next cursor goes on there. Without one, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Offset Entries to skip.
@@ -1412,7 +1412,7 @@ type FleetListParams struct {
 	// Cursor The X-Next-Cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1474,7 +1474,7 @@ type FleetCountParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1492,7 +1492,7 @@ type FleetDeleteParams struct {
 
 // AccessListParams defines parameters for AccessList.
 type AccessListParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.

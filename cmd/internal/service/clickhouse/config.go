@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -84,7 +85,8 @@ func (c Config) Conn() (driver.Conn, error) {
 func Tables(conn driver.Conn, log *slog.Logger) *service.Await {
 	return service.NewAwait(service.Dependency{
 		Name: "tables", Waiting: "waiting for clickhouse", Ready: "clickhouse ready",
-		Try: func(ctx context.Context) error { return Current(ctx, conn) },
+		Try:   func(ctx context.Context) error { return Current(ctx, conn) },
+		Still: func(ctx context.Context) error { return Current(ctx, conn) },
 	}, log)
 }
 
@@ -94,7 +96,7 @@ const (
 	unknownDatabase = 81
 )
 
-// Current returns nil if the database has every migration of this version.
+// Current returns nil if the database has every migration of this version, and all their tables.
 func Current(ctx context.Context, conn driver.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -112,6 +114,16 @@ func Current(ctx context.Context, conn driver.Conn) error {
 	}
 	if at < len(all) {
 		return fmt.Errorf("clickhouse has tables of version %d, want %d: run activityctl migrate", at, len(all))
+	}
+	if at > len(all) {
+		return nil // a newer version knows what it needs
+	}
+	missing, err := schemaclickhouse.Missing(ctx, conn, all)
+	if err != nil {
+		return fmt.Errorf("clickhouse: %w", err)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("clickhouse: missing: %s", strings.Join(missing, ", "))
 	}
 	return nil
 }

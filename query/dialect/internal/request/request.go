@@ -62,6 +62,17 @@ func Limit(name, text string, otherwise int) (int, error) {
 	return min(n, query.MaxLimit), atLeast(name, int64(n), 1)
 }
 
+// Renamed gives an error of the page's limit the name that the limit has in the dialect.
+func Renamed(err error, limit string) error {
+	var f *schema.FieldError
+	if !errors.As(err, &f) || f.Field != "limit" {
+		return err
+	}
+	own := *f
+	own.Field = limit
+	return &own
+}
+
 // Whole reads an integer of least or more; otherwise is the default.
 func Whole(name, text string, least, otherwise int64) (int64, error) {
 	if text == "" {

@@ -1,0 +1,188 @@
+package stored
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/activitylog/activitylog/schema"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// Intervals of looking at how far the consumer is behind.
+const (
+	lagEvery = 25 * time.Millisecond // while it is further behind than a read waits
+	silence  = time.Second           // after Kafka did not answer
+)
+
+// lag is what reads without a position need to know: whether it is worth waiting for the consumer.
+type lag struct {
+	frontier *shared[frontier]
+	silent   atomic.Int64 // Unix ns until which Kafka is not asked again
+	behind   atomic.Pointer[target]
+	wake     chan struct{} // holds one token while behind may be set
+}
+
+// frontier is how far the consumer was at one moment, compared with what was acknowledged before it.
+type frontier struct {
+	committed schema.Position // the next offsets that it will store
+	missing   schema.Position // the last offsets of the partitions that have records which are not stored
+}
+
+// target is what a read waited for in vain. Other reads do not wait until the consumer has passed it and is faster again.
+type target struct {
+	missing schema.Position
+	since   time.Time
+}
+
+func newLag() *lag {
+	return &lag{frontier: newShared[frontier](), wake: make(chan struct{}, 1)}
+}
+
+// CatchUp returns when everything that was acknowledged before the call can be read, and at once where that would take longer than
+// ReadWait, as far as reads before it have shown, or where Kafka does not say. The caller then reads what there is.
+func (p *Progress) CatchUp(ctx context.Context) {
+	if p.cfg.ReadWait == 0 || p.kafka == nil {
+		return
+	}
+	if missed := p.catchUp(ctx); missed != "" && ctx.Err() == nil {
+		p.metrics.missed[missed].Inc()
+	}
+}
+
+// catchUp is CatchUp, and the reason for which the caller has to do without some entries; empty if it has them all.
+func (p *Progress) catchUp(ctx context.Context) (missed string) {
+	began := time.Now()
+	switch {
+	case p.lag.behind.Load() != nil:
+		return missedBehind
+	case began.UnixNano() < p.lag.silent.Load():
+		return missedUnavailable
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.ReadWait)
+	defer cancel()
+	f, err := p.lag.frontier.ask(ctx, p.frontier)
+	if err == nil {
+		if len(f.missing) == 0 {
+			return ""
+		}
+		err = p.Wait(ctx, f.missing)
+	}
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(ctx.Err(), context.Canceled): // the caller has left
+		return missedUnavailable
+	case errors.Is(err, schema.ErrTimeout):
+		p.lag.fallBehind(&target{f.missing, began})
+		return missedLate
+	}
+	p.lag.silent.Store(time.Now().Add(silence).UnixNano())
+	return missedUnavailable
+}
+
+func (l *lag) fallBehind(t *target) {
+	l.behind.CompareAndSwap(nil, t)
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// followLag finds out when reads may wait again, until ctx ends.
+func (p *Progress) followLag(ctx context.Context) {
+	if p.cfg.ReadWait == 0 || p.kafka == nil {
+		return
+	}
+	p.advanceLag(ctx) // has the connections ready before the first read needs them
+	tick := time.NewTicker(lagEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.lag.wake:
+		}
+		for p.lag.behind.Load() != nil {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			p.advanceLag(ctx)
+		}
+	}
+}
+
+// advanceLag compares the consumer with what a read waited for in vain. Once it has passed that, reads wait again if it took no
+// longer than they wait, or if nothing is left to store. Otherwise what is missing now is next: under full load the consumer stays
+// a second behind, and reads must not wait anew each second. A look comes up to lagEvery late, and takes a moment itself.
+func (p *Progress) advanceLag(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	asked := time.Now()
+	f, err := p.frontier(ctx)
+	t := p.lag.behind.Load()
+	switch {
+	case err != nil || t == nil:
+	case len(f.missing) == 0, passed(f.committed, t.missing) && time.Since(t.since) <= p.cfg.ReadWait+2*lagEvery:
+		p.lag.behind.Store(nil)
+	case passed(f.committed, t.missing):
+		p.lag.behind.Store(&target{f.missing, asked})
+	}
+}
+
+// frontier asks Kafka for the ends of the partitions and for what the consumer has committed, both at once.
+func (p *Progress) frontier(ctx context.Context) (f frontier, err error) {
+	log, err := p.source.Log()
+	if err != nil {
+		return f, Fault(ctx, err)
+	}
+	n, err := schemakafka.Partitions(ctx, p.kafka, p.cfg.Topic)
+	if err != nil {
+		return f, Fault(ctx, err)
+	}
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	var ends schema.Position
+	var err1, err2 error
+	var both sync.WaitGroup
+	both.Go(func() { ends, err1 = p.kafkaOffsets(ctx, n, kafka.LastOffset) })
+	f.committed, err2 = p.watcher.committed(ctx, all)
+	both.Wait()
+	if err := errors.Join(err1, err2); err != nil {
+		return f, Fault(ctx, err)
+	}
+	f.missing, err = p.behindOf(ctx, log, ends, f.committed)
+	return f, err
+}
+
+// behindOf is the last offset of each partition with records that are not stored; ends are Kafka's. A partition that has records
+// and no commit may have lost them all to the retention of its topic.
+func (p *Progress) behindOf(ctx context.Context, log *schemakafka.Log, ends, committed schema.Position) (schema.Position, error) {
+	missing, absolute, unsure := schema.Position{}, schema.Position{}, false
+	for partition, end := range ends {
+		at, has := committed[partition]
+		absolute[partition] = log.Absolute(partition, end)
+		if end > 0 && at < absolute[partition] {
+			missing[partition] = absolute[partition] - 1
+			unsure = unsure || !has
+		}
+	}
+	if !unsure {
+		return missing, nil
+	}
+	last, err := p.lastOf(ctx, absolute)
+	for partition := range missing {
+		if _, has := last[partition]; !has {
+			delete(missing, partition)
+		}
+	}
+	return missing, err
+}

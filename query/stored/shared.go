@@ -1,0 +1,70 @@
+package stored
+
+import (
+	"context"
+	"sync"
+)
+
+// shared has callers who come at the same time share one question. Each gets the answer to one that was asked after it came: what
+// was true a moment before may lack what the caller knows.
+type shared[T any] struct {
+	turn chan struct{} // holds a token while nobody asks
+
+	mu   sync.Mutex // guards next
+	next *answer[T] // to the question that is asked next; nil while nobody wants one
+}
+
+type answer[T any] struct {
+	done  chan struct{} // closed when there is one
+	value T
+	err   error
+}
+
+func newShared[T any]() *shared[T] {
+	s := &shared[T]{turn: make(chan struct{}, 1)}
+	s.turn <- struct{}{}
+	return s
+}
+
+// ask is the answer to the question. The first caller asks it, for all who come until then, within its own time.
+func (s *shared[T]) ask(ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+	s.mu.Lock()
+	a := s.next
+	if a == nil {
+		a = &answer[T]{done: make(chan struct{})}
+		s.next = a
+		s.mu.Unlock()
+		s.lead(ctx, a, question)
+		return a.value, a.err
+	}
+	s.mu.Unlock()
+	select {
+	case <-a.done:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// lead asks the question once the one before has been answered.
+func (s *shared[T]) lead(ctx context.Context, a *answer[T], question func(context.Context) (T, error)) {
+	defer close(a.done)
+	if end, ok := ctx.Deadline(); ok { // others want the answer when the caller has left
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), end)
+		defer cancel()
+	}
+	select {
+	case <-s.turn:
+		defer func() { s.turn <- struct{}{} }()
+	case <-ctx.Done():
+		a.err = ctx.Err()
+	}
+	s.mu.Lock()
+	s.next = nil // whoever comes from here on needs another answer
+	s.mu.Unlock()
+	if a.err == nil {
+		a.value, a.err = question(ctx)
+	}
+}
