@@ -123,13 +123,16 @@ const assemblies = 4
 // 0.2 s, and a pause of four times that for each partition would delay entries by seconds.
 const longestRest = 300 * time.Millisecond
 
+// savedRest is how much pause an idle consumer saves up: some hundred small inserts come without one.
+const savedRest = 10 * time.Second
+
 // New wires a consumer from a valid configuration. It does not connect.
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Consumer {
 	m := newMetrics(reg)
 	return &Consumer{
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
 		numbers: &lease.Numbers{Client: client, Topic: cfg.Topic}, follower: schemakafka.Follow(client, cfg.Topic),
-		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest)}, assemblies: pool.New[assembly](assemblies), health: health.New(log, m.alarms), watch: newWatch(),
+		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest), Saved: savedRest}, assemblies: pool.New[assembly](assemblies), health: health.New(log, m.alarms), watch: newWatch(),
 	}
 }
 

@@ -23,7 +23,7 @@ func TestParseListing(t *testing.T) {
 	}
 	f, _ := query.NewFilter(schema.Anonymous())
 	f.Platform, f.Device, f.Action, f.Username, f.Search, f.Start, f.End = "tiktok", "d", "post", "ann", "two words", 17_000, 1_707_725_000_000
-	if want := (query.Listing{Filter: f, Order: query.OldestFirst, Limit: 7, Offset: 9}); l != want {
+	if want := (query.Listing{Filter: f, Order: query.OldestFirst, Limit: 7, Offset: 9, Whole: true}); l != want {
 		t.Errorf("got %+v, want %+v", l, want)
 	}
 	for given, want := range map[string]int64{"0": 999, "1": 1999, "99999999999": 0, "100000000000": 100_000_000_000, "4291747199": schema.MaxTimestamp} {

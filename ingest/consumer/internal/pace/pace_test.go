@@ -37,3 +37,36 @@ func TestTurns(t *testing.T) {
 		}
 	})
 }
+
+// TestSavedPauses: after some time without inserts a number of them need no pause, and then all do again.
+func TestSavedPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Pacer{Longest: time.Second, Saved: time.Second}
+		insert := func() (waited time.Duration) {
+			began := time.Now()
+			turn := p.Enqueue()
+			<-turn.Ready
+			waited = time.Since(began)
+			time.Sleep(20 * time.Millisecond)
+			p.Done(turn, 20*time.Millisecond)
+			return waited
+		}
+		for _, idle := range []time.Duration{0, time.Second, time.Hour} {
+			time.Sleep(idle)
+			free := 0
+			for insert() == 0 {
+				free++
+			}
+			if free < 10 || free > 14 {
+				t.Errorf("%d inserts came without a pause after %v, want as many as have 1 s of pauses", free, idle)
+			}
+			began := time.Now()
+			for range 100 {
+				insert()
+			}
+			if each := time.Since(began) / 100; each < 98*time.Millisecond || each > 102*time.Millisecond {
+				t.Errorf("then there was an insert every %v, want one in 100 ms", each)
+			}
+		}
+	})
+}
