@@ -214,7 +214,8 @@ func TestKeysWaitForKafka(t *testing.T) {
 	if status, body, _ := c.as(t, "", "POST", entries, `{"action_type":"early"}`); status != 401 {
 		t.Errorf("without: got %d %s, want 401", status, body)
 	}
-	start(t, []string{"BROKER_ADDR=" + broker, "DATA_DIR=" + t.TempDir()}, "standalone", "--only=broker")
+	start(t, []string{"BROKER_ADDR=" + broker, "DATA_DIR=" + t.TempDir()}, "standalone", "--only=broker").until(t, "/readyz", 200, "ready")
+	confirm(t, broker)
 	c.until(t, "/readyz", 200, "ready")
 	if status, body, _ := c.as(t, key, "POST", entries, `{"action_type":"early"}`); status != 401 {
 		t.Errorf("with an unknown key: got %d %s, want 401", status, body)

@@ -15,6 +15,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // bin is the folder of the binaries, which are built once.
@@ -258,12 +262,25 @@ func TestServicesWaitForTheirDependencies(t *testing.T) {
 	if out, code := run(t, env, "activityctl", "topics"); code != 0 {
 		t.Fatalf("activityctl topics: exit %d: %s", code, out)
 	}
+	collector.until(t, "/readyz", 503, "has not been compared with the tables yet")
+
+	data := t.TempDir()
+	e := start(t, append(env, "ENGINE_ADDR="+engine, "DATA_DIR="+data), "standalone", "--only=engine")
+	for _, p := range []*process{collector, consumer, query} {
+		p.until(t, "/readyz", 200, "ready")
+	}
+	if code := e.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("SIGTERM: engine: got exit %d, want 0", code)
+	}
+	if code := collector.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("SIGTERM: collector: got exit %d, want 0", code)
+	}
+	collector = start(t, env, "collector") // from now on it needs no ClickHouse, neither while it runs nor when it starts
 	collector.until(t, "/readyz", 200, "ready")
 	if status, body := collector.ask(http.MethodPost, entries, `{"action_type":"kept"}`); status != 200 {
 		t.Errorf("POST without ClickHouse: got %d %s, want 200", status, body)
 	}
-
-	e := start(t, append(env, "ENGINE_ADDR="+engine, "DATA_DIR="+t.TempDir()), "standalone", "--only=engine")
+	e = start(t, append(env, "ENGINE_ADDR="+engine, "DATA_DIR="+data), "standalone", "--only=engine")
 	for _, p := range []*process{consumer, query} {
 		p.until(t, "/readyz", 200, "ready")
 	}
@@ -271,6 +288,26 @@ func TestServicesWaitForTheirDependencies(t *testing.T) {
 	for _, p := range []*process{collector, consumer, query, b, e} {
 		if code := p.stop(t, syscall.SIGTERM); code != 0 {
 			t.Errorf("SIGTERM: %s: got exit %d, want 0", p.cmd.Path, code)
+		}
+	}
+}
+
+// confirm says that the log of the broker belongs to its tables, for tests of a collector without a consumer.
+func confirm(t *testing.T, broker string) {
+	t.Helper()
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(broker), Transport: transport}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		state, err := schemakafka.BeginLog(t.Context(), client, "activity")
+		if err == nil {
+			err = schemakafka.ConfirmLog(t.Context(), client, "activity", state.Log.ID)
+		}
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("confirm the log: %v", err)
 		}
 	}
 }

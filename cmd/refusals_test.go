@@ -108,6 +108,7 @@ func TestEveryDoorRefuses(t *testing.T) {
 		"AUTH=keys,jwt", "JWT_SECRET=" + jwtSecret, "JWT_ISSUER=us", "JWT_AUDIENCE=logs",
 	}
 	start(t, []string{"BROKER_ADDR=" + broker, "DATA_DIR=" + t.TempDir()}, "standalone", "--only=broker").until(t, "/readyz", 200, "ready")
+	confirm(t, broker)
 	key := func(args ...string) string {
 		t.Helper()
 		out, code := run(t, env, "activityctl", append([]string{"key"}, args...)...)

@@ -117,10 +117,12 @@ func (p *Progress) ofLog(ctx context.Context, position schema.Position) error {
 	if err == nil && earlier(log, position) {
 		log, err = p.LogNow(ctx) // it may be of a log that took its place a moment ago
 	}
-	if err != nil {
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded): // as for a position that has not been stored in time
+		return fmt.Errorf("%w: look up the log: %v", schema.ErrTimeout, err) //nolint:errorlint // its kind would say that Kafka is unavailable
+	case err != nil:
 		return err
-	}
-	if earlier(log, position) {
+	case earlier(log, position):
 		return &schema.FieldError{Field: "position", Code: "EARLIER_LOG", Issue: "is of an earlier log, whose entries are stored: read without it"}
 	}
 	return nil
