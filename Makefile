@@ -80,8 +80,8 @@ vet: ## run go vet
 generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code and openapi.json (needs protoc)
 	PATH="$(TOOLS):$$PATH" $(GO) generate $(PACKAGES)
 
-docs: ## write the settings table of cmd/README.md
-	$(GO) test ./cmd -run TestReadmeListsEverySetting -update
+docs: ## write the tables of settings and of roles (cmd/README.md, cmd/internal/identity/README.md)
+	$(GO) test ./cmd -run TestReadmeListsEvery -update
 
 clean: ## remove bin/ and the test cache, but not data/ and .cache/
 	rm -rf bin
