@@ -178,7 +178,7 @@ func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (*answer, error)
 	_, last, _ := strings.Cut(r.URL.Path, path+"/")
 	word := slices.Contains(words, last)
 	methods := request.Methods(r, func(pattern string) bool {
-		return pattern != path+"*" && !(word && pattern == path+"/{id}")
+		return pattern != path+"*" && (!word || pattern != path+"/{id}")
 	})
 	if methods == nil && !word {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
