@@ -1,8 +1,13 @@
 package things_test
 
 import (
+	"log/slog"
 	"net/http"
 	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/activitylog/activitylog/query/dialect/things"
 )
 
 // TestNames has requests that openapi.yaml cannot describe, each with an equivalent request that it can: parameter names are
@@ -54,6 +59,27 @@ func TestNamesThatAreRefused(t *testing.T) {
 		w := get(t, h, tt.method, tt.path)
 		if w.Code != tt.status || w.Header().Get("Allow") != tt.allow {
 			t.Errorf("%s %s: got %d %s, Allow %q, want %d, %q", tt.method, tt.path, w.Code, w.Body, w.Header().Get("Allow"), tt.status, tt.allow)
+		}
+	}
+}
+
+// A path is counted under one route, however it is spelt.
+func TestNamesOfRoutes(t *testing.T) {
+	var got string
+	r := chi.NewRouter()
+	r.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			got = chi.RouteContext(r.Context()).RoutePattern()
+		})
+	})
+	things.New(nil, nil, slog.New(slog.DiscardHandler)).Routes(r)
+	for target, want := range map[string]string{
+		"/actionlogs": "/actionlogs", "/ActionLogs": "/actionlogs", "/ACTIONLOGS.JSON": "/actionlogs.json", "/actionlogs.Csv": "/actionlogs.csv",
+		"/actionlogs.yaml": "/actionlogs.{suffix}", "/ActionLogs.x.y": "/actionlogs.{suffix}",
+	} {
+		if get(t, r, http.MethodPost, target); got != want {
+			t.Errorf("%s: got the route %s, want %s", target, got, want)
 		}
 	}
 }

@@ -59,11 +59,17 @@ func (a *API) Routes(r chi.Router) {
 	}
 }
 
-// spelled serves the path in another case, and paths with an unknown suffix.
+// spelled serves the path in another case, and paths with an unknown suffix. Metrics count them under the document's spelling.
 func (a *API) spelled(w http.ResponseWriter, r *http.Request) (*page, error) {
 	suffix := strings.ToLower(r.URL.Path[len(path):])
+	unknown := suffix != "" && !slices.Contains(suffixes(), suffix)
+	pattern := path + suffix
+	if unknown {
+		pattern = path + ".{suffix}"
+	}
+	chi.RouteContext(r.Context()).RoutePatterns = []string{pattern}
 	switch {
-	case suffix != "" && !slices.Contains(suffixes(), suffix):
+	case unknown:
 		return nil, fmt.Errorf("%w: no such format", schema.ErrNotFound)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return notAllowed(w, r)
