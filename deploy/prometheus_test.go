@@ -113,3 +113,23 @@ func find(t *testing.T, re *regexp.Regexp, path string) (out []string) {
 	}
 	return out
 }
+
+// The alert on errors covers every operation of the interface, and no path that probes ask.
+func TestPrometheusErrorsCoverEveryRoute(t *testing.T) {
+	covered := regexp.MustCompile("^(?:" + regexp.MustCompile(`status=~"5..",route=~"([^"]+)"`).FindStringSubmatch(string(must(os.ReadFile("prometheus/alerts.yml"))))[1] + ")$")
+	var api struct {
+		Paths map[string]map[string]struct {
+			Tags []string
+		}
+	}
+	if err := yaml.Unmarshal(must(os.ReadFile("../schema/openapi.yaml")), &api); err != nil {
+		t.Fatal(err)
+	}
+	for path, operations := range api.Paths {
+		for _, o := range operations {
+			if of := slices.Contains(o.Tags, "operations"); covered.MatchString(path) == of {
+				t.Errorf("ActivityServerErrors and %s, tags %v: covered %v", path, o.Tags, !of)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ const (
 	MaxRecordEntries = 512
 	MaxRecordBytes   = 256 << 10
 )
+
+// bom is the byte order mark in UTF-8.
+const bom = "\ufeff"
 
 // ErrRecord means that a Kafka value cannot be decoded; trying again does not help.
 var ErrRecord = errors.New("undecodable record")
@@ -175,6 +179,8 @@ func DecodeRecord(value []byte, b *activitypb.ActivityBatch) error {
 	switch value[0] {
 	case '{':
 		return decodeJSONRecord(value, b)
+	case bom[0]: // before a JSON entry; no tag of protobuf begins so, because there is no wire type 7
+		return decodeJSONRecord(bytes.TrimPrefix(value, []byte(bom)), b)
 	case 0:
 		// A magic byte, 4 bytes of schema id, and the message index 0, which is the first message of the file.
 		if len(value) < 6 || value[5] != 0 {

@@ -11,8 +11,8 @@ import (
 // jsonEntry is one entry in the JSON form that other producers write to the topic.
 type jsonEntry struct {
 	Tenant     string          `json:"tenant"`
-	Timestamp  int64           `json:"timestamp"`  // Unix ms; received_at if missing
-	ReceivedAt int64           `json:"receivedAt"` // Unix ms; the time of the record if missing
+	Timestamp  jsonTime        `json:"timestamp"`  // receivedAt if missing
+	ReceivedAt jsonTime        `json:"receivedAt"` // the time of the record if missing
 	Action     string          `json:"action"`
 	Platform   string          `json:"platform"`
 	Device     string          `json:"device"`
@@ -33,6 +33,26 @@ type jsonEntry struct {
 	Layer      string `json:"layer"`
 }
 
+// jsonTime is a time in Unix ms, in any of the forms that the write endpoints accept.
+type jsonTime int64
+
+// UnmarshalJSON reads a number of Unix seconds or milliseconds, or a text of ISO 8601.
+func (t *jsonTime) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		return nil
+	}
+	var at Instant
+	var iso string
+	err := json.Unmarshal(text, &iso)
+	if err == nil {
+		at, err = ParseISO(iso)
+	} else {
+		at, err = ParseUnix("timestamp", string(text))
+	}
+	*t = jsonTime(at.Millis)
+	return err
+}
+
 func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
 	var j jsonEntry
 	dec := json.NewDecoder(bytes.NewReader(value))
@@ -50,7 +70,7 @@ func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
 		j.Tenant = DefaultTenant
 	}
 	e := &activitypb.Entry{
-		Timestamp: j.Timestamp, Action: j.Action, Platform: j.Platform, Device: j.Device, ActorId: j.ActorID,
+		Timestamp: int64(j.Timestamp), Action: j.Action, Platform: j.Platform, Device: j.Device, ActorId: j.ActorID,
 		ActorName: j.ActorName, ActorKind: j.ActorKind, RequestId: j.RequestID, Detail: j.Detail, Details: j.Details,
 	}
 	for _, t := range j.Targets {
@@ -61,7 +81,7 @@ func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
 		return fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	*b = activitypb.ActivityBatch{Version: RecordVersion, Chunks: []*activitypb.Chunk{{
-		ReceivedAt: j.ReceivedAt, Tenant: j.Tenant, Entries: []*activitypb.Entry{e},
+		ReceivedAt: int64(j.ReceivedAt), Tenant: j.Tenant, Entries: []*activitypb.Entry{e},
 	}}}
 	return nil
 }

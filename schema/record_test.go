@@ -81,6 +81,29 @@ func TestDecodeRecordJSON(t *testing.T) {
 	}
 }
 
+// The JSON form has the same rules for numbers, times and texts as the write endpoints.
+func TestDecodeRecordJSONForms(t *testing.T) {
+	for value, want := range map[string]*activitypb.Entry{
+		`{"action":"a","timestamp":1707725000}`:                   {Action: "a", Timestamp: 1707725000000},
+		`{"action":"a","timestamp":1707725000000.0}`:              {Action: "a", Timestamp: 1707725000000},
+		`{"action":"a","timestamp":1.707725e9}`:                   {Action: "a", Timestamp: 1707725000000},
+		`{"action":"a","timestamp":1707725000.123}`:               {Action: "a", Timestamp: 1707725000123},
+		`{"action":"a","timestamp":"2024-02-12 09:03:20,5+0100"}`: {Action: "a", Timestamp: 1707725000500},
+		`{"action":"a","timestamp":null,"receivedAt":null}`:       {Action: "a"},
+		"\ufeff" + `{"action":"a","timestamp":1707725000000}`:     {Action: "a", Timestamp: 1707725000000},
+		`{"action":"\ud83d","details":{"a":"\ud83d"}}`:            {Action: "\ufffd", Details: []byte(`{"a":"\ud83d"}`)},
+	} {
+		var got activitypb.ActivityBatch
+		if err := DecodeRecord([]byte(value), &got); err != nil {
+			t.Errorf("%s: %v", value, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got.Chunks[0].Entries[0], protocmp.Transform()); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", value, diff)
+		}
+	}
+}
+
 func TestDecodeRecordJSONExtra(t *testing.T) {
 	var got activitypb.ActivityBatch
 	value := `{"action":"a","targets":[{"type":"T","id":"1"},{"type":"T","id":"2","name":"N"}],"actorLabel":"Ada","ipAddress":"::1","userAgent":"curl","layer":"api"}`
@@ -110,6 +133,12 @@ func TestDecodeRecordRefuses(t *testing.T) {
 		"trailing text":   `{"action":"a"} x`,
 		"details as list": `{"action":"a","details":[]}`,
 		"long layer":      `{"action":"a","layer":"` + strings.Repeat("x", MaxNameBytes+1) + `"}`,
+		"microseconds":    `{"action":"a","timestamp":1707725000000000}`,
+		"no time":         `{"action":"a","timestamp":"yesterday"}`,
+		"a list as time":  `{"action":"a","timestamp":[1]}`,
+		"only a mark":     "\ufeff",
+		"mark and text":   "\ufeffhello",
+		"half a mark":     "\xef\xbb{}",
 		"NUL in a name":   `{"action":"a","targets":[{"type":"T","id":"1","name":"\u0000"}]}`,
 	} {
 		if err := DecodeRecord([]byte(value), &activitypb.ActivityBatch{}); !errors.Is(err, ErrRecord) {
@@ -121,6 +150,7 @@ func TestDecodeRecordRefuses(t *testing.T) {
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add(goldenRecord())
 	f.Add([]byte(`{"action":"a"}`))
+	f.Add([]byte("\ufeff" + `{"action":"a","timestamp":1.5}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		if err := DecodeRecord(value, &activitypb.ActivityBatch{}); err != nil && !errors.Is(err, ErrRecord) {
 			t.Fatal(err)

@@ -39,7 +39,7 @@ func (a *audit) handle(takes decode.Takes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := api.RequestID(r.Header)
 		w.Header().Set(api.RequestIDHeader, id)
-		res, err := a.write(w, r, takes)
+		res, err := a.write(r, takes)
 		status := a.finish(w.Header(), res, err)
 		w.Header().Set("Content-Type", auditContentType)
 		switch {
@@ -85,6 +85,7 @@ var codes = map[int]string{
 	http.StatusBadRequest:            "INVALID",
 	http.StatusRequestEntityTooLarge: "TOO_LARGE",
 	http.StatusServiceUnavailable:    "UNAVAILABLE",
+	http.StatusGatewayTimeout:        "TIMEOUT",
 	http.StatusInsufficientStorage:   "STORAGE_FULL",
 }
 

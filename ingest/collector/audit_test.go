@@ -202,6 +202,7 @@ func TestAuditBatch(t *testing.T) {
 		{"ndjson", ndjson, "application/x-ndjson", ""},
 		{"gzip", gzipped(t, array), "application/json", "gzip"},
 		{"zstd", zstded(t, ndjson), "application/x-ndjson", "zstd"},
+		{"deflate", deflated(t, array), "application/json", "deflate"},
 	} {
 		status, header, data, text := r.audit("/batch", c.body, "Content-Type", c.contentType, "Content-Encoding", c.encoding)
 		if status != 200 || data.Accepted != 3 || data.Rejected != 2 || len(data.IDs) != 5 || len(data.Errors) != 2 {

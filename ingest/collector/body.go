@@ -6,46 +6,35 @@ import (
 	"io"
 	"math/bits"
 	"net/http"
-	"strings"
 	"sync"
-	"time"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema"
 )
 
 // Bounds of reading a body. A client's Content-Length reserves no memory: a body holds memory in proportion to the bytes
-// that have arrived.
+// that have arrived, and none before the first one.
 const (
-	firstBuffer = 16 << 10 // before any byte has arrived
+	firstBuffer = 16 << 10 // once a byte has arrived
 	maxGrowth   = 16       // a body of known length gets at most this many times the bytes that have arrived
 	keptBuffer  = 1 << 20  // a larger buffer goes back to the garbage collector
-	zstdWindow  = 8 << 20  // RFC 8878, section 3.1.1.1.2 asks a decoder to support it
 )
 
 // bodies reads request bodies into memory that is reused and bounded, of one request and of all together.
 type bodies struct {
-	maxBytes int64         // of one body, compressed and decompressed each
-	timeout  time.Duration // for maxBytes; a smaller body gets its share and minBodyTimeout
+	maxBytes int64 // of one body, compressed and decompressed each
 	pending  *budget
 	buffers  [7]sync.Pool // of *buffer: of firstBuffer bytes, of twice as many, … of keptBuffer
-	gzips    sync.Pool
-	zstds    sync.Pool
+	packed   packed
 }
-
-const (
-	minBodyTimeout = 5 * time.Second // of a body of any size
-	drainTimeout   = 2 * time.Second // of a refused body
-)
 
 // body is a request's text, decompressed. release gives its memory back.
 type body struct {
 	text []byte // in buf
 	buf  *buffer
 	held int64 // bytes of the budget, and of buf that may be used
+
+	first [1]byte // read before any memory is held
 }
 
 type buffer struct{ bytes []byte }
@@ -76,100 +65,34 @@ func (b *bodies) keep(buf *buffer) {
 }
 
 // read reads the whole body of r. Its errors: ErrTooLarge; ErrUnsupported for an unknown encoding; ErrUnavailable when all
-// bodies together take too much memory; ErrInvalid when the body cannot be decompressed or does not arrive in time.
-func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*body, error) {
-	rc := http.NewResponseController(w)
+// bodies together take too much memory; ErrInvalid when the body cannot be decompressed; those of api.BodyError when the
+// connection breaks or stalls.
+func (b *bodies) read(r *http.Request) (*body, error) {
 	if r.ContentLength > b.maxBytes {
-		b.drain(rc, r)
 		return nil, b.tooLarge()
 	}
-	_ = rc.SetReadDeadline(time.Now().Add(b.timeoutFor(r.ContentLength)))
 	d := new(body)
-	err := b.decode(d, r)
-	if err != nil {
+	if err := b.decode(d, r); err != nil {
 		b.release(d)
-		if errors.Is(err, schema.ErrTooLarge) {
-			b.drain(rc, r)
-		}
 		return nil, err
 	}
-	// The server watches the connection while the handler waits; a passed deadline would look like a client that left.
-	_ = rc.SetReadDeadline(time.Time{})
 	return d, nil
-}
-
-// timeoutFor is the time that a body may take to arrive. length is its Content-Length, -1 if it has none.
-func (b *bodies) timeoutFor(length int64) time.Duration {
-	if length < 0 {
-		return b.timeout
-	}
-	return minBodyTimeout + time.Duration(float64(b.timeout)*float64(length)/float64(b.maxBytes))
-}
-
-// drain reads and drops a refused body, unless it is large. A client that is still sending would not see the response.
-func (b *bodies) drain(rc *http.ResponseController, r *http.Request) {
-	if r.ContentLength <= 2*b.maxBytes {
-		_ = rc.SetReadDeadline(time.Now().Add(drainTimeout))
-		_, _ = io.CopyN(io.Discard, r.Body, 2*b.maxBytes)
-	}
 }
 
 func (b *bodies) tooLarge() error {
 	return &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: fmt.Sprintf("at most %d bytes, also decompressed", b.maxBytes), Kind: schema.ErrTooLarge}
 }
 
-func (b *bodies) decode(d *body, r *http.Request) error {
-	wire := &io.LimitedReader{R: r.Body, N: b.maxBytes + 1}
-	var err error
-	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
-	case "", "identity":
-		err = b.fill(d, wire, max(r.ContentLength, 0))
-	case "gzip", "x-gzip":
-		err = b.gunzip(d, wire)
-	case "zstd":
-		err = b.unzstd(d, wire)
-	default:
-		return &schema.FieldError{Field: "Content-Encoding", Code: "UNSUPPORTED", Issue: "must be gzip, zstd or identity", Kind: schema.ErrUnsupported}
-	}
-	if wire.N <= 0 {
-		return b.tooLarge()
-	}
-	return err
-}
-
-func (b *bodies) gunzip(d *body, wire io.Reader) error {
-	z, _ := b.gzips.Get().(*gzip.Reader)
-	if z == nil {
-		z = new(gzip.Reader)
-	}
-	defer b.gzips.Put(z)
-	if err := z.Reset(wire); err != nil {
-		return unreadable(err)
-	}
-	return b.fill(d, z, 0)
-}
-
-func (b *bodies) unzstd(d *body, wire io.Reader) error {
-	z, _ := b.zstds.Get().(*zstd.Decoder)
-	if z == nil {
-		var err error
-		// With a concurrency above 1 a decoder starts goroutines and must be closed.
-		z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderMaxMemory(uint64(b.maxBytes)+zstdWindow))
-		if err != nil {
-			return fmt.Errorf("set up zstd: %w", err)
-		}
-	}
-	defer b.zstds.Put(z)
-	if err := z.Reset(wire); err != nil {
-		return unreadable(err)
-	}
-	return b.fill(d, z, 0)
-}
-
 // fill reads from to its end, or to the first byte beyond the limit. Only this limit stops a small body that decompresses
-// into a large one. length is the Content-Length; 0 if it is not known.
+// into a large one. length is the Content-Length; 0 if it is not known. An error of from is returned as it is.
 func (b *bodies) fill(d *body, from io.Reader, length int64) error {
+	if _, err := io.ReadFull(from, d.first[:]); err != nil {
+		return unlessEnd(err)
+	}
+	if !b.grow(d, firstBuffer) {
+		return publish.RetryLater(publish.ErrBusy)
+	}
+	d.text = append(d.text, d.first[0])
 	for {
 		if int64(len(d.text)) == d.held && !b.grow(d, nextSize(d.held, length)) {
 			return publish.RetryLater(publish.ErrBusy)
@@ -179,12 +102,17 @@ func (b *bodies) fill(d *body, from io.Reader, length int64) error {
 		switch {
 		case int64(len(d.text)) > b.maxBytes:
 			return b.tooLarge()
-		case errors.Is(err, io.EOF):
-			return nil
 		case err != nil:
-			return unreadable(err)
+			return unlessEnd(err)
 		}
 	}
+}
+
+func unlessEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 // nextSize is the size of the next buffer of a body that has filled its buffer of had bytes. For a body of known length it
@@ -212,11 +140,4 @@ func (b *bodies) grow(d *body, size int64) bool {
 	b.keep(d.buf)
 	d.buf, d.text, d.held = buf, buf.bytes, size
 	return true
-}
-
-func unreadable(err error) error {
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: "decompresses to too much", Kind: schema.ErrTooLarge}
-	}
-	return &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "cannot be read to its end"}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/activitylog/activitylog/schema"
@@ -20,13 +21,13 @@ import (
 )
 
 func testBodies(maxBytes, pending int64) *bodies {
-	return &bodies{maxBytes: maxBytes, timeout: time.Second, pending: &budget{limit: pending}}
+	return &bodies{maxBytes: maxBytes, pending: &budget{limit: pending}}
 }
 
 func (b *bodies) readText(text []byte, encoding string) (string, error) {
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(text))
 	r.Header.Set("Content-Encoding", encoding)
-	d, err := b.read(httptest.NewRecorder(), r)
+	d, err := b.read(r)
 	if err != nil {
 		return "", err
 	}
@@ -38,7 +39,10 @@ func compressed(t testing.TB, text []byte, encoding string) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	var w io.WriteCloser = gzip.NewWriter(&buf)
-	if encoding == "zstd" {
+	switch encoding {
+	case "deflate":
+		w = zlib.NewWriter(&buf)
+	case "zstd":
 		z, err := zstd.NewWriter(&buf)
 		if err != nil {
 			t.Fatal(err)
@@ -57,7 +61,7 @@ func TestBodySizes(t *testing.T) {
 	b := testBodies(limit, 1<<20)
 	for _, size := range []int{0, 1, 511, 512, 513, 4096, limit - 1, limit, limit + 1, 3 * limit} {
 		text := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
-		for _, encoding := range []string{"", "gzip", "zstd"} {
+		for _, encoding := range []string{"", "gzip", "deflate", "zstd"} {
 			sent := text
 			if encoding != "" {
 				sent = compressed(t, text, encoding)
@@ -84,15 +88,15 @@ func TestBodyBudget(t *testing.T) {
 	r := func() *http.Request {
 		return httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 90_000)))
 	}
-	first, err := b.read(httptest.NewRecorder(), r())
+	first, err := b.read(r())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.read(httptest.NewRecorder(), r()); !errors.Is(err, schema.ErrUnavailable) {
+	if _, err := b.read(r()); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("beyond the budget: %v", err)
 	}
 	b.release(first)
-	second, err := b.read(httptest.NewRecorder(), r())
+	second, err := b.read(r())
 	if err != nil {
 		t.Fatalf("after a release: %v", err)
 	}
@@ -102,40 +106,51 @@ func TestBodyBudget(t *testing.T) {
 	}
 }
 
-// TestContentLengthReservesNoMemory has callers announce a megabyte each and send one byte of it. Together they hold less than
-// half the budget of two bodies, and a body that is sent is read.
+// TestContentLengthReservesNoMemory has callers announce a megabyte each. Before they have sent a byte of it they hold nothing,
+// after one byte less than half the budget of two bodies together, and a body that is sent is read.
 func TestContentLengthReservesNoMemory(t *testing.T) {
 	const size, silent = 1 << 20, 50
 	b := testBodies(size, 2*size)
-	b.timeout = time.Minute
 	reading := make(chan struct{}, silent)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = struct {
 			io.Reader
 			io.Closer
 		}{io.MultiReader(firstRead{reading}, r.Body), r.Body}
-		if d, err := b.read(w, r); err == nil {
+		if d, err := b.read(r); err == nil {
 			b.release(d)
 		}
 	}))
 	defer server.Close()
+	var conns []net.Conn
 	for range silent {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = conn.Close() }()
-		if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", size); err != nil {
+		if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size); err != nil {
 			t.Fatal(err)
 		}
+		conns = append(conns, conn)
 	}
 	for range silent {
 		<-reading
 	}
-	if used := b.pending.used.Load(); used == 0 || used > silent*firstBuffer {
-		t.Errorf("%d callers that send nothing hold %d bytes, want at most %d", silent, used, silent*firstBuffer)
+	if used := b.pending.used.Load(); used != 0 {
+		t.Errorf("%d callers that send nothing hold %d bytes, want none", silent, used)
 	}
-	got, err := b.read(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))))
+	for _, conn := range conns {
+		if _, err := io.WriteString(conn, "{"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); b.pending.used.Load() != silent*firstBuffer; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d callers that send a byte hold %d bytes, want %d", silent, b.pending.used.Load(), silent*firstBuffer)
+		}
+	}
+	got, err := b.read(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))))
 	if err != nil || len(got.text) != size {
 		t.Fatalf("a body that is sent: %v", err)
 	}
@@ -167,11 +182,15 @@ func TestBufferGrowsWithArrivedBytes(t *testing.T) {
 	}
 }
 
-func TestSlowBody(t *testing.T) {
+// A body whose deadline passes, which the server sets, is one that stalled.
+func TestStalledBody(t *testing.T) {
 	b := testBodies(1<<20, 1<<22)
 	got := make(chan error, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := b.read(w, r)
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+			t.Error(err)
+		}
+		_, err := b.read(r)
 		got <- err
 	}))
 	defer server.Close()
@@ -189,7 +208,7 @@ func TestSlowBody(t *testing.T) {
 	}()
 	select {
 	case err := <-got:
-		if !errors.Is(err, schema.ErrInvalid) {
+		if !errors.Is(err, schema.ErrStalled) {
 			t.Errorf("a body that never ends: %v", err)
 		}
 	case <-time.After(5 * time.Second):
@@ -205,10 +224,13 @@ func FuzzBody(f *testing.F) {
 	f.Add(compressed(f, text, "zstd"), uint8(2))
 	f.Add(compressed(f, make([]byte, 1<<20), "zstd"), uint8(2))
 	f.Add(compressed(f, text, "gzip")[:15], uint8(1))
+	f.Add(compressed(f, text, "deflate"), uint8(4))
+	f.Add(append(compressed(f, text, "deflate"), "more"...), uint8(4))
+	f.Add(append(compressed(f, text, "gzip"), compressed(f, nil, "gzip")...), uint8(1))
 	const limit = 4096
 	b := testBodies(limit, 1<<20)
 	f.Fuzz(func(t *testing.T, sent []byte, kind uint8) {
-		encoding := []string{"", "gzip", "zstd", "br"}[kind%4]
+		encoding := []string{"", "gzip", "zstd", "br", "deflate"}[kind%5]
 		got, err := b.readText(sent, encoding)
 		switch {
 		case err != nil && api.Status(err) == http.StatusInternalServerError:

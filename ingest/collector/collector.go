@@ -1,6 +1,6 @@
 // Package collector takes entries in over HTTP and writes them to Kafka. It answers a write when all in-sync replicas have
 // it, never before, with the entries' ids and their position in the log. A refusal (503, 507, 429) means that nothing
-// of the request was written, unless its text says that this is not known. Entries of one device stay in the order in
+// of the request was written; 504 means that this is not known. Entries of one device stay in the order in
 // which one client sent them one after the other. While the broker is unavailable every write is refused at once. A write
 // whose acknowledgement was lost is sent again, byte for byte, until it is acknowledged: the log may hold an entry twice,
 // but with one id.
@@ -30,7 +30,7 @@ type Collector struct {
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Collector {
 	return &Collector{
 		cfg: cfg, log: log, m: newMetrics(reg),
-		bodies: &bodies{maxBytes: cfg.MaxBodyBytes, timeout: cfg.BodyTimeout, pending: &budget{limit: cfg.MaxPendingBytes}},
+		bodies: &bodies{maxBytes: cfg.MaxBodyBytes, pending: &budget{limit: cfg.MaxPendingBytes}},
 		publisher: publish.New(publish.Config{
 			Topic: cfg.Topic, QueueBytes: cfg.QueueBytes, QueueChunks: cfg.QueueChunks,
 			AckTimeout: cfg.AckTimeout, DrainTimeout: cfg.DrainTimeout, KeyWindow: cfg.KeyWindow, MaxKeys: cfg.MaxKeys,

@@ -12,9 +12,8 @@ import (
 type Config struct {
 	Topic string // of the entries
 
-	MaxBodyBytes int64         // of one request's body, compressed and decompressed each
-	MaxEntries   int           // of one request
-	BodyTimeout  time.Duration // to read a body of MaxBodyBytes; a smaller one gets its share and 5 s
+	MaxBodyBytes int64 // of one request's body, compressed and decompressed each
+	MaxEntries   int   // of one request
 
 	MaxPendingBytes int64         // of all bodies in memory at once
 	QueueBytes      int64         // waiting for one partition
@@ -37,7 +36,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Topic:        "activity",
-		MaxBodyBytes: 16 << 20, MaxEntries: 100_000, BodyTimeout: 30 * time.Second,
+		MaxBodyBytes: 16 << 20, MaxEntries: 100_000,
 		MaxPendingBytes: 96 << 20, QueueBytes: 16 << 20, QueueChunks: 16 << 10,
 		AckTimeout: 10 * time.Second, DrainTimeout: 5 * time.Second,
 		KeyWindow: schema.DefaultKeyWindow, MaxKeys: schema.DefaultMaxKeys,
@@ -54,7 +53,6 @@ func (c Config) Validate() error {
 	}{
 		{"max body bytes", c.MaxBodyBytes},
 		{"max entries", int64(c.MaxEntries)},
-		{"body timeout", int64(c.BodyTimeout)},
 		{"queue bytes", c.QueueBytes},
 		{"queue chunks", int64(c.QueueChunks)},
 		{"ack timeout", int64(c.AckTimeout)},
@@ -78,8 +76,8 @@ func (c Config) Validate() error {
 	if c.RateBurst < 0 {
 		errs = append(errs, errors.New("rate burst must not be negative"))
 	}
-	if c.MaxPendingBytes <= c.MaxBodyBytes {
-		errs = append(errs, errors.New("max pending bytes must be above max body bytes"))
+	if c.MaxPendingBytes < 2*(c.MaxBodyBytes+1) { // of the largest body, compressed and decompressed
+		errs = append(errs, errors.New("max pending bytes must be above twice max body bytes"))
 	}
 	return errors.Join(errs...)
 }

@@ -16,7 +16,7 @@ func TestConfig(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Config){
 		"topic": func(c *Config) { c.Topic = "" }, "body": func(c *Config) { c.MaxBodyBytes = -1 },
-		"pending": func(c *Config) { c.MaxPendingBytes = c.MaxBodyBytes }, "rate": func(c *Config) { c.RateLimit = -1 },
+		"pending": func(c *Config) { c.MaxPendingBytes = 2 * c.MaxBodyBytes }, "rate": func(c *Config) { c.RateLimit = -1 },
 		"keys": func(c *Config) { c.MaxKeys = -1 }, "ack": func(c *Config) { c.AckTimeout = 0 },
 		"burst": func(c *Config) { c.RateBurst = -1 }, "clock": func(c *Config) { c.Now = nil },
 	} {

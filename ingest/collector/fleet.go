@@ -28,7 +28,7 @@ func (c *Collector) fleet() *fleet {
 // routes registers the endpoint, which takes one entry, an array of entries, or one entry on each line.
 func (f *fleet) routes(r chi.Router) {
 	r.Post(fleetPath, func(w http.ResponseWriter, r *http.Request) {
-		res, err := f.write(w, r, decode.OneOrMany)
+		res, err := f.write(r, decode.OneOrMany)
 		f.respond(w, f.finish(w.Header(), res, err), res, err)
 	})
 }

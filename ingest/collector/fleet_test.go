@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/activitylog/activitylog/ingest/collector"
@@ -61,6 +63,17 @@ func gzipped(t *testing.T, s string) string {
 	return b.String()
 }
 
+func deflated(t *testing.T, s string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, _ = w.Write([]byte(s))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 func zstded(t *testing.T, s string) string {
 	t.Helper()
 	w, err := zstd.NewWriter(nil)
@@ -84,6 +97,7 @@ func TestBatch(t *testing.T) {
 		{"jsonl", ndjson, "application/jsonl; charset=utf-8", "identity"},
 		{"gzip", gzipped(t, array), "application/json", "gzip"},
 		{"zstd", zstded(t, ndjson), "application/x-ndjson", "zstd"},
+		{"deflate", deflated(t, ndjson), "application/x-ndjson", "deflate"},
 		{"two gzip members", gzipped(t, ndjson[:30]) + gzipped(t, ndjson[30:]), "application/x-ndjson", "gzip"},
 	} {
 		got := r.post(c.body, "Content-Type", c.contentType, "Content-Encoding", c.encoding)
@@ -206,9 +220,9 @@ func TestBadRequests(t *testing.T) {
 		{"bomb", bomb, []string{"Content-Encoding", "zstd"}, 413, 41301, "body: "},
 		{"long field", `{"action_type":"` + strings.Repeat("x", 2000) + `"}`, nil, 413, 41301, "action_type: at most 1024"},
 		{"too many", strings.Repeat(valid+"\n", 101), []string{"Content-Type", "application/x-ndjson"}, 413, 41301, "body: at most 100 entries"},
-		{"broken gzip", gzipped(t, valid)[:20], []string{"Content-Encoding", "gzip"}, 400, 40001, "body: cannot be read"},
-		{"not gzip", valid, []string{"Content-Encoding", "gzip"}, 400, 40001, "body: cannot be read"},
-		{"not zstd", valid, []string{"Content-Encoding", "zstd"}, 400, 40001, "body: cannot be read"},
+		{"broken gzip", gzipped(t, valid)[:20], []string{"Content-Encoding", "gzip"}, 400, 40001, "body: ends early"},
+		{"not gzip", valid, []string{"Content-Encoding", "gzip"}, 400, 40001, "body: is not gzip"},
+		{"not zstd", valid, []string{"Content-Encoding", "zstd"}, 400, 40001, "body: is not zstd"},
 		{"encoding", valid, []string{"Content-Encoding", "br"}, 415, 41501, "Content-Encoding: must be"},
 		{"xml", valid, []string{"Content-Type", "application/xml"}, 415, 41501, "Content-Type: must be"},
 		{"multipart", valid, []string{"Content-Type", "multipart/form-data; boundary=x"}, 415, 41501, "Content-Type: must be"},
@@ -301,6 +315,28 @@ func TestRateLimit(t *testing.T) {
 	}
 	if entries, _ := r.log(1); len(entries) != 3 {
 		t.Errorf("%d entries in the log, want 3", len(entries))
+	}
+}
+
+// A batch beyond the burst is accepted as a whole, and paid for as a whole.
+func TestRateLimitOfABatch(t *testing.T) {
+	r := start(t, 1, func(c *collector.Config) { c.RateLimit = 10 }).ready()
+	batch := strings.Repeat(`{"action_type":"a"}`+"\n", 1000)
+	if got := r.post(batch, "Content-Type", "application/x-ndjson"); got.Status != 200 || got.Accepted != 1000 {
+		t.Fatalf("%d %.200s", got.Status, got.Body)
+	}
+	for _, body := range []string{`{"action_type":"a"}`, `[{"action_type":"a"}]`} {
+		got := r.post(body)
+		after, err := strconv.Atoi(got.Header.Get("Retry-After"))
+		if got.Status != 429 || got.Code != 42901 || err != nil || after < 90 || after > 100 {
+			t.Errorf("%d %s, Retry-After %d, want about 99 s", got.Status, got.Body, after)
+		}
+	}
+	if status, _, _, text := r.audit("/batch", `[{"action":"a"}]`); status != 429 {
+		t.Errorf("in another dialect: %d %s", status, text)
+	}
+	if entries, _ := r.log(1); len(entries) != 1000 {
+		t.Errorf("%d entries in the log, want 1000", len(entries))
 	}
 }
 

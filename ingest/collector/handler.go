@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -29,7 +30,7 @@ func (c *Collector) handler(dialect string, reader func() *decode.Reader) *handl
 }
 
 // write publishes the entries of a request. A result beside an error is that of a batch without an accepted entry.
-func (h *handler) write(w http.ResponseWriter, r *http.Request, takes decode.Takes) (*publish.Result, error) {
+func (h *handler) write(r *http.Request, takes decode.Takes) (*publish.Result, error) {
 	who, err := schema.PrincipalOf(r.Context())
 	if err == nil {
 		err = who.Require(schema.ScopeIngest)
@@ -48,11 +49,12 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, takes decode.Tak
 		Form: form, Takes: takes, Key: r.Header.Get("Idempotency-Key"),
 		MaxEntries: h.c.cfg.MaxEntries, ReceivedAt: h.c.cfg.Now().UnixMilli(),
 	}
-	src, err := h.open(w, r, o)
+	src, err := h.open(r, o)
 	if err != nil {
 		return nil, err
 	}
-	res, err := h.c.publisher.Publish(r.Context(), publish.Request{
+	ctx := context.WithoutCancel(r.Context()) // a write is finished also if its caller leaves
+	res, err := h.c.publisher.Publish(ctx, publish.Request{
 		Tenant: who.Tenant, ReceivedAt: o.ReceivedAt, Entries: src, Single: src.Single(), EventField: src.EventField(),
 	})
 	if res != nil {
@@ -70,8 +72,8 @@ type source struct {
 }
 
 // open reads the whole body. Publish closes the source.
-func (h *handler) open(w http.ResponseWriter, r *http.Request, o decode.Options) (*source, error) {
-	b, err := h.c.bodies.read(w, r)
+func (h *handler) open(r *http.Request, o decode.Options) (*source, error) {
+	b, err := h.c.bodies.read(r)
 	if err != nil {
 		return nil, err
 	}
@@ -155,10 +157,16 @@ func outcomeOf(status int, res *publish.Result) string {
 		return "conflict"
 	case http.StatusRequestEntityTooLarge:
 		return "too_large"
+	case http.StatusRequestTimeout:
+		return "stalled"
+	case api.StatusLeft:
+		return "left"
 	case http.StatusTooManyRequests:
 		return "limited"
 	case http.StatusServiceUnavailable:
 		return "unavailable"
+	case http.StatusGatewayTimeout:
+		return "unknown"
 	case http.StatusInsufficientStorage:
 		return "full"
 	case http.StatusUnauthorized, http.StatusForbidden:

@@ -6,7 +6,7 @@ import (
 )
 
 // How a request can end, as labels.
-var outcomes = [...]string{"accepted", "partial", "rejected", "conflict", "too_large", "limited", "unavailable", "full", "denied", "error"}
+var outcomes = [...]string{"accepted", "partial", "rejected", "conflict", "too_large", "stalled", "left", "limited", "unavailable", "unknown", "full", "denied", "error"}
 
 // The write dialects, as labels.
 var dialects = [...]string{"fleet", "audit"}

@@ -134,7 +134,7 @@ func TestNothingLostUnderLoad(t *testing.T) {
 						}
 					}
 					mu.Unlock()
-				case got.Status == http.StatusServiceUnavailable:
+				case got.Status == http.StatusServiceUnavailable, got.Status == http.StatusGatewayTimeout:
 					refused.Add(1)
 					time.Sleep(time.Millisecond)
 				default:
@@ -283,7 +283,7 @@ func TestUnknownOutcome(t *testing.T) {
 	r := startOn(t, at(bed), transport, func(c *collector.Config) { c.AckTimeout = 300 * time.Millisecond }).ready()
 	armed.Store(1 << 20)
 	got := r.post(anEntry, "Idempotency-Key", "k")
-	if got.Status != 503 || got.Code != 50301 || !strings.Contains(got.Message, "may still be kept") {
+	if got.Status != 504 || got.Code != 50401 || !strings.Contains(got.Message, "may still be kept") || got.Header.Get("Retry-After") != "" {
 		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 	r.refusedAtOnce("while the outcome of the first is not known")
@@ -297,6 +297,92 @@ func TestUnknownOutcome(t *testing.T) {
 	if kept := stored(entries); len(kept) != 1 || kept[again.ID] != 1 {
 		t.Errorf("kept %v, answered %d", kept, again.ID)
 	}
+}
+
+// unanswered runs a collector that waits no time at all for Kafka: nearly every write ends with an outcome that is not known yet.
+func unanswered(t *testing.T) *rig {
+	t.Helper()
+	return start(t, 2, func(c *collector.Config) { c.AckTimeout = time.Nanosecond }).ready()
+}
+
+// settled waits until the log holds as many entries, and no more come.
+func (r *rig) settled(partitions, want int) {
+	r.t.Helper()
+	var entries []entry
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if entries, _ = r.log(partitions); len(entries) >= want {
+			break
+		}
+	}
+	r.stop()
+	if entries, _ = r.log(partitions); len(entries) != want {
+		r.t.Errorf("%d entries in the log, want %d", len(entries), want)
+	}
+}
+
+// TestUnknownOutcomeIs504 holds that 503 is never the answer to a write that may be kept, in any dialect, alone and in a batch.
+func TestUnknownOutcomeIs504(t *testing.T) {
+	r := unanswered(t)
+	const n = 20
+	late := map[string]int{}
+	for i := range n {
+		got := r.post(fmt.Sprintf(`{"action_type":"ackto","username":"n%d"}`, i))
+		switch {
+		case got.Status == 200:
+		case got.Status == 504 && got.Code == 50401 && string(got.Data) == "null":
+			late["fleet"]++
+		default:
+			t.Errorf("fleet: %d %s", got.Status, got.Body)
+		}
+		got = r.post(`[{"action_type":"a","serial":"1"},{},{"action_type":"a","serial":"2"}]`)
+		if got.Status != 200 && (got.Status != 504 || got.Code != 50401 || got.Rejected != 3) {
+			t.Errorf("fleet batch: %d %s", got.Status, got.Body)
+		}
+		for _, e := range got.Errors {
+			switch {
+			case e.Index == 1 && e.Code == 40001:
+			case e.Index != 1 && e.Code == 50401 && strings.Contains(e.Message, "may still be kept"):
+				late["fleet batch"]++
+			default:
+				t.Errorf("fleet batch: entry %d is answered %d %s", e.Index, e.Code, e.Message)
+			}
+		}
+		status, header, _, text := r.audit("", `{"action":"a"}`)
+		switch {
+		case status == 201:
+		case status == 504 && strings.Contains(text, "may still be kept") && header.Get("Retry-After") == "":
+			late["audit"]++
+		default:
+			t.Errorf("audit: %d %s", status, text)
+		}
+		status, _, data, text := r.audit("/batch", `[{"action":"a"},{"action":"a","serial":"1"}]`)
+		switch {
+		case status == 200:
+		case status == 504 && strings.Contains(text, `"index":0,"field":"entry","code":"TIMEOUT"`) && len(data.IDs) == 0:
+			late["audit batch"]++
+		default:
+			t.Errorf("audit batch: %d %s", status, text)
+		}
+	}
+	for _, dialect := range []string{"fleet", "fleet batch", "audit", "audit batch"} {
+		if late[dialect] == 0 {
+			t.Errorf("%s: every outcome was known, so the test has no power", dialect)
+		}
+	}
+	r.settled(2, n*(1+2+1+2))
+}
+
+// TestRepeatOfAnUnknownOutcome holds that a repeat which comes while the first is still being written is not told that nothing
+// was accepted, and that the repeats are one entry.
+func TestRepeatOfAnUnknownOutcome(t *testing.T) {
+	r := unanswered(t)
+	for range 10 {
+		got := r.post(anEntry, "Idempotency-Key", "k")
+		if got.Status != 200 && (got.Status != 504 || got.Code != 50401) {
+			t.Errorf("%d %s", got.Status, got.Body)
+		}
+	}
+	r.settled(2, 1)
 }
 
 // limitBatches makes the broker refuse batches beyond the limit.

@@ -24,7 +24,12 @@ var statuses = []struct {
 	{schema.ErrStorageFull, http.StatusInsufficientStorage},
 	{schema.ErrUnsupported, http.StatusUnsupportedMediaType},
 	{schema.ErrMisdirected, http.StatusMisdirectedRequest},
+	{schema.ErrStalled, http.StatusRequestTimeout},
+	{schema.ErrLeft, StatusLeft},
 }
+
+// StatusLeft is the status that is counted for a client that has left; nobody reads it. nginx introduced the number.
+const StatusLeft = 499
 
 // Status is the HTTP status of err's kind, 500 for an internal error.
 func Status(err error) int {

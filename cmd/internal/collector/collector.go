@@ -23,7 +23,7 @@ type Config struct {
 	MaxPending   int64         `name:"max-pending-bytes" help:"Most bytes of request bodies in memory; beyond it requests get 503." env:"MAX_PENDING_BYTES"`
 	AckTimeout   time.Duration `help:"How long a write waits for Kafka's acknowledgement." env:"ACK_TIMEOUT"`
 	RateLimit    float64       `help:"Entries per second and tenant; 0: no limit." env:"RATE_LIMIT"`
-	RateBurst    int           `help:"Entries that a tenant may send at once; 0: those of one second." env:"RATE_BURST"`
+	RateBurst    int           `help:"Entries that a tenant may send at once; 0: those of one second. A larger batch is accepted, and paid back by waiting." env:"RATE_BURST"`
 }
 
 // Needs are the parts of the process that the collector uses.

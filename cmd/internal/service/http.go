@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -23,15 +23,16 @@ const (
 	maxHeaderBytes = 16 << 10
 	shutdownTime   = 4 * time.Second // for requests in flight, within drainTime
 
-	// A request body must arrive within bodyTime plus a second for each slowBytes of its announced length.
-	bodyTime  = 15 * time.Second
-	slowBytes = 64 << 10
+	// Of one connection over HTTP/2. A request that nobody reads yet may have streamBuffer bytes in memory.
+	maxStreams   = 100
+	streamBuffer = 256 << 10
+	pingAfter    = 30 * time.Second // without a frame from the client
 )
 
 // HTTP is how a process serves HTTP.
 type HTTP struct {
 	Addr       string        `name:"http-addr" help:"Address to listen on, host:port; port 0 takes a free one." env:"HTTP_ADDR"`
-	MaxConns   int           `name:"http-max-conns" help:"Most open connections; any more are closed at once." env:"HTTP_MAX_CONNS"`
+	MaxConns   int           `name:"http-max-conns" help:"Most open connections, and most requests at once; any more connections are closed, any more requests over HTTP/2 get 503." env:"HTTP_MAX_CONNS"`
 	DrainDelay time.Duration `help:"Time between reporting not ready and closing the listener, for load balancers to notice." env:"DRAIN_DELAY"`
 	PprofAddr  string        `help:"Loopback address to serve Go profiles on, under /debug/pprof/; empty: off." env:"PPROF_ADDR"`
 }
@@ -69,15 +70,24 @@ func (p *Process) Listen(ctx context.Context, h HTTP, authenticate Middleware) (
 	m := newMetrics(p.Metrics)
 	drain := make(chan struct{})
 	server := &http.Server{
-		Handler:           p.router(m, authenticate),
+		Handler:           p.router(m, authenticate, h.MaxConns),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug), // errors of clients
-		BaseContext:       func(net.Listener) context.Context { return api.WithDrain(context.Background(), drain) },
+		Protocols:         new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: streamBuffer, MaxReceiveBufferPerStream: streamBuffer,
+			SendPingTimeout: pingAfter, WriteByteTimeout: p.limits.send,
+		},
+		ConnContext: withConn,
+		ConnState:   track,
+		ErrorLog:    slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug), // errors of clients
+		BaseContext: func(net.Listener) context.Context { return api.WithDrain(context.Background(), drain) },
 	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)         // for clients that know, as load balancers and proxies are told
 	server.RegisterOnShutdown(func() { close(drain) }) // ends answers that never end by themselves, such as tails
-	var ln net.Listener
+	var ln *limited
 	part := Part{
 		Name: "http",
 		Start: func(ctx context.Context) error {
@@ -85,7 +95,7 @@ func (p *Process) Listen(ctx context.Context, h HTTP, authenticate Middleware) (
 			if err != nil {
 				return err
 			}
-			ln = &limited{Listener: inner, free: make(chan struct{}, h.MaxConns), refused: m.refused}
+			ln = &limited{Listener: inner, limits: p.limits, free: make(chan struct{}, h.MaxConns), refused: m.refused}
 			return nil
 		},
 		Run: func(ctx context.Context) error { return serve(ctx, server, ln, h.DrainDelay) },
@@ -97,7 +107,7 @@ func (p *Process) Listen(ctx context.Context, h HTTP, authenticate Middleware) (
 	return ln.Addr().String(), nil
 }
 
-func serve(ctx context.Context, server *http.Server, ln net.Listener, delay time.Duration) error {
+func serve(ctx context.Context, server *http.Server, ln *limited, delay time.Duration) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(ln) }()
 	select {
@@ -111,6 +121,7 @@ func serve(ctx context.Context, server *http.Server, ln net.Listener, delay time
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	if server.Shutdown(drain) != nil {
+		ln.hurry.Store(true)
 		_ = server.Close() // cuts off requests that are still in flight; their callers get no answer
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
@@ -121,12 +132,15 @@ func serve(ctx context.Context, server *http.Server, ln net.Listener, delay time
 
 // Router returns what Listen serves.
 func (p *Process) Router(authenticate Middleware) chi.Router {
-	return p.router(newMetrics(p.Metrics), authenticate)
+	var h HTTP
+	h.Defaults()
+	return p.router(newMetrics(p.Metrics), authenticate, h.MaxConns)
 }
 
-func (p *Process) router(m *metrics, authenticate Middleware) chi.Router {
+// router returns what is served, at most to most requests at once.
+func (p *Process) router(m *metrics, authenticate Middleware, most int) chi.Router {
 	r := chi.NewRouter()
-	r.Use(m.measure, p.recovered, deadline, headIsGet)
+	r.Use(p.measure(m), p.recovered, withoutSlash, headIsGet)
 	if p.CORS != nil {
 		r.Use(p.CORS)
 	}
@@ -136,9 +150,7 @@ func (p *Process) router(m *metrics, authenticate Middleware) chi.Router {
 	r.Get("/openapi.json", description())
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{Registry: p.Metrics}))
 	r.Group(func(r chi.Router) {
-		if authenticate != nil {
-			r.Use(authenticate)
-		}
+		r.Use(p.guard(authenticate, most))
 		for _, s := range p.stack {
 			if s.Routes != nil {
 				s.Routes(r)
@@ -154,28 +166,6 @@ func Loopback(addr string) bool {
 	return err == nil && schema.IsLoopback(host)
 }
 
-// recovered answers a panic with 500 and keeps the process alive. The panic value is logged, never shown to the caller.
-func (p *Process) recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			v := recover()
-			if v == nil {
-				return
-			}
-			if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it this way
-				panic(v)
-			}
-			p.Log.Error("handler panicked", "panic", fmt.Sprint(v), "method", r.Method, "route", route(r), "stack", string(debug.Stack()))
-			writeJSON(w, http.StatusInternalServerError, struct {
-				Code    int    `json:"code"`
-				Message string `json:"message"`
-				Data    any    `json:"data"`
-			}{50001, "internal error", nil})
-		}()
-		next.ServeHTTP(w, r)
-	})
-}
-
 // headIsGet answers every HEAD like its GET, without the body. chi's middleware.GetHead does so only where no route matches HEAD,
 // but our routes for unknown paths match every method.
 func headIsGet(next http.Handler) http.Handler {
@@ -187,12 +177,16 @@ func headIsGet(next http.Handler) http.Handler {
 	})
 }
 
-// deadline stops reading a body that arrives too slowly.
-func deadline(next http.Handler) http.Handler {
+// withoutSlash takes a path with a slash at its end for the same path without it. An escaped slash belongs to the last segment.
+func withoutSlash(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != nil && r.Body != http.NoBody {
-			allowed := bodyTime + time.Duration(max(r.ContentLength, 0)/slowBytes)*time.Second
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(allowed)) // a test recorder has no deadline
+		escaped := r.URL.RawPath
+		if len(r.URL.Path) > 1 && strings.HasSuffix(r.URL.Path, "/") && (escaped == "" || strings.HasSuffix(escaped, "/")) {
+			u := *r.URL
+			u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(escaped, "/")
+			own := *r
+			own.URL = &u
+			r = &own
 		}
 		next.ServeHTTP(w, r)
 	})

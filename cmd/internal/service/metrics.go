@@ -2,11 +2,8 @@ package service
 
 import (
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -20,28 +17,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "activity_http_request_seconds", Help: "Time from the header of a request to the end of its response.",
+			Name: "activity_http_request_seconds", Help: "Time from the header of a request to the end of its response; status 499: the client left before it.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route", "status"}),
 		refused: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_http_connections_refused_total", Help: "Connections closed at once because HTTP_MAX_CONNS were open.",
 		}),
 	}
-}
-
-func (m *metrics) measure(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		seen := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-		defer func() {
-			status := seen.Status()
-			if status == 0 {
-				status = http.StatusOK
-			}
-			m.seconds.WithLabelValues(method(r), route(r), strconv.Itoa(status)).Observe(time.Since(start).Seconds())
-		}()
-		next.ServeHTTP(seen, r)
-	})
 }
 
 // route is the pattern that matched the request. Patterns are a closed set; paths are not.

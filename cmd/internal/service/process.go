@@ -32,6 +32,7 @@ type Process struct {
 	Metrics *prometheus.Registry
 	CORS    Middleware // wraps every path; nil where no other site's pages may call
 
+	limits   limits // of clients
 	stack    []*started
 	failed   chan error
 	draining atomic.Bool
@@ -46,7 +47,7 @@ type started struct {
 
 // NewProcess returns a process without parts.
 func NewProcess(log *slog.Logger, reg *prometheus.Registry) *Process {
-	return &Process{Log: log, Metrics: reg, failed: make(chan error, 1)}
+	return &Process{Log: log, Metrics: reg, limits: defaultLimits, failed: make(chan error, 1)}
 }
 
 // Start starts part on top of the others. Its Run outlives ctx: Drain ends it when its turn comes.

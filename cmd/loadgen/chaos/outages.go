@@ -123,7 +123,11 @@ func (o *outages) one() (status int, reply *client.Reply, took time.Duration) {
 		return 0, nil, took
 	}
 	if reply.Status != http.StatusOK {
-		o.Model.answered(i, refusal(reply), 0)
+		fate := refused
+		if reply.Status == http.StatusGatewayTimeout {
+			fate = unknown
+		}
+		o.Model.answered(i, fate, 0)
 		return reply.Status, reply, took
 	}
 	o.Worker.accepted(reply, i, 1)

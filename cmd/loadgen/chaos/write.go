@@ -125,14 +125,22 @@ func (w *Worker) Post(req *client.Request, first, n int) bool {
 		w.Count("writes unanswered", 1)
 	case reply.Status == http.StatusOK, reply.Status == http.StatusCreated:
 		return w.accepted(reply, first, n)
-	case reply.Status == http.StatusServiceUnavailable || reply.Status == http.StatusGatewayTimeout:
-		o := refusal(reply)
-		w.tell(first, n, o)
+	case reply.Status == http.StatusServiceUnavailable:
+		w.tell(first, n, refused)
 		w.Count("writes answered 503", 1)
-		if o == refused {
-			w.refusals.Observe(w.Took)
+		w.refusals.Observe(w.Took)
+		if !bytes.Contains(reply.Body, []byte("nothing was accepted")) {
+			w.Violation("HTTP 503 does not say that nothing was accepted: %.300s", reply.Body)
 		}
 		w.retryable(reply, says(req, reply, 50301))
+		Sleep(context.Background(), 200*time.Millisecond)
+	case reply.Status == http.StatusGatewayTimeout:
+		w.tell(first, n, unknown)
+		w.Count("writes answered 504", 1)
+		if !says(req, reply, 50401) {
+			w.Violation("HTTP 504: %.300s", reply.Body)
+		}
+		w.retryable(reply, true)
 		Sleep(context.Background(), 200*time.Millisecond)
 	case reply.Status == http.StatusInsufficientStorage && w.Full:
 		w.tell(first, n, refused)
@@ -146,14 +154,6 @@ func (w *Worker) Post(req *client.Request, first, n int) bool {
 		w.Violation("POST of %d entries: HTTP %d %.300s", n, reply.Status, reply.Body)
 	}
 	return false
-}
-
-// refusal returns what an error response says about its entries: refused if nothing was accepted, else unknown.
-func refusal(reply *client.Reply) outcome {
-	if bytes.Contains(reply.Body, []byte("nothing was accepted")) {
-		return refused
-	}
-	return unknown
 }
 
 func (w *Worker) tell(first, n int, o outcome) {

@@ -93,10 +93,10 @@ func (w *worker) note(reply *client.Reply, err error, first, n int) (wait time.D
 	case reply.Status == http.StatusOK:
 		w.accept(reply, first, n)
 		return 0, false
-	case reply.Status == http.StatusServiceUnavailable, reply.Status == http.StatusGatewayTimeout:
-		w.unknown(first, n) // the answer may say that the outcome is unknown
+	case reply.Status == http.StatusGatewayTimeout:
+		w.unknown(first, n)
 		return max(reply.RetryAfter, 100*time.Millisecond), true
-	case reply.Status == http.StatusTooManyRequests, reply.Status == http.StatusInsufficientStorage:
+	case reply.Status == http.StatusServiceUnavailable, reply.Status == http.StatusTooManyRequests, reply.Status == http.StatusInsufficientStorage:
 		return max(reply.RetryAfter, 100*time.Millisecond), true
 	}
 	w.rejected.Add(int64(n))

@@ -12,6 +12,7 @@ import (
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 const (
@@ -28,7 +29,7 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case errors.As(err, &long):
 		return nil, &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: fmt.Sprintf("at most %d bytes", maxBody), Kind: schema.ErrTooLarge}
 	case err != nil:
-		return nil, &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "did not arrive as announced"}
+		return nil, api.BodyError(r, err)
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, &schema.FieldError{Field: "Content-Encoding", Code: "UNSUPPORTED", Issue: "must be identity", Kind: schema.ErrUnsupported}

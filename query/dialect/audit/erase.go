@@ -28,7 +28,7 @@ func (a *API) eraseOne(w http.ResponseWriter, r *http.Request) (*answer, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.store.EraseOne(r.Context(), p, id); err != nil {
+	if err := a.store.EraseOne(request.Finished(r), p, id); err != nil {
 		return nil, err
 	}
 	return success(deleted{1}), nil
@@ -48,7 +48,7 @@ func (a *API) erase(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := a.store.EraseMatching(r.Context(), p, f)
+	n, err := a.store.EraseMatching(request.Finished(r), p, f)
 	if err != nil {
 		return nil, err
 	}

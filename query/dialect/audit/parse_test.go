@@ -179,11 +179,13 @@ func TestNeeds(t *testing.T) {
 func TestSettings(t *testing.T) {
 	const bom = "\xef\xbb\xbf"
 	of := func(body string) *http.Request {
-		return httptest.NewRequest(http.MethodPut, path, strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPut, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		return r
 	}
 	for body, want := range map[string]int{
 		`{"days":3000.0}`: 3000, `{"daysToKeep":3e3}`: 3000, `{"days":4.5e1}`: 45, `{"days":45}`: 45, bom + `{"days":45}`: 45, bom + " { \"days\" : 45.00 }\n": 45,
-		bom: 0, bom + "{}": 0, "": 0, `{"days":45.5}`: -1, `{"days":4.55e1}`: -1, `{"days":"45"}`: -1, `{"days":0.0}`: -1, `{"days":-1e0}`: -1, `{"days":1e400}`: -1, bom + bom + "{}": -1, "{}" + bom: -1,
+		bom + "{}": 0, bom: -1, "": -1, `{"days":45.5}`: -1, `{"days":4.55e1}`: -1, `{"days":"45"}`: -1, `{"days":0.0}`: -1, `{"days":-1e0}`: -1, `{"days":1e400}`: -1, bom + bom + "{}": -1, "{}" + bom: -1,
 	} {
 		days, err := parseCleanup(httptest.NewRecorder(), of(body))
 		if (err == nil) != (want >= 0) || err == nil && days != want {
@@ -207,7 +209,11 @@ func FuzzSettings(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		of := func() *http.Request { return httptest.NewRequest(http.MethodPut, path, strings.NewReader(body)) }
+		of := func() *http.Request {
+			r := httptest.NewRequest(http.MethodPut, path, strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			return r
+		}
 		days, err := parseCleanup(httptest.NewRecorder(), of())
 		if err != nil && (api.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && days < 0 {
 			t.Errorf("cleanup %q: got %d, %v", body, days, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/query/retain"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 type cleaned struct {
@@ -37,7 +39,7 @@ func (a *API) cleanup(w http.ResponseWriter, r *http.Request) (*answer, error) {
 			return nil, err
 		}
 	}
-	n, err := a.store.Cleanup(r.Context(), p, days)
+	n, err := a.store.Cleanup(request.Finished(r), p, days)
 	if err != nil {
 		return nil, err
 	}
@@ -77,18 +79,25 @@ func (a *API) setRetention(w http.ResponseWriter, r *http.Request) (*answer, err
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.store.SetRetention(r.Context(), p, c)
+	done, err := a.store.SetRetention(request.Finished(r), p, c)
 	if err != nil {
 		return nil, err
 	}
 	return success(changed{c.Days, done.DryRun, done.Expired}), nil
 }
 
-// parseCleanup reads the days of a cleanup, under either name; 0 if there are none.
+// parseCleanup reads the days of a cleanup, under either name; 0 if there are none. A browser sends JSON of another site's page only if
+// the service allows it; a request without a body, or with a form or text, is sent unasked.
 func parseCleanup(w http.ResponseWriter, r *http.Request) (int, error) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return 0, &schema.FieldError{Field: "Content-Type", Code: "UNSUPPORTED", Issue: "must be application/json", Kind: schema.ErrUnsupported}
+	}
 	m, err := members(w, r, "days", "daysToKeep")
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
+	case m == nil:
+		return 0, &schema.FieldError{Field: "body", Code: "REQUIRED", Issue: "is required: a JSON object, which may be empty"}
 	}
 	name := "days"
 	if m["daysToKeep"] != nil {
@@ -157,7 +166,7 @@ func members(w http.ResponseWriter, r *http.Request, names ...string) (map[strin
 	case errors.As(err, &tooLarge):
 		return nil, schema.TooLong("body", maxSettingBytes+1, maxSettingBytes)
 	case err != nil:
-		return nil, &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "could not be read"}
+		return nil, api.BodyError(r, err)
 	}
 	text = request.WithoutBOM(text)
 	if len(bytes.TrimSpace(text)) == 0 {

@@ -132,7 +132,7 @@ func (a *API) deleteOne(w http.ResponseWriter, r *http.Request) (any, error) {
 	if id < 0 || id > schema.MaxID {
 		return nil, fmt.Errorf("%w: no entry has the id %d", schema.ErrNotFound, id)
 	}
-	if err := a.deletes.DeleteOne(r.Context(), p, uint64(id)); err != nil {
+	if err := a.deletes.DeleteOne(request.Finished(r), p, uint64(id)); err != nil {
 		return nil, err
 	}
 	return deletedOne{true, uint64(id)}, nil
@@ -143,7 +143,7 @@ func (a *API) deleteAll(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.deletes.DeleteAll(r.Context(), p); err != nil {
+	if err := a.deletes.DeleteAll(request.Finished(r), p); err != nil {
 		return nil, err
 	}
 	return deletedAll{true, "All activity logs deleted"}, nil

@@ -83,7 +83,7 @@ type endpoint func(http.ResponseWriter, *http.Request) (*page, error)
 func (a *API) handle(do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f := formatOf(r)
-		w.Header().Set("Vary", "Accept")
+		w.Header().Add("Vary", "Accept") // others may vary it, too
 		done, err := do(w, r)
 		status, body := http.StatusOK, []byte(nil)
 		if err != nil {

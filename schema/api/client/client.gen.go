@@ -25,6 +25,7 @@ const (
 	FleetCodeN40301 FleetCode = 40301
 	FleetCodeN40401 FleetCode = 40401
 	FleetCodeN40501 FleetCode = 40501
+	FleetCodeN40801 FleetCode = 40801
 	FleetCodeN41301 FleetCode = 41301
 	FleetCodeN41501 FleetCode = 41501
 	FleetCodeN42101 FleetCode = 42101
@@ -261,7 +262,7 @@ type AuditDeleted struct {
 	Success interface{} `json:"success"`
 }
 
-// AuditEntry Give a target as targetType, targetId and targetName, or as a list in targets. userId and user.id, and username and user.username, may both be given if they are equal. Unknown members are refused.
+// AuditEntry Give a target as targetType, targetId and targetName, or as a list in targets. userId and user.id, and username and user.username, may both be given if they are equal. Unknown members are refused. Lengths are counted in bytes of UTF-8, so a text of 1024 characters may be too long: detail has at most 65536 bytes, details 131072 bytes, 32 levels of objects and arrays, and 256 keys in one object, each once; every other text has at most 1024 bytes. Texts are without NUL.
 type AuditEntry struct {
 	// Action Examples: TICKET_PAY
 	Action string  `json:"action"`
@@ -294,8 +295,10 @@ type AuditEntry struct {
 		Type string  `json:"type"`
 	} `json:"targets,omitempty"`
 
-	// Timestamp Unix milliseconds, or ISO 8601, in UTC without an offset. Without it, the time of receipt.
-	Timestamp *AuditEntry_Timestamp `json:"timestamp,omitempty"`
+	// Timestamp Unix seconds, with a fraction or without; Unix milliseconds from 100000000000 on; or ISO 8601, in UTC without an offset. It is kept to the millisecond and lies between 1970-01-01T00:00:00.001Z and 2105-12-31T23:59:59.999Z. Without it, the time of receipt.
+	//
+	// Examples: 1707725000, 1707725000123, 2026-02-12T08:03:20.000Z
+	Timestamp *Time `json:"timestamp,omitempty"`
 	User      *struct {
 		Id *string `json:"id,omitempty"`
 
@@ -307,17 +310,6 @@ type AuditEntry struct {
 	UserAgent *string `json:"userAgent,omitempty"`
 	UserId    *string `json:"userId,omitempty"`
 	Username  *string `json:"username,omitempty"`
-}
-
-// AuditEntryTimestamp0 defines model for AuditEntry.Timestamp.0.
-type AuditEntryTimestamp0 = int
-
-// AuditEntryTimestamp1 Examples: 2026-02-12T08:03:20.000Z
-type AuditEntryTimestamp1 = string
-
-// AuditEntry_Timestamp Unix milliseconds, or ISO 8601, in UTC without an offset. Without it, the time of receipt.
-type AuditEntry_Timestamp struct {
-	union json.RawMessage
 }
 
 // AuditError defines model for AuditError.
@@ -498,7 +490,7 @@ type FleetDeletedAll struct {
 	Message interface{} `json:"message"`
 }
 
-// FleetEntry defines model for FleetEntry.
+// FleetEntry Lengths are counted in bytes of UTF-8, so a text of 1024 characters may be too long. platform, serial, action_type, username and event_id have at most 1024 bytes, action_detail 65536 bytes. Unknown members become members of details, which have at most 131072 bytes, 32 levels of objects and arrays, and 256 keys in one object, each once. Texts are without NUL.
 type FleetEntry struct {
 	// ActionDetail Examples: Published video successfully
 	ActionDetail *string `json:"action_detail,omitempty"`
@@ -518,10 +510,10 @@ type FleetEntry struct {
 	// Serial Examples: device_serial_123
 	Serial *string `json:"serial,omitempty"`
 
-	// Timestamp Unix seconds, or Unix milliseconds from 100000000000 on. Without it, the time of receipt.
+	// Timestamp Unix seconds, with a fraction or without; Unix milliseconds from 100000000000 on; or ISO 8601, in UTC without an offset. It is kept to the millisecond and lies between 1970-01-01T00:00:00.001Z and 2105-12-31T23:59:59.999Z. Without it, the time of receipt.
 	//
-	// Examples: 1707725000
-	Timestamp *int `json:"timestamp,omitempty"`
+	// Examples: 1707725000, 1707725000123, 2026-02-12T08:03:20.000Z
+	Timestamp *Time `json:"timestamp,omitempty"`
 
 	// Username Examples: user123
 	Username             *string                `json:"username,omitempty"`
@@ -625,6 +617,19 @@ type ThingsPage struct {
 	TotalAvailableItems int     `json:"totalAvailableItems"`
 	TotalPages          float32 `json:"totalPages"`
 }
+
+// Time Unix seconds, with a fraction or without; Unix milliseconds from 100000000000 on; or ISO 8601, in UTC without an offset. It is kept to the millisecond and lies between 1970-01-01T00:00:00.001Z and 2105-12-31T23:59:59.999Z. Without it, the time of receipt.
+//
+// Examples: 1707725000, 1707725000123, 2026-02-12T08:03:20.000Z
+type Time struct {
+	union json.RawMessage
+}
+
+// Time0 defines model for Time.0.
+type Time0 = float64
+
+// Time1 defines model for Time.1.
+type Time1 = string
 
 // Version defines model for Version.
 type Version struct {
@@ -752,6 +757,9 @@ type AccessUnknown = AccessError
 // AuditFault defines model for AuditFault.
 type AuditFault = AuditError
 
+// AuditLate defines model for AuditLate.
+type AuditLate = AuditError
+
 // AuditRetry defines model for AuditRetry.
 type AuditRetry = AuditError
 
@@ -763,6 +771,9 @@ type AuditUpgrade = AuditError
 
 // FleetFault defines model for FleetFault.
 type FleetFault = FleetError
+
+// FleetLate defines model for FleetLate.
+type FleetLate = FleetError
 
 // FleetRetry defines model for FleetRetry.
 type FleetRetry = FleetError
@@ -991,7 +1002,7 @@ type AuditWriteParams struct {
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// IdempotencyKey A repeat with the same key is not stored again.
+	// IdempotencyKey A repeat with the same key is not stored again. At most 1024 bytes.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1465,7 +1476,7 @@ type FleetWriteParams struct {
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 
-	// IdempotencyKey For a single entry: a repeat with the same key is not stored again.
+	// IdempotencyKey For a single entry: a repeat with the same key is not stored again. At most 1024 bytes.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1863,22 +1874,22 @@ func (t *AccessFilter_Start) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// AsAuditEntryTimestamp0 returns the union data inside the AuditEntry_Timestamp as a AuditEntryTimestamp0
-func (t AuditEntry_Timestamp) AsAuditEntryTimestamp0() (AuditEntryTimestamp0, error) {
-	var body AuditEntryTimestamp0
+// AsTime0 returns the union data inside the Time as a Time0
+func (t Time) AsTime0() (Time0, error) {
+	var body Time0
 	err := json.Unmarshal(t.union, &body)
 	return body, err
 }
 
-// FromAuditEntryTimestamp0 overwrites any union data inside the AuditEntry_Timestamp as the provided AuditEntryTimestamp0
-func (t *AuditEntry_Timestamp) FromAuditEntryTimestamp0(v AuditEntryTimestamp0) error {
+// FromTime0 overwrites any union data inside the Time as the provided Time0
+func (t *Time) FromTime0(v Time0) error {
 	b, err := json.Marshal(v)
 	t.union = b
 	return err
 }
 
-// MergeAuditEntryTimestamp0 performs a merge with any union data inside the AuditEntry_Timestamp, using the provided AuditEntryTimestamp0
-func (t *AuditEntry_Timestamp) MergeAuditEntryTimestamp0(v AuditEntryTimestamp0) error {
+// MergeTime0 performs a merge with any union data inside the Time, using the provided Time0
+func (t *Time) MergeTime0(v Time0) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -1889,22 +1900,22 @@ func (t *AuditEntry_Timestamp) MergeAuditEntryTimestamp0(v AuditEntryTimestamp0)
 	return err
 }
 
-// AsAuditEntryTimestamp1 returns the union data inside the AuditEntry_Timestamp as a AuditEntryTimestamp1
-func (t AuditEntry_Timestamp) AsAuditEntryTimestamp1() (AuditEntryTimestamp1, error) {
-	var body AuditEntryTimestamp1
+// AsTime1 returns the union data inside the Time as a Time1
+func (t Time) AsTime1() (Time1, error) {
+	var body Time1
 	err := json.Unmarshal(t.union, &body)
 	return body, err
 }
 
-// FromAuditEntryTimestamp1 overwrites any union data inside the AuditEntry_Timestamp as the provided AuditEntryTimestamp1
-func (t *AuditEntry_Timestamp) FromAuditEntryTimestamp1(v AuditEntryTimestamp1) error {
+// FromTime1 overwrites any union data inside the Time as the provided Time1
+func (t *Time) FromTime1(v Time1) error {
 	b, err := json.Marshal(v)
 	t.union = b
 	return err
 }
 
-// MergeAuditEntryTimestamp1 performs a merge with any union data inside the AuditEntry_Timestamp, using the provided AuditEntryTimestamp1
-func (t *AuditEntry_Timestamp) MergeAuditEntryTimestamp1(v AuditEntryTimestamp1) error {
+// MergeTime1 performs a merge with any union data inside the Time, using the provided Time1
+func (t *Time) MergeTime1(v Time1) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -1915,12 +1926,12 @@ func (t *AuditEntry_Timestamp) MergeAuditEntryTimestamp1(v AuditEntryTimestamp1)
 	return err
 }
 
-func (t AuditEntry_Timestamp) MarshalJSON() ([]byte, error) {
+func (t Time) MarshalJSON() ([]byte, error) {
 	b, err := t.union.MarshalJSON()
 	return b, err
 }
 
-func (t *AuditEntry_Timestamp) UnmarshalJSON(b []byte) error {
+func (t *Time) UnmarshalJSON(b []byte) error {
 	err := t.union.UnmarshalJSON(b)
 	return err
 }
@@ -2147,12 +2158,16 @@ type ClientInterface interface {
 
 	// AuditWriteWithBody Store one entry.
 	//
+	// A body may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). It has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/activity-logs (the `AuditWrite` operationId).
 	AuditWriteWithBody(ctx context.Context, params *AuditWriteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AuditWrite Store one entry.
+	//
+	// A body may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). It has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2166,7 +2181,7 @@ type ClientInterface interface {
 
 	// AuditWriteBatchWithBody Store a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
+	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). A body has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression, and MAX_ENTRIES (100000 entries).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2175,7 +2190,7 @@ type ClientInterface interface {
 
 	// AuditWriteBatch Store a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
+	// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). A body has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression, and MAX_ENTRIES (100000 entries).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2184,7 +2199,7 @@ type ClientInterface interface {
 
 	// AuditCleanupWithBody Erase entries that were received more than a number of whole UTC days ago.
 	//
-	// Without a number of days, the tenant's retention is used; no visible entry is older than that.
+	// Without a number of days, the tenant's retention is used; no visible entry is older than that. The body is required: a page of another site could send a request without one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2193,7 +2208,7 @@ type ClientInterface interface {
 
 	// AuditCleanup Erase entries that were received more than a number of whole UTC days ago.
 	//
-	// Without a number of days, the tenant's retention is used; no visible entry is older than that.
+	// Without a number of days, the tenant's retention is used; no visible entry is older than that. The body is required: a page of another site could send a request without one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2270,7 +2285,7 @@ type ClientInterface interface {
 
 	// FleetWriteWithBody Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
+	// Valid entries of a batch are stored; the answer lists the others by index. Other names of NDJSON and of JSON are understood, too, and a byte order mark is skipped. Bodies may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). A body has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression, and MAX_ENTRIES (100000 entries).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2279,7 +2294,7 @@ type ClientInterface interface {
 
 	// FleetWrite Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 	//
-	// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
+	// Valid entries of a batch are stored; the answer lists the others by index. Other names of NDJSON and of JSON are understood, too, and a byte order mark is skipped. Bodies may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). A body has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression, and MAX_ENTRIES (100000 entries).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2409,6 +2424,8 @@ func (c *Client) AuditList(ctx context.Context, params *AuditListParams, reqEdit
 
 // AuditWriteWithBody Store one entry.
 //
+// A body may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). It has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/v1/activity-logs (the `AuditWrite` operationId).
@@ -2425,6 +2442,8 @@ func (c *Client) AuditWriteWithBody(ctx context.Context, params *AuditWriteParam
 }
 
 // AuditWrite Store one entry.
+//
+// A body may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). It has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2458,7 +2477,7 @@ func (c *Client) AuditAction(ctx context.Context, action string, params *AuditAc
 
 // AuditWriteBatchWithBody Store a JSON array of entries, or NDJSON with one entry a line.
 //
-// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
+// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). A body has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression, and MAX_ENTRIES (100000 entries).
 //
 // Takes any type of body and a specified content type.
 //
@@ -2477,7 +2496,7 @@ func (c *Client) AuditWriteBatchWithBody(ctx context.Context, params *AuditWrite
 
 // AuditWriteBatch Store a JSON array of entries, or NDJSON with one entry a line.
 //
-// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip or zstd.
+// Valid entries are stored; the answer lists the others by index. If no entry is valid, the answer is an error whose details list the fault of each entry. Bodies may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). A body has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression, and MAX_ENTRIES (100000 entries).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2496,7 +2515,7 @@ func (c *Client) AuditWriteBatch(ctx context.Context, params *AuditWriteBatchPar
 
 // AuditCleanupWithBody Erase entries that were received more than a number of whole UTC days ago.
 //
-// Without a number of days, the tenant's retention is used; no visible entry is older than that.
+// Without a number of days, the tenant's retention is used; no visible entry is older than that. The body is required: a page of another site could send a request without one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2515,7 +2534,7 @@ func (c *Client) AuditCleanupWithBody(ctx context.Context, params *AuditCleanupP
 
 // AuditCleanup Erase entries that were received more than a number of whole UTC days ago.
 //
-// Without a number of days, the tenant's retention is used; no visible entry is older than that.
+// Without a number of days, the tenant's retention is used; no visible entry is older than that. The body is required: a page of another site could send a request without one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2722,7 +2741,7 @@ func (c *Client) FleetList(ctx context.Context, params *FleetListParams, reqEdit
 
 // FleetWriteWithBody Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 //
-// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
+// Valid entries of a batch are stored; the answer lists the others by index. Other names of NDJSON and of JSON are understood, too, and a byte order mark is skipped. Bodies may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). A body has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression, and MAX_ENTRIES (100000 entries).
 //
 // Takes any type of body and a specified content type.
 //
@@ -2741,7 +2760,7 @@ func (c *Client) FleetWriteWithBody(ctx context.Context, params *FleetWriteParam
 
 // FleetWrite Store one entry, a JSON array of entries, or NDJSON with one entry a line.
 //
-// Valid entries of a batch are stored; the answer lists the others by index. Bodies may be compressed with gzip or zstd.
+// Valid entries of a batch are stored; the answer lists the others by index. Other names of NDJSON and of JSON are understood, too, and a byte order mark is skipped. Bodies may be compressed with gzip, deflate (the zlib format) or zstd (with a window of at most 8388608 bytes). A body has at most MAX_BODY_BYTES (16777216 bytes), before and after decompression, and MAX_ENTRIES (100000 entries).
 //
 // Takes a body of the `application/json` content type.
 //

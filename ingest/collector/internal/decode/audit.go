@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -131,51 +132,14 @@ func (d *auditDecoder) member(o *object, key []byte) error {
 		return d.name("layer", &e.Extra.Layer)
 	case "eventId":
 		d.once(o, auditEventID, key)
-		return d.name("eventId", &d.eventID)
+		return d.key("eventId")
 	}
 	return d.unknown(key)
 }
 
-// timestamp reads Unix milliseconds or an ISO 8601 string.
-func (d *auditDecoder) timestamp() error {
-	switch c := d.Peek(); {
-	case c == '"':
-		value, err := d.String()
-		if err != nil {
-			return err
-		}
-		d.TakeFlaw() // a string with a flaw is no time
-		d.date(text(value))
-		return nil
-	case c != '-' && c-'0' > 9:
-		return d.wrongType("timestamp", auditTime)
-	}
-	ms, ok, err := d.Integer()
-	if err != nil {
-		return err
-	}
-	if !ok {
-		d.blame("timestamp", "TYPE", auditTime)
-		return nil
-	}
-	d.time(ms)
-	return nil
-}
-
-const auditTime = "must be an integer of Unix milliseconds, or a text such as 2026-02-12T08:03:20.000Z"
-
-func (d *auditDecoder) date(value string) {
-	at, _, err := schema.ParseISO8601(value)
-	if err != nil {
-		d.blame("timestamp", "SYNTAX", auditTime)
-		return
-	}
-	d.time(at.UnixMilli())
-}
-
 // unknown refuses a key that the dialect has no field for: a misspelt name must not lose its value.
 func (d *auditDecoder) unknown(key []byte) error {
-	d.flawed("key")
+	d.flawed("key", scan.Surrogate)
 	d.blame(shown(key), "UNKNOWN", "is not a field of an entry")
 	return d.ignore()
 }

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,8 +55,15 @@ func TestDecodeAudit(t *testing.T) {
 		{`{"action":"a","targetType":"T","targetId":"1"}`, schema.Entry{Action: "a", Targets: []schema.Target{{Type: "T", ID: "1"}}}},
 		{`{"action":"a","targetName":"N","targetId":"1","targetType":"T","targets":null}`, schema.Entry{Action: "a", Targets: []schema.Target{{Type: "T", ID: "1", Name: "N"}}}},
 		{`{"action":"a","targets":[ {"type":"T","id":"1"} , {"type":"T","id":"1"} ]}`, schema.Entry{Action: "a", Targets: []schema.Target{{Type: "T", ID: "1"}, {Type: "T", ID: "1"}}}},
+		{
+			`{"action":"\ud83d","user":{"name":"A\ud83d"},"targets":[{"type":"T\udc00","id":"\ud800\ud83d\ude00"}],"detail":"\ud800\u0041","details":{"\ud83d":"\ud83d"}}`,
+			schema.Entry{
+				Action: "\ufffd", Extra: schema.Extra{ActorLabel: "A\ufffd"}, Targets: []schema.Target{{Type: "T\ufffd", ID: "\ufffd😀"}}, Detail: "\ufffdA",
+				Details: `{"\ud83d":"\ud83d"}`,
+			},
+		},
 		{`{"action":"a","timestamp":1707725000000}`, schema.Entry{Action: "a", Timestamp: 1707725000000}},
-		{`{"action":"a","timestamp":1}`, schema.Entry{Action: "a", Timestamp: 1}},
+		{`{"action":"a","timestamp":1707725000}`, schema.Entry{Action: "a", Timestamp: 1707725000000}},
 	} {
 		d, err := decodeAudit(c.text)
 		c.want.ReceivedAt = received
@@ -67,58 +73,6 @@ func TestDecodeAudit(t *testing.T) {
 	}
 	if d, _ := decodeAudit(fullAudit); d.eventID != "e-1" {
 		t.Errorf("event id %q, want e-1", d.eventID)
-	}
-}
-
-func TestAuditTimestamps(t *testing.T) {
-	const at = 1770883400000
-	for _, c := range []struct {
-		text string
-		want int64 // 0: refused
-	}{
-		{`1770883400000`, at},
-		{`"2026-02-12T08:03:20Z"`, at},
-		{`"2026-02-12T08:03:20.123456789Z"`, at + 123},
-		{`"2026-02-12T08:03:20,123Z"`, at + 123},
-		{`"2026-02-12T10:03:20.5+02:00"`, at + 500},
-		{`"2026-02-12T13:33:20+05:30"`, at},
-		{`"2026-02-12T03:03:20-0500"`, at},
-		{`"2026-02-12T03:03:20.001-05"`, at + 1},
-		{`"2026-02-12T08:03:20"`, at},
-		{`"2026-02-12T08:03:20.25"`, at + 250},
-		{`"2026-02-12T08:03Z"`, at - 20_000},
-		{`"2026-02-12T08:03"`, at - 20_000},
-		{`"2026-02-12"`, at - 8*3600_000 - 200_000},
-		{`"2026\u002d02-12T08:03:20Z"`, at},
-		{`"2105-12-31T23:59:59.999Z"`, schema.MaxTimestamp},
-		{`"2106-01-01T00:00:00Z"`, 0},
-		{`"1970-01-01T00:00:00Z"`, 0},
-		{`"1969-12-31T23:59:59Z"`, 0},
-		{`"-62135596800000"`, 0},
-		{`"1770883400000"`, 0},
-		{`"2026-02-30T08:03:20Z"`, 0},
-		{`"2026-02-12 08:03:20"`, 0},
-		{`"12.02.2026"`, 0},
-		{`""`, 0},
-		{`"\u0000"`, 0},
-		{`0`, 0},
-		{`-1`, 0},
-		{`1e12`, 0},
-		{`1770883400000.5`, 0},
-		{`9223372036854775808`, 0},
-		{`true`, 0},
-		{`{}`, 0},
-	} {
-		d, err := decodeAudit(`{"action":"a","timestamp":` + c.text + `}`)
-		var field *schema.FieldError
-		switch {
-		case c.want == 0:
-			if !errors.As(err, &field) || field.Field != "timestamp" || !errors.Is(err, schema.ErrInvalid) {
-				t.Errorf("%s: got %v, want a fault of timestamp", c.text, err)
-			}
-		case err != nil || d.entry.Timestamp != c.want:
-			t.Errorf("%s: got %d, %v, want %d", c.text, d.entry.Timestamp, err, c.want)
-		}
 	}
 }
 
@@ -176,7 +130,9 @@ func TestAuditRefuses(t *testing.T) {
 		{with(`"serial":1`), "serial", "TYPE"},
 		{with(`"ipAddress":1`), "ipAddress", "TYPE"},
 		{with(`"ipAddress":"` + long + `"`), "ipAddress", "TOO_LARGE"},
-		{with(`"userAgent":"\ud800"`), "userAgent", "UTF8"},
+		{with(`"userAgent":"\ud800\u0000"`), "userAgent", "NUL"},
+		{with(`"eventId":"\udfff"`), "eventId", "UTF8"},
+		{with(`"\ud800":1`), "\ufffd", "UNKNOWN"},
 		{with(`"requestId":{}`), "requestId", "TYPE"},
 		{with(`"layer":false`), "layer", "TYPE"},
 		{with(`"eventId":1`), "eventId", "TYPE"},
@@ -250,21 +206,10 @@ func (x *auditWire) entry() (schema.Entry, error) {
 	if x.TargetType != "" {
 		e.Targets = append(e.Targets, schema.Target{Type: x.TargetType, ID: x.TargetID, Name: x.TargetName})
 	}
-	switch s := string(x.Timestamp); {
-	case s == "" || s == "null":
-	case s[0] == '"':
-		var text string
-		if err := json.Unmarshal(x.Timestamp, &text); err != nil {
-			return e, err
-		}
-		at, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			return e, nil //nolint:nilerr // another form of ISO 8601: TestAuditTimestamps has those
-		}
-		e.Timestamp = at.UnixMilli()
-	default:
-		if err := json.Unmarshal(x.Timestamp, &e.Timestamp); err != nil {
-			return e, err
+	if t := string(x.Timestamp); t != "" && t != "null" {
+		var ok bool
+		if e.Timestamp, ok = refMillis(x.Timestamp); !ok {
+			return e, errors.New("a time outside of the bounds")
 		}
 	}
 	return e, nil
@@ -281,6 +226,9 @@ func FuzzAuditEntry(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		if hugeExponent.MatchString(text) {
+			return // the reference would compute all of its digits
+		}
 		d, err := decodeAudit(text)
 		if err != nil {
 			if api.Status(err) >= 500 {
@@ -298,7 +246,7 @@ func FuzzAuditEntry(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q was taken, but %v", text, err)
 		}
-		if want.Timestamp == 0 {
+		if want.Timestamp == textTime {
 			want.Timestamp = d.entry.Timestamp
 		}
 		if diff := cmp.Diff(want, d.entry); diff != "" || x.EventID != d.eventID {
@@ -315,15 +263,18 @@ func FuzzAuditEntry(f *testing.F) {
 
 // FuzzAuditAccepts holds that a sound entry is never refused: it builds one from parts.
 func FuzzAuditAccepts(f *testing.F) {
-	f.Add("a\n\"\\", "é", "\u2028", "<&>", "/", int64(1), "😀", uint8(3))
+	f.Add("a\n\"\\", "é", "\u2028", "<&>", "/", int64(1e11), "😀", uint8(3))
 	f.Fuzz(func(t *testing.T, action, user, name, kind, detail string, ts int64, id string, targets uint8) {
 		for _, s := range []string{action, user, name, kind, detail, id} {
 			if schema.CheckText("", s, schema.MaxNameBytes) != nil || strings.Contains(s, "\ufffd") {
 				return
 			}
 		}
-		if action == "" || id == "" || schema.CheckTimestamp("", ts) != nil {
-			return
+		if action == "" || id == "" || ts < 1e11 || schema.CheckTimestamp("", ts) != nil {
+			return // below, a number is seconds
+		}
+		if ts >= 253_370_764_800 && ts <= 253_402_300_799 {
+			return // the year 9999 in seconds
 		}
 		want := schema.Entry{
 			ReceivedAt: received, Timestamp: ts, Action: action, ActorID: id, ActorName: user, ActorKind: kind, Detail: detail, Platform: user, Device: id,

@@ -73,6 +73,17 @@ func (f *fields) once(o *object, bit uint32, key []byte) {
 func (f *fields) twice(key []byte) { f.blame(string(key), "DUPLICATE", "must not be given twice") }
 
 func (f *fields) string(field string, to *string, maxBytes int) error {
+	return f.value(field, to, maxBytes, scan.Surrogate)
+}
+
+// key reads an event id. Half of a surrogate pair is a fault there: as U+FFFD it would make one id of two, and the second entry
+// would not be stored.
+func (f *fields) key(field string) error {
+	return f.value(field, &f.eventID, schema.MaxNameBytes, scan.Sound)
+}
+
+// value reads a string. mildest is the worst flaw that is no fault.
+func (f *fields) value(field string, to *string, maxBytes int, mildest scan.Flaw) error {
 	if f.Peek() != '"' {
 		return f.wrongType(field, "must be a string")
 	}
@@ -80,7 +91,7 @@ func (f *fields) string(field string, to *string, maxBytes int) error {
 	if err != nil {
 		return err
 	}
-	f.flawed(field)
+	f.flawed(field, mildest)
 	if len(value) > maxBytes && f.fault == nil {
 		f.fault = schema.TooLong(f.named(field), len(value), maxBytes)
 	}
@@ -116,22 +127,14 @@ func (f *fields) details() error {
 	if err := f.Skip(0); err != nil {
 		return err
 	}
-	f.flawed("details")
+	f.flawed("details", scan.Surrogate)
 	f.entry.Details = text(f.Since(start))
 	return nil
 }
 
-// time sets the entry's timestamp, in Unix ms.
-func (f *fields) time(ms int64) {
-	if err := schema.CheckTimestamp("timestamp", ms); err != nil && f.fault == nil {
-		f.fault = err
-	}
-	f.entry.Timestamp = ms
-}
-
-// flawed faults the field for the flaw that the scanner found in its value.
-func (f *fields) flawed(field string) {
-	if flaw, key := f.TakeFlaw(); flaw != scan.Sound {
+// flawed faults the field for the flaw that the scanner found in its value, if it is worse than the mildest one.
+func (f *fields) flawed(field string, mildest scan.Flaw) {
+	if flaw, key := f.TakeFlaw(); flaw > mildest {
 		f.blameFlaw(field, flaw, key)
 	}
 }

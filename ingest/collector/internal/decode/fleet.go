@@ -5,14 +5,6 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Bounds of the fleet dialect's timestamp: Unix milliseconds from fleetMillis on, seconds below it. Several platforms send
-// the year 9999 in seconds for "no date". As milliseconds that is January 1978, so these values are refused.
-const (
-	fleetMillis   = 100_000_000_000
-	year9999Start = 253_370_764_800
-	year9999End   = 253_402_300_799
-)
-
 // The keys of a fleet entry, as bits.
 const (
 	fleetPlatform = 1 << iota
@@ -86,40 +78,19 @@ func (d *fleetDecoder) member(o *object, key []byte) error {
 		return d.details()
 	case "event_id":
 		d.once(o, fleetEventID, key)
-		return d.name("event_id", &d.eventID)
+		return d.key("event_id")
 	}
 	return d.unknown(key, o.start)
-}
-
-func (d *fleetDecoder) timestamp() error {
-	if c := d.Peek(); c != '-' && c-'0' > 9 {
-		return d.wrongType("timestamp", "must be an integer")
-	}
-	n, ok, err := d.Integer()
-	if err != nil {
-		return err
-	}
-	switch {
-	case !ok:
-		d.blame("timestamp", "TYPE", "must be an integer of Unix seconds or milliseconds")
-	case n < fleetMillis && n > -fleetMillis:
-		d.time(n * 1000)
-	case n >= year9999Start && n <= year9999End:
-		d.time(0)
-	default:
-		d.time(n)
-	}
-	return nil
 }
 
 // unknown keeps a member that the dialect has no field for, byte for byte. start is the position of its key.
 func (d *fleetDecoder) unknown(key []byte, start int) error {
 	name := shown(key)
-	d.flawed("key")
+	d.flawed("key", scan.Surrogate)
 	if err := d.Skip(1); err != nil {
 		return err
 	}
-	d.flawed(name)
+	d.flawed(name, scan.Surrogate)
 	if len(d.rest) > 0 {
 		d.rest = append(d.rest, ',')
 	}
@@ -141,7 +112,7 @@ func (d *fleetDecoder) merge() {
 	if err := d.checker.Skip(0); err != nil {
 		d.blame("details", "DEPTH", "nested too deeply")
 	}
-	if flaw, key := d.checker.TakeFlaw(); flaw != scan.Sound {
+	if flaw, key := d.checker.TakeFlaw(); flaw > scan.Surrogate {
 		code, issue := flaw.Issue()
 		d.blame("details."+key[:min(len(key), maxShownKeyLen)], code, issue)
 	}

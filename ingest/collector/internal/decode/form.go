@@ -26,9 +26,10 @@ func FormOf(contentType string) (Form, error) {
 	if err != nil {
 		kind, _, _ = strings.Cut(strings.ToLower(contentType), ";")
 	}
-	switch kind {
-	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines":
+	if isLines(kind) {
 		return Lines, nil
+	}
+	switch kind {
 	case "application/json", "text/json", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream":
 		return AnyJSON, nil
 	}
@@ -36,4 +37,18 @@ func FormOf(contentType string) (Form, error) {
 		return AnyJSON, nil
 	}
 	return 0, &schema.FieldError{Field: "Content-Type", Code: "UNSUPPORTED", Issue: "must be application/json or application/x-ndjson", Kind: schema.ErrUnsupported}
+}
+
+// isLines reports whether a media type means one object on each line. No standard names it, so that every client has a name of its
+// own: with or without x-, as text or as application, and with +json behind it.
+func isLines(kind string) bool {
+	family, name, _ := strings.Cut(kind, "/")
+	if family != "application" && family != "text" {
+		return false
+	}
+	switch strings.TrimSuffix(strings.TrimPrefix(name, "x-"), "+json") {
+	case "ndjson", "jsonl", "jsonlines", "json-lines", "ldjson", "json-stream":
+		return true
+	}
+	return kind == "application/stream+json"
 }

@@ -64,6 +64,10 @@ func newReader(d decoder, event string) *Reader { return &Reader{d: d, f: d.comm
 func (r *Reader) Reset(text []byte, o Options) {
 	r.o, r.rest, r.single, r.read, r.ended, r.err = o, text, false, 0, false, nil
 	r.f.Reset(text)
+	if err := r.begin(text); err != nil {
+		r.end(err)
+		return
+	}
 	switch c := r.f.Peek(); {
 	case o.Form == AnyJSON && c == 0:
 		r.end(errEmpty)
@@ -75,6 +79,15 @@ func (r *Reader) Reset(text []byte, o Options) {
 	case o.Takes == One:
 		r.end(errOne)
 	}
+}
+
+// begin looks at the beginning of a body. Nearly every one begins with a bracket.
+func (r *Reader) begin(text []byte) error {
+	if len(text) > 1 && (text[0] == '{' || text[0] == '[') && text[1] != 0 {
+		return nil
+	}
+	r.f.SkipBOM()
+	return foreigner(text)
 }
 
 // Single reports whether the body is one object.
@@ -152,10 +165,13 @@ func (r *Reader) nextSingle() (more bool, err error) {
 		return false, nil
 	}
 	if err := r.decode(); err != nil {
+		if isForm(r.rest) {
+			err = hinted(err, "; the body is a form, must be JSON")
+		}
 		return false, err
 	}
 	if err := f.End(); err != nil {
-		return false, r.hinted(err)
+		return false, r.several(err)
 	}
 	if f.fault == nil && r.o.Key != "" {
 		switch {
@@ -169,12 +185,21 @@ func (r *Reader) nextSingle() (more bool, err error) {
 	return true, f.fault
 }
 
-// hinted adds a hint for callers who sent several entries as one.
-func (r *Reader) hinted(err error) error {
-	hint := "; entries one a line need Content-Type: application/x-ndjson"
+// isForm reports whether text is name=value pairs, as HTML forms send them and curl -d with them.
+func isForm(text []byte) bool {
+	name, _, ok := bytes.Cut(text, []byte("="))
+	return ok && len(name) > 0 && !bytes.ContainsAny(name, " \t\r\n\"{}[]:,")
+}
+
+// several adds a hint for callers who sent several entries as one.
+func (r *Reader) several(err error) error {
 	if r.o.Takes == One {
-		hint = "; more entries go to the batch endpoint"
+		return hinted(err, "; more entries go to the batch endpoint")
 	}
+	return hinted(err, "; entries one a line need Content-Type: application/x-ndjson")
+}
+
+func hinted(err error, hint string) error {
 	if syntax := (*scan.SyntaxError)(nil); errors.As(err, &syntax) {
 		return &scan.SyntaxError{Offset: syntax.Offset, Want: syntax.Want + hint}
 	}
@@ -206,6 +231,7 @@ func (r *Reader) nextLine() (more bool, err error) {
 			r.rest = nil
 		}
 		f.Reset(line)
+		f.SkipBOM() // files that were joined have it in the middle
 		if f.Peek() == 0 && f.End() == nil {
 			continue
 		}

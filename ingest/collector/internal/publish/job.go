@@ -238,7 +238,7 @@ func (it *item) result() (id uint64, partition int, offset int64, err error) {
 	case it.event != nil:
 		return it.event.result()
 	case !it.chunk.complete.Load():
-		return 0, 0, 0, RetryLater(errUnknown)
+		return 0, 0, 0, errUnknown
 	case it.chunk.err != nil:
 		return 0, 0, 0, it.chunk.err
 	}

@@ -107,7 +107,7 @@ func (e *event) result() (id uint64, partition int, offset int64, err error) {
 	select {
 	case <-o.done:
 	default:
-		return 0, 0, 0, RetryLater(errFirstPending)
+		return 0, 0, 0, errFirstPending
 	}
 	if o.err != nil {
 		return 0, 0, 0, o.err

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestFailedWriteFreesItsKeys(t *testing.T) {
 	if repeat.add(&schema.Entry{Action: "a"}, "k", 8, k) {
 		t.Error("another entry under the key was taken")
 	}
-	if _, _, _, err := repeat.items[0].result(); !errors.Is(err, schema.ErrUnavailable) {
+	if _, _, _, err := repeat.items[0].result(); !errors.Is(err, schema.ErrTimeout) {
 		t.Errorf("a repeat of what is on its way: %v", err)
 	}
 	k.abort(j, errAborted)
@@ -79,6 +80,41 @@ func TestFailedWriteFreesItsKeys(t *testing.T) {
 	other.reset("u", received, 1, 0)
 	if j.hash("k") == other.hash("k") {
 		t.Error("two tenants share a key")
+	}
+}
+
+// A batch without an accepted entry is unavailable only if nothing of it may be kept.
+func TestWorstOfABatch(t *testing.T) {
+	invalid, later := schema.Missing("action"), RetryLater(errUnavailable)
+	for _, c := range []struct {
+		faults []error
+		want   error
+	}{
+		{[]error{invalid, invalid}, errNoneAccepted},
+		{[]error{invalid, later}, errUnavailable},
+		{[]error{later, invalid}, errUnavailable},
+		{[]error{RetryLater(errDiskFull), invalid}, errDiskFull},
+		{[]error{errUnknown, later}, errUnknown},
+		{[]error{later, errUnknown, invalid}, errUnknown},
+		{[]error{errFirstPending, later, RetryLater(errDiskFull)}, errFirstPending},
+	} {
+		var worst error
+		for _, f := range c.faults {
+			worst = worse(worst, f)
+		}
+		if !errors.Is(worst, c.want) {
+			t.Errorf("%v: got %v, want %v", c.faults, worst, c.want)
+		}
+	}
+}
+
+// Whoever reads 503 may send the request again without a key.
+func TestUnavailableSaysThatNothingWasAccepted(t *testing.T) {
+	for _, err := range []*Error{ErrBusy, errUnavailable, errLogRefused, errShuttingDown, errDiskFull, errAborted, errUnknown, errFirstPending} {
+		says := strings.Contains(err.Text, "nothing was accepted")
+		if says == errors.Is(err, schema.ErrTimeout) {
+			t.Errorf("%v: %q", err.Kind, err.Text)
+		}
 	}
 }
 

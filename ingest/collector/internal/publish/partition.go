@@ -205,7 +205,7 @@ func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 		case v == stored:
 			if err := p.confirm(ctx); err != nil {
 				p.refuse(reasonOf(err), err)
-				p.batch.set(first, end, 0, RetryLater(errUnknown))
+				p.batch.set(first, end, 0, errUnknown)
 				return tries
 			}
 			p.reopen()
@@ -227,10 +227,10 @@ func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 			return tries
 		case schemakafka.IsLogError(err): // the log that may have it is not there any more
 			p.refuse(errLogRefused, err)
-			p.batch.set(first, end, 0, RetryLater(errUnknown))
+			p.batch.set(first, end, 0, errUnknown)
 			return tries
 		case ctx.Err() != nil:
-			p.batch.set(first, end, 0, RetryLater(errUnknown))
+			p.batch.set(first, end, 0, errUnknown)
 			return tries
 		}
 		if lost {

@@ -115,8 +115,8 @@ func (p *Publisher) Available() error {
 }
 
 // Publish writes the entries of a request and waits until they are in the log. It closes the entries before it waits.
-// An error without a result means that nothing was written, unless its text says that this is not known. A result beside an
-// error is that of a batch without an accepted entry.
+// An error without a result means that nothing was written, or, if it is a schema.ErrTimeout, that this is not known. A result
+// beside an error is that of a batch without an accepted entry.
 func (p *Publisher) Publish(ctx context.Context, req Request) (*Result, error) {
 	partitions := p.all()
 	if len(partitions) == 0 {
@@ -141,19 +141,24 @@ func (p *Publisher) Publish(ctx context.Context, req Request) (*Result, error) {
 	return p.batchResult(j)
 }
 
-// enqueue gives the chunks of j to their partitions: all of them, or none and an error.
+// enqueue gives the chunks of j to their partitions: all of them, or none and an error. What the partitions refuse costs none of
+// the tenant's quota, which a large batch may have to pay back for a long time.
 func (p *Publisher) enqueue(j *job, partitions []*partition) error {
-	if err := p.quota.admit(j.tenant, len(j.items)); err != nil {
-		return err
-	}
 	j.dropEmpty()
+	release := func(chunks []*chunk) {
+		for _, c := range chunks {
+			partitions[c.partition].release(c.Size())
+		}
+	}
 	for i, c := range j.chunks {
 		if err := partitions[c.partition].admit(c.Size()); err != nil {
-			for _, admitted := range j.chunks[:i] {
-				partitions[admitted.partition].release(admitted.Size())
-			}
+			release(j.chunks[:i])
 			return RetryLater(err)
 		}
+	}
+	if err := p.quota.admit(j.tenant, len(j.items)); err != nil {
+		release(j.chunks)
+		return err
 	}
 	j.left.Store(int32(len(j.chunks)))
 	j.queued = len(j.chunks) > 0

@@ -27,17 +27,21 @@ func newQuota(perSecond float64, burst int) *quota {
 	return q
 }
 
-// admit is ErrRateLimited, with the time to wait, when the tenant has sent too many entries.
+// admit is ErrRateLimited, with the time to wait, when the tenant has sent too many entries. A batch of more entries than the burst
+// passes when the tenant has a whole burst to spend. The rest is borrowed: the tenant's next entries wait until it is paid back.
 func (q *quota) admit(tenant string, entries int) error {
 	if q.perSecond == 0 {
 		return nil
 	}
 	now := time.Now()
-	// A batch larger than the burst could never pass; it takes the whole burst instead.
-	res := q.of(tenant).ReserveN(now, min(entries, q.burst))
+	limiter := q.of(tenant)
+	res := limiter.ReserveN(now, min(entries, q.burst))
 	if delay := res.DelayFrom(now); delay > 0 {
 		res.CancelAt(now)
 		return &schema.RetryError{After: delay, Err: errRateLimited}
+	}
+	for borrowed := entries - q.burst; borrowed > 0; borrowed -= q.burst { // a reservation has at most the burst
+		limiter.ReserveN(now, min(borrowed, q.burst))
 	}
 	return nil
 }

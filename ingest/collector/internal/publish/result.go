@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -72,9 +73,12 @@ func (p *Publisher) batchResult(j *job) (*Result, error) {
 	return res, nil
 }
 
-// worse is the error of a batch without an accepted entry: invalid, unless trying again may help.
+// worse is the error of a batch without an accepted entry: invalid, unless trying again may help. One entry with an unknown
+// outcome makes that of the batch unknown, whatever happened to the others: 503 promises that nothing was accepted.
 func worse(a, b error) error {
 	switch {
+	case errors.Is(a, schema.ErrTimeout):
+		return a
 	case api.Status(b) >= http.StatusInternalServerError:
 		return b
 	case a == nil:
@@ -95,18 +99,19 @@ func (e *Error) Unwrap() error { return e.Kind }
 // ErrBusy refuses a request because too much is in memory already.
 var ErrBusy = &Error{schema.ErrUnavailable, "too much is waiting to be written, nothing was accepted: try again"}
 
-// Why a write was refused, or its outcome is not known.
+// Why a write was refused. The text of each schema.ErrUnavailable says that nothing was accepted; an outcome that is not known is
+// a schema.ErrTimeout.
 var (
 	errUnavailable  = &Error{schema.ErrUnavailable, "the log is not available, nothing was accepted: try again"}
 	errLogRefused   = &Error{schema.ErrUnavailable, "the log has not been found to be that of the stored entries, nothing was accepted: an operator finds the reason at /readyz"}
 	errShuttingDown = &Error{schema.ErrUnavailable, "shutting down, nothing was accepted: try again"}
-	errUnknown      = &Error{schema.ErrUnavailable, "the log has not answered in time: the write may still be kept; repeating it is safe with an Idempotency-Key or an event id"}
+	errUnknown      = &Error{schema.ErrTimeout, "the log has not answered in time: the write may still be kept; repeating it is safe with an Idempotency-Key or an event id"}
 	errDiskFull     = &Error{schema.ErrStorageFull, "the log's storage is full, nothing was accepted"}
 	errTooLarge     = &Error{schema.ErrTooLarge, "larger than the log takes"}
 	errNoneAccepted = &Error{schema.ErrInvalid, "no entry was accepted"}
 	errRateLimited  = &Error{schema.ErrRateLimited, "too many entries"}
-	errAborted      = &Error{schema.ErrUnavailable, "the first request with this key was not accepted: try again"}
-	errFirstPending = &Error{schema.ErrUnavailable, "the first request with this key is still being written: try again"}
+	errAborted      = &Error{schema.ErrUnavailable, "the first request with this key was refused, nothing was accepted: try again"}
+	errFirstPending = &Error{schema.ErrTimeout, "the first request with this key is still being written: the write may still be kept; try again"}
 )
 
 // RetryLater adds to err when to try again: 1 to 3 s, spread so that callers who were refused together do not return together.

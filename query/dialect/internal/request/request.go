@@ -28,6 +28,10 @@ func Values(r *http.Request) (url.Values, error) {
 // WithoutBOM is a body without the byte order mark that some programs put before UTF-8.
 func WithoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
 
+// Finished is the context of a request that changes something. What it asks for is finished also if its caller leaves: half of an
+// erasure would surprise more than all of it. Whatever it calls bounds its time by itself.
+func Finished(r *http.Request) context.Context { return context.WithoutCancel(r.Context()) }
+
 // Waiter waits until a position has been stored.
 type Waiter interface {
 	Await(ctx context.Context, p schema.Position) error

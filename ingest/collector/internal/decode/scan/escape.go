@@ -65,7 +65,7 @@ func (s *Scanner) unicode() error {
 	}
 	if utf16.IsSurrogate(r) {
 		if s.pos+1 >= len(s.text) || s.text[s.pos] != '\\' || s.text[s.pos+1] != 'u' {
-			s.found(Surrogate)
+			s.half()
 			return nil
 		}
 		second := s.pos
@@ -75,13 +75,19 @@ func (s *Scanner) unicode() error {
 			return err
 		}
 		if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-			s.found(Surrogate)
+			s.half()
 			s.pos = second // the second one may begin a pair of its own
 			return nil
 		}
 	}
 	s.decoded = utf8.AppendRune(s.decoded, r)
 	return nil
+}
+
+// half reads half of a pair as U+FFFD, as encoding/json does.
+func (s *Scanner) half() {
+	s.found(Surrogate)
+	s.decoded = utf8.AppendRune(s.decoded, utf8.RuneError)
 }
 
 // hex reads u and four hexadecimal digits.

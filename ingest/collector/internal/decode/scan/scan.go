@@ -1,5 +1,5 @@
 // Package scan reads JSON strictly and without allocations. It has two kinds of fault. After a SyntaxError the rest of the
-// text cannot be read. A Flaw (a duplicate key, NUL, invalid UTF-8, a lone surrogate, too many keys) is a fault of one
+// text cannot be read. A Flaw (a duplicate key, NUL, invalid UTF-8, half of a surrogate pair, too many keys) is a fault of one
 // value; the rest can be read. encoding/json accepts everything that this package accepts, with the same meaning.
 package scan
 
@@ -28,11 +28,12 @@ func (e *SyntaxError) Unwrap() error { return schema.ErrInvalid }
 // Flaw is a fault of one value.
 type Flaw uint8
 
-// The flaws of a value; the first one found counts.
+// The flaws of a value; the first one found counts, but Surrogate only if there is no other: it is the one that a caller may
+// overlook. Half of a pair is what is left of an emoji in a text that was cut, and is read as U+FFFD.
 const (
 	Sound Flaw = iota
-	BadUTF8
 	Surrogate
+	BadUTF8
 	NUL
 	Duplicate
 	ManyKeys
@@ -44,7 +45,7 @@ func (f Flaw) Issue() (code, issue string) {
 	case BadUTF8:
 		return "UTF8", "must be valid UTF-8"
 	case Surrogate:
-		return "UTF8", "must not contain a lone surrogate"
+		return "UTF8", "must not contain half of a surrogate pair"
 	case NUL:
 		return "NUL", "must not contain NUL"
 	case Duplicate:
@@ -72,6 +73,16 @@ func (s *Scanner) Reset(text []byte) {
 	s.decoded, s.keys = s.decoded[:0], s.keys[:0]
 }
 
+// BOM is the byte order mark in UTF-8.
+const BOM = "\ufeff"
+
+// SkipBOM skips a byte order mark at the beginning of the text. RFC 8259, section 8.1 forbids it, but Windows programs write it.
+func (s *Scanner) SkipBOM() {
+	if s.pos == 0 && len(s.text) >= len(BOM) && string(s.text[:len(BOM)]) == BOM {
+		s.pos = len(BOM)
+	}
+}
+
 // Forget reuses the memory of the strings read so far for the rest of the text.
 func (s *Scanner) Forget() { s.decoded, s.keys = s.decoded[:0], s.keys[:0] }
 
@@ -92,7 +103,7 @@ func (s *Scanner) TakeFlaw() (Flaw, string) {
 }
 
 func (s *Scanner) found(f Flaw) {
-	if s.flaw == Sound {
+	if s.flaw <= Surrogate {
 		s.flaw = f
 	}
 }

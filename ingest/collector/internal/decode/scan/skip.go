@@ -66,7 +66,7 @@ func (s *Scanner) note(base int, key []byte) {
 	}
 	for _, k := range s.keys[base:] {
 		if string(k) == string(key) {
-			if s.flaw == Sound {
+			if s.flaw <= Surrogate {
 				s.flaw, s.twice = Duplicate, string(key)
 			}
 			return

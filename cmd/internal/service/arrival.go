@@ -1,0 +1,67 @@
+package service
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// errStalled is the error of reading a body that does not arrive.
+var errStalled = &schema.FieldError{
+	Field: "body", Code: "STALLED", Issue: "did not arrive in time", Kind: schema.ErrStalled,
+}
+
+// arrival is the body of a request while it arrives. Its deadline moves with what has arrived, so that a slow client is heard out
+// and one that has stopped is not waited for.
+type arrival struct {
+	io.ReadCloser
+	control *http.ResponseController
+	limits  limits
+	latest  time.Time
+	piece   int   // bytes since the deadline was set
+	left    int64 // bytes of the announced length that are to come; negative if none was announced
+	ended   bool
+	stalled bool
+}
+
+func newArrival(r *http.Request, control *http.ResponseController, l limits) *arrival {
+	a := &arrival{ReadCloser: r.Body, control: control, limits: l, latest: time.Now().Add(l.whole), left: r.ContentLength}
+	a.extend()
+	return a
+}
+
+// extend sets the deadline of the next piece. It is not called after the end of the body: net/http then watches the connection, and a
+// passed deadline would look like a client that has left.
+func (a *arrival) extend() {
+	a.piece = 0
+	deadline := time.Now().Add(a.limits.arrive)
+	if deadline.After(a.latest) {
+		deadline = a.latest
+	}
+	_ = a.control.SetReadDeadline(deadline) // a recorder in a test has none
+}
+
+func (a *arrival) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	a.piece += n
+	a.left -= int64(n)
+	switch {
+	case err == nil && a.piece >= arrivePiece:
+		a.extend()
+	case errors.Is(err, io.EOF):
+		a.ended = true
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		a.stalled, err = true, errStalled
+	}
+	return n, err
+}
+
+// tooMuch reports whether what is left is not worth reading for the next request on the connection.
+func (a *arrival) tooMuch(status int) bool {
+	refused := status == http.StatusRequestEntityTooLarge || status == http.StatusRequestTimeout
+	return !a.ended && (refused || a.left > arrivePiece)
+}

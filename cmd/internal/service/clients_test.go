@@ -1,0 +1,452 @@
+package service
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/activitylog/activitylog/schema/api"
+)
+
+// fast are limits that a test can wait for.
+var fast = limits{
+	arrive: 300 * time.Millisecond, whole: 2 * time.Second, send: 300 * time.Millisecond, linger: 2 * time.Second, silence: 400 * time.Millisecond,
+}
+
+// served listens with the handlers by path, and returns the address and a reader of the metrics.
+func served(t *testing.T, l limits, handlers map[string]http.HandlerFunc) (addr string, metrics func() string) {
+	t.Helper()
+	p := newTestProcess()
+	p.limits = l
+	part := Part{Name: "api", Routes: func(r chi.Router) {
+		for path, h := range handlers {
+			r.HandleFunc(path, h)
+		}
+	}}
+	if err := p.Start(t.Context(), part); err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	url := listen(t, p, HTTP{})
+	return strings.TrimPrefix(url, "http://"), func() string { _, text := get(t, url+"/metrics"); return text }
+}
+
+// counted waits until a request of the route has been counted with the status.
+func counted(t *testing.T, metrics func() string, method, route, status string) {
+	t.Helper()
+	want := fmt.Sprintf("activity_http_request_seconds_count{method=%q,route=%q,status=%q} 1", method, route, status)
+	var text string
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if text = metrics(); strings.Contains(text, want) {
+			return
+		}
+	}
+	var found []string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "seconds_count") {
+			found = append(found, line)
+		}
+	}
+	t.Errorf("want %s, got %v", want, found)
+}
+
+// upload reads a body, and answers with its length or with what was wrong with it.
+func upload(w http.ResponseWriter, r *http.Request) {
+	n, err := io.Copy(io.Discard, r.Body)
+	if err != nil {
+		err = api.BodyError(r, err)
+		w.WriteHeader(api.Status(err))
+		fmt.Fprint(w, err)
+		return
+	}
+	fmt.Fprint(w, n)
+}
+
+func dial(t *testing.T, addr string) *net.TCPConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatalf("dial: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn.(*net.TCPConn)
+}
+
+func send(t *testing.T, conn net.Conn, text string) {
+	t.Helper()
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatalf("send: %v", err)
+	}
+}
+
+// answerOf reads an answer.
+func answerOf(t *testing.T, from *bufio.Reader) (status int, body string, header http.Header) {
+	t.Helper()
+	res, err := http.ReadResponse(from, nil)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("answer: %v", err)
+	}
+	if res.Close { // net/http takes it out of the header
+		res.Header.Set("Connection", "close")
+	}
+	return res.StatusCode, string(text), res.Header
+}
+
+// A body that arrives slowly is taken, although all of it takes far longer than its deadline at any moment.
+func TestSlowBodyIsTaken(t *testing.T) {
+	addr, _ := served(t, fast, map[string]http.HandlerFunc{"/": upload})
+	const pieces, size = 12, 20 << 10
+	for name, head := range map[string]string{
+		"announced":    fmt.Sprintf("Content-Length: %d\r\n\r\n", pieces*size),
+		"chunked":      "Transfer-Encoding: chunked\r\n\r\n",
+		"100-continue": fmt.Sprintf("Expect: 100-continue\r\nContent-Length: %d\r\n\r\n", pieces*size),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := dial(t, addr)
+			from := bufio.NewReader(conn)
+			send(t, conn, "POST / HTTP/1.1\r\nHost: x\r\n"+head)
+			if name == "100-continue" {
+				if status, _, _ := answerOf(t, from); status != 100 {
+					t.Fatalf("got %d, want 100", status)
+				}
+			}
+			for range pieces {
+				piece := strings.Repeat("x", size)
+				if name == "chunked" {
+					piece = fmt.Sprintf("%x\r\n%s\r\n", size, piece)
+				}
+				send(t, conn, piece)
+				time.Sleep(fast.arrive / 3)
+			}
+			if name == "chunked" {
+				send(t, conn, "0\r\n\r\n")
+			}
+			if status, body, _ := answerOf(t, from); status != 200 || body != fmt.Sprint(pieces*size) {
+				t.Errorf("got %d %s, want 200 %d", status, body, pieces*size)
+			}
+		})
+	}
+}
+
+// A body that stops, or trickles, or takes for ever, is answered 408, and counted so.
+func TestStalledBody(t *testing.T) {
+	for name, tt := range map[string]struct {
+		head, first string
+		more        string // sent every 20 ms
+	}{
+		"stops":          {"Content-Length: 99\r\n\r\n", "{", ""},
+		"never begins":   {"Content-Length: 99\r\n\r\n", "", ""},
+		"stops in chunk": {"Transfer-Encoding: chunked\r\n\r\n", "5\r\nhel", ""},
+		"stops later":    {"Content-Length: 9999999\r\n\r\n", strings.Repeat("x", 300_000), ""},
+		"trickles":       {"Content-Length: 9999999\r\n\r\n", "", "xxxx"},
+		"for ever":       {"Transfer-Encoding: chunked\r\n\r\n", "", fmt.Sprintf("%x\r\n%s\r\n", 8<<10, strings.Repeat("x", 8<<10))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, metrics := served(t, fast, map[string]http.HandlerFunc{"/": upload})
+			conn := dial(t, addr)
+			began := time.Now()
+			send(t, conn, "POST / HTTP/1.1\r\nHost: x\r\n"+tt.head+tt.first)
+			if tt.more != "" {
+				go func() {
+					for {
+						if _, err := io.WriteString(conn, tt.more); err != nil {
+							return
+						}
+						time.Sleep(20 * time.Millisecond)
+					}
+				}()
+			}
+			status, body, header := answerOf(t, bufio.NewReader(conn))
+			if status != 408 || body != "body: did not arrive in time" || header.Get("Connection") != "close" {
+				t.Errorf("got %d %s %v, want 408", status, body, header)
+			}
+			if took := time.Since(began); took < fast.arrive || took > fast.whole+2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			counted(t, metrics, "POST", "/", "408")
+		})
+	}
+}
+
+// A client that is still sending gets its answer: it sends all of a body that is refused before it reads.
+func TestRefusalReachesASendingClient(t *testing.T) {
+	const all = 24 << 20
+	refuse := func(read int64) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.CopyN(io.Discard, r.Body, read)
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			fmt.Fprint(w, "too large")
+		}
+	}
+	addr, _ := served(t, defaultLimits, map[string]http.HandlerFunc{"/unread": refuse(0), "/begun": refuse(1 << 20), "/other": func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, "who?")
+	}})
+	length := fmt.Sprintf("Content-Length: %d\r\n", all)
+	for _, tt := range []struct {
+		name, path, head string
+		status           int
+	}{
+		{"announced", "/unread", length, 413},
+		{"announced, partly read", "/begun", length, 413},
+		{"announced, closing", "/unread", length + "Connection: close\r\n", 413},
+		{"HTTP/1.0", "/begun", length, 413},
+		{"chunked", "/begun", "Transfer-Encoding: chunked\r\n", 413},
+		{"chunked, closing", "/begun", "Transfer-Encoding: chunked\r\nConnection: close\r\n", 413},
+		{"continued", "/begun", length + "Expect: 100-continue\r\n", 413},
+		{"refused for another reason", "/other", length, 401},
+		{"refused for another reason, closing", "/other", length + "Connection: close\r\n", 401},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conn, version := dial(t, addr), "HTTP/1.1"
+			if tt.name == "HTTP/1.0" {
+				version = tt.name
+			}
+			from := bufio.NewReader(conn)
+			send(t, conn, fmt.Sprintf("POST %s %s\r\nHost: x\r\n%s\r\n", tt.path, version, tt.head))
+			if strings.Contains(tt.head, "Expect") {
+				_, _, _ = answerOf(t, from)
+			}
+			piece := strings.Repeat("x", 64<<10)
+			if strings.Contains(tt.head, "chunked") {
+				piece = fmt.Sprintf("%x\r\n%s\r\n", len(piece), piece)
+			}
+			for range all / (64 << 10) {
+				if _, err := io.WriteString(conn, piece); err != nil {
+					t.Fatalf("while sending: %v", err)
+				}
+			}
+			if status, _, header := answerOf(t, from); status != tt.status || header.Get("Connection") != "close" && version != "HTTP/1.0" {
+				t.Errorf("got %d %v, want %d", status, header, tt.status)
+			}
+		})
+	}
+}
+
+// A small body that nobody reads does not cost the connection.
+func TestRefusalKeepsTheConnection(t *testing.T) {
+	addr, _ := served(t, defaultLimits, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }})
+	conn := dial(t, addr)
+	from := bufio.NewReader(conn)
+	for _, body := range []string{"Content-Length: 9\r\n\r\nsomething", "Transfer-Encoding: chunked\r\n\r\n9\r\nsomething\r\n0\r\n\r\n", "Content-Length: 0\r\n\r\n"} {
+		send(t, conn, "POST / HTTP/1.1\r\nHost: x\r\n"+body)
+		if status, _, header := answerOf(t, from); status != 503 || header.Get("Connection") != "" {
+			t.Errorf("got %d %v, want 503 on a connection that stays", status, header)
+		}
+	}
+}
+
+// A client that sends no more after its request gets the answer, as with nc -N.
+func TestHalfClosedClientIsAnswered(t *testing.T) {
+	slowly := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		select {
+		case <-time.After(250 * time.Millisecond):
+			fmt.Fprint(w, strings.Repeat("answer ", 1000))
+		case <-r.Context().Done():
+			http.Error(w, "left", http.StatusInternalServerError)
+		}
+	}
+	stream := func(w http.ResponseWriter, r *http.Request) {
+		for range 10 {
+			if r.Context().Err() != nil {
+				panic(http.ErrAbortHandler)
+			}
+			fmt.Fprint(w, strings.Repeat("answer ", 100))
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(fast.silence / 8)
+		}
+	}
+	addr, metrics := served(t, fast, map[string]http.HandlerFunc{"/slow": slowly, "/stream": stream})
+	for _, tt := range []struct {
+		name, request string
+		after         time.Duration // when it closes its side
+		answers       int
+	}{
+		{"GET", "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", 0, 1},
+		{"GET, later", "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", 50 * time.Millisecond, 1},
+		{"HTTP/1.0", "GET /slow HTTP/1.0\r\n\r\n", 0, 1},
+		{"POST", "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", 0, 1},
+		{"POST, chunked", "POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", 20 * time.Millisecond, 1},
+		{"two at once", "GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET /slow HTTP/1.1\r\nHost: x\r\n\r\n", 0, 2},
+		{"stream", "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", 0, 1},
+		{"in the middle of a stream", "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", 100 * time.Millisecond, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			conn := dial(t, addr)
+			send(t, conn, tt.request)
+			time.Sleep(tt.after)
+			if err := conn.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			from := bufio.NewReader(conn)
+			for range tt.answers {
+				if status, body, _ := answerOf(t, from); status != 200 || body != strings.Repeat("answer ", 1000) {
+					t.Errorf("got %d and %d bytes, want all", status, len(body))
+				}
+			}
+			if _, err := from.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Errorf("after the answer: %v, want the end", err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if text := metrics(); strings.Contains(text, `status="499"`) || strings.Contains(text, `status="5`) {
+			t.Error("a client that was answered counts as one that left")
+		}
+	})
+}
+
+// A client that leaves ends the work for it at once, and is counted as such, not as a fault of the service.
+func TestClientLeaves(t *testing.T) {
+	reset := func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) }
+	later := func(c *net.TCPConn) error {
+		err := c.CloseWrite()
+		time.Sleep(100 * time.Millisecond)
+		return errors.Join(err, c.Close())
+	}
+	for name, tt := range map[string]struct {
+		request string
+		leave   func(*net.TCPConn) error
+		status  string
+		within  time.Duration
+	}{
+		"closes":               {"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", (*net.TCPConn).Close, "499", 200 * time.Millisecond},
+		"resets":               {"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", reset, "499", 200 * time.Millisecond},
+		"closes after a body":  {"GET /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody", (*net.TCPConn).Close, "499", 200 * time.Millisecond},
+		"closes within a body": {"GET /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nbody", (*net.TCPConn).Close, "499", 200 * time.Millisecond},
+		"resets within a body": {"GET /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nbody", reset, "499", 200 * time.Millisecond},
+		"half first":           {"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", later, "499", 400 * time.Millisecond},
+		"a silent stream":      {"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n", (*net.TCPConn).Close, "200", fast.silence + 200*time.Millisecond},
+		"a stream":             {"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", (*net.TCPConn).Close, "200", 200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			entered, ended := make(chan struct{}), make(chan time.Time, 1)
+			wait := func(w http.ResponseWriter, r *http.Request) {
+				close(entered)
+				_, _ = io.Copy(io.Discard, r.Body)
+				<-r.Context().Done()
+				ended <- time.Now()
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			silent := func(w http.ResponseWriter, r *http.Request) {
+				_ = http.NewResponseController(w).Flush()
+				wait(w, r)
+			}
+			stream := func(w http.ResponseWriter, r *http.Request) {
+				close(entered)
+				for r.Context().Err() == nil {
+					fmt.Fprint(w, "more")
+					_ = http.NewResponseController(w).Flush()
+					time.Sleep(10 * time.Millisecond)
+				}
+				ended <- time.Now()
+			}
+			addr, metrics := served(t, fast, map[string]http.HandlerFunc{"/wait": wait, "/silent": silent, "/stream": stream})
+			conn := dial(t, addr)
+			send(t, conn, tt.request)
+			<-entered
+			if name == "a silent stream" {
+				_, _ = http.ReadResponse(bufio.NewReader(conn), nil)
+			}
+			began := time.Now()
+			if err := tt.leave(conn); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case at := <-ended:
+				if took := at.Sub(began); took > tt.within {
+					t.Errorf("the handler learned of it after %v", took)
+				}
+			case <-time.After(5 * time.Second):
+				t.Fatal("the handler never learned of it")
+			}
+			counted(t, metrics, "GET", tt.request[4:strings.Index(tt.request, " HTTP")], tt.status)
+		})
+	}
+}
+
+// A reader that stops is cut off; one that reads slowly is not.
+func TestSlowReaders(t *testing.T) {
+	const size = 48 << 20 // more than the buffers of two sockets
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(proto, func(t *testing.T) {
+			ended := make(chan error, 1)
+			addr, _ := served(t, fast, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) {
+				if r.Proto != proto {
+					t.Errorf("got %s, want %s", r.Proto, proto)
+				}
+				_, err := w.Write(make([]byte, size))
+				ended <- err
+			}})
+			get := func() io.ReadCloser {
+				res, err := client(t, proto).Get("http://" + addr + "/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = res.Body.Close() })
+				return res.Body
+			}
+			get()
+			select {
+			case err := <-ended:
+				if err == nil {
+					t.Error("everything was sent to a client that reads nothing")
+				}
+			case <-time.After(5 * time.Second):
+				t.Error("the handler waits for a client that reads nothing")
+			}
+			slow, got := get(), int64(0)
+			for {
+				n, err := io.CopyN(io.Discard, slow, 4<<20)
+				if got += n; err != nil {
+					break
+				}
+				time.Sleep(fast.send / 3)
+			}
+			if err := <-ended; got != size || err != nil {
+				t.Errorf("a slow client got %d of %d bytes, %v", got, size, err)
+			}
+		})
+	}
+}
+
+// client speaks one version of HTTP.
+func client(t *testing.T, proto string) *http.Client {
+	t.Helper()
+	tr := &http.Transport{Protocols: new(http.Protocols), HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}}
+	tr.Protocols.SetHTTP1(proto == "HTTP/1.1")
+	tr.Protocols.SetUnencryptedHTTP2(proto != "HTTP/1.1")
+	if proto == "HTTP/1.1" {
+		tr.ReadBufferSize = 4 << 10
+		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error { // else the buffers take all of it
+				return c.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 64<<10) })
+			}}
+			return d.DialContext(ctx, network, addr)
+		}
+	}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: 30 * time.Second}
+}

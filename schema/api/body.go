@@ -1,0 +1,35 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// BodyError says what it means that reading r's body failed with err, an error of r.Body: ErrStalled when the body did not arrive in
+// time, ErrLeft when the client closed or broke the connection before the end of the body, ErrTooLarge beyond the limit of a
+// http.MaxBytesReader, else ErrInvalid. What the body holds has no part in it.
+func BodyError(r *http.Request, err error) error {
+	fault := &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "is not framed as HTTP asks for"}
+	switch tooLarge := (*http.MaxBytesError)(nil); {
+	case errors.As(err, &tooLarge):
+		return &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: "is too large", Kind: schema.ErrTooLarge}
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, schema.ErrStalled):
+		fault.Code, fault.Issue, fault.Kind = "STALLED", "did not arrive in time", schema.ErrStalled
+	case left(r, err):
+		fault.Code, fault.Issue, fault.Kind = "LEFT", "ends before its end", schema.ErrLeft
+	}
+	return fault
+}
+
+// left reports whether a body ended because its client is gone. Over HTTP/2 only the request's context says so.
+func left(r *http.Request, err error) bool {
+	var broken *net.OpError
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &broken) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, context.Canceled) || errors.Is(r.Context().Err(), context.Canceled)
+}
