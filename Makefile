@@ -80,8 +80,8 @@ vet: ## run go vet
 generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code and openapi.json (needs protoc)
 	PATH="$(TOOLS):$$PATH" $(GO) generate $(PACKAGES)
 
-docs: ## write the settings table of cmd/README.md, and the list of all settings' names
-	$(GO) test ./cmd -run 'TestReadmeListsEverySetting|TestNamesOfSettings' -update
+docs: ## write the settings table of cmd/README.md, the list of all settings' names, and the roles of cmd/internal/identity/README.md
+	$(GO) test ./cmd -run 'TestReadmeListsEvery|TestNamesOfSettings' -update
 
 clean: ## remove bin/ and the test cache, but not data/ and .cache/
 	rm -rf bin

@@ -168,6 +168,32 @@ func TestCredentialsOfTheOperator(t *testing.T) {
 		t.Errorf("key list --json: got %s, want one revoked and no hash", list)
 	}
 
+	// A role in any case gives its scopes. A rotated key keeps them; the old one is valid until the overlap ends.
+	analyst := ctl("key", "create", "--tenant", "acme", "--role", "analyst", "--name", "dashboards", "--json")
+	if err := json.Unmarshal([]byte(analyst), &made); err != nil || !strings.Contains(analyst, `"scopes":["read"],"roles":["Analyst"]`) {
+		t.Fatalf("key create --role analyst: %s, %v", analyst, err)
+	}
+	old := made
+	seen(old.Key, 200)
+	if err := json.Unmarshal([]byte(ctl("key", "rotate", old.ID, "--overlap", "1h", "--json")), &made); err != nil || made.ID == old.ID {
+		t.Fatalf("key rotate: %+v, %v", made, err)
+	}
+	seen(made.Key, 200)
+	can(old.Key, "GET", entries, 200)
+	can(made.Key, "GET", "/api/v1/activity-logs/count", 200)
+	export := mustRequest(t, "GET", "http://"+p.addr+"/api/v1/activity-logs/export?action=nothing", "")
+	export.Header.Set("X-API-Key", made.Key)
+	if status, body, _ := p.do(export); status != 200 {
+		t.Errorf("an analyst's export: got %d %s, want 200", status, body)
+	}
+	can(made.Key, "GET", "/actionlogs.json?Page=1&ItemsPerPage=1", 200)
+	can(made.Key, "POST", entries, 403)
+	can(made.Key, "DELETE", entries+"/all", 403)
+	can(made.Key, "DELETE", "/api/v1/activity-logs?action=login", 403)
+	newest := ctl("key", "rotate", made.ID, "--overlap", "0s")
+	seen(newest, 200)
+	seen(made.Key, 401)
+
 	slow := ctl("key", "create", "--tenant", "acme", "--scope", "ingest", "--rate", "0.01")
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		status, body, _ := p.as(t, slow, "POST", entries, `{"action_type":"login"}`)
@@ -185,6 +211,10 @@ func TestCredentialsOfTheOperator(t *testing.T) {
 	can(ctl("token", "--tenant", "acme", "--scope", "read"), "POST", entries, 403)
 	for _, args := range [][]string{
 		{"key", "revoke", "aaaaaaaaaaaa"},
+		{"key", "rotate", "aaaaaaaaaaaa"},
+		{"key", "rotate", id},
+		{"key", "create", "--tenant", "acme", "--role", "Analist"},
+		{"key", "create", "--tenant", "acme", "--role", "AccessAdmin", "--role", "User"},
 		{"key", "create", "--tenant", "acme"},
 		{"key", "create", "--scope", "read"},
 		{"key", "create", "--tenant", "*", "--scope", "read"},

@@ -30,12 +30,17 @@ import (
 
 // routers returns the routers of the services; their parts never ran.
 func routers() map[string]chi.Router {
+	return routersOver(queryservice.Config{}, queryservice.Needs{Tables: &service.Await{}}, everybody)
+}
+
+// routersOver returns routers of services that identify their callers.
+func routersOver(cfg queryservice.Config, needs queryservice.Needs, identify func(http.Handler) http.Handler) map[string]chi.Router {
 	log := slog.New(slog.DiscardHandler)
 	c := collector.New(collector.Defaults(), &kafka.Client{}, log, prometheus.NewRegistry())
-	reads := queryservice.Part(queryservice.Config{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
+	reads := queryservice.Part(cfg, needs, service.NewProcess(log, prometheus.NewRegistry()))
 	all := map[string]chi.Router{"health": service.NewProcess(log, prometheus.NewRegistry()).Router(nil), "collector": chi.NewRouter(), "query": chi.NewRouter()}
 	for name, routes := range map[string]func(chi.Router){"collector": c.Routes, "query": reads.Routes} {
-		all[name].Use(everybody)
+		all[name].Use(identify)
 		routes(all[name])
 	}
 	home.Part(home.Config{}).Open(all["query"], func(context.Context) service.Health { return service.Health{} })

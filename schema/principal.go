@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -21,6 +22,17 @@ const (
 
 // Scopes are all scopes.
 func Scopes() []Scope { return []Scope{ScopeIngest, ScopeRead, ScopeDelete, ScopeAdmin} }
+
+// The roles that mean something here. Their case does not matter.
+const (
+	RoleAdmin       = "ADMIN"       // of the audit dialect; the things dialect writes Admin
+	RoleTenantAdmin = "TenantAdmin" // of the things dialect
+	RoleAccessAdmin = "AccessAdmin" // of the things dialect
+	RoleAnalyst     = "Analyst"     // reads everything of its tenant in every dialect, and changes nothing
+)
+
+// Roles are all of them.
+func Roles() []string { return []string{RoleAdmin, RoleTenantAdmin, RoleAccessAdmin, RoleAnalyst} }
 
 // Tenants with a special meaning. No entry has the tenant AllTenants.
 const (
@@ -41,13 +53,15 @@ func Anonymous() Principal {
 	return Principal{Tenant: DefaultTenant, Subject: "anonymous", Roles: []string{"ADMIN", "Admin"}, Scopes: Scopes()}
 }
 
-// HasRole reports whether p has at least one of the roles. Role names are case-sensitive.
+// HasRole reports whether p has at least one of the roles, in any case: identity providers write them in their own.
 func (p Principal) HasRole(names ...string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(p.Roles, name) })
+	return slices.ContainsFunc(p.Roles, func(role string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, role) })
+	})
 }
 
-// Admin reports whether p is an administrator: the audit dialect writes the role ADMIN, the things dialect Admin.
-func (p Principal) Admin() bool { return p.HasRole("ADMIN", "Admin") }
+// Admin reports whether p is an administrator.
+func (p Principal) Admin() bool { return p.HasRole(RoleAdmin) }
 
 // Require returns ErrForbidden unless p has the scope. A principal of AllTenants must choose one tenant to write or delete.
 func (p Principal) Require(s Scope) error {

@@ -26,8 +26,13 @@ func TestRequire(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.says)
 		}
 	}
-	if p := (Principal{Roles: []string{"TenantAdmin"}}); !p.HasRole("Admin", "TenantAdmin") || p.HasRole("tenantadmin") || p.HasRole() || p.Admin() {
+	if p := (Principal{Roles: []string{"TenantAdmin"}}); !p.HasRole("Admin", "TenantAdmin") || !p.HasRole("tenantADMIN") || p.HasRole("TenantAdmins") || p.HasRole() || p.Admin() {
 		t.Error("HasRole: wrong")
+	}
+	for role, admin := range map[string]bool{"ADMIN": true, "Admin": true, "admin": true, "aDmIn": true, "Administrator": false, "Analyst": false, "TenantAdmin": false, "": false} {
+		if got := (Principal{Roles: []string{"other", role}}).Admin(); got != admin {
+			t.Errorf("role %s: administrator %v, want %v", role, got, admin)
+		}
 	}
 }
 

@@ -116,12 +116,6 @@ func ParseISO(text string) (Instant, error) {
 	return i, nil
 }
 
-// ParseISO8601 is ParseISO as a time.Time; dateOnly is true for a date alone.
-func ParseISO8601(text string) (t time.Time, dateOnly bool, err error) {
-	i, err := ParseISO(text)
-	return time.UnixMilli(i.Millis).UTC(), i.Span > time.Hour.Milliseconds(), err
-}
-
 // isoReader reads a text from its beginning. After the first part that is not what was expected, it reads nothing more.
 type isoReader struct {
 	rest string

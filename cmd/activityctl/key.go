@@ -18,6 +18,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	"github.com/activitylog/activitylog/schema"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -25,8 +26,9 @@ import (
 const keyTime = 20 * time.Second
 
 type key struct {
-	Create createKey `cmd:"" help:"Create a key and show it once. To replace a key, create the new one, give it out, and revoke the old one."`
+	Create createKey `cmd:"" help:"Create a key and show it once."`
 	List   listKeys  `cmd:"" help:"List the keys, oldest first."`
+	Rotate rotateKey `cmd:"" help:"Create a key with the rights of another one, which stays valid for a while."`
 	Revoke revokeKey `cmd:"" help:"Revoke a key; services refuse it within a second."`
 }
 
@@ -34,7 +36,7 @@ type createKey struct {
 	Kafka   kafka.Config `embed:""`
 	Tenant  string       `help:"Tenant of the key; * for all tenants, with the role ADMIN." required:""`
 	Name    string       `help:"Name of the key, for people."`
-	Role    []string     `help:"Roles, such as ADMIN, TenantAdmin or AccessAdmin."`
+	Role    []string     `help:"Roles: ADMIN, TenantAdmin, AccessAdmin, Analyst."`
 	Scope   []string     `help:"Scopes: ingest, read, delete, admin; without any, those of the roles." enum:"ingest,read,delete,admin"`
 	Expires lifetime     `help:"Lifetime of the key: days as 90d, hours as 12h, or never."`
 	Rate    float64      `help:"Requests per second in each service process; 0: no limit."`
@@ -51,6 +53,9 @@ func (c *createKey) validate() error {
 	if len(c.Role)+len(c.Scope) == 0 {
 		faults = append(faults, errors.New("--scope or --role: set at least one"))
 	}
+	if _, err := knownRoles(c.Role); err != nil {
+		faults = append(faults, err)
+	}
 	if c.Rate < 0 {
 		faults = append(faults, errors.New("--rate: must not be negative"))
 	}
@@ -64,8 +69,12 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	roles, err := knownRoles(c.Role)
+	if err != nil {
+		return err
+	}
 	now := time.Now().UTC().Truncate(time.Second)
-	k := apikey.Key{Name: c.Name, Tenant: c.Tenant, Roles: c.Role, Scopes: scopes(c.Scope), Rate: c.Rate, Created: now}
+	k := apikey.Key{Name: c.Name, Tenant: c.Tenant, Roles: roles, Scopes: scopes(c.Scope), Rate: c.Rate, Created: now}
 	if len(k.Scopes) == 0 {
 		k.Scopes = identity.ScopesOfRoles(k.Roles)
 	}
@@ -80,20 +89,37 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	if err := topic.Put(ctx, k); err != nil {
 		return hint(err)
 	}
-	return c.show(out, k, text)
+	return show(out, c.JSON, k, text)
 }
 
-// show prints only the key for a script, and explains it on a terminal.
-func (c *createKey) show(out io.Writer, k apikey.Key, text string) (err error) {
-	f, file := out.(*os.File)
-	switch {
-	case c.JSON:
-		err = json.NewEncoder(out).Encode(shown{itemOf(k), text})
-	case file && terminal(f):
-		_, err = fmt.Fprintf(out, "Key %s of tenant %s, %s. It is shown only once:\n\n%s\n", k.ID, k.Tenant, until(k.Expires), text)
-	default:
-		_, err = fmt.Fprintln(out, text)
+// knownRoles are the roles that names mean, as the dialects write them. A role that means nothing here is refused: a key with a
+// misspelt one would have other rights than its owner thinks.
+func knownRoles(names []string) ([]string, error) {
+	var all []string
+	for _, name := range names {
+		role, ok := identity.Role(name)
+		if !ok {
+			return nil, fmt.Errorf("--role: unknown role %q: must be one of %s", name, strings.Join(schema.Roles(), ", "))
+		}
+		all = append(all, role)
 	}
+	return all, nil
+}
+
+// show prints only the key for a script, and explains it to people.
+func show(out io.Writer, asJSON bool, k apikey.Key, text string) (err error) {
+	if asJSON {
+		return json.NewEncoder(out).Encode(shown{itemOf(k), text})
+	}
+	about := fmt.Sprintf("Key %s of tenant %s has the scopes %s and is %s.", k.ID, k.Tenant, strings.Join(itemOf(k).Scopes, ", "), until(k.Expires))
+	if f, ok := out.(*os.File); ok && terminal(f) {
+		_, err = fmt.Fprintf(out, "%s It is shown only once:\n\n%s\n", about, text)
+		return err
+	}
+	if terminal(os.Stderr) { // as in KEY=$(activityctl key create …)
+		fmt.Fprintln(os.Stderr, about)
+	}
+	_, err = fmt.Fprintln(out, text)
 	return err
 }
 
@@ -171,27 +197,34 @@ func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	keys, err := topic.All(ctx)
+	k, err := find(ctx, topic, c.ID)
 	if err != nil {
-		return hint(err)
-	}
-	for _, k := range keys {
-		if k.ID != c.ID {
-			continue
-		}
-		if k.Revoked.IsZero() {
-			k.Revoked = time.Now().UTC().Truncate(time.Second)
-			if err := topic.Put(ctx, k); err != nil {
-				return hint(err)
-			}
-		}
-		if c.JSON {
-			return json.NewEncoder(out).Encode(itemOf(k))
-		}
-		_, err := fmt.Fprintf(out, "key %s of tenant %s is revoked\n", k.ID, k.Tenant)
 		return err
 	}
-	return fmt.Errorf("unknown key %q: key list shows all", c.ID)
+	if k.Revoked.IsZero() {
+		k.Revoked = time.Now().UTC().Truncate(time.Second)
+		if err := topic.Put(ctx, k); err != nil {
+			return hint(err)
+		}
+	}
+	if c.JSON {
+		return json.NewEncoder(out).Encode(itemOf(k))
+	}
+	_, err = fmt.Fprintf(out, "key %s of tenant %s is revoked\n", k.ID, k.Tenant)
+	return err
+}
+
+func find(ctx context.Context, topic apikey.Topic, id string) (apikey.Key, error) {
+	keys, err := topic.All(ctx)
+	if err != nil {
+		return apikey.Key{}, hint(err)
+	}
+	for _, k := range keys {
+		if k.ID == id {
+			return k, nil
+		}
+	}
+	return apikey.Key{}, fmt.Errorf("unknown key %q: activityctl key list shows all", id)
 }
 
 func keysOf(s kafka.Config) (apikey.Topic, error) {

@@ -18,7 +18,7 @@ type config struct {
 	Migrate migrate `cmd:"" help:"Create or update ClickHouse's tables. It is safe to repeat, and to run twice at once."`
 	Topics  topics  `cmd:"" help:"Create missing Kafka topics."`
 	Adopt   adopt   `cmd:"" help:"Give the tables to another Kafka, or to one that was restored from a backup."`
-	Key     key     `cmd:"" help:"Create, list and revoke API keys."`
+	Key     key     `cmd:"" help:"Create, list, rotate and revoke API keys."`
 	Token   token   `cmd:"" help:"Print a token for development, signed with JWT_SECRET."`
 	Dead    dead    `cmd:"" help:"List dead letters: entries that could not be stored, and why, newest first."`
 	Export  export  `cmd:"" help:"Export all matching entries, oldest first; a broken connection is resumed."`
@@ -47,7 +47,7 @@ type command interface {
 func (c *config) commands() map[string]command {
 	return map[string]command{
 		"migrate": &c.Migrate, "topics": &c.Topics, "adopt": &c.Adopt, "dead": &c.Dead, "ids": &c.IDs, "token": &c.Token, "export": &c.Export, "tail": &c.Tail,
-		"key create": &c.Key.Create, "key list": &c.Key.List, "key revoke": &c.Key.Revoke,
+		"key create": &c.Key.Create, "key list": &c.Key.List, "key rotate": &c.Key.Rotate, "key revoke": &c.Key.Revoke,
 	}
 }
 

@@ -16,7 +16,7 @@ type token struct {
 	Signing identity.Signing `embed:"" prefix:"jwt-"`
 	Tenant  string           `help:"Tenant of the token; * for all tenants, with the role ADMIN."`
 	Sub     string           `help:"Subject of the token (sub)."`
-	Role    []string         `help:"Roles, such as ADMIN, TenantAdmin or AccessAdmin."`
+	Role    []string         `help:"Roles: ADMIN, TenantAdmin, AccessAdmin, Analyst, or any other of your own."`
 	Scope   []string         `help:"Scopes: ingest, read, delete, admin; without any, those of the roles." enum:"ingest,read,delete,admin"`
 	TTL     time.Duration    `help:"Lifetime of the token."`
 	JSON    bool             `name:"json" help:"Print one JSON object that includes the token."`

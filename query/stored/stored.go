@@ -96,10 +96,28 @@ func (p *Progress) Await(ctx context.Context, position schema.Position) (err err
 	defer p.requests.Observe("wait", time.Now(), &err)
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.WaitMax)
 	defer cancel()
+	if err := p.fits(ctx, position); err != nil {
+		return err
+	}
 	if err := p.ofLog(ctx, position); err != nil {
 		return err
 	}
 	return p.Wait(ctx, position)
+}
+
+// fits is a FieldError if position names more partitions than the topic has: every wait asks for each of them, again and again.
+func (p *Progress) fits(ctx context.Context, position schema.Position) error {
+	if len(position) == 1 { // every topic has one
+		return nil
+	}
+	n, err := schemakafka.Partitions(ctx, p.kafka, p.cfg.Topic)
+	if err != nil {
+		return Fault(ctx, err)
+	}
+	if len(position) > n {
+		return &schema.FieldError{Field: "position", Code: "RANGE", Issue: fmt.Sprintf("names %d partitions where there are %d", len(position), n)}
+	}
+	return nil
 }
 
 // Wait is Await for as long as ctx allows.

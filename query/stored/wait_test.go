@@ -69,6 +69,10 @@ func commit(t *testing.T, b *testbed.Broker, partition int, next int64) {
 func TestAwait(t *testing.T) {
 	s, b := open(t, 300*time.Millisecond)
 	commit(t, b, 0, 5)
+	many := schema.Position{}
+	for partition := range 512 {
+		many.Add(partition+1000, 1)
+	}
 	for _, tc := range []struct {
 		name     string
 		position schema.Position
@@ -80,6 +84,8 @@ func TestAwait(t *testing.T) {
 		{"never committed", schema.Position{1: 0}, schema.ErrTimeout},
 		{"one of two", schema.Position{0: 4, 1: 0}, schema.ErrTimeout},
 		{"no such partition", schema.Position{77: 0}, schema.ErrTimeout},
+		{"more partitions than there are", schema.Position{0: 4, 1: 0, 2: 0}, schema.ErrInvalid},
+		{"many more, none of them there", many, schema.ErrInvalid},
 	} {
 		if err := s.Await(t.Context(), tc.position); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", tc.name, err, tc.want)

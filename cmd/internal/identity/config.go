@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
 )
@@ -27,8 +28,15 @@ type Config struct {
 // JWT is which tokens are accepted.
 type JWT struct {
 	Signing
-	JWKSURL string `name:"jwks-url" help:"URL of the public keys of RS and ES tokens, instead of JWT_SECRET: https, or http on loopback." placeholder:"URL" env:"JWT_JWKS_URL"`
+	JWKSURL string        `name:"jwks-url" help:"URL of the public keys of RS and ES tokens, instead of JWT_SECRET: https, or http on loopback." placeholder:"URL" env:"JWT_JWKS_URL"`
+	Leeway  time.Duration `help:"How much the clocks of this service and of who signs tokens may differ." env:"JWT_LEEWAY"`
 }
+
+// The leeway of tokens: by default what is common among libraries, and at most what still bounds a stolen token.
+const (
+	leeway    = 30 * time.Second
+	maxLeeway = 10 * time.Minute
+)
 
 // Signing is what a token is signed with.
 type Signing struct {
@@ -38,7 +46,7 @@ type Signing struct {
 }
 
 // Defaults requires no credentials.
-func (s *Config) Defaults() { s.Auth = "none" }
+func (s *Config) Defaults() { s.Auth, s.JWT.Leeway = "none", leeway }
 
 // Validate returns everything that is wrong with s for a service that listens on addr.
 func (s Config) Validate(addr string) error {
@@ -80,6 +88,8 @@ func (s Config) takes(kind string) bool {
 func (j JWT) validate() error {
 	secret := j.Secret.Reveal()
 	switch {
+	case j.Leeway < 0 || j.Leeway > maxLeeway:
+		return fmt.Errorf("JWT_LEEWAY: must be from 0s to %v, but is %v", maxLeeway, j.Leeway)
 	case secret == "" && j.JWKSURL == "":
 		return errors.New("AUTH: jwt needs JWT_SECRET or JWT_JWKS_URL")
 	case secret != "" && j.JWKSURL != "":
@@ -121,8 +131,12 @@ func (s Config) Command() string {
 // Env returns variables, one per line, with which other services accept the same credentials and activityctl signs tokens for s.
 func (s Config) Env() string {
 	var b strings.Builder
+	clocks := ""
+	if s.takes("jwt") && s.JWT.Leeway != leeway {
+		clocks = s.JWT.Leeway.String()
+	}
 	for _, v := range [][2]string{
-		{"AUTH", s.Auth}, {"JWT_SECRET", s.JWT.Secret.Reveal()}, {"JWT_JWKS_URL", s.JWT.JWKSURL}, {"JWT_ISSUER", s.JWT.Issuer}, {"JWT_AUDIENCE", s.JWT.Audience},
+		{"AUTH", s.Auth}, {"JWT_SECRET", s.JWT.Secret.Reveal()}, {"JWT_JWKS_URL", s.JWT.JWKSURL}, {"JWT_ISSUER", s.JWT.Issuer}, {"JWT_AUDIENCE", s.JWT.Audience}, {"JWT_LEEWAY", clocks},
 	} {
 		if v[1] != "" {
 			fmt.Fprintf(&b, "%s=%s\n", v[0], v[1])

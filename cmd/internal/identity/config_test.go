@@ -3,6 +3,7 @@ package identity
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
 )
@@ -33,6 +34,8 @@ func TestSettings(t *testing.T) {
 		{"jwt without secret or key set", Config{Auth: "jwt"}, here, "JWT_SECRET or JWT_JWKS_URL"},
 		{"short secret", Config{Auth: "jwt", JWT: JWT{Signing: Signing{Secret: service.Secret(secret[1:])}}}, here, "32 bytes"},
 		{"secret and keys", Config{Auth: "jwt", JWT: JWT{Signing: Signing{Secret: secret}, JWKSURL: "https://example.com/keys"}}, here, "only one of them"},
+		{"leeway below 0", Config{Auth: "jwt", JWT: JWT{Signing: Signing{Secret: secret}, Leeway: -time.Second}}, here, "JWT_LEEWAY"},
+		{"leeway of an hour", Config{Auth: "jwt", JWT: JWT{Signing: Signing{Secret: secret}, Leeway: time.Hour}}, here, "JWT_LEEWAY"},
 		{"key set", Config{Auth: "jwt", JWT: JWT{JWKSURL: "https://example.com/keys"}}, here, ""},
 		{"key set on loopback", Config{Auth: "jwt", JWT: JWT{JWKSURL: "http://[::1]:8080/keys"}}, here, ""},
 		{"key set without a port", Config{Auth: "jwt", JWT: JWT{JWKSURL: "http://localhost/keys"}}, here, ""},

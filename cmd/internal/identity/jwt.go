@@ -20,7 +20,7 @@ type tokens struct {
 }
 
 func newTokens(s JWT, log *slog.Logger) *tokens {
-	opts := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithStrictDecoding()}
+	opts := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithStrictDecoding(), jwt.WithLeeway(s.Leeway)}
 	if s.Issuer != "" {
 		opts = append(opts, jwt.WithIssuer(s.Issuer))
 	}
@@ -108,12 +108,15 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	if schema.CheckText("sub", subject, schema.MaxNameBytes) != nil { // the table erasures stores it
 		return schema.Principal{}, invalid("the claim sub is too long, or no text")
 	}
-	scope, given := claims["scope"]
-	if !given || scope == nil {
-		return schema.Principal{Tenant: tenant, Subject: subject, Roles: roles, Scopes: ScopesOfRoles(roles)}, nil
+	names, err := text(claims, "scope")
+	if err != nil {
+		return schema.Principal{}, err
 	}
-	scopes, err := text(claims, "scope")
-	return schema.Principal{Tenant: tenant, Subject: subject, Roles: roles, Scopes: scopesOf(scopes)}, err
+	scopes := scopesOf(names)
+	if len(scopes) == 0 { // as in tokens of OpenID Connect, whose scope is "openid profile"
+		scopes = ScopesOfRoles(roles)
+	}
+	return schema.Principal{Tenant: tenant, Subject: subject, Roles: roles, Scopes: scopes}, nil
 }
 
 // checkTenant returns why tenant cannot be the tenant of entries; what names the credential in the error.

@@ -111,10 +111,17 @@ func TestClaims(t *testing.T) {
 		{"role and roles", jwt.MapClaims{"role": "x", "roles": []string{"AccessAdmin"}}, schema.Principal{Roles: []string{"x", "AccessAdmin"}, Scopes: ingestRead}},
 		{"tenant's admin", jwt.MapClaims{"role": "TenantAdmin"}, schema.Principal{Roles: []string{"TenantAdmin"}, Scopes: all[:3]}},
 		{"access admin", jwt.MapClaims{"role": "AccessAdmin"}, schema.Principal{Roles: []string{"AccessAdmin"}, Scopes: []schema.Scope{schema.ScopeRead}}},
-		{"another spelling is another role", jwt.MapClaims{"role": "admin"}, schema.Principal{Roles: []string{"admin"}, Scopes: ingestRead}},
+		{"administrator in lower case", jwt.MapClaims{"role": "admin"}, schema.Principal{Roles: []string{"admin"}, Scopes: all}},
+		{"tenant's admin in capitals", jwt.MapClaims{"role": "TENANTADMIN"}, schema.Principal{Roles: []string{"TENANTADMIN"}, Scopes: all[:3]}},
+		{"analyst", jwt.MapClaims{"role": "Analyst"}, schema.Principal{Roles: []string{"Analyst"}, Scopes: []schema.Scope{schema.ScopeRead}}},
+		{"analyst in lower case", jwt.MapClaims{"roles": []string{"analyst"}}, schema.Principal{Roles: []string{"analyst"}, Scopes: []schema.Scope{schema.ScopeRead}}},
+		{"a role that only begins like one", jwt.MapClaims{"role": "ADMINS"}, schema.Principal{Roles: []string{"ADMINS"}, Scopes: ingestRead}},
 		{"scope", jwt.MapClaims{"role": "ADMIN", "scope": "read openid  ingest"}, schema.Principal{Roles: []string{"ADMIN"}, Scopes: []schema.Scope{schema.ScopeRead, schema.ScopeIngest}}},
-		{"scope of others", jwt.MapClaims{"scope": "openid"}, schema.Principal{}},
-		{"empty scope", jwt.MapClaims{"scope": ""}, schema.Principal{}},
+		{"scope of others", jwt.MapClaims{"scope": "openid profile email"}, schema.Principal{Scopes: ingestRead}},
+		{"scope of others, and a role", jwt.MapClaims{"role": "ADMIN", "scope": "openid offline_access"}, schema.Principal{Roles: []string{"ADMIN"}, Scopes: all}},
+		{"scope of others that contains ours", jwt.MapClaims{"role": "AccessAdmin", "scope": "reader admin:all READ"}, schema.Principal{Roles: []string{"AccessAdmin"}, Scopes: []schema.Scope{schema.ScopeRead}}},
+		{"empty scope", jwt.MapClaims{"scope": ""}, schema.Principal{Scopes: ingestRead}},
+		{"scope that is null", jwt.MapClaims{"role": "ADMIN", "scope": json.RawMessage("null")}, schema.Principal{Roles: []string{"ADMIN"}, Scopes: all}},
 		{"another claim's spelling", jwt.MapClaims{"Tenant": "other", "SCOPE": "admin"}, schema.Principal{Scopes: ingestRead}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -182,6 +189,32 @@ func TestTokensThatAreRefused(t *testing.T) {
 				t.Errorf("refused, but a principal of %s", p.Tenant)
 			}
 		})
+	}
+}
+
+// The clocks of those who sign and those who check may differ by the leeway.
+func TestLeeway(t *testing.T) {
+	i := newIdentity(t, JWT{Signing: Signing{Secret: secret}, Leeway: 30 * time.Second})
+	at := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
+	for _, tt := range []struct {
+		name   string
+		claims jwt.MapClaims
+		says   string // empty: accepted
+	}{
+		{"expired a moment ago", jwt.MapClaims{"exp": at(-15 * time.Second)}, ""},
+		{"expired long ago", jwt.MapClaims{"exp": at(-45 * time.Second)}, "expired"},
+		{"valid in a moment", jwt.MapClaims{"nbf": at(15 * time.Second)}, ""},
+		{"valid in a while", jwt.MapClaims{"nbf": at(45 * time.Second)}, "not valid yet"},
+		{"issued in a moment", jwt.MapClaims{"iat": at(15 * time.Second)}, ""},
+	} {
+		_, err := asked(i, bearer(t, signed(t, claims(tt.claims))))
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.says)
+		}
+	}
+	var c Config
+	if c.Defaults(); c.JWT.Leeway != 30*time.Second {
+		t.Errorf("the default is %v, want 30s", c.JWT.Leeway)
 	}
 }
 

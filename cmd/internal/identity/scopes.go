@@ -35,13 +35,22 @@ func ScopesOfRoles(roles []string) []schema.Scope {
 }
 
 func scopesOfRole(role string) []schema.Scope {
-	switch role {
-	case "ADMIN", "Admin":
+	switch known, _ := Role(role); known {
+	case schema.RoleAdmin:
 		return schema.Scopes()
-	case "TenantAdmin":
+	case schema.RoleTenantAdmin:
 		return []schema.Scope{schema.ScopeIngest, schema.ScopeRead, schema.ScopeDelete}
-	case "AccessAdmin":
+	case schema.RoleAccessAdmin, schema.RoleAnalyst:
 		return []schema.Scope{schema.ScopeRead}
 	}
 	return []schema.Scope{schema.ScopeIngest, schema.ScopeRead}
+}
+
+// Role returns the known role that name means, which may be written in any case; false if there is none.
+func Role(name string) (string, bool) {
+	i := slices.IndexFunc(schema.Roles(), func(role string) bool { return strings.EqualFold(role, name) })
+	if i < 0 {
+		return "", false
+	}
+	return schema.Roles()[i], true
 }

@@ -62,13 +62,15 @@ func routerOf(store *backend.Backend) http.Handler {
 	return r
 }
 
-// identified accepts two tokens: the one of the API's document, and one that may only write.
+// identified accepts three tokens: the one of the API's document, one of an analyst, and one that may only write.
 func identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		switch r.Header.Get("Authorization") {
 		case "Bearer {access_token}":
 			ctx = schema.WithPrincipal(ctx, schema.Anonymous())
+		case "Bearer analyst":
+			ctx = schema.WithPrincipal(ctx, schema.Principal{Tenant: schema.DefaultTenant, Subject: "n", Roles: []string{schema.RoleAnalyst}, Scopes: []schema.Scope{schema.ScopeRead}})
 		case "Bearer writer":
 			ctx = schema.WithPrincipal(ctx, schema.Principal{Tenant: schema.DefaultTenant, Subject: "w", Scopes: []schema.Scope{schema.ScopeIngest}})
 		}

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -38,7 +37,7 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if t := r.Header.Get("Content-Type"); t == "" && len(body) > 0 || t != "" && !isJSON(t) {
 		return nil, &schema.FieldError{Field: "Content-Type", Code: "UNSUPPORTED", Issue: "must be application/json", Kind: schema.ErrUnsupported}
 	}
-	return body, nil
+	return request.WithoutBOM(body), nil
 }
 
 func isJSON(contentType string) bool {
@@ -103,49 +102,40 @@ func (v fields) text(name string, dest *string) error {
 
 func (v fields) has(name string) bool { return v[name] != nil && string(v[name]) != "null" }
 
-// number reads a JSON number. A number too large for a float64 is infinite.
-func (v fields) number(name, what string) (float64, error) {
-	n, err := strconv.ParseFloat(string(v[name]), 64)
-	if c := v[name][0]; c != '-' && (c < '0' || c > '9') || err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, &schema.FieldError{Field: name, Code: "TYPE", Issue: "must be a number" + what}
+func isNumber(text json.RawMessage) bool { return text[0] == '-' || text[0] >= '0' && text[0] <= '9' }
+
+// window reads start and end.
+func (v fields) window(l *query.Listing) error {
+	start, err := v.time("start")
+	if err != nil {
+		return err
 	}
-	return n, nil
+	end, err := v.time("end")
+	if err != nil {
+		return err
+	}
+	if start.At.Cut && start.At.Millis < schema.MaxTimestamp { // a part of a ms is rounded inwards
+		start.At.Millis++
+	}
+	return request.Window(&l.Filter, start, end)
 }
 
-// window reads start and end, both inclusive. Fractions of a ms are rounded inwards. A start before the earliest possible time and
-// an end after the latest are no bounds.
-func (v fields) window(l *query.Listing) error {
-	start, end := math.Inf(-1), math.Inf(1)
-	var err error
-	if v.has("start") {
-		if start, err = v.number("start", ", Unix ms"); err != nil {
-			return err
+// time reads Unix seconds or milliseconds, or a text that is a time of ISO 8601.
+func (v fields) time(name string) (request.Bound, error) {
+	if !v.has(name) {
+		return request.Bound{Name: name}, nil
+	}
+	var text string
+	if json.Unmarshal(v[name], &text) == nil {
+		if at, err := schema.ParseISO(text); err == nil {
+			return request.Bound{Name: name, At: at, Given: true}, nil
 		}
 	}
-	if v.has("end") {
-		if end, err = v.number("end", ", Unix ms"); err != nil {
-			return err
-		}
+	if !isNumber(v[name]) {
+		return request.Bound{}, &schema.FieldError{Field: name, Code: "TYPE", Issue: "must be a number of Unix seconds or milliseconds, or a text such as 2024-03-15T10:30:00Z"}
 	}
-	if start > end {
-		return &schema.FieldError{Field: "start", Code: "RANGE", Issue: "must not be after end"}
-	}
-	if start > float64(schema.MaxTimestamp) {
-		return schema.CheckTimestamp("start", math.MaxInt64)
-	}
-	if end < float64(schema.MinTimestamp) {
-		return schema.CheckTimestamp("end", 0)
-	}
-	if start >= float64(schema.MinTimestamp) {
-		l.Filter.Start = int64(math.Ceil(start))
-	}
-	if end < float64(schema.MaxTimestamp) {
-		l.Filter.End = int64(math.Floor(end))
-	}
-	if l.Filter.End != 0 && l.Filter.Start > l.Filter.End { // between 1.2 and 1.8 there is no whole ms
-		return &schema.FieldError{Field: "start", Code: "RANGE", Issue: "must not be after end, in whole ms"}
-	}
-	return nil
+	at, err := schema.ParseUnix(name, string(v[name]))
+	return request.Bound{Name: name, At: at, Given: true}, err
 }
 
 // limit reads the size of a page. Larger values mean query.MaxLimit.
@@ -153,11 +143,11 @@ func (v fields) limit(l *query.Listing) error {
 	if !v.has("limit") {
 		return nil
 	}
-	n, err := v.number("limit", "")
-	if err != nil {
-		return err
+	if !isNumber(v["limit"]) {
+		return &schema.FieldError{Field: "limit", Code: "TYPE", Issue: "must be a number"}
 	}
-	if n < 1 || n != math.Trunc(n) {
+	n, ok := schema.ParseInteger(string(v["limit"]))
+	if !ok || n < 1 {
 		return &schema.FieldError{Field: "limit", Code: "RANGE", Issue: "must be an integer of 1 or more"}
 	}
 	l.Limit = int(min(n, query.MaxLimit))

@@ -3,6 +3,9 @@ package access
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/activitylog/activitylog/query"
@@ -17,6 +20,23 @@ func filter(t testing.TB) query.Filter {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// Some programs put a byte order mark before UTF-8.
+func TestBOM(t *testing.T) {
+	const bom = "\xef\xbb\xbf"
+	for body, limit := range map[string]int{bom + `{"limit":7}`: 7, bom + " {\"limit\": 7.0}\n": 7, bom: defaultLimit, bom + "{}": defaultLimit, bom + bom + "{}": 0, "{}" + bom: 0, "{" + bom + "}": 0} {
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		text, err := read(httptest.NewRecorder(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := parse(text, filter(t))
+		if (err == nil) != (limit > 0) || err == nil && l.Limit != limit {
+			t.Errorf("%q: got %d, %v, want %d", body, l.Limit, err, limit)
+		}
+	}
 }
 
 // FuzzBody checks that each body is either refused with an error of a field or becomes a valid listing.

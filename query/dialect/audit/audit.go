@@ -2,7 +2,7 @@
 // follow and erase entries and set their retention. Every answer is {"success":true,"data":…}, with "meta" for a list, or
 // {"success":false,"message":…,"meta":{"requestId":…,"details":[…]}}, and carries X-Request-Id. Names are camelCase, times are
 // ISO 8601 in UTC with milliseconds, missing values are null. Callers page by page and pageSize, or by the cursor in the meta of the
-// page before. They need the role ADMIN.
+// page before. They need the role ADMIN, or Analyst to read.
 package audit
 
 import (
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -77,24 +78,37 @@ func New(store Store, log *slog.Logger) *API {
 
 const path = "/api/v1/activity-logs"
 
+// What the routes take beside the filters, tenant and position.
+var (
+	listed   = with("page", "pageSize", "sort", "cursor")
+	tallied  = with("groupBy", "interval", "top")
+	exported = with("format", "bom", "snapshot", "after")
+	streamed = with("lastEventId")
+)
+
+func with(names ...string) takes { return append(slices.Clone(filters), names...) }
+
 // Routes registers the endpoints. Literal segments win over {id}.
 func (a *API) Routes(r chi.Router) {
-	r.Get(path, a.handle(schema.ScopeRead, a.list))
-	r.Get(path+"/user/{userId}", a.handle(schema.ScopeRead, a.list))
-	r.Get(path+"/target/{targetType}/{targetId}", a.handle(schema.ScopeRead, a.list))
-	r.Get(path+"/action/{action}", a.handle(schema.ScopeRead, a.list))
-	r.Get(path+"/count", a.handle(schema.ScopeRead, a.count))
-	r.Get(path+"/stats", a.handle(schema.ScopeRead, a.stats))
-	r.Get(path+"/export", a.handle(schema.ScopeAdmin, a.export))
-	r.Get(path+"/stream", a.handle(schema.ScopeRead, a.stream))
-	r.Post(path+"/cleanup", a.handle(schema.ScopeAdmin, a.cleanup))
-	r.Get(path+"/retention", a.handle(schema.ScopeAdmin, a.retention))
-	r.Put(path+"/retention", a.handle(schema.ScopeAdmin, a.setRetention))
-	r.Delete(path, a.handle(schema.ScopeAdmin, a.erase))
-	r.Delete(path+"/{id}", a.handle(schema.ScopeAdmin, a.eraseOne))
-	r.Get(path+"/{id}", a.handle(schema.ScopeRead, a.one))
-	r.HandleFunc(path+"*", a.handle(schema.ScopeRead, a.elsewhere))
+	r.Get(path, a.handle(reading, listed, a.list))
+	r.Get(path+"/user/{userId}", a.handle(reading, listed, a.list))
+	r.Get(path+"/target/{targetType}/{targetId}", a.handle(reading, listed, a.list))
+	r.Get(path+"/action/{action}", a.handle(reading, listed, a.list))
+	r.Get(path+"/count", a.handle(reading, filters, a.count))
+	r.Get(path+"/stats", a.handle(reading, tallied, a.stats))
+	r.Get(path+"/export", a.handle(exporting, exported, a.export))
+	r.Get(path+"/stream", a.handle(reading, streamed, a.stream))
+	r.Post(path+"/cleanup", a.handle(administering, none, a.cleanup))
+	r.Get(path+"/retention", a.handle(administering, none, a.retention))
+	r.Put(path+"/retention", a.handle(administering, none, a.setRetention))
+	r.Delete(path, a.handle(administering, filters, a.erase))
+	r.Delete(path+"/{id}", a.handle(administering, none, a.eraseOne))
+	r.Get(path+"/{id}", a.handle(reading, none, a.one))
+	r.HandleFunc(path+"*", a.handle(reading, anything, a.elsewhere))
 }
+
+// words are literal segments after the path, of this dialect's reads or of its writes. No entry has one as its id.
+var words = []string{"count", "stats", "export", "stream", "cleanup", "retention", "batch"}
 
 // list serves every route that lists entries. Values in the path are filters like the parameters.
 func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
@@ -139,7 +153,10 @@ func (a *API) count(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	return success(counted{n}), err
 }
 
-func (a *API) one(_ http.ResponseWriter, r *http.Request) (*answer, error) {
+func (a *API) one(w http.ResponseWriter, r *http.Request) (*answer, error) {
+	if slices.Contains(words, chi.URLParam(r, "id")) {
+		return a.elsewhere(w, r)
+	}
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
 		return nil, err
@@ -155,20 +172,15 @@ func (a *API) one(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	return success(itemFor(p, &e)), err
 }
 
-// elsewhere answers for paths that do not exist and methods that a path does not support.
+// elsewhere answers for paths that do not exist and methods that a path does not support. In a process with the collector, the routes
+// include its.
 func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (*answer, error) {
-	at := r.URL.RawPath
-	if at == "" {
-		at = r.URL.Path
-	}
-	routes := chi.RouteContext(r.Context()).Routes
-	var methods []string
-	for _, method := range [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-		if found := routes.Find(chi.NewRouteContext(), method, at); found != "" && found != path+"*" {
-			methods = append(methods, method)
-		}
-	}
-	if methods == nil {
+	_, last, _ := strings.Cut(r.URL.Path, path+"/")
+	word := slices.Contains(words, last)
+	methods := request.Methods(r, func(pattern string) bool {
+		return pattern != path+"*" && (!word || pattern != path+"/{id}")
+	})
+	if methods == nil && !word {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
 	}
 	return nil, reply.NotAllowed(w, strings.Join(methods, ", "))

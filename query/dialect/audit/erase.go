@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -14,7 +16,10 @@ type deleted struct {
 	DeletedCount uint64 `json:"deletedCount"`
 }
 
-func (a *API) eraseOne(_ http.ResponseWriter, r *http.Request) (*answer, error) {
+func (a *API) eraseOne(w http.ResponseWriter, r *http.Request) (*answer, error) {
+	if slices.Contains(words, chi.URLParam(r, "id")) {
+		return a.elsewhere(w, r)
+	}
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
 		return nil, err
@@ -29,8 +34,8 @@ func (a *API) eraseOne(_ http.ResponseWriter, r *http.Request) (*answer, error) 
 	return success(deleted{1}), nil
 }
 
-// erase erases the entries that match the filters. Other than a list, it refuses unknown and empty parameters: a misspelled or empty
-// filter would erase more than was meant.
+// erase erases the entries that match the filters. Other than a list, it refuses empty parameters: an empty filter would erase more
+// than was meant.
 func (a *API) erase(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
@@ -50,8 +55,8 @@ func (a *API) erase(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	return success(deleted{n}), nil
 }
 
-// filters are the parameters that select the entries to erase.
-var filters = []string{
+// filters are the parameters that select entries.
+var filters = takes{
 	"userId", "username", "action", "targetType", "targetId", "platform", "serial", "requestId", "search", "startDate", "endDate",
 }
 

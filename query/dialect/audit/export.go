@@ -2,6 +2,7 @@ package audit
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/activitylog/activitylog/query"
+	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
@@ -31,19 +33,25 @@ type encoding interface {
 type format struct {
 	name, contentType string
 	resumes           bool                                    // an export that broke off can be continued
+	bom               bool                                    // it begins with a byte order mark
 	encode            func(to *body, continued bool) encoding // continued: an earlier body already has the beginning
 }
 
 var formats = []format{
-	{"ndjson", "application/x-ndjson", true, newLines},
-	{"csv", "text/csv; charset=utf-8; header=present", true, newCSV},
-	{"json", "application/json; charset=utf-8", true, newArray},
-	{"parquet", "application/vnd.apache.parquet", false, newParquet},
+	{name: "ndjson", contentType: "application/x-ndjson", resumes: true, encode: newLines},
+	{name: "csv", contentType: "text/csv; charset=utf-8; header=present", resumes: true, encode: newCSV},
+	{name: "json", contentType: "application/json; charset=utf-8", resumes: true, encode: newArray},
+	{name: "parquet", contentType: "application/vnd.apache.parquet", encode: newParquet},
 }
 
 // export streams every matching entry, oldest first. The number of entries and the checksum follow as trailers. If the export fails
 // after its beginning, the connection is broken, so that nobody takes an incomplete body for a complete one.
 func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
+	if !r.ProtoAtLeast(1, 1) { // it has no trailers, by which a client knows that nothing is missing
+		w.Header().Set("Upgrade", "HTTP/1.1")
+		w.Header().Set("Connection", "Upgrade")
+		return nil, reply.ErrVersion
+	}
 	x, f, err := parseExport(r)
 	if err != nil {
 		return nil, err
@@ -63,7 +71,11 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, nil
 	}
 	to := newBody(w, func() { exportHeaders(h, f) })
-	err = deliver(e, r, to, f.encode(to, x.After != query.Key{}))
+	continued := x.After != query.Key{}
+	if f.bom && !continued {
+		_, _ = io.WriteString(to, reply.BOM) // into its buffer
+	}
+	err = deliver(e, r, to, f.encode(to, continued))
 	switch {
 	case err == nil:
 		return nil, nil
@@ -107,10 +119,14 @@ func exportHeaders(h http.Header, f format) {
 // parseExport reads the filters, the format, and where to continue an export that broke off: snapshot is its X-Export-Snapshot, after
 // is createdAt and id of its last complete entry, joined by a comma.
 func parseExport(r *http.Request) (x query.Export, f format, err error) {
-	var faults, err1, err2, err3 error
+	var faults, err1, err2, err3, err4 error
 	x.Filter, faults = parseFilter(r)
 	v := r.URL.Query()
 	f, err1 = parseFormat(v.Get("format"))
+	f.bom, err4 = request.Flag("bom", v.Get("bom"))
+	if f.bom && f.name != "csv" && err1 == nil {
+		err4 = &schema.FieldError{Field: "bom", Code: "CONFLICT", Issue: "is only for format=csv"}
+	}
 	if text := v.Get("snapshot"); text != "" {
 		if x.Snapshot, err2 = schema.ParsePosition(text); err2 != nil {
 			err2 = &schema.FieldError{Field: "snapshot", Code: "SYNTAX", Issue: "must be the value of an " + ExportSnapshot + " header"}
@@ -122,7 +138,7 @@ func parseExport(r *http.Request) (x query.Export, f format, err error) {
 			err3 = &schema.FieldError{Field: "after", Code: "CONFLICT", Issue: f.name + " cannot be continued: begin again"}
 		}
 	}
-	return x, f, errors.Join(faults, err1, err2, err3)
+	return x, f, errors.Join(faults, err1, err2, err3, err4)
 }
 
 func parseFormat(name string) (format, error) {

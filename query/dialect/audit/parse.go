@@ -58,8 +58,8 @@ func parseSort(s string) (query.Order, error) {
 	return 0, &schema.FieldError{Field: "sort", Code: "ENUM", Issue: "must be createdAt:desc or createdAt:asc"}
 }
 
-// parseFilter reads the filters from the path and from the parameters. An empty value means no filter; unknown parameters are
-// ignored. The error joins all errors that it found.
+// parseFilter reads the filters from the path and from the parameters. An empty value means no filter. The error joins all errors that
+// it found.
 func parseFilter(r *http.Request) (query.Filter, error) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
@@ -141,18 +141,14 @@ func segment(r *http.Request, name string) (string, error) {
 	return value, schema.CheckText(name, value, schema.MaxNameBytes)
 }
 
-// parseWindow reads startDate and endDate, both inclusive.
+// parseWindow reads startDate and endDate.
 func parseWindow(v url.Values, f *query.Filter) error {
-	var err1, err2 error
-	f.Start, err1 = request.ISOTime("startDate", v.Get("startDate"), request.Start)
-	f.End, err2 = request.ISOTime("endDate", v.Get("endDate"), request.End)
+	start, err1 := request.ISOTime("startDate", v.Get("startDate"))
+	end, err2 := request.ISOTime("endDate", v.Get("endDate"))
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	if f.End != 0 && f.Start > f.End {
-		return &schema.FieldError{Field: "startDate", Code: "RANGE", Issue: "must not be after endDate"}
-	}
-	return nil
+	return request.Window(f, start, end)
 }
 
 // parseID reads the id in the path: a UUID with dashes or, as in the things dialect, without. A UUID that no entry can have is

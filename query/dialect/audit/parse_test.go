@@ -118,7 +118,7 @@ func TestRequestID(t *testing.T) {
 		r := requestOf("")
 		r.Header.Set(api.RequestIDHeader, given)
 		w := httptest.NewRecorder()
-		New(Store{}, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, fail)(w, r)
+		New(Store{}, slog.New(slog.DiscardHandler)).handle(reading, anything, fail)(w, r)
 		got := w.Header().Get(api.RequestIDHeader)
 		var body refusal
 		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || got == "" || (got == given) != echoed || body.Meta.RequestID != got {
@@ -130,7 +130,7 @@ func TestRequestID(t *testing.T) {
 // TestStreams tests an endpoint that writes its answer itself.
 func TestStreams(t *testing.T) {
 	w := httptest.NewRecorder()
-	New(Store{}, slog.New(slog.DiscardHandler)).handle(schema.ScopeRead, func(w http.ResponseWriter, _ *http.Request) (*answer, error) {
+	New(Store{}, slog.New(slog.DiscardHandler)).handle(reading, anything, func(w http.ResponseWriter, _ *http.Request) (*answer, error) {
 		_, err := w.Write([]byte("data: 1\n\n"))
 		return nil, err
 	})(w, requestOf(""))
@@ -139,19 +139,66 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-func TestScopes(t *testing.T) {
+func TestNeeds(t *testing.T) {
 	done := func(http.ResponseWriter, *http.Request) (*answer, error) { return success(1), nil }
+	read, all := []schema.Scope{schema.ScopeRead}, schema.Scopes()
 	for _, c := range []struct {
-		role  string
-		scope schema.Scope
-		want  int
-	}{{"ADMIN", schema.ScopeRead, 200}, {"ADMIN", schema.ScopeAdmin, 403}, {"admin", schema.ScopeRead, 403}, {"", schema.ScopeRead, 403}} {
-		p := schema.Principal{Tenant: "a", Roles: []string{c.role}, Scopes: []schema.Scope{schema.ScopeRead}}
+		role   string
+		scopes []schema.Scope
+		needs  needs
+		want   int
+	}{
+		{"ADMIN", read, reading, 200},
+		{"ADMIN", read, exporting, 403},
+		{"ADMIN", read, administering, 403},
+		{"ADMIN", all, exporting, 200},
+		{"ADMIN", all, administering, 200},
+		{"admin", read, reading, 200},
+		{"Admin", all, administering, 200},
+		{"Analyst", read, reading, 200},
+		{"ANALYST", read, exporting, 200},
+		{"analyst", all, administering, 403},
+		{"Analyst", []schema.Scope{schema.ScopeIngest}, reading, 403},
+		{"Analyst", []schema.Scope{schema.ScopeIngest}, exporting, 403},
+		{"AccessAdmin", all, reading, 403},
+		{"TenantAdmin", all, exporting, 403},
+		{"ADMINS", all, reading, 403},
+		{"", all, reading, 403},
+	} {
+		p := schema.Principal{Tenant: "a", Roles: []string{c.role}, Scopes: c.scopes}
 		r := requestOf("")
 		w := httptest.NewRecorder()
-		New(Store{}, slog.New(slog.DiscardHandler)).handle(c.scope, done)(w, r.WithContext(schema.WithPrincipal(r.Context(), p)))
+		New(Store{}, slog.New(slog.DiscardHandler)).handle(c.needs, none, done)(w, r.WithContext(schema.WithPrincipal(r.Context(), p)))
 		if w.Code != c.want {
-			t.Errorf("role %q, scope %s: got %d, want %d", c.role, c.scope, w.Code, c.want)
+			t.Errorf("role %q with %v, needs %v: got %d, want %d", c.role, c.scopes, c.needs, w.Code, c.want)
+		}
+	}
+}
+
+// A number of days is an integer however it is written, and a body may begin with a byte order mark.
+func TestSettings(t *testing.T) {
+	const bom = "\xef\xbb\xbf"
+	of := func(body string) *http.Request {
+		r := httptest.NewRequest(http.MethodPut, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		return r
+	}
+	for body, want := range map[string]int{
+		`{"days":3000.0}`: 3000, `{"daysToKeep":3e3}`: 3000, `{"days":4.5e1}`: 45, `{"days":45}`: 45, bom + `{"days":45}`: 45, bom + " { \"days\" : 45.00 }\n": 45,
+		bom + "{}": 0, bom: -1, "": -1, `{"days":45.5}`: -1, `{"days":4.55e1}`: -1, `{"days":"45"}`: -1, `{"days":0.0}`: -1, `{"days":-1e0}`: -1, `{"days":1e400}`: -1, bom + bom + "{}": -1, "{}" + bom: -1,
+	} {
+		days, err := parseCleanup(httptest.NewRecorder(), of(body))
+		if (err == nil) != (want >= 0) || err == nil && days != want {
+			t.Errorf("cleanup %q: got %d, %v, want %d", body, days, err, want)
+		}
+	}
+	for body, want := range map[string]retain.Change{
+		`{"days":45.0,"dryRun":true}`: {Days: 45, DryRun: true}, bom + `{"days":4.5e1}`: {Days: 45}, `{"days":45,"confirm":7.0}`: {Days: 45, Confirm: new(uint64)},
+		`{"days":3650.5}`: {}, `{"days":3651.0}`: {}, `{"days":45,"confirm":7.5}`: {}, `{"days":45,"confirm":-7.0}`: {},
+	} {
+		c, err := parseChange(httptest.NewRecorder(), of(body))
+		if (err == nil) != (want.Days > 0) || err == nil && (c.Days != want.Days || c.DryRun != want.DryRun || (c.Confirm != nil) != (want.Confirm != nil) || c.Confirm != nil && *c.Confirm != 7) {
+			t.Errorf("retention %q: got %+v, %v, want %+v", body, c, err, want)
 		}
 	}
 }
@@ -162,7 +209,11 @@ func FuzzSettings(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		of := func() *http.Request { return httptest.NewRequest(http.MethodPut, path, strings.NewReader(body)) }
+		of := func() *http.Request {
+			r := httptest.NewRequest(http.MethodPut, path, strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			return r
+		}
 		days, err := parseCleanup(httptest.NewRecorder(), of())
 		if err != nil && (api.Status(err) >= 500 || len(detailsIn(err)) == 0) || err == nil && days < 0 {
 			t.Errorf("cleanup %q: got %d, %v", body, days, err)

@@ -125,10 +125,12 @@ func parseChange(w http.ResponseWriter, r *http.Request) (c retain.Change, err e
 		return c, err
 	}
 	if text := m["confirm"]; text != nil {
-		c.Confirm = new(uint64)
-		if !isNumber(text) || json.Unmarshal(text, c.Confirm) != nil {
+		n, ok := schema.ParseInteger(string(text))
+		if !ok || n < 0 {
 			return c, &schema.FieldError{Field: "confirm", Code: "TYPE", Issue: "must be the deletedCount of a dry run"}
 		}
+		count := uint64(n)
+		c.Confirm = &count
 	}
 	if text := m["dryRun"]; text != nil {
 		if bytes.Equal(text, []byte("null")) || json.Unmarshal(text, &c.DryRun) != nil {
@@ -140,21 +142,17 @@ func parseChange(w http.ResponseWriter, r *http.Request) (c retain.Change, err e
 
 // daysIn reads a number of days between 1 and most.
 func daysIn(m map[string]json.RawMessage, name string, most int) (int, error) {
-	var n int
-	if !isNumber(m[name]) || json.Unmarshal(m[name], &n) != nil {
+	n, ok := schema.ParseInteger(string(m[name]))
+	if !ok {
 		return 0, &schema.FieldError{Field: name, Code: "TYPE", Issue: "must be an integer"}
 	}
 	switch {
-	case n >= 1 && n <= most:
-		return n, nil
+	case n >= 1 && n <= int64(most):
+		return int(n), nil
 	case most == math.MaxInt32:
 		return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: "must be 1 or more"}
 	}
 	return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be 1 to %d", most)}
-}
-
-func isNumber(text json.RawMessage) bool {
-	return len(text) > 0 && (text[0] == '-' || text[0] >= '0' && text[0] <= '9')
 }
 
 // maxSettingBytes bounds bodies that consist of a few numbers.
@@ -169,7 +167,9 @@ func members(w http.ResponseWriter, r *http.Request, names ...string) (map[strin
 		return nil, schema.TooLong("body", maxSettingBytes+1, maxSettingBytes)
 	case err != nil:
 		return nil, api.BodyError(r, err)
-	case len(bytes.TrimSpace(text)) == 0:
+	}
+	text = request.WithoutBOM(text)
+	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil
 	}
 	return parseMembers(text, names)

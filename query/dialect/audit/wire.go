@@ -1,11 +1,13 @@
 package audit
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -68,13 +70,24 @@ type detail struct {
 // endpoint serves a route. It returns nil if it has written the answer itself, as a stream.
 type endpoint func(http.ResponseWriter, *http.Request) (*answer, error)
 
-// handle refuses callers that are no administrators or lack the scope, and writes the answer or the error of the endpoint in the
-// envelope.
-func (a *API) handle(needs schema.Scope, do endpoint) http.HandlerFunc {
+// takes are the names of a route's parameters; anything means that they do not matter.
+type takes []string
+
+var (
+	anything takes
+	none     = takes{}
+)
+
+// handle refuses callers that may not do this and parameters that the route does not take, and writes the answer or the error of the
+// endpoint in the envelope.
+func (a *API) handle(needs needs, names takes, do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := api.RequestID(r.Header)
 		w.Header().Set(api.RequestIDHeader, id)
-		err := allowed(r, needs)
+		err := needs.check(r)
+		if err == nil && names != nil {
+			_, err = request.Known(r, names...)
+		}
 		var done *answer
 		if err == nil {
 			done, err = do(w, r)
@@ -88,18 +101,41 @@ func (a *API) handle(needs schema.Scope, do endpoint) http.HandlerFunc {
 	}
 }
 
-// role is required by the API's document.
-const role = "ADMIN"
+// needs are what a caller may have to use a route: any of these roles, with the scope beside it.
+type needs []struct {
+	role  string
+	scope schema.Scope
+}
 
-func allowed(r *http.Request, needs schema.Scope) error {
+// ADMIN is required by the API's document. Analysts read, and that is all.
+var (
+	reading       = needs{{schema.RoleAdmin, schema.ScopeRead}, {schema.RoleAnalyst, schema.ScopeRead}}
+	exporting     = needs{{schema.RoleAdmin, schema.ScopeAdmin}, {schema.RoleAnalyst, schema.ScopeRead}}
+	administering = needs{{schema.RoleAdmin, schema.ScopeAdmin}}
+)
+
+func (n needs) check(r *http.Request) error {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
 		return err
 	}
-	if !p.HasRole(role) {
-		return &schema.Refusal{Kind: schema.ErrForbidden, Issue: "needs the role " + role}
+	var lacks error // the scope for a role that the caller has
+	names := make([]string, len(n))
+	for i, way := range n {
+		names[i] = way.role
+		if !p.HasRole(way.role) {
+			continue
+		}
+		err := p.Require(way.scope)
+		if err == nil {
+			return nil
+		}
+		lacks = cmp.Or(lacks, err)
 	}
-	return p.Require(needs)
+	if lacks != nil {
+		return lacks
+	}
+	return &schema.Refusal{Kind: schema.ErrForbidden, Issue: "needs the role " + strings.Join(names, " or ")}
 }
 
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, id string, err error) {

@@ -52,13 +52,32 @@ func New(reads Reads, deletes Deletes, cfg Config, log *slog.Logger) *API {
 
 const path = "/api/v1/activity_log"
 
+// The parameters of reads and of deletes, beside tenant and position. The count ignores those of pages, as the API's document says.
+var (
+	listed = []string{"platform", "serial", "action_type", "username", "search", "start", "end", "limit", "offset", "order", "cursor"}
+	none   []string
+)
+
 // Routes registers the endpoints. It also answers unknown paths under /api/v1, in the same envelope.
 func (a *API) Routes(r chi.Router) {
-	r.Get(path, a.handle(a.list))
-	r.Get(path+"/count", a.handle(a.count))
-	r.Delete(path+"/all", a.handle(a.deleteAll))
-	r.Delete(path+"/{id}", a.handle(a.deleteOne))
+	r.Get(path, a.handle(known(listed, a.list)))
+	r.Get(path+"/count", a.handle(known(listed, a.count)))
+	r.Delete(path+"/all", a.handle(known(none, a.deleteAll)))
+	r.Delete(path+"/{id}", a.handle(known(none, a.deleteOne)))
 	r.HandleFunc("/api/v1/*", a.handle(a.elsewhere))
+}
+
+// known is do for requests that have no other parameters than names. A caller without credentials learns nothing about them.
+func known(names []string, do endpoint) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) (any, error) {
+		if _, err := schema.PrincipalOf(r.Context()); err != nil {
+			return nil, err
+		}
+		if _, err := request.Known(r, names...); err != nil {
+			return nil, err
+		}
+		return do(w, r)
+	}
 }
 
 // NextCursor is the header with the cursor of the next page. The last page has none.
@@ -98,7 +117,10 @@ func (a *API) count(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return counted{n}, err
 }
 
-func (a *API) deleteOne(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (a *API) deleteOne(w http.ResponseWriter, r *http.Request) (any, error) {
+	if chi.URLParam(r, "id") == "count" {
+		return a.elsewhere(w, r)
+	}
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
 		return nil, err
@@ -127,23 +149,17 @@ func (a *API) deleteAll(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return deletedAll{true, "All activity logs deleted"}, nil
 }
 
-// elsewhere answers for paths that do not exist and methods that a path does not support.
+// elsewhere answers for paths that do not exist and methods that a path does not support. In a process with the collector, the routes
+// include its.
 func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (any, error) {
-	rest, below := strings.CutPrefix(r.URL.Path, path)
-	methods := ""
-	switch {
-	case !below:
-	case rest == "":
-		methods = "GET, POST"
-	case rest == "/count":
-		methods = "GET"
-	case rest == "/all", strings.LastIndexByte(rest, '/') == 0 && isID(rest[1:]):
-		methods = "DELETE"
-	}
-	if methods == "" {
+	id, _ := strings.CutPrefix(r.URL.Path, path+"/")
+	methods := request.Methods(r, func(pattern string) bool {
+		return pattern != "/api/v1/*" && (pattern != path+"/{id}" || isID(id))
+	})
+	if methods == nil && r.URL.Path != path {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
 	}
-	return nil, reply.NotAllowed(w, methods)
+	return nil, reply.NotAllowed(w, strings.Join(methods, ", "))
 }
 
 func isID(s string) bool {

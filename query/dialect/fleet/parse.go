@@ -3,7 +3,6 @@ package fleet
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
@@ -36,7 +35,7 @@ func parseListing(r *http.Request) (query.Listing, error) {
 	return l, nil
 }
 
-// parseFilter reads the filters. An empty value means no filter; unknown parameters are ignored.
+// parseFilter reads the filters. An empty value means no filter.
 func parseFilter(r *http.Request) (query.Filter, error) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {
@@ -69,39 +68,15 @@ func parseFilter(r *http.Request) (query.Filter, error) {
 	return f, err
 }
 
-// parseWindow reads start and end, both inclusive. An end in seconds includes the whole second, because answers show timestamps in
-// whole seconds.
+// parseWindow reads start and end.
 func parseWindow(v url.Values, f *query.Filter) error {
-	var err error
-	if f.Start, err = parseTime("start", v.Get("start"), 0); err != nil {
-		return err
-	}
-	if f.End, err = parseTime("end", v.Get("end"), 999); err != nil {
-		return err
-	}
-	if f.End != 0 && f.Start > f.End {
-		return &schema.FieldError{Field: "start", Code: "RANGE", Issue: "must not be after end"}
-	}
-	return nil
-}
-
-// minMillis is the least number that is read as Unix milliseconds and not as seconds: 1e11 s would be the year 5138.
-const minMillis = 100_000_000_000
-
-// parseTime reads Unix seconds or milliseconds as Unix ms; within is added to a time in seconds. An empty text is 0.
-func parseTime(name, s string, within int64) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
+	start, err := request.Time("start", v.Get("start"))
 	if err != nil {
-		return 0, &schema.FieldError{Field: name, Code: "SYNTAX", Issue: "must be an integer, Unix seconds"}
+		return err
 	}
-	if n >= 0 && n < minMillis {
-		n = n*1000 + within
+	end, err := request.Time("end", v.Get("end"))
+	if err != nil {
+		return err
 	}
-	if n != 0 {
-		return n, schema.CheckTimestamp(name, n)
-	}
-	return 0, nil
+	return request.Window(f, start, end)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/activitylog/activitylog/query"
@@ -26,8 +27,13 @@ func TestParseListing(t *testing.T) {
 	if want := (query.Listing{Filter: f, Order: query.OldestFirst, Limit: 7, Offset: 9, Whole: true}); l != want {
 		t.Errorf("got %+v, want %+v", l, want)
 	}
-	for given, want := range map[string]int64{"0": 999, "1": 1999, "99999999999": 0, "100000000000": 100_000_000_000, "4291747199": schema.MaxTimestamp} {
-		l, err := parseListing(requestOf("end=" + given))
+	for given, want := range map[string]int64{
+		"0": 999, "1": 1999, "4291747199": schema.MaxTimestamp, "99999999999": schema.MaxTimestamp, "100000000000": 100_000_000_000,
+		"253402300799": schema.MaxTimestamp, "1707725000.0": 1_707_725_000_999, "1707725000.5": 1_707_725_000_500,
+		"2024-02-12T08:03:20Z": 1_707_725_000_999, "2024-02-12 09:03:20 0100": 1_707_725_000_999, "2024-02-12": 1_707_782_399_999,
+		"1707725000000000": 0, "noon": 0,
+	} {
+		l, err := parseListing(requestOf("end=" + url.QueryEscape(given)))
 		if (err == nil) != (want != 0) || err == nil && l.Filter.End != want {
 			t.Errorf("end %s: got %d, %v, want %d", given, l.Filter.End, err, want)
 		}

@@ -9,7 +9,11 @@ import (
 
 // csvPage has a line for each action log and no totals, as ServiceStack's CSV does. Lines end with CRLF (RFC 4180).
 func csvPage(p *page, _ *url.URL) []byte {
-	b := csvHeader(nil, (&view{}).members())
+	var b []byte
+	if p.asked.bom {
+		b = append(b, reply.BOM...)
+	}
+	b = csvHeader(b, (&view{}).members())
 	for i := range p.logs {
 		b = csvRow(b, p.logs[i].members())
 	}

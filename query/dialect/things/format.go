@@ -49,7 +49,7 @@ func suffixes() (all []string) {
 func formatOf(r *http.Request) format {
 	named := ""
 	if _, suffix, ok := strings.Cut(r.URL.Path, "."); ok {
-		named = suffix
+		named = strings.ToLower(suffix)
 	} else if v, err := valuesOf(r); err == nil {
 		named = strings.ToLower(v.get("format"))
 	}

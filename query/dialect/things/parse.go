@@ -1,11 +1,9 @@
 package things
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -32,6 +30,7 @@ type asked struct {
 	page, items int64  // both 1 or more; page up to 2^31-1
 	action      *int64 // its code
 	nobody      bool   // no actor can match
+	bom         bool   // CSV begins with a byte order mark
 }
 
 func (a asked) listing() query.Listing {
@@ -78,6 +77,9 @@ func parse(r *http.Request, f query.Filter) (asked, error) {
 	}
 	a.items = min(a.items, query.MaxLimit)
 	if err := v.things(&a); err != nil {
+		return a, err
+	}
+	if a.bom, err = request.Flag("bom", v.get("bom")); err != nil {
 		return a, err
 	}
 	return a, v.window(&a.filter)
@@ -182,39 +184,15 @@ func (v values) things(a *asked) error {
 	return nil
 }
 
-// window reads From and To, both inclusive.
-func (v values) window(f *query.Filter) (err error) {
-	if f.Start, err = parseTime("From", v.get("From"), request.Start); err != nil {
+// window reads From and To.
+func (v values) window(f *query.Filter) error {
+	from, err := request.Time("From", v.get("From"))
+	if err != nil {
 		return err
 	}
-	if f.End, err = parseTime("To", v.get("To"), request.End); err != nil {
+	to, err := request.Time("To", v.get("To"))
+	if err != nil {
 		return err
 	}
-	if f.End != 0 && f.Start > f.End {
-		return &schema.FieldError{Field: "From", Code: "RANGE", Issue: "must not be after To"}
-	}
-	return nil
-}
-
-// wcfDate is a time in Microsoft's JSON format. Its offset names the local time zone and does not change the time.
-var wcfDate = regexp.MustCompile(`^\\?/Date\((-?\d+)([+-]\d{4})?\)\\?/$`)
-
-// parseTime reads Unix ms, /Date(ms)/ or a time of ISO 8601 as Unix ms; 0 means no bound.
-func parseTime(name, text string, edge request.Edge) (int64, error) {
-	text = strings.TrimSpace(text)
-	number := text
-	if m := wcfDate.FindStringSubmatch(text); m != nil {
-		number = m[1]
-	}
-	ms, err := strconv.ParseInt(number, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return request.ISOTime(name, text, edge)
-	}
-	switch { // ParseInt returns the nearest int64 for a number out of range
-	case edge == request.Start && ms < schema.MinTimestamp:
-		return 0, nil
-	case edge == request.End && ms > schema.MaxTimestamp:
-		return schema.MaxTimestamp, nil
-	}
-	return ms, schema.CheckTimestamp(name, ms)
+	return request.Window(f, from, to)
 }

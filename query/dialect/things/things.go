@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -45,18 +47,34 @@ func New(reads Reads, actions Actions, log *slog.Logger) *API {
 
 const path = "/actionlogs"
 
-// Routes registers the path, without and with the suffix of each format.
+// Routes registers the path, without and with the suffix of each format. As in ServiceStack, the case of both does not matter.
 func (a *API) Routes(r chi.Router) {
 	for _, suffix := range append([]string{""}, suffixes()...) {
 		r.HandleFunc(path+suffix, a.handle(notAllowed))
 		r.Get(path+suffix, a.handle(a.list))
 		r.Head(path+suffix, a.handle(a.list))
 	}
-	r.HandleFunc(path+".{suffix}", a.handle(unknown))
+	for _, pattern := range [...]string{path + ".{suffix}", `/{path:(?i)actionlogs}`, `/{path:(?i)actionlogs\.[^/]+}`} {
+		r.HandleFunc(pattern, a.handle(a.spelled))
+	}
 }
 
-func unknown(http.ResponseWriter, *http.Request) (*page, error) {
-	return nil, fmt.Errorf("%w: no such format", schema.ErrNotFound)
+// spelled serves the path in another case, and paths with an unknown suffix. Metrics count them under the document's spelling.
+func (a *API) spelled(w http.ResponseWriter, r *http.Request) (*page, error) {
+	suffix := strings.ToLower(r.URL.Path[len(path):])
+	unknown := suffix != "" && !slices.Contains(suffixes(), suffix)
+	pattern := path + suffix
+	if unknown {
+		pattern = path + ".{suffix}"
+	}
+	chi.RouteContext(r.Context()).RoutePatterns = []string{pattern}
+	switch {
+	case unknown:
+		return nil, fmt.Errorf("%w: no such format", schema.ErrNotFound)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return notAllowed(w, r)
+	}
+	return a.list(w, r)
 }
 
 func notAllowed(w http.ResponseWriter, _ *http.Request) (*page, error) {
@@ -64,7 +82,7 @@ func notAllowed(w http.ResponseWriter, _ *http.Request) (*page, error) {
 }
 
 // A caller needs one of these roles.
-var roles = []string{"Admin", "TenantAdmin", "AccessAdmin"}
+var roles = []string{"Admin", schema.RoleTenantAdmin, schema.RoleAccessAdmin, schema.RoleAnalyst}
 
 // page is a page of action logs.
 type page struct {

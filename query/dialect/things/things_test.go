@@ -73,7 +73,9 @@ func identified(next http.Handler) http.Handler {
 		"":                   schema.Anonymous(),
 		"Bearer access":      {Tenant: schema.DefaultTenant, Subject: "a", Roles: []string{"AccessAdmin"}, Scopes: read},
 		"Bearer tenant":      {Tenant: "1e5bd9c3-b5cb-4121-935f-d621d1d54a21", Subject: "t", Roles: []string{"TenantAdmin"}, Scopes: read},
-		"Bearer user":        {Tenant: schema.DefaultTenant, Subject: "u", Roles: []string{"User", "admin"}, Scopes: read},
+		"Bearer user":        {Tenant: schema.DefaultTenant, Subject: "u", Roles: []string{"User", "administrator"}, Scopes: read},
+		"Bearer analyst":     {Tenant: schema.DefaultTenant, Subject: "n", Roles: []string{"analyst"}, Scopes: read},
+		"Bearer ADMIN":       {Tenant: schema.DefaultTenant, Subject: "c", Roles: []string{"ADMIN"}, Scopes: read},
 		"Bearer admin-write": {Tenant: schema.DefaultTenant, Subject: "w", Roles: []string{"Admin"}, Scopes: []schema.Scope{schema.ScopeIngest}},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

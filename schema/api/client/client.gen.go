@@ -148,10 +148,10 @@ type AccessError struct {
 type AccessFilter struct {
 	ActivityType *string `json:"activityType,omitempty"`
 
-	// End Latest time, inclusive: Unix ms.
+	// End Latest time, inclusive: as start. Without a fraction of a second, a number of seconds or a text includes the whole second, and a date alone the whole day.
 	//
 	// Examples: 1662451200000
-	End *float32 `json:"end,omitempty"`
+	End *AccessFilter_End `json:"end,omitempty"`
 
 	// Limit Entries a page. Values above 1000 mean 1000. A page of more than 8 MiB of text ends early, and its nextToken goes on there.
 	Limit *int `json:"limit,omitempty"`
@@ -164,11 +164,37 @@ type AccessFilter struct {
 	Platform *string     `json:"platform,omitempty"`
 	Serial   *string     `json:"serial,omitempty"`
 
-	// Start Earliest time, inclusive: Unix ms.
+	// Start Earliest time, inclusive: Unix ms, Unix seconds below 100000000000, or a text in ISO 8601. Microseconds and nanoseconds are refused.
 	//
 	// Examples: 1662364800000
-	Start  *float32 `json:"start,omitempty"`
-	UserId *string  `json:"userId,omitempty"`
+	Start  *AccessFilter_Start `json:"start,omitempty"`
+	UserId *string             `json:"userId,omitempty"`
+}
+
+// AccessFilterEnd0 defines model for AccessFilter.End.0.
+type AccessFilterEnd0 = float64
+
+// AccessFilterEnd1 defines model for AccessFilter.End.1.
+type AccessFilterEnd1 = string
+
+// AccessFilter_End Latest time, inclusive: as start. Without a fraction of a second, a number of seconds or a text includes the whole second, and a date alone the whole day.
+//
+// Examples: 1662451200000
+type AccessFilter_End struct {
+	union json.RawMessage
+}
+
+// AccessFilterStart0 defines model for AccessFilter.Start.0.
+type AccessFilterStart0 = float64
+
+// AccessFilterStart1 defines model for AccessFilter.Start.1.
+type AccessFilterStart1 = string
+
+// AccessFilter_Start Earliest time, inclusive: Unix ms, Unix seconds below 100000000000, or a text in ISO 8601. Microseconds and nanoseconds are refused.
+//
+// Examples: 1662364800000
+type AccessFilter_Start struct {
+	union json.RawMessage
 }
 
 // AccessPage defines model for AccessPage.
@@ -617,6 +643,9 @@ type Version struct {
 // ThingsAction defines model for ThingsAction.
 type ThingsAction = int
 
+// ThingsBOM defines model for ThingsBOM.
+type ThingsBOM = bool
+
 // ThingsBusinessUserId defines model for ThingsBusinessUserId.
 type ThingsBusinessUserId = int
 
@@ -662,8 +691,8 @@ type ActionType = string
 // Cursor defines model for cursor.
 type Cursor = string
 
-// End defines model for end.
-type End = int
+// End Examples: 1707725000
+type End = string
 
 // EndDate Examples: 2024-03-15
 type EndDate = string
@@ -695,8 +724,8 @@ type Serial = string
 // Sort defines model for sort.
 type Sort string
 
-// Start defines model for start.
-type Start = int
+// Start Examples: 1707725000, 2024-02-12T08:03:20Z
+type Start = string
 
 // StartDate Examples: 2024-03-01T00:00:00Z
 type StartDate = string
@@ -736,6 +765,9 @@ type AuditRetry = AuditError
 
 // AuditUnknown defines model for AuditUnknown.
 type AuditUnknown = AuditError
+
+// AuditUpgrade defines model for AuditUpgrade.
+type AuditUpgrade = AuditError
 
 // FleetFault defines model for FleetFault.
 type FleetFault = FleetError
@@ -793,16 +825,19 @@ type ThingsListParams struct {
 	// TargetTaskListId Id of a target of the type TASK_LIST.
 	TargetTaskListId *ThingsTargetTaskListId `form:"TargetTaskListId,omitempty" json:"TargetTaskListId,omitempty"`
 
-	// From Earliest time, inclusive: ISO 8601, a date, Unix ms or /Date(ms)/.
+	// From Earliest time, inclusive: ISO 8601, a date, /Date(ms)/, Unix ms, or Unix seconds below 100000000000.
 	From *ThingsFrom `form:"From,omitempty" json:"From,omitempty"`
 
-	// To Latest time, inclusive: as From. A date alone includes the whole day.
+	// To Latest time, inclusive: as From. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	To *ThingsTo `form:"To,omitempty" json:"To,omitempty"`
 
 	// Version Ignored, like v.
 	Version *ThingsVersion `form:"Version,omitempty" json:"Version,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Bom With CSV: begin with a byte order mark, by which spreadsheets know UTF-8.
+	Bom *ThingsBOM `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -850,16 +885,19 @@ type ThingsListAsParams struct {
 	// TargetTaskListId Id of a target of the type TASK_LIST.
 	TargetTaskListId *ThingsTargetTaskListId `form:"TargetTaskListId,omitempty" json:"TargetTaskListId,omitempty"`
 
-	// From Earliest time, inclusive: ISO 8601, a date, Unix ms or /Date(ms)/.
+	// From Earliest time, inclusive: ISO 8601, a date, /Date(ms)/, Unix ms, or Unix seconds below 100000000000.
 	From *ThingsFrom `form:"From,omitempty" json:"From,omitempty"`
 
-	// To Latest time, inclusive: as From. A date alone includes the whole day.
+	// To Latest time, inclusive: as From. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	To *ThingsTo `form:"To,omitempty" json:"To,omitempty"`
 
 	// Version Ignored, like v.
 	Version *ThingsVersion `form:"Version,omitempty" json:"Version,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Bom With CSV: begin with a byte order mark, by which spreadsheets know UTF-8.
+	Bom *ThingsBOM `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -897,10 +935,10 @@ type AuditEraseParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -932,10 +970,10 @@ type AuditListParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
@@ -946,7 +984,7 @@ type AuditListParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -994,10 +1032,10 @@ type AuditActionParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
@@ -1008,7 +1046,7 @@ type AuditActionParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1069,13 +1107,13 @@ type AuditCountParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1089,6 +1127,9 @@ type AuditCountParams struct {
 type AuditExportParams struct {
 	// Format Format of the body.
 	Format *AuditExportParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Bom With csv: begin with a byte order mark, by which spreadsheets know UTF-8. The rest of an export that broke off has none.
+	Bom *bool `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// Snapshot To continue an export that broke off: its X-Export-Snapshot.
 	Snapshot *string `form:"snapshot,omitempty" json:"snapshot,omitempty"`
@@ -1119,13 +1160,13 @@ type AuditExportParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1194,13 +1235,13 @@ type AuditStatsParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1244,10 +1285,10 @@ type AuditStreamParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1282,10 +1323,10 @@ type AuditTargetParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
@@ -1296,7 +1337,7 @@ type AuditTargetParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1334,10 +1375,10 @@ type AuditUserParams struct {
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day.
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
 	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
 
-	// EndDate Latest time, inclusive: as startDate. A date alone includes the whole day.
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
@@ -1348,7 +1389,7 @@ type AuditUserParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1369,7 +1410,7 @@ type AuditEraseOneParams struct {
 
 // AuditGetParams defines parameters for AuditGet.
 type AuditGetParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1391,10 +1432,10 @@ type FleetListParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username *Username `form:"username,omitempty" json:"username,omitempty"`
 
-	// Start Earliest time, inclusive: Unix seconds, or Unix milliseconds from 100000000000 on.
+	// Start Earliest time, inclusive: Unix seconds, Unix milliseconds from 100000000000 on, or ISO 8601. Microseconds and nanoseconds are refused.
 	Start *Start `form:"start,omitempty" json:"start,omitempty"`
 
-	// End Latest time, inclusive: as start. A value in seconds includes the whole second.
+	// End Latest time, inclusive: as start. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	End *End `form:"end,omitempty" json:"end,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
@@ -1412,7 +1453,7 @@ type FleetListParams struct {
 	// Cursor The X-Next-Cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1465,16 +1506,28 @@ type FleetCountParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username *Username `form:"username,omitempty" json:"username,omitempty"`
 
-	// Start Earliest time, inclusive: Unix seconds, or Unix milliseconds from 100000000000 on.
+	// Start Earliest time, inclusive: Unix seconds, Unix milliseconds from 100000000000 on, or ISO 8601. Microseconds and nanoseconds are refused.
 	Start *Start `form:"start,omitempty" json:"start,omitempty"`
 
-	// End Latest time, inclusive: as start. A value in seconds includes the whole second.
+	// End Latest time, inclusive: as start. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	End *End `form:"end,omitempty" json:"end,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Limit Ignored, like offset, order and cursor: the parameters of a list may be sent as they are.
+	Limit *string `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset Ignored.
+	Offset *string `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Order Ignored.
+	Order *string `form:"order,omitempty" json:"order,omitempty"`
+
+	// Cursor Ignored.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1492,7 +1545,7 @@ type FleetDeleteParams struct {
 
 // AccessListParams defines parameters for AccessList.
 type AccessListParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1695,6 +1748,130 @@ func (a FleetEntry) MarshalJSON() ([]byte, error) {
 		}
 	}
 	return json.Marshal(object)
+}
+
+// AsAccessFilterEnd0 returns the union data inside the AccessFilter_End as a AccessFilterEnd0
+func (t AccessFilter_End) AsAccessFilterEnd0() (AccessFilterEnd0, error) {
+	var body AccessFilterEnd0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromAccessFilterEnd0 overwrites any union data inside the AccessFilter_End as the provided AccessFilterEnd0
+func (t *AccessFilter_End) FromAccessFilterEnd0(v AccessFilterEnd0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeAccessFilterEnd0 performs a merge with any union data inside the AccessFilter_End, using the provided AccessFilterEnd0
+func (t *AccessFilter_End) MergeAccessFilterEnd0(v AccessFilterEnd0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsAccessFilterEnd1 returns the union data inside the AccessFilter_End as a AccessFilterEnd1
+func (t AccessFilter_End) AsAccessFilterEnd1() (AccessFilterEnd1, error) {
+	var body AccessFilterEnd1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromAccessFilterEnd1 overwrites any union data inside the AccessFilter_End as the provided AccessFilterEnd1
+func (t *AccessFilter_End) FromAccessFilterEnd1(v AccessFilterEnd1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeAccessFilterEnd1 performs a merge with any union data inside the AccessFilter_End, using the provided AccessFilterEnd1
+func (t *AccessFilter_End) MergeAccessFilterEnd1(v AccessFilterEnd1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t AccessFilter_End) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *AccessFilter_End) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsAccessFilterStart0 returns the union data inside the AccessFilter_Start as a AccessFilterStart0
+func (t AccessFilter_Start) AsAccessFilterStart0() (AccessFilterStart0, error) {
+	var body AccessFilterStart0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromAccessFilterStart0 overwrites any union data inside the AccessFilter_Start as the provided AccessFilterStart0
+func (t *AccessFilter_Start) FromAccessFilterStart0(v AccessFilterStart0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeAccessFilterStart0 performs a merge with any union data inside the AccessFilter_Start, using the provided AccessFilterStart0
+func (t *AccessFilter_Start) MergeAccessFilterStart0(v AccessFilterStart0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsAccessFilterStart1 returns the union data inside the AccessFilter_Start as a AccessFilterStart1
+func (t AccessFilter_Start) AsAccessFilterStart1() (AccessFilterStart1, error) {
+	var body AccessFilterStart1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromAccessFilterStart1 overwrites any union data inside the AccessFilter_Start as the provided AccessFilterStart1
+func (t *AccessFilter_Start) FromAccessFilterStart1(v AccessFilterStart1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeAccessFilterStart1 performs a merge with any union data inside the AccessFilter_Start, using the provided AccessFilterStart1
+func (t *AccessFilter_Start) MergeAccessFilterStart1(v AccessFilterStart1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t AccessFilter_Start) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *AccessFilter_Start) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
 }
 
 // AsTime0 returns the union data inside the Time as a Time0
@@ -2048,7 +2225,7 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/activity-logs/count (the `AuditCount` operationId).
 	AuditCount(ctx context.Context, params *AuditCountParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AuditExport Export every matching entry that was stored when the export began, oldest first. Needs the scope admin.
+	// AuditExport Export every matching entry that was stored when the export began, oldest first. Needs the scope admin with the role ADMIN, or read with Analyst.
 	//
 	// Corresponds with GET /api/v1/activity-logs/export (the `AuditExport` operationId).
 	AuditExport(ctx context.Context, params *AuditExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2409,7 +2586,7 @@ func (c *Client) AuditCount(ctx context.Context, params *AuditCountParams, reqEd
 	return c.Client.Do(req)
 }
 
-// AuditExport Export every matching entry that was stored when the export began, oldest first. Needs the scope admin.
+// AuditExport Export every matching entry that was stored when the export began, oldest first. Needs the scope admin with the role ADMIN, or read with Analyst.
 //
 // Corresponds with GET /api/v1/activity-logs/export (the `AuditExport` operationId).
 func (c *Client) AuditExport(ctx context.Context, params *AuditExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2993,6 +3170,18 @@ func NewThingsListRequest(server string, params *ThingsListParams) (*http.Reques
 
 		}
 
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Position != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position", *params.Position, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -3232,6 +3421,18 @@ func NewThingsListAsRequest(server string, suffix ThingsListAsParamsSuffix, para
 		if params.Version != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "Version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -4469,6 +4670,18 @@ func NewAuditExportRequest(server string, params *AuditExportParams) (*http.Requ
 		if params.Format != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6040,7 +6253,7 @@ func NewFleetListRequest(server string, params *FleetListParams) (*http.Request,
 
 		if params.Start != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start", *params.Start, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start", *params.Start, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6052,7 +6265,7 @@ func NewFleetListRequest(server string, params *FleetListParams) (*http.Request,
 
 		if params.End != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end", *params.End, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end", *params.End, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6389,7 +6602,7 @@ func NewFleetCountRequest(server string, params *FleetCountParams) (*http.Reques
 
 		if params.Start != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start", *params.Start, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start", *params.Start, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6401,7 +6614,7 @@ func NewFleetCountRequest(server string, params *FleetCountParams) (*http.Reques
 
 		if params.End != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end", *params.End, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end", *params.End, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6414,6 +6627,54 @@ func NewFleetCountRequest(server string, params *FleetCountParams) (*http.Reques
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Offset != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "offset", *params.Offset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,4 +117,29 @@ func TestSetOutlivesKafka(t *testing.T) {
 	k.Revoked = time.Unix(3, 0).UTC()
 	until(t, "a revocation", func() bool { return topic.Put(t.Context(), k) == nil })
 	until(t, "its effect", func() bool { held, _ := s.Find(k.ID); return !held.Revoked.IsZero() })
+}
+
+// Keys that were made in the same second are always listed in the same order.
+func TestAllIsInOrder(t *testing.T) {
+	topic := topicOf(testbed.Kafka(t, 1))
+	var want []string
+	for range 20 {
+		k, _ := New(Key{Tenant: "acme", Created: time.Unix(1, 0).UTC()})
+		put(t, topic, k)
+		want = append(want, k.ID)
+	}
+	slices.Sort(want)
+	early, _ := New(Key{Tenant: "acme", Created: time.Unix(0, 0).UTC()})
+	put(t, topic, early)
+	want = append([]string{early.ID}, want...)
+	for range 3 {
+		all, err := topic.All(t.Context())
+		var got []string
+		for _, k := range all {
+			got = append(got, k.ID)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("got %v, %v, want %v", got, err, want)
+		}
+	}
 }

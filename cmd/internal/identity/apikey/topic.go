@@ -1,12 +1,14 @@
 package apikey
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -44,7 +46,7 @@ func (t Topic) Put(ctx context.Context, k Key) error {
 	return nil
 }
 
-// All are the keys that there are, the oldest first.
+// All are the keys that there are, the oldest first; those of the same second are in the order of their ids.
 func (t Topic) All(ctx context.Context) ([]Key, error) {
 	reader := t.reader(10 * time.Millisecond)
 	offset, err := reader.First(ctx)
@@ -65,7 +67,9 @@ func (t Topic) All(ctx context.Context) ([]Key, error) {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(keys), func(a, b Key) int { return a.Created.Compare(b.Created) }), nil
+	return slices.SortedFunc(maps.Values(keys), func(a, b Key) int {
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
+	}), nil
 }
 
 // reader waits that long for a record where there is none.

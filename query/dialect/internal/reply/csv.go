@@ -2,6 +2,9 @@ package reply
 
 import "strings"
 
+// BOM is the byte order mark by which spreadsheets know that a CSV file is in UTF-8.
+const BOM = "\xef\xbb\xbf"
+
 // PlainCell is the text of a CSV cell that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe
 // in front (https://owasp.org/www-community/attacks/CSV_Injection).
 func PlainCell(s string) string {

@@ -19,6 +19,9 @@ import (
 // ErrMethod means that the path does not support the method.
 var ErrMethod = errors.New("method not allowed")
 
+// ErrVersion means that the answer needs HTTP/1.1 or later.
+var ErrVersion = errors.New("upgrade required")
+
 // NotAllowed returns ErrMethod and sets the header Allow to the methods that the path supports.
 func NotAllowed(w http.ResponseWriter, methods string) error {
 	w.Header().Set("Allow", methods)
@@ -38,10 +41,13 @@ func Fail(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) (
 	return status
 }
 
-// Status is api.Status, and 405 for ErrMethod.
+// Status is api.Status, 405 for ErrMethod and 426 for ErrVersion.
 func Status(err error) int {
-	if errors.Is(err, ErrMethod) {
+	switch {
+	case errors.Is(err, ErrMethod):
 		return http.StatusMethodNotAllowed
+	case errors.Is(err, ErrVersion):
+		return http.StatusUpgradeRequired
 	}
 	return api.Status(err)
 }
@@ -53,6 +59,7 @@ var messages = map[int]string{
 	http.StatusNotFound:             "not found",
 	http.StatusMethodNotAllowed:     "method not allowed",
 	http.StatusUnsupportedMediaType: "unsupported media type",
+	http.StatusUpgradeRequired:      "needs HTTP/1.1 or later",
 	http.StatusTooManyRequests:      "too many requests",
 	http.StatusInternalServerError:  "internal error",
 	http.StatusServiceUnavailable:   "temporarily unavailable, try again",

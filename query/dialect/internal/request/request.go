@@ -3,6 +3,7 @@
 package request
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/schema"
@@ -24,6 +24,9 @@ func Values(r *http.Request) (url.Values, error) {
 	}
 	return v, nil
 }
+
+// WithoutBOM is a body without the byte order mark that some programs put before UTF-8.
+func WithoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
 
 // Finished is the context of a request that changes something. What it asks for is finished also if its caller leaves: half of an
 // erasure would surprise more than all of it. Whatever it calls bounds its time by itself.
@@ -73,6 +76,17 @@ func Renamed(err error, limit string) error {
 	return &own
 }
 
+// Flag reads true or false; false is the default.
+func Flag(name, text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "", "false", "0":
+		return false, nil
+	case "true", "1":
+		return true, nil
+	}
+	return false, &schema.FieldError{Field: name, Code: "ENUM", Issue: "must be true or false"}
+}
+
 // Whole reads an integer of least or more; otherwise is the default.
 func Whole(name, text string, least, otherwise int64) (int64, error) {
 	if text == "" {
@@ -90,45 +104,4 @@ func atLeast(name string, n, least int64) error {
 		return &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be an integer of %d or more", least)}
 	}
 	return nil
-}
-
-// Edge says which bound of a time window a value is. Both bounds are inclusive.
-type Edge uint8
-
-// The bounds of a time window.
-const (
-	Start Edge = iota
-	End
-)
-
-// ISOTime reads a time of ISO 8601 (schema.ParseISO8601) as Unix ms, rounded down. A date alone is its first ms as a Start and its
-// last ms as an End. A Start before schema.MinTimestamp is 0, which means no bound; an End after schema.MaxTimestamp is
-// schema.MaxTimestamp. An empty text is 0.
-func ISOTime(name, text string, edge Edge) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	t, err := parseISO(text, edge)
-	if err != nil {
-		return 0, &schema.FieldError{Field: name, Code: "SYNTAX", Issue: "must be a time of ISO 8601, such as 2024-03-15T10:30:00Z or 2024-03-15"}
-	}
-	ms := t.UnixMilli()
-	switch {
-	case edge == Start && ms < schema.MinTimestamp:
-		return 0, nil
-	case edge == End && ms > schema.MaxTimestamp:
-		return schema.MaxTimestamp, nil
-	}
-	return ms, schema.CheckTimestamp(name, ms)
-}
-
-func parseISO(text string, edge Edge) (time.Time, error) {
-	if before, after, ok := strings.Cut(text, " "); ok && strings.Contains(before, "T") {
-		text = before + "+" + after // a plus in a URL that was not escaped arrives as a space
-	}
-	t, dateOnly, err := schema.ParseISO8601(text)
-	if dateOnly && edge == End {
-		t = t.AddDate(0, 0, 1).Add(-time.Millisecond)
-	}
-	return t, err
 }

@@ -1,0 +1,142 @@
+package request
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/activitylog/activitylog/schema"
+)
+
+// always are parameters that every request may have: identity reads the tenant, and every read takes a position.
+var always = []string{"tenant", "position"}
+
+// Known are r's parameters. One that is not among names is refused: a filter that is ignored would show, count or erase more than was
+// asked for.
+func Known(r *http.Request, names ...string) (url.Values, error) {
+	v, err := Values(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if !slices.Contains(names, name) && !slices.ContainsFunc(always, func(a string) bool { return strings.EqualFold(a, name) }) {
+			return nil, &schema.FieldError{Field: shown(name), Code: "UNKNOWN", Issue: "is not a parameter of this request" + hint(name, names)}
+		}
+	}
+	return v, nil
+}
+
+// Methods are the methods that r's path supports in this process, by the routes whose patterns count.
+func Methods(r *http.Request, counts func(pattern string) bool) (methods []string) {
+	at := r.URL.RawPath // as chi matches it
+	if at == "" {
+		at = r.URL.Path
+	}
+	routes := chi.RouteContext(r.Context()).Routes
+	for _, method := range [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if found := routes.Find(chi.NewRouteContext(), method, at); found != "" && counts(found) {
+			methods = append(methods, method)
+		}
+	}
+	return methods
+}
+
+// shown is the part of a caller's name for something that an error shows.
+func shown(name string) string {
+	const most = 64
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	if len(name) <= most {
+		return name
+	}
+	end := most
+	for !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end]
+}
+
+// hint says which name was probably meant, else which there are.
+func hint(name string, names []string) string {
+	if near := nearest(name, names); near != "" {
+		return ": did you mean " + near + "?"
+	}
+	if len(names) == 0 {
+		return ", which takes none"
+	}
+	return ", which takes " + strings.Join(names, ", ")
+}
+
+// alike are words for the same thing in several APIs, without case and separators.
+var alike = [][]string{
+	{"serial", "serialnumber", "serialno", "sn", "device", "deviceid", "deviceserial"},
+	{"start", "startdate", "starttime", "from", "fromdate", "since", "after"},
+	{"end", "enddate", "endtime", "to", "todate", "until", "before"},
+	{"action", "actiontype", "activitytype", "event", "eventtype", "type"},
+	{"username", "userid", "user", "actor", "actorid", "businessuserid"},
+	{"limit", "pagesize", "size", "perpage", "itemsperpage", "max", "top"},
+	{"offset", "page", "skip"},
+	{"order", "sort", "sortby", "orderby", "direction"},
+	{"search", "q", "query", "text", "contains"},
+	{"cursor", "nexttoken", "nextcursor", "token", "pagetoken"},
+	{"lasteventid", "cursor"},
+}
+
+// nearest is the one of names that is spelt almost like name or means the same; empty if none is.
+func nearest(name string, names []string) string {
+	name = plain(shown(name))
+	for _, known := range names {
+		if plain(known) == name {
+			return known
+		}
+	}
+	best, distance := "", max(1, len(name)/3)+1
+	for _, known := range names {
+		if d := edits(name, plain(known)); d < distance {
+			best, distance = known, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	for _, group := range alike {
+		if !slices.Contains(group, name) {
+			continue
+		}
+		for _, known := range names {
+			if slices.Contains(group, plain(known)) {
+				return known
+			}
+		}
+	}
+	return ""
+}
+
+func plain(name string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+}
+
+// edits is how many bytes must be inserted, removed or replaced to make b of a (Levenshtein's distance).
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := corner
+			if a[i] != b[j] {
+				change++
+			}
+			corner = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
