@@ -166,6 +166,9 @@ func (w *watcher) committed(ctx context.Context, partitions []int) (schema.Posit
 	if err != nil {
 		return nil, fmt.Errorf("fetch committed offsets: %w", err)
 	}
+	if errors.Is(res.Error, kafka.GroupIdNotFound) { // no consumer has joined yet: the embedded broker says so, Kafka says -1
+		return schema.Position{}, nil
+	}
 	if res.Error != nil {
 		return nil, fmt.Errorf("fetch committed offsets: %w", res.Error)
 	}
