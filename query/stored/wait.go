@@ -179,7 +179,7 @@ func (w *watcher) committed(ctx context.Context, partitions []int) (schema.Posit
 		err = res.Error
 	}
 	if errors.Is(err, kafka.GroupIdNotFound) {
-		return schema.Position{}, nil // no consumer has ever been there
+		return schema.Position{}, nil // no consumer has joined yet: the embedded broker says so, Kafka says -1
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch committed offsets: %w", err)
