@@ -484,7 +484,7 @@ func TestTablesRestoredFromABackup(t *testing.T) {
 		}
 	}
 	s.quietly(func() {
-		away(func(s *site) {
+		away(func(*site) {
 			for _, name := range names {
 				exec("CREATE TABLE backup_" + name + " AS " + name)
 				exec("INSERT INTO backup_" + name + " SELECT * FROM " + name)
