@@ -18,7 +18,7 @@ func TestCheckNamesEveryFault(t *testing.T) {
 		{"collector", []string{"MAX_BODY_BYTES=0"}, []string{"MAX_BODY_BYTES: "}},
 		{"collector", []string{"MAX_BODY_BYTES=200000000"}, []string{"MAX_BODY_BYTES: "}},
 		{"collector", []string{"MAX_BODY_BYTES=50000000", "MAX_PENDING_BYTES=40000000"}, []string{"MAX_BODY_BYTES, MAX_PENDING_BYTES: "}},
-		{"collector", []string{"MAX_BODY_BYTES=200000000", "MAX_PENDING_BYTES=300000000"}, nil},
+		{"collector", []string{"MAX_BODY_BYTES=200000000", "MAX_PENDING_BYTES=500000000"}, nil},
 		{"collector", []string{"MAX_ENTRIES=-1", "ACK_TIMEOUT=0s", "RATE_LIMIT=-1", "RATE_BURST=-5", "KEY_WINDOW=0s", "MAX_KEYS=0"}, []string{
 			"MAX_ENTRIES: ", "ACK_TIMEOUT: ", "RATE_LIMIT: ", "RATE_BURST: ", "KEY_WINDOW: ", "MAX_KEYS: ",
 		}},

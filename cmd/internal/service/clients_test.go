@@ -16,7 +16,7 @@ import (
 
 // fast are limits that a test can wait for.
 var fast = limits{
-	arrive: 300 * time.Millisecond, whole: 2 * time.Second, send: 300 * time.Millisecond, linger: 2 * time.Second, silence: 400 * time.Millisecond,
+	arrive: 600 * time.Millisecond, whole: 4 * time.Second, send: 600 * time.Millisecond, linger: 2 * time.Second, silence: 400 * time.Millisecond,
 }
 
 // served listens with the handlers by path, and returns the address and a reader of the metrics.

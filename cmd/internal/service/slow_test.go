@@ -52,7 +52,7 @@ func TestSlowBodyIsTaken(t *testing.T) {
 					piece = fmt.Sprintf("%x\r\n%s\r\n", size, piece)
 				}
 				send(t, conn, piece)
-				time.Sleep(fast.arrive / 3)
+				time.Sleep(fast.arrive / 6)
 			}
 			if name == "chunked" {
 				send(t, conn, "0\r\n\r\n")
@@ -209,7 +209,7 @@ func TestSlowReaders(t *testing.T) {
 				if got += n; err != nil {
 					break
 				}
-				time.Sleep(fast.send / 3)
+				time.Sleep(fast.send / 6)
 			}
 			if err := <-ended; got != size || err != nil {
 				t.Errorf("a slow client got %d of %d bytes, %v", got, size, err)

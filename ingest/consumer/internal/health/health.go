@@ -166,12 +166,13 @@ func (h *Health) Available(d Dependency) bool {
 	return h.fault(d) == nil
 }
 
-// Err is nil while every dependency is available. Otherwise it names those that are not, each with its error.
+// Err is nil while every dependency is available. Otherwise it names those that are not, each with its error, the log first: what is wrong
+// with it does not pass by itself.
 func (h *Health) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var all []error
-	for _, d := range [...]Dependency{KafkaGroup, Kafka, ClickHouse, Log, Retention} {
+	for _, d := range [...]Dependency{Log, KafkaGroup, Kafka, ClickHouse, Retention} {
 		if err := h.fault(d); err != nil {
 			all = append(all, fmt.Errorf("%s: %w", d.Name, err))
 		}
