@@ -29,10 +29,11 @@ type Reads interface {
 	Count(ctx context.Context, f query.Filter) (uint64, error)
 }
 
-// Details answers for single entries and statistics.
+// Details answers for single entries, statistics and the state of the service.
 type Details interface {
 	Get(ctx context.Context, p schema.Principal, id uint64) (schema.Entry, error)
 	Stats(ctx context.Context, s query.Statistics) (query.Stats, error)
+	Status(ctx context.Context, p schema.Principal) (query.Status, error)
 }
 
 // Streams opens exports and tails.
@@ -93,6 +94,7 @@ func (a *API) Routes(r chi.Router) {
 	r.Delete(path, a.handle(schema.ScopeAdmin, a.erase))
 	r.Delete(path+"/{id}", a.handle(schema.ScopeAdmin, a.eraseOne))
 	r.Get(path+"/{id}", a.handle(schema.ScopeRead, a.one))
+	r.Get(statusPath, a.status)
 	r.HandleFunc(path+"*", a.handle(schema.ScopeRead, a.elsewhere))
 }
 

@@ -18,6 +18,14 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditStatusDataScopes.
+const (
+	AuditStatusDataScopesAdmin  AuditStatusDataScopes = "admin"
+	AuditStatusDataScopesDelete AuditStatusDataScopes = "delete"
+	AuditStatusDataScopesIngest AuditStatusDataScopes = "ingest"
+	AuditStatusDataScopesRead   AuditStatusDataScopes = "read"
+)
+
 // Defines values for FleetCode.
 const (
 	FleetCodeN40001 FleetCode = 40001
@@ -92,8 +100,12 @@ const (
 
 // Defines values for AuditStatsParamsInterval.
 const (
-	AuditStatsParamsIntervalN1d AuditStatsParamsInterval = "1d"
-	AuditStatsParamsIntervalN1h AuditStatsParamsInterval = "1h"
+	AuditStatsParamsIntervalN10s AuditStatsParamsInterval = "10s"
+	AuditStatsParamsIntervalN1d  AuditStatsParamsInterval = "1d"
+	AuditStatsParamsIntervalN1h  AuditStatsParamsInterval = "1h"
+	AuditStatsParamsIntervalN1m  AuditStatsParamsInterval = "1m"
+	AuditStatsParamsIntervalN1s  AuditStatsParamsInterval = "1s"
+	AuditStatsParamsIntervalN5m  AuditStatsParamsInterval = "5m"
 )
 
 // Defines values for AuditTargetParamsSort.
@@ -405,7 +417,7 @@ type AuditStats struct {
 	Data struct {
 		GroupBy *Known `json:"groupBy"`
 		Groups  []struct {
-			// Bucket Beginning of the hour or day, if there is an interval.
+			// Bucket Beginning of the interval, if there is one.
 			Bucket *time.Time `json:"bucket,omitempty"`
 			Count  int        `json:"count"`
 
@@ -420,6 +432,33 @@ type AuditStats struct {
 	} `json:"data"`
 	Success interface{} `json:"success"`
 }
+
+// AuditStatus defines model for AuditStatus.
+type AuditStatus struct {
+	Data struct {
+		// BehindRecords Records of the log, of all tenants, that are acknowledged and not stored yet. Null without Kafka.
+		BehindRecords *int `json:"behindRecords"`
+
+		// Clickhouse Whether ClickHouse answers.
+		Clickhouse bool `json:"clickhouse"`
+
+		// Kafka Whether Kafka answers.
+		Kafka bool `json:"kafka"`
+
+		// ReceivedToday Visible entries of the tenant that were received today (UTC). Null without ClickHouse.
+		ReceivedToday *int                    `json:"receivedToday"`
+		Roles         []string                `json:"roles"`
+		Scopes        []AuditStatusDataScopes `json:"scopes"`
+		Subject       string                  `json:"subject"`
+
+		// Tenant The caller's tenant; * for an administrator of all tenants.
+		Tenant string `json:"tenant"`
+	} `json:"data"`
+	Success interface{} `json:"success"`
+}
+
+// AuditStatusDataScopes defines model for AuditStatus.Data.Scopes.
+type AuditStatusDataScopes string
 
 // FleetBatch defines model for FleetBatch.
 type FleetBatch struct {
@@ -662,6 +701,21 @@ type End = int
 
 // EndDate Examples: 2024-03-15
 type EndDate = string
+
+// NotAction defines model for notAction.
+type NotAction = []string
+
+// NotPlatform defines model for notPlatform.
+type NotPlatform = []string
+
+// NotSerial defines model for notSerial.
+type NotSerial = []string
+
+// NotTargetType defines model for notTargetType.
+type NotTargetType = []string
+
+// NotUsername defines model for notUsername.
+type NotUsername = []string
 
 // Page defines model for page.
 type Page = int
@@ -918,6 +972,21 @@ type AuditListParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
@@ -979,6 +1048,21 @@ type AuditActionParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
@@ -1055,6 +1139,21 @@ type AuditCountParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
@@ -1105,6 +1204,21 @@ type AuditExportParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
@@ -1154,8 +1268,11 @@ type AuditStatsParams struct {
 	// GroupBy The value to group by. Without it, all entries form one group.
 	GroupBy *AuditStatsParamsGroupBy `form:"groupBy,omitempty" json:"groupBy,omitempty"`
 
-	// Interval Count each group for each hour or day, in UTC.
+	// Interval Count each group for each interval, in UTC. Those shorter than an hour are counted from the entries: give them a window.
 	Interval *AuditStatsParamsInterval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// Contains Count only values of groupBy that contain this text, in any case.
+	Contains *string `form:"contains,omitempty" json:"contains,omitempty"`
 
 	// Top How many values to show, those with the most entries. Values above 1000 mean 1000.
 	Top *int `form:"top,omitempty" json:"top,omitempty"`
@@ -1179,6 +1296,21 @@ type AuditStatsParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
@@ -1230,6 +1362,21 @@ type AuditStreamParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
@@ -1267,6 +1414,21 @@ type AuditTargetParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
@@ -1319,6 +1481,21 @@ type AuditUserParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
@@ -1475,6 +1652,12 @@ type FleetCountParams struct {
 
 // FleetDeleteParams defines parameters for FleetDelete.
 type FleetDeleteParams struct {
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+}
+
+// AuditStatusParams defines parameters for AuditStatus.
+type AuditStatusParams struct {
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
@@ -2124,6 +2307,11 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/activity_log/{id} (the `FleetDelete` operationId).
 	FleetDelete(ctx context.Context, id ID, params *FleetDeleteParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AuditStatus Show who the caller is, what it may do, and how far entries are stored. Needs the scope read and no role.
+	//
+	// Corresponds with GET /api/v1/status (the `AuditStatus` operationId).
+	AuditStatus(ctx context.Context, params *AuditStatusParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AccessListWithBody List entries, oldest first with a start, newest first without one.
 	//
 	// All pages of a listing show what was stored when its first page was read: each entry once, in order, whatever arrives meanwhile.
@@ -2616,6 +2804,21 @@ func (c *Client) FleetCount(ctx context.Context, params *FleetCountParams, reqEd
 // Corresponds with DELETE /api/v1/activity_log/{id} (the `FleetDelete` operationId).
 func (c *Client) FleetDelete(ctx context.Context, id ID, params *FleetDeleteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewFleetDeleteRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AuditStatus Show who the caller is, what it may do, and how far entries are stored. Needs the scope read and no role.
+//
+// Corresponds with GET /api/v1/status (the `AuditStatus` operationId).
+func (c *Client) AuditStatus(ctx context.Context, params *AuditStatusParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditStatusRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3538,6 +3741,66 @@ func NewAuditListRequest(server string, params *AuditListParams) (*http.Request,
 
 		}
 
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -3879,6 +4142,66 @@ func NewAuditActionRequest(server string, action string, params *AuditActionPara
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -4283,6 +4606,66 @@ func NewAuditCountRequest(server string, params *AuditCountParams) (*http.Reques
 
 		}
 
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -4523,6 +4906,66 @@ func NewAuditExportRequest(server string, params *AuditExportParams) (*http.Requ
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -4794,6 +5237,18 @@ func NewAuditStatsRequest(server string, params *AuditStatsParams) (*http.Reques
 
 		}
 
+		if params.Contains != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contains", *params.Contains, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Top != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "top", *params.Top, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
@@ -4893,6 +5348,66 @@ func NewAuditStatsRequest(server string, params *AuditStatsParams) (*http.Reques
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5127,6 +5642,66 @@ func NewAuditStreamRequest(server string, params *AuditStreamParams) (*http.Requ
 
 		}
 
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -5333,6 +5908,66 @@ func NewAuditTargetRequest(server string, targetType string, targetId string, pa
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5601,6 +6236,66 @@ func NewAuditUserRequest(server string, userId string, params *AuditUserParams) 
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6464,6 +7159,60 @@ func NewFleetDeleteRequest(server string, id ID, params *FleetDeleteParams) (*ht
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAuditStatusRequest constructs an http.Request for the AuditStatus method
+func NewAuditStatusRequest(server string, params *AuditStatusParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/status")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
