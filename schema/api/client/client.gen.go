@@ -801,6 +801,12 @@ type ThingsRetry = ThingsError
 // ThingsUnknown defines model for ThingsUnknown.
 type ThingsUnknown = ThingsError
 
+// ExplorerParams defines parameters for Explorer.
+type ExplorerParams struct {
+	// IfNoneMatch The ETag of an earlier answer.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ThingsListParams defines parameters for ThingsList.
 type ThingsListParams struct {
 	// Format Wins over Accept. An unknown format means JSON.
@@ -1680,6 +1686,18 @@ type OpenapiParams struct {
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
+// ExplorerAgainParams defines parameters for ExplorerAgain.
+type ExplorerAgainParams struct {
+	// IfNoneMatch The ETag of an earlier answer.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ExplorerFileParams defines parameters for ExplorerFile.
+type ExplorerFileParams struct {
+	// IfNoneMatch The ETag of an earlier answer.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // AuditWriteJSONRequestBody defines body for AuditWrite for application/json ContentType.
 type AuditWriteJSONRequestBody = AuditEntry
 
@@ -2129,6 +2147,11 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// Explorer The explorer, a page that calls this API.
+	//
+	// Corresponds with GET / (the `Explorer` operationId).
+	Explorer(ctx context.Context, params *ExplorerParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ThingsList List action logs, newest first, in the format of the parameter format or the header Accept.
 	//
 	// Corresponds with GET /actionlogs (the `ThingsList` operationId).
@@ -2350,10 +2373,35 @@ type ClientInterface interface {
 	// Corresponds with GET /readyz (the `Ready` operationId).
 	Ready(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExplorerAgain The explorer again.
+	//
+	// Corresponds with GET /ui/ (the `ExplorerAgain` operationId).
+	ExplorerAgain(ctx context.Context, params *ExplorerAgainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplorerFile A file of the explorer.
+	//
+	// Corresponds with GET /ui/{file} (the `ExplorerFile` operationId).
+	ExplorerFile(ctx context.Context, file string, params *ExplorerFileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// Version Show the version of the service.
 	//
 	// Corresponds with GET /version (the `Version` operationId).
 	Version(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// Explorer The explorer, a page that calls this API.
+//
+// Corresponds with GET / (the `Explorer` operationId).
+func (c *Client) Explorer(ctx context.Context, params *ExplorerParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplorerRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ThingsList List action logs, newest first, in the format of the parameter format or the header Accept.
@@ -2927,6 +2975,36 @@ func (c *Client) Ready(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 	return c.Client.Do(req)
 }
 
+// ExplorerAgain The explorer again.
+//
+// Corresponds with GET /ui/ (the `ExplorerAgain` operationId).
+func (c *Client) ExplorerAgain(ctx context.Context, params *ExplorerAgainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplorerAgainRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplorerFile A file of the explorer.
+//
+// Corresponds with GET /ui/{file} (the `ExplorerFile` operationId).
+func (c *Client) ExplorerFile(ctx context.Context, file string, params *ExplorerFileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplorerFileRequest(c.Server, file, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // Version Show the version of the service.
 //
 // Corresponds with GET /version (the `Version` operationId).
@@ -2940,6 +3018,48 @@ func (c *Client) Version(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewExplorerRequest constructs an http.Request for the Explorer method
+func NewExplorerRequest(server string, params *ExplorerParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewThingsListRequest constructs an http.Request for the ThingsList method
@@ -7432,6 +7552,97 @@ func NewReadyRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewExplorerAgainRequest constructs an http.Request for the ExplorerAgain method
+func NewExplorerAgainRequest(server string, params *ExplorerAgainParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExplorerFileRequest constructs an http.Request for the ExplorerFile method
+func NewExplorerFileRequest(server string, file string, params *ExplorerFileParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "file", file, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
