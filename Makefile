@@ -15,7 +15,7 @@ TOOLS   := $(CURDIR)/.cache/bin
 LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build engine clients kafka test check race kafka-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
+.PHONY: help run build ui ui-dev ui-packages engine clients kafka test check race kafka-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,18 @@ run: engine build ## run all services in one process on http://127.0.0.1:50809, 
 build: ## build the binaries into bin/
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+ui: ui-packages ## build the explorer, query/ui/dist
+	cd query/ui && npm run --silent build
+
+ui-dev: ui-packages ## serve the explorer from its source, over the service at TARGET (http://127.0.0.1:50809)
+	cd query/ui && npm run --silent dev
+
+ui-packages: query/ui/node_modules/.package-lock.json ## fetch the packages of the explorer (needs Node with npm)
+
+query/ui/node_modules/.package-lock.json: query/ui/package-lock.json
+	cd query/ui && npm ci --silent
+	@touch $@
 
 engine: ## fetch the library of the embedded ClickHouse engine, once (CHDB_LIB_PATH: use your own copy)
 	@deploy/embedded/engine/fetch.sh

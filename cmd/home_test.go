@@ -53,7 +53,7 @@ func TestHomePageCommands(t *testing.T) {
 func TestHomePageWaits(t *testing.T) {
 	broker := freeAddr(t)
 	p := start(t, []string{"KAFKA_BROKERS=" + broker, "CLICKHOUSE_DSN=http://default:hunter2@" + freeAddr(t) + "/default", "AUTH=keys"}, "query")
-	req := mustRequest(t, http.MethodGet, "http://"+p.addr+"/", "")
+	req := mustRequest(t, http.MethodGet, "http://"+p.addr+"/start", "")
 	req.Host = "logs.example.com"
 	text := ""
 	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(text, "connection refused") && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {

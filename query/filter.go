@@ -18,7 +18,8 @@ import (
 type Filter struct {
 	tenant string
 	schema.Match
-	since visible.Since // from which day of receipt on; empty until Filter.visible has looked it up
+	Not   [MaxExclusions]Exclusion // for reads: an erasure takes none
+	since visible.Since            // from which day of receipt on; empty until Filter.visible has looked it up
 }
 
 // NewFilter is the filter of everything that p may read; ErrForbidden without the scope read.
@@ -53,6 +54,11 @@ func (f Filter) Validate() error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	for _, x := range f.Not {
+		if err := x.validate(); err != nil {
+			return err
+		}
+	}
 	return f.Match.Validate()
 }
 
@@ -73,7 +79,7 @@ func (f Filter) canonical() string {
 	for _, t := range f.Targets {
 		fmt.Fprintf(&b, "%d:%s%d:%s%d:%s", len(t.Type), t.Type, len(t.ID), t.ID, len(t.Else), t.Else)
 	}
-	fmt.Fprintf(&b, "%d-%d-%d", f.Start, f.End, f.ReceivedBefore)
+	fmt.Fprintf(&b, "%d-%d-%d%s", f.Start, f.End, f.ReceivedBefore, f.excluded())
 	return b.String()
 }
 
@@ -82,6 +88,7 @@ func (f Filter) entries(since string) *db.Clauses {
 	c := &db.Clauses{}
 	c.OfTenant(f.tenant)
 	c.Match(f.Match)
+	exclude(c, f.Not, false)
 	f.since.After(since).Bound(c, "received_at")
 	return c
 }
@@ -99,6 +106,9 @@ func (f Filter) counts() (table string, c *db.Clauses) {
 	}
 	c.AddIf("platform = {platform:String}", "platform", r.platform)
 	c.AddIf("action = {action:String}", "action", r.action)
+	if !r.byEntity() {
+		exclude(c, f.Not, true)
+	}
 	f.since.Bound(c, "received")
 	return table, c
 }
@@ -158,6 +168,7 @@ func (f Filter) rollup() (r rollup, exact bool) {
 		}
 		conditions++
 	}
+	exact = exact && f.exactIn(!r.byEntity())
 	return r, exact && (conditions == 0 || conditions == 1 && f.Platform == "" && f.Action == "")
 }
 

@@ -23,6 +23,11 @@ func FuzzFilter(f *testing.F) {
 		if (a.canonical() == b.canonical()) != (a == b) {
 			t.Errorf("filters %v and %v: canonical %q and %q", a, b, a.canonical(), b.canonical())
 		}
+		a.Not, b.Not = [MaxExclusions]Exclusion{{ByPlatform, platform}, {ByAction, device}}, [MaxExclusions]Exclusion{{ByPlatform, device}, {ByAction, platform}}
+		b.Match = a.Match
+		if (a.canonical() == b.canonical()) != (platform == device) {
+			t.Errorf("exclusions %v and %v: canonical %q and %q", a.Not, b.Not, a.canonical(), b.canonical())
+		}
 	})
 }
 

@@ -45,7 +45,11 @@ func (f Filter) matches(e schema.Entry) bool {
 	}
 	return e.Tenant == f.tenant && is(f.Platform, e.Platform) && is(f.Device, e.Device) && is(f.Action, e.Action) && is(f.ActorID, e.ActorID) &&
 		is(f.Username, name) && is(f.ActorKind, e.ActorKind) && (f.NotActorKind == "" || f.NotActorKind != e.ActorKind) && is(f.RequestID, e.RequestID) &&
-		hasTargets(f, e) && found(f.Search, e) && (f.Start == 0 || e.Timestamp >= f.Start) && (f.End == 0 || e.Timestamp <= f.End)
+		hasTargets(f, e) && !f.leavesOut(e) && found(f.Search, e) && (f.Start == 0 || e.Timestamp >= f.Start) && (f.End == 0 || e.Timestamp <= f.End)
+}
+
+func (f Filter) leavesOut(e schema.Entry) bool {
+	return slices.ContainsFunc(f.Not[:], func(x Exclusion) bool { return x != (Exclusion{}) && slices.Contains(x.By.values(e), x.Value) })
 }
 
 func hasTargets(f Filter, e schema.Entry) bool {
@@ -110,6 +114,13 @@ var conditions = []func(*Filter){
 	func(f *Filter) { f.Want(schema.TargetMatch{ID: "d2"}) },
 	func(f *Filter) { f.Want(schema.TargetMatch{Type: schema.DeviceTarget}) },
 	func(f *Filter) { f.Want(schema.TargetMatch{Type: schema.DeviceTarget, ID: "d2"}) },
+	func(f *Filter) { f.Exclude(Exclusion{ByPlatform, "x"}) },
+	func(f *Filter) { f.Exclude(Exclusion{ByPlatform, "y"}); f.Exclude(Exclusion{ByAction, "like"}) },
+	func(f *Filter) { f.Exclude(Exclusion{ByDevice, "d1"}) },
+	func(f *Filter) { f.Exclude(Exclusion{ByActor, "u2"}) },
+	func(f *Filter) { f.Exclude(Exclusion{ByUsername, "u1"}) },
+	func(f *Filter) { f.Exclude(Exclusion{ByTargetType, "task"}) },
+	func(f *Filter) { f.Exclude(Exclusion{ByTargetType, schema.DeviceTarget}) },
 }
 
 // drawFilter has up to three conditions; with more, hardly an entry would match.

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/activitylog/activitylog/query/db"
+	"github.com/activitylog/activitylog/query/internal/recent"
 	"github.com/activitylog/activitylog/query/internal/requests"
 	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/query/visible"
@@ -60,6 +61,7 @@ type Reader struct {
 	cursors  *cursorKey
 	exports  *exports
 	tails    *tails
+	statuses *recent.Cache[Status]
 }
 
 // New makes a Reader. Await works while stored runs.
@@ -67,6 +69,7 @@ func New(cfg Config, d *db.DB, s *stored.Progress, v *visible.Lookup, reg promet
 	return &Reader{
 		db: d, stored: s, visible: v, requests: requests.New(reg), hours: newHourIndex(d), hints: newPageHints(),
 		cursors: newCursorKey(cfg, d), exports: newExports(cfg.Exports, reg), tails: newTails(cfg.Tails, reg),
+		statuses: recent.New[Status](time.Second, 1000),
 	}
 }
 

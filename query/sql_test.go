@@ -52,6 +52,12 @@ func TestStatements(t *testing.T) {
 		"list-snapshot": (&gatherer{
 			listing: Listing{Snapshot: true}, filter: all, snapshot: schema.Position{0: 17, 3: 4}, aim: 101,
 		}).statement(span{received: floor}),
+		"list-excluding": page(set(func(f *Filter) {
+			f.Device, f.Not = "d", [MaxExclusions]Exclusion{{ByAction, "a"}, {ByPlatform, "p"}, {ByUsername, "ann"}, {ByTargetType, "task"}, {ByTargetType, schema.DeviceTarget}}
+		}), Listing{}, nil, 0, span{}),
+		"count-excluding":  countOf(set(func(f *Filter) { f.Not = [MaxExclusions]Exclusion{{ByAction, "a"}, {ByPlatform, "p"}} })),
+		"stats-excluding":  statsQuery{Statistics{Filter: set(func(f *Filter) { f.Not = [MaxExclusions]Exclusion{{ByAction, "a"}} }), By: ByDevice, Top: 10, Contains: "SN"}, false}.topStatement(),
+		"stats-minutes":    statsQuery{Statistics{Filter: all, By: ByPlatform, Top: 10, Interval: time.Minute}, false}.seriesStatement(nil),
 		"list-search":      page(set(func(f *Filter) { f.Search = "Two, words" }), Listing{}, nil, 0, span{}),
 		"list-all-tenants": page(everybody, Listing{}, nil, 0, span{from: base}),
 		"hours-all-tenants": hoursOf(Filter{tenant: schema.AllTenants, since: visible.Retention{

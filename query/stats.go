@@ -38,9 +38,13 @@ const (
 type Statistics struct {
 	Filter   Filter
 	By       Dimension
-	Interval time.Duration // an hour or a day: each group is counted for each of them, in UTC; 0: over the whole window
+	Interval time.Duration // one of Intervals: each group is counted for each of them, in UTC; 0: over the whole window
 	Top      int           // 1 to MaxTop: the groups with the most entries
+	Contains string        // only values that contain it, whatever the case; not with ByNothing
 }
+
+// Intervals are the intervals that entries can be counted by. Rollups have hours and days; shorter ones are counted from the entries.
+var Intervals = []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}
 
 // Stats are the counts. Total is what all groups have together, Other what those beyond the top have: Total is always Other and
 // the counts of Groups.
@@ -62,8 +66,13 @@ func (q Statistics) validate() error {
 		return &schema.FieldError{Field: "by", Code: "ENUM", Issue: "is not a dimension"}
 	case q.Top < 1 || q.Top > MaxTop:
 		return &schema.FieldError{Field: "top", Code: "RANGE", Issue: fmt.Sprintf("must be 1 to %d", MaxTop)}
-	case q.Interval != 0 && q.Interval != time.Hour && q.Interval != 24*time.Hour:
-		return &schema.FieldError{Field: "interval", Code: "ENUM", Issue: "must be an hour or a day"}
+	case q.Interval != 0 && !slices.Contains(Intervals, q.Interval):
+		return &schema.FieldError{Field: "interval", Code: "ENUM", Issue: fmt.Sprintf("must be one of %v", Intervals)}
+	case q.Contains != "" && q.By == ByNothing:
+		return &schema.FieldError{Field: "contains", Code: "CONFLICT", Issue: "needs a dimension"}
+	}
+	if err := schema.CheckText("contains", q.Contains, schema.MaxNameBytes); err != nil {
+		return err
 	}
 	return q.Filter.Validate()
 }
@@ -106,7 +115,7 @@ func (q statsQuery) byTime(ctx context.Context, d *db.DB, top Stats) (out Stats,
 		return Stats{}, err
 	}
 	if len(out.Groups) > MaxBuckets {
-		issue := fmt.Sprintf("would be more than %d groups: take a shorter window, a day, or fewer of the top", MaxBuckets)
+		issue := fmt.Sprintf("would be more than %d groups: take a shorter window, a longer interval, or fewer of the top", MaxBuckets)
 		return Stats{}, &schema.FieldError{Field: "interval", Code: "TOO_MANY", Issue: issue}
 	}
 	out.Total = out.Other // between the two queries entries may have been stored or erased

@@ -49,8 +49,9 @@ func (d Dimension) ofEntry() string {
 // topStatement counts each value over the whole window.
 func (q statsQuery) topStatement() db.Statement {
 	text, args := q.rows()
+	picked, args := q.valued(args)
 	return db.Statement{
-		Text: "SELECT value, toUInt64(sum(n)) AS entries, toUInt64(sum(entries) OVER ()) FROM (" + text + ")" + q.valued() +
+		Text: "SELECT value, toUInt64(sum(n)) AS entries, toUInt64(sum(entries) OVER ()) FROM (" + text + ")" + picked +
 			" GROUP BY value HAVING sum(n) > 0 ORDER BY entries DESC, value" + fmt.Sprintf(" LIMIT %d", q.Top),
 		Args: args,
 	}
@@ -59,12 +60,14 @@ func (q statsQuery) topStatement() db.Statement {
 // seriesStatement counts the values for each interval; nil are all values.
 func (q statsQuery) seriesStatement(values []string) db.Statement {
 	text, args := q.rows()
-	bucket, picked := "hour", q.valued()
+	bucket, picked := "hour", ""
 	if q.Interval == 24*time.Hour {
 		bucket = "toStartOfDay(hour)"
 	}
 	if values != nil {
 		picked, args = " WHERE value IN {values:Array(String)}", append(args, clickhouse.Named("values", values))
+	} else {
+		picked, args = q.valued(args)
 	}
 	return db.Statement{
 		Text: "SELECT " + bucket + " AS bucket, value, toUInt64(sum(n)) AS entries FROM (" + text + ")" + picked +
@@ -73,12 +76,26 @@ func (q statsQuery) seriesStatement(values []string) db.Statement {
 	}
 }
 
-// valued leaves out entries without a value.
-func (q statsQuery) valued() string {
-	if q.By == ByNothing {
-		return ""
+// valued leaves out entries without a value, and values that do not contain the text that is looked for.
+func (q statsQuery) valued(args []any) (string, []any) {
+	switch {
+	case q.By == ByNothing:
+		return "", args
+	case q.Contains == "":
+		return " WHERE value != ''", args
 	}
-	return " WHERE value != ''"
+	return " WHERE positionCaseInsensitiveUTF8(value, {contains:String}) > 0", append(args, clickhouse.Named("contains", q.Contains))
+}
+
+// within reports whether the interval is shorter than the hours of the rollups.
+func (q statsQuery) within() bool { return q.Interval != 0 && q.Interval < time.Hour }
+
+// hour is where an entry's interval begins, at most an hour long.
+func (q statsQuery) hour() string {
+	if q.within() {
+		return fmt.Sprintf("toStartOfInterval(timestamp, toIntervalSecond(%d))", int(q.Interval.Seconds()))
+	}
+	return "toStartOfHour(timestamp)"
 }
 
 // rows are the rows of (hour, value, n).
@@ -88,7 +105,7 @@ func (q statsQuery) rows() (string, []any) {
 	switch {
 	case q.direct, q.exact() && !whole:
 		return q.entries(f.entries(f.since.Day))
-	case !q.exact():
+	case !q.exact(), q.within():
 		return q.entries(f.inHours())
 	}
 	text, args := q.rollup(first, end)
@@ -105,7 +122,7 @@ func (q statsQuery) entries(c *db.Clauses) (string, []any) {
 	if q.By == ByTargetType {
 		args = db.Merge(args, []any{clickhouse.Named("device_type", schema.DeviceTarget)})
 	}
-	return "SELECT toStartOfHour(timestamp) AS hour, " + q.By.ofEntry() + " AS value, toInt64(count()) AS n FROM activity" +
+	return "SELECT " + q.hour() + " AS hour, " + q.By.ofEntry() + " AS value, toInt64(count()) AS n FROM activity" +
 		c.Where() + " GROUP BY hour, value", args
 }
 
@@ -118,7 +135,7 @@ func (q statsQuery) exact() bool {
 	case !q.By.byEntity():
 		return !r.byEntity()
 	case r == rollup{}:
-		return true
+		return !q.Filter.excludes() // by_entity has neither actions nor platforms
 	}
 	// The entries of a device have that device and no other; those with a target of a type may have others.
 	return r.kind == dimensions[q.By].kind && q.By != ByTargetType

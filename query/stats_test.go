@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,9 @@ func (m *model) stats(q Statistics) Stats {
 			continue
 		}
 		for _, v := range q.By.values(e) {
+			if !strings.Contains(strings.ToLower(v), strings.ToLower(q.Contains)) {
+				continue
+			}
 			counts[v]++
 			if q.Interval != 0 {
 				series[Group{Bucket: e.Timestamp - e.Timestamp%q.Interval.Milliseconds(), Value: v}]++
@@ -87,7 +91,10 @@ func groupOrder(a, b Group) int {
 func drawStatistics(t *rapid.T, f Filter) Statistics {
 	q := Statistics{
 		Filter: f, By: Dimension(rapid.IntRange(0, int(ByTargetType)).Draw(t, "by")), Top: rapid.IntRange(1, 4).Draw(t, "top"),
-		Interval: rapid.SampledFrom([]time.Duration{0, time.Hour, 24 * time.Hour}).Draw(t, "interval"),
+		Interval: rapid.SampledFrom(append([]time.Duration{0, 0}, Intervals...)).Draw(t, "interval"),
+	}
+	if q.By != ByNothing {
+		q.Contains = rapid.SampledFrom([]string{"", "", "1", "OS", "zzz"}).Draw(t, "contains")
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "filters") {
 	case 0, 1: // what the rollups have
@@ -162,6 +169,10 @@ func TestStatsAndCounts(t *testing.T) {
 		func(f *Filter) { f.Targets[0].Type = "t1" },
 		func(f *Filter) { f.RequestID, f.Start = "r3", base+1 },
 		func(f *Filter) { f.Search = "r3" },
+		func(f *Filter) {
+			f.Not = [MaxExclusions]Exclusion{{ByAction, "a1"}, {ByPlatform, "p2"}, {ByPlatform, "p3"}}
+		},
+		func(f *Filter) { f.Not = [MaxExclusions]Exclusion{{ByTargetType, "t1"}, {ByUsername, "u1"}} },
 	} {
 		for by, set := range map[Dimension]func(*Filter, string){
 			ByNothing:    func(*Filter, string) {},
@@ -193,10 +204,13 @@ func TestStatsRefused(t *testing.T) {
 	s, tables := openReader(t)
 	f := filterOf(t, "a")
 	for field, q := range map[string]Statistics{
-		"by":       {Filter: f, By: ByTargetType + 1, Top: 1},
-		"top":      {Filter: f, Top: MaxTop + 1},
-		"interval": {Filter: f, Top: 1, Interval: time.Minute},
-		"start":    {Filter: Filter{tenant: "a", Match: schema.Match{Start: -1}}, Top: 1},
+		"by":         {Filter: f, By: ByTargetType + 1, Top: 1},
+		"top":        {Filter: f, Top: MaxTop + 1},
+		"interval":   {Filter: f, Top: 1, Interval: 2 * time.Minute},
+		"contains":   {Filter: f, Top: 1, Contains: "x"},
+		"start":      {Filter: Filter{tenant: "a", Match: schema.Match{Start: -1}}, Top: 1},
+		"not action": {Filter: Filter{tenant: "a", Not: [MaxExclusions]Exclusion{{ByAction, ""}}}, Top: 1},
+		"not device": {Filter: Filter{tenant: "a", Not: [MaxExclusions]Exclusion{{ByDevice, "\x00"}}}, Top: 1},
 	} {
 		if _, err := s.Stats(t.Context(), q); fieldOf(err) != field {
 			t.Errorf("%+v: got %v, want a fault of %s", q, err, field)

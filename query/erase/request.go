@@ -223,6 +223,8 @@ func (e *Eraser) matching(ctx context.Context, p schema.Principal, f query.Filte
 	switch {
 	case f.Tenant() != p.Tenant:
 		return nil, fmt.Errorf("%w: the filter is of another tenant", schema.ErrForbidden)
+	case f.Not != [query.MaxExclusions]query.Exclusion{}:
+		return nil, &schema.FieldError{Field: "not", Code: "UNKNOWN", Issue: "an erasure names what it takes"}
 	case f.Match == schema.Match{}:
 		return nil, schema.Missing("filter")
 	}

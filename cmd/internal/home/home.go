@@ -41,10 +41,13 @@ type Config struct {
 	EnvFile   string // file that connects activityctl to this installation; empty if it needs variables
 }
 
+// Path is where the page is.
+const Path = "/start"
+
 // Part serves the page.
 func Part(c Config) service.Part {
 	return service.Part{Name: "home", Open: func(r chi.Router, health func(context.Context) service.Health) {
-		r.Get("/", func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, health(r.Context())) })
+		r.Get(Path, func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, health(r.Context())) })
 	}}
 }
 

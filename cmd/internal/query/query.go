@@ -16,6 +16,7 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 	"github.com/activitylog/activitylog/query/dialect/things"
 	"github.com/activitylog/activitylog/query/retain"
+	"github.com/activitylog/activitylog/query/ui"
 )
 
 // Config is how the query service answers.
@@ -81,6 +82,7 @@ func Part(s Config, n Needs, p *service.Process) service.Part {
 			access.New(b, p.Log).Routes(r)
 			audit.New(audit.Store{Reads: b, Details: b, Streams: b, Erasures: b, Retentions: b}, p.Log).Routes(r)
 			things.New(b, b.Actions, p.Log).Routes(r)
+			ui.New().Routes(r)
 		},
 	}
 }

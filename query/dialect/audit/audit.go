@@ -30,10 +30,11 @@ type Reads interface {
 	Count(ctx context.Context, f query.Filter) (uint64, error)
 }
 
-// Details answers for single entries and statistics.
+// Details answers for single entries, statistics and the state of the service.
 type Details interface {
 	Get(ctx context.Context, p schema.Principal, id uint64) (schema.Entry, error)
 	Stats(ctx context.Context, s query.Statistics) (query.Stats, error)
+	Status(ctx context.Context, p schema.Principal) (query.Status, error)
 }
 
 // Streams opens exports and tails.
@@ -81,12 +82,20 @@ const path = "/api/v1/activity-logs"
 // What the routes take beside the filters, tenant and position.
 var (
 	listed   = with("page", "pageSize", "sort", "cursor")
-	tallied  = with("groupBy", "interval", "top")
+	summed   = with()
+	tallied  = with("groupBy", "interval", "top", "contains")
 	exported = with("format", "bom", "snapshot", "after")
 	streamed = with("lastEventId")
 )
 
-func with(names ...string) takes { return append(slices.Clone(filters), names...) }
+// with are names beside those of filters and exclusions.
+func with(names ...string) takes {
+	all := append(slices.Clone(filters), names...)
+	for _, x := range exclusions {
+		all = append(all, x.name)
+	}
+	return all
+}
 
 // Routes registers the endpoints. Literal segments win over {id}.
 func (a *API) Routes(r chi.Router) {
@@ -94,7 +103,7 @@ func (a *API) Routes(r chi.Router) {
 	r.Get(path+"/user/{userId}", a.handle(reading, listed, a.list))
 	r.Get(path+"/target/{targetType}/{targetId}", a.handle(reading, listed, a.list))
 	r.Get(path+"/action/{action}", a.handle(reading, listed, a.list))
-	r.Get(path+"/count", a.handle(reading, filters, a.count))
+	r.Get(path+"/count", a.handle(reading, summed, a.count))
 	r.Get(path+"/stats", a.handle(reading, tallied, a.stats))
 	r.Get(path+"/export", a.handle(exporting, exported, a.export))
 	r.Get(path+"/stream", a.handle(reading, streamed, a.stream))
@@ -104,6 +113,7 @@ func (a *API) Routes(r chi.Router) {
 	r.Delete(path, a.handle(administering, filters, a.erase))
 	r.Delete(path+"/{id}", a.handle(administering, none, a.eraseOne))
 	r.Get(path+"/{id}", a.handle(reading, none, a.one))
+	r.Get(statusPath, a.status)
 	r.HandleFunc(path+"*", a.handle(reading, anything, a.elsewhere))
 }
 

@@ -75,7 +75,7 @@ func parseFilter(r *http.Request) (query.Filter, error) {
 	}
 	var target schema.TargetMatch
 	faults := parseTexts(v, &f, &target)
-	faults = append(faults, parsePath(r, &f), parseWindow(v, &f))
+	faults = append(faults, parsePath(r, &f), parseExclusions(v, &f), parseWindow(v, &f))
 	f.Want(target)
 	return f, errors.Join(faults...)
 }

@@ -22,7 +22,7 @@ type statistics struct {
 }
 
 type group struct {
-	Bucket string  `json:"bucket,omitempty"` // beginning of the hour or day; if there is an interval
+	Bucket string  `json:"bucket,omitempty"` // beginning of the interval, if there is one
 	Value  *string `json:"value,omitempty"`  // if there is a groupBy
 	Count  uint64  `json:"count"`
 }
@@ -32,7 +32,9 @@ var dimensions = map[string]query.Dimension{
 	"username": query.ByUsername, "targetType": query.ByTargetType,
 }
 
-var intervals = map[string]time.Duration{"": 0, "1h": time.Hour, "1d": 24 * time.Hour}
+var intervals = map[string]time.Duration{
+	"": 0, "1s": time.Second, "10s": 10 * time.Second, "1m": time.Minute, "5m": 5 * time.Minute, "1h": time.Hour, "1d": 24 * time.Hour,
+}
 
 const defaultTop = 10
 
@@ -59,17 +61,22 @@ func (a *API) stats(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 func parseStatistics(r *http.Request) (query.Statistics, error) {
 	f, faults := parseFilter(r)
 	v := r.URL.Query()
-	q := query.Statistics{Filter: f}
+	q := query.Statistics{Filter: f, Contains: v.Get("contains")}
 	var found1, found2 bool
-	var err1, err2, err3 error
+	var err1, err2, err3, err4 error
 	if q.By, found1 = dimensions[v.Get("groupBy")]; !found1 {
 		err1 = &schema.FieldError{Field: "groupBy", Code: "ENUM", Issue: "must be action, platform, device, actor, username or targetType"}
 	}
 	if q.Interval, found2 = intervals[v.Get("interval")]; !found2 {
-		err2 = &schema.FieldError{Field: "interval", Code: "ENUM", Issue: "must be 1h or 1d"}
+		err2 = &schema.FieldError{Field: "interval", Code: "ENUM", Issue: "must be 1s, 10s, 1m, 5m, 1h or 1d"}
 	}
 	q.Top, err3 = request.Limit("top", v.Get("top"), defaultTop)
-	return q, errors.Join(faults, err1, err2, err3)
+	if q.Contains != "" && q.By == query.ByNothing {
+		err4 = &schema.FieldError{Field: "contains", Code: "CONFLICT", Issue: "needs groupBy"}
+	} else {
+		err4 = schema.CheckText("contains", q.Contains, schema.MaxNameBytes)
+	}
+	return q, errors.Join(faults, err1, err2, err3, err4)
 }
 
 func groupOf(q query.Statistics, g query.Group) group {

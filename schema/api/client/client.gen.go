@@ -18,6 +18,14 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditStatusDataScopes.
+const (
+	AuditStatusDataScopesAdmin  AuditStatusDataScopes = "admin"
+	AuditStatusDataScopesDelete AuditStatusDataScopes = "delete"
+	AuditStatusDataScopesIngest AuditStatusDataScopes = "ingest"
+	AuditStatusDataScopesRead   AuditStatusDataScopes = "read"
+)
+
 // Defines values for FleetCode.
 const (
 	FleetCodeN40001 FleetCode = 40001
@@ -93,8 +101,12 @@ const (
 
 // Defines values for AuditStatsParamsInterval.
 const (
-	AuditStatsParamsIntervalN1d AuditStatsParamsInterval = "1d"
-	AuditStatsParamsIntervalN1h AuditStatsParamsInterval = "1h"
+	AuditStatsParamsIntervalN10s AuditStatsParamsInterval = "10s"
+	AuditStatsParamsIntervalN1d  AuditStatsParamsInterval = "1d"
+	AuditStatsParamsIntervalN1h  AuditStatsParamsInterval = "1h"
+	AuditStatsParamsIntervalN1m  AuditStatsParamsInterval = "1m"
+	AuditStatsParamsIntervalN1s  AuditStatsParamsInterval = "1s"
+	AuditStatsParamsIntervalN5m  AuditStatsParamsInterval = "5m"
 )
 
 // Defines values for AuditTargetParamsSort.
@@ -423,7 +435,7 @@ type AuditStats struct {
 	Data struct {
 		GroupBy *Known `json:"groupBy"`
 		Groups  []struct {
-			// Bucket Beginning of the hour or day, if there is an interval.
+			// Bucket Beginning of the interval, if there is one.
 			Bucket *time.Time `json:"bucket,omitempty"`
 			Count  int        `json:"count"`
 
@@ -438,6 +450,33 @@ type AuditStats struct {
 	} `json:"data"`
 	Success interface{} `json:"success"`
 }
+
+// AuditStatus defines model for AuditStatus.
+type AuditStatus struct {
+	Data struct {
+		// BehindRecords Records of the log, of all tenants, that are acknowledged and not stored yet. Null without Kafka.
+		BehindRecords *int `json:"behindRecords"`
+
+		// Clickhouse Whether ClickHouse answers.
+		Clickhouse bool `json:"clickhouse"`
+
+		// Kafka Whether Kafka answers.
+		Kafka bool `json:"kafka"`
+
+		// ReceivedToday Visible entries of the tenant that were received today (UTC). Null without ClickHouse.
+		ReceivedToday *int                    `json:"receivedToday"`
+		Roles         []string                `json:"roles"`
+		Scopes        []AuditStatusDataScopes `json:"scopes"`
+		Subject       string                  `json:"subject"`
+
+		// Tenant The caller's tenant; * for an administrator of all tenants.
+		Tenant string `json:"tenant"`
+	} `json:"data"`
+	Success interface{} `json:"success"`
+}
+
+// AuditStatusDataScopes defines model for AuditStatus.Data.Scopes.
+type AuditStatusDataScopes string
 
 // FleetBatch defines model for FleetBatch.
 type FleetBatch struct {
@@ -697,6 +736,21 @@ type End = string
 // EndDate Examples: 2024-03-15
 type EndDate = string
 
+// NotAction defines model for notAction.
+type NotAction = []string
+
+// NotPlatform defines model for notPlatform.
+type NotPlatform = []string
+
+// NotSerial defines model for notSerial.
+type NotSerial = []string
+
+// NotTargetType defines model for notTargetType.
+type NotTargetType = []string
+
+// NotUsername defines model for notUsername.
+type NotUsername = []string
+
 // Page defines model for page.
 type Page = int
 
@@ -789,6 +843,12 @@ type ThingsRetry = ThingsError
 
 // ThingsUnknown defines model for ThingsUnknown.
 type ThingsUnknown = ThingsError
+
+// ExplorerParams defines parameters for Explorer.
+type ExplorerParams struct {
+	// IfNoneMatch The ETag of an earlier answer.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
 
 // ThingsListParams defines parameters for ThingsList.
 type ThingsListParams struct {
@@ -967,6 +1027,21 @@ type AuditListParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
@@ -1028,6 +1103,21 @@ type AuditActionParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
@@ -1104,6 +1194,21 @@ type AuditCountParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
@@ -1157,6 +1262,21 @@ type AuditExportParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
@@ -1206,8 +1326,11 @@ type AuditStatsParams struct {
 	// GroupBy The value to group by. Without it, all entries form one group.
 	GroupBy *AuditStatsParamsGroupBy `form:"groupBy,omitempty" json:"groupBy,omitempty"`
 
-	// Interval Count each group for each hour or day, in UTC.
+	// Interval Count each group for each interval, in UTC. Those shorter than an hour are counted from the entries: give them a window.
 	Interval *AuditStatsParamsInterval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// Contains Count only values of groupBy that contain this text, in any case.
+	Contains *string `form:"contains,omitempty" json:"contains,omitempty"`
 
 	// Top How many values to show, those with the most entries. Values above 1000 mean 1000.
 	Top *int `form:"top,omitempty" json:"top,omitempty"`
@@ -1231,6 +1354,21 @@ type AuditStatsParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
@@ -1282,6 +1420,21 @@ type AuditStreamParams struct {
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
 
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
 
@@ -1319,6 +1472,21 @@ type AuditTargetParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
@@ -1371,6 +1539,21 @@ type AuditUserParams struct {
 	// Username The actor's name, or its id if it has no name.
 	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
 	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
 
 	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
 	Search *Search `form:"search,omitempty" json:"search,omitempty"`
@@ -1543,6 +1726,12 @@ type FleetDeleteParams struct {
 	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
 }
 
+// AuditStatusParams defines parameters for AuditStatus.
+type AuditStatusParams struct {
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+}
+
 // AccessListParams defines parameters for AccessList.
 type AccessListParams struct {
 	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
@@ -1557,6 +1746,18 @@ type AccessListParams struct {
 
 // OpenapiParams defines parameters for Openapi.
 type OpenapiParams struct {
+	// IfNoneMatch The ETag of an earlier answer.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ExplorerAgainParams defines parameters for ExplorerAgain.
+type ExplorerAgainParams struct {
+	// IfNoneMatch The ETag of an earlier answer.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ExplorerFileParams defines parameters for ExplorerFile.
+type ExplorerFileParams struct {
 	// IfNoneMatch The ETag of an earlier answer.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
@@ -2134,10 +2335,10 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// Home Show what this service is, whether it is ready, and the first requests to try.
+	// Explorer The explorer, a page that calls this API.
 	//
-	// Corresponds with GET / (the `Home` operationId).
-	Home(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with GET / (the `Explorer` operationId).
+	Explorer(ctx context.Context, params *ExplorerParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ThingsList List action logs, newest first, in the format of the parameter format or the header Accept.
 	//
@@ -2321,6 +2522,11 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/activity_log/{id} (the `FleetDelete` operationId).
 	FleetDelete(ctx context.Context, id ID, params *FleetDeleteParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AuditStatus Show who the caller is, what it may do, and how far entries are stored. Needs the scope read and no role.
+	//
+	// Corresponds with GET /api/v1/status (the `AuditStatus` operationId).
+	AuditStatus(ctx context.Context, params *AuditStatusParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AccessListWithBody List entries, oldest first with a start, newest first without one.
 	//
 	// All pages of a listing show what was stored when its first page was read: each entry once, in order, whatever arrives meanwhile.
@@ -2359,17 +2565,32 @@ type ClientInterface interface {
 	// Corresponds with GET /readyz (the `Ready` operationId).
 	Ready(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// Home Show what this service is, whether it is ready, and the first requests to try.
+	//
+	// Corresponds with GET /start (the `Home` operationId).
+	Home(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplorerAgain The explorer again.
+	//
+	// Corresponds with GET /ui/ (the `ExplorerAgain` operationId).
+	ExplorerAgain(ctx context.Context, params *ExplorerAgainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplorerFile A file of the explorer.
+	//
+	// Corresponds with GET /ui/{file} (the `ExplorerFile` operationId).
+	ExplorerFile(ctx context.Context, file string, params *ExplorerFileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// Version Show the version of the service.
 	//
 	// Corresponds with GET /version (the `Version` operationId).
 	Version(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// Home Show what this service is, whether it is ready, and the first requests to try.
+// Explorer The explorer, a page that calls this API.
 //
-// Corresponds with GET / (the `Home` operationId).
-func (c *Client) Home(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewHomeRequest(c.Server)
+// Corresponds with GET / (the `Explorer` operationId).
+func (c *Client) Explorer(ctx context.Context, params *ExplorerParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplorerRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2842,6 +3063,21 @@ func (c *Client) FleetDelete(ctx context.Context, id ID, params *FleetDeletePara
 	return c.Client.Do(req)
 }
 
+// AuditStatus Show who the caller is, what it may do, and how far entries are stored. Needs the scope read and no role.
+//
+// Corresponds with GET /api/v1/status (the `AuditStatus` operationId).
+func (c *Client) AuditStatus(ctx context.Context, params *AuditStatusParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditStatusRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AccessListWithBody List entries, oldest first with a start, newest first without one.
 //
 // All pages of a listing show what was stored when its first page was read: each entry once, in order, whatever arrives meanwhile.
@@ -2940,6 +3176,51 @@ func (c *Client) Ready(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 	return c.Client.Do(req)
 }
 
+// Home Show what this service is, whether it is ready, and the first requests to try.
+//
+// Corresponds with GET /start (the `Home` operationId).
+func (c *Client) Home(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHomeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplorerAgain The explorer again.
+//
+// Corresponds with GET /ui/ (the `ExplorerAgain` operationId).
+func (c *Client) ExplorerAgain(ctx context.Context, params *ExplorerAgainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplorerAgainRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplorerFile A file of the explorer.
+//
+// Corresponds with GET /ui/{file} (the `ExplorerFile` operationId).
+func (c *Client) ExplorerFile(ctx context.Context, file string, params *ExplorerFileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplorerFileRequest(c.Server, file, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // Version Show the version of the service.
 //
 // Corresponds with GET /version (the `Version` operationId).
@@ -2955,8 +3236,8 @@ func (c *Client) Version(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 	return c.Client.Do(req)
 }
 
-// NewHomeRequest constructs an http.Request for the Home method
-func NewHomeRequest(server string) (*http.Request, error) {
+// NewExplorerRequest constructs an http.Request for the Explorer method
+func NewExplorerRequest(server string, params *ExplorerParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2977,6 +3258,21 @@ func NewHomeRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -3805,6 +4101,66 @@ func NewAuditListRequest(server string, params *AuditListParams) (*http.Request,
 
 		}
 
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -4146,6 +4502,66 @@ func NewAuditActionRequest(server string, action string, params *AuditActionPara
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -4550,6 +4966,66 @@ func NewAuditCountRequest(server string, params *AuditCountParams) (*http.Reques
 
 		}
 
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -4802,6 +5278,66 @@ func NewAuditExportRequest(server string, params *AuditExportParams) (*http.Requ
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5073,6 +5609,18 @@ func NewAuditStatsRequest(server string, params *AuditStatsParams) (*http.Reques
 
 		}
 
+		if params.Contains != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contains", *params.Contains, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Top != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "top", *params.Top, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
@@ -5172,6 +5720,66 @@ func NewAuditStatsRequest(server string, params *AuditStatsParams) (*http.Reques
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5406,6 +6014,66 @@ func NewAuditStreamRequest(server string, params *AuditStreamParams) (*http.Requ
 
 		}
 
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Search != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -5612,6 +6280,66 @@ func NewAuditTargetRequest(server string, targetType string, targetId string, pa
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5880,6 +6608,66 @@ func NewAuditUserRequest(server string, userId string, params *AuditUserParams) 
 		if params.RequestId != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6798,6 +7586,60 @@ func NewFleetDeleteRequest(server string, id ID, params *FleetDeleteParams) (*ht
 	return req, nil
 }
 
+// NewAuditStatusRequest constructs an http.Request for the AuditStatus method
+func NewAuditStatusRequest(server string, params *AuditStatusParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/status")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAccessListRequest calls the generic AccessList builder with application/json body
 func NewAccessListRequest(server string, params *AccessListParams, body AccessListJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -7010,6 +7852,124 @@ func NewReadyRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewHomeRequest constructs an http.Request for the Home method
+func NewHomeRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/start")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewExplorerAgainRequest constructs an http.Request for the ExplorerAgain method
+func NewExplorerAgainRequest(server string, params *ExplorerAgainParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExplorerFileRequest constructs an http.Request for the ExplorerFile method
+func NewExplorerFileRequest(server string, file string, params *ExplorerFileParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "file", file, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ui/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil

@@ -1,0 +1,31 @@
+import type { JSX } from 'preact'
+import type { Explorer } from '../explorer'
+import { count } from '../format'
+
+const rate = (n: number): string => (n < 10 ? n.toFixed(1) : count(Math.round(n)))
+
+/** How the service is, and who asks. */
+export function Foot({ x, help }: { x: Explorer; help: () => void }): JSX.Element {
+  const { health, status, lost } = x.watch
+  const away = health?.checks.filter((c) => !c.ready) ?? []
+  const [kind, text] = lost
+    ? ['bad', 'The service does not answer']
+    : !health
+      ? ['', 'Connecting…']
+      : away.length > 0
+        ? ['bad', `Waiting for ${away.map((c) => c.name).join(', ')}`]
+        : health.status === 'draining'
+          ? ['warn', 'The service shuts down']
+          : status?.behindRecords && x.watch.late > 1
+            ? ['warn', `Storing, ${count(status.behindRecords)} ${status.behindRecords === 1 ? 'record' : 'records'} behind`]
+            : ['ok', 'Everything stored']
+  return (
+    <footer class="foot">
+      <span class={`health ${kind}`} title={away.map((c) => `${c.name}: ${c.reason ?? ''}`).join('\n')}><i aria-hidden="true" />{text}</span>
+      {status?.receivedToday != null && <span class="hide-narrow" title="Entries received today (UTC)">{count(status.receivedToday)} today{x.watch.rate ? ` · ${rate(x.watch.rate)} entries/s in` : ''}</span>}
+      <span class="grow" />
+      {x.caller && <span class="hide-narrow">tenant {x.caller.tenant === '*' ? 'all' : x.caller.tenant}{x.api.signedIn && x.caller.roles.length > 0 ? ` · ${x.caller.roles.join(', ')}` : ''}</span>}
+      <button type="button" class="quiet hide-narrow" onClick={help}><kbd>?</kbd> keys</button>
+    </footer>
+  )
+}
