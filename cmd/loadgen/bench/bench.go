@@ -117,19 +117,19 @@ func (b *bench) steps(ctx context.Context, steps []step) error {
 func (b *bench) ratios() {
 	none := b.median("limits", noOpSingles)
 	synced, unsynced := b.median("singles", singlesRate), b.median("singles", singlesUnsynced)
-	b.ratio("ratios", "single POSTs without fsync, of the no-op handler", atLeast(0.45), unsynced, none)
-	b.ratio("ratios", "single POSTs with fsync, of those without", atLeast(0.5), synced, unsynced)
-	b.ratio("ratios", "collector with fsync, of that without", atLeast(0.75), b.median("stages", collectorRate), b.median("stages", collectorUnsynced))
-	b.ratio("ratios", "consumer, of the insert of encoded blocks", atLeast(0.6), b.median("stages", consumerRate), b.median("limits", insertRate))
+	b.ratio("ratios", "single POSTs without fsync, relative to the no-op handler", atLeast(0.45), unsynced, none)
+	b.ratio("ratios", "single POSTs with fsync, relative to those without", atLeast(0.5), synced, unsynced)
+	b.ratio("ratios", "collector with fsync, relative to the collector without", atLeast(0.75), b.median("stages", collectorRate), b.median("stages", collectorUnsynced))
+	b.ratio("ratios", "consumer, relative to the insert of encoded blocks", atLeast(0.6), b.median("stages", consumerRate), b.median("limits", insertRate))
 	for _, f := range b.report.Figures {
 		if f.Part != "sustained" || len(f.Peer) == 0 {
 			continue
 		}
 		switch f.What {
 		case storedRate:
-			b.ratio("ratios", "sustained rate, of the peer's", atLeast(1.5), median(f.Values), median(f.Peer))
+			b.ratio("ratios", "sustained rate, relative to the peer", atLeast(1.5), median(f.Values), median(f.Peer))
 		case cpuEach:
-			b.ratio("ratios", "sustained CPU an entry, of the peer's", atMost(0.8), median(f.Values), median(f.Peer))
+			b.ratio("ratios", "sustained CPU per entry, relative to the peer", atMost(0.8), median(f.Values), median(f.Peer))
 		}
 	}
 }

@@ -104,8 +104,8 @@ func (s *standalone) cpu() time.Duration { return s.process.Usage().CPU }
 // Figures that ratios use.
 const (
 	storedRate        = "stored"
-	cpuEach           = "CPU an entry"
-	bytesEach         = "bytes an entry, all tables"
+	cpuEach           = "CPU per entry"
+	bytesEach         = "bytes per entry, all tables"
 	collectorRate     = "collector alone, NDJSON × 1000, fsync"
 	collectorUnsynced = "collector alone, NDJSON × 1000, without fsync"
 	consumerRate      = "consumers alone, two processes"
@@ -143,9 +143,9 @@ func (b *bench) addIngested(i *ingested, rate, cpu Goal) {
 	b.add(Figure{What: "accepted", Unit: "%.0fk/s", Note: n + ", NDJSON × 1000, 8 connections"}, i.load.Rate/1e3)
 	b.add(Figure{What: storedRate, Unit: "%.0fk/s", Goal: rate, Note: "from the first request until all can be counted"}, i.entries()/i.stored.Seconds()/1e3)
 	b.add(Figure{What: "last entry accepted until all are stored", Unit: "%.2f s", Goal: atMost(1)}, (i.stored - i.load.Elapsed).Seconds())
-	b.add(Figure{What: "until quiet", Unit: "%.1f s", Note: "from the first request until merges are done"}, i.quiet.Seconds())
-	b.add(Figure{What: cpuEach, Unit: "%.2f µs", Goal: cpu, Note: "of the services until quiet, merges counted"}, i.cpu.Seconds()*1e6/i.entries())
-	b.add(Figure{What: "CPU an entry, generator", Unit: "%.2f µs"}, i.own.Seconds()*1e6/i.entries())
+	b.add(Figure{What: "until merges are done", Unit: "%.1f s", Note: "from the first request"}, i.quiet.Seconds())
+	b.add(Figure{What: cpuEach, Unit: "%.2f µs", Goal: cpu, Note: "of the services, until merges are done"}, i.cpu.Seconds()*1e6/i.entries())
+	b.add(Figure{What: "CPU per entry, generator", Unit: "%.2f µs"}, i.own.Seconds()*1e6/i.entries())
 	b.add(Figure{What: "request latency p50", Unit: "%.1f ms", Note: "1000 entries"}, ms(i.load.Latency.P50))
 	b.add(Figure{What: "request latency p99", Unit: "%.1f ms"}, ms(i.load.Latency.P99))
 }
@@ -203,7 +203,7 @@ func (b *bench) large(ctx context.Context) error {
 	}
 	for _, f := range slices.Clone(b.report.Figures) {
 		if small := b.median("queries", f.What); f.Part == "large" && f.Unit == queryUnit {
-			b.ratio("ratios", fmt.Sprintf("%s, %d M of %d M", f.What, b.Large/1e6, b.Sustained/1e6), atMost(1.5), median(f.Values), small)
+			b.ratio("ratios", fmt.Sprintf("%s, %d M relative to %d M", f.What, b.Large/1e6, b.Sustained/1e6), atMost(1.5), median(f.Values), small)
 		}
 	}
 	return nil
@@ -215,15 +215,15 @@ func (b *bench) addDisk(ctx context.Context, s *standalone, i *ingested) error {
 		AND table IN ('activity', 'by_kind', 'by_entity') GROUP BY table ORDER BY table`, func(f []string) error {
 		bytes, err := strconv.ParseFloat(f[1], 64)
 		all += bytes
-		b.add(Figure{What: "bytes an entry, " + f[0], Unit: "%.1f B", Note: f[2] + " parts"}, bytes/i.entries())
+		b.add(Figure{What: "bytes per entry, " + f[0], Unit: "%.1f B", Note: f[2] + " parts"}, bytes/i.entries())
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	b.add(Figure{What: bytesEach, Unit: "%.1f B", Goal: atMost(30), Note: "with indexes and rollups"}, all/i.entries())
-	b.add(Figure{What: "the same, of the NDJSON", Unit: "%.3f ×", Goal: atMost(0.15)}, all/float64(i.load.Bytes))
-	b.add(Figure{What: "bytes an entry, data folder", Unit: "%.1f B", Note: "with the broker's log"}, float64(folderSize(s.Dir))/i.entries())
+	b.add(Figure{What: "all tables, relative to the NDJSON", Unit: "%.3f ×", Goal: atMost(0.15)}, all/float64(i.load.Bytes))
+	b.add(Figure{What: "bytes per entry, data folder", Unit: "%.1f B", Note: "with the broker's log"}, float64(folderSize(s.Dir))/i.entries())
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (b *bench) singlesOn(ctx context.Context, s *standalone, what string) error
 	b.add(Figure{What: what, Unit: "%.1fk/s", Note: "64 connections"}, r.Rate/1e3)
 	b.add(Figure{What: what + ", p50", Unit: "%.1f ms"}, ms(r.Latency.P50))
 	b.add(Figure{What: what + ", p99", Unit: "%.1f ms", Goal: atMost(10)}, ms(r.Latency.P99))
-	b.add(Figure{What: what + ", CPU an entry", Unit: "%.1f µs", Note: "stored in the same time"}, (s.cpu()-before).Seconds()*1e6/float64(r.Accepted))
+	b.add(Figure{What: what + ", CPU per entry", Unit: "%.1f µs", Note: "stored in the same time"}, (s.cpu()-before).Seconds()*1e6/float64(r.Accepted))
 	b.add(Figure{What: what + ", refused or unanswered", Unit: "%.0f", Goal: atMost(0)}, float64(r.Rejected+r.Unanswered))
 	return awaitRows(ctx, s.Store, r.Accepted)
 }
@@ -70,8 +70,8 @@ func (b *bench) fresh(ctx context.Context, s *standalone) error {
 	if err := f.measure(ctx, 30, func() { sleep(ctx, 400*time.Millisecond) }); err != nil {
 		return err
 	}
-	b.set(Figure{What: "a lone POST is listed, p50", Unit: "%.0f ms", Goal: atMost(100), Note: fmt.Sprintf("from sending it to the list's answer; %d of them", b.lone.Count())}, ms(b.lone.Quantile(0.5)))
-	b.set(Figure{What: "a lone POST is listed, p99", Unit: "%.0f ms", Goal: atMost(250)}, ms(b.lone.Quantile(0.99)))
+	b.set(Figure{What: "a single POST is listed, p50", Unit: "%.0f ms", Goal: atMost(100), Note: fmt.Sprintf("from sending it to the list's answer; %d of them", b.lone.Count())}, ms(b.lone.Quantile(0.5)))
+	b.set(Figure{What: "a single POST is listed, p99", Unit: "%.0f ms", Goal: atMost(250)}, ms(b.lone.Quantile(0.99)))
 	trickle, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
@@ -88,7 +88,7 @@ func (b *bench) fresh(ctx context.Context, s *standalone) error {
 	}
 	b.set(Figure{What: "under 20 single POSTs a second, one is listed, p50", Unit: "%.0f ms", Note: fmt.Sprintf("%d of them", b.among.Count())}, ms(b.among.Quantile(0.5)))
 	b.set(Figure{What: "under 20 single POSTs a second, one is listed, p99", Unit: "%.0f ms", Goal: atMost(1200)}, ms(b.among.Quantile(0.99)))
-	b.add(Figure{What: "under that trickle, CPU with these reads", Unit: "%.1f %% of a core"}, 100*cpu)
+	b.add(Figure{What: "under 20 single POSTs a second, CPU with these reads", Unit: "%.1f %% of a core"}, 100*cpu)
 	return err
 }
 

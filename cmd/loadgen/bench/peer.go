@@ -206,7 +206,7 @@ func (b *bench) ingestPeer(ctx context.Context, n int) error {
 	b.addPeer("accepted", "%.0fk/s", float64(n)/accepted.Seconds()/1e3)
 	b.addPeer(storedRate, "%.0fk/s", float64(n)/stored.Seconds()/1e3)
 	b.addPeer("last entry accepted until all are stored", "%.2f s", (stored - accepted).Seconds())
-	b.addPeer("until quiet", "%.1f s", quiet.Seconds())
+	b.addPeer("until merges are done", "%.1f s", quiet.Seconds())
 	b.addPeer(cpuEach, "%.2f µs", 1e6*each("process_cpu_seconds_total", ""))
 	if b.part != "burst" {
 		b.addPeer(bytesEach, "%.1f B", each("vl_data_size_bytes", `type="storage"`))

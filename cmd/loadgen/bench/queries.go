@@ -104,9 +104,9 @@ func (r *reader) lists(source *workload.Source) []query {
 		r.list("newest 100 of a platform", 15, platform),
 		r.list("newest 100 of an action", 15, action),
 		r.list("newest 100 of a platform and an action", 15, both),
-		r.list("newest 100 before some time", 15, func(i int) url.Values { return before(source, i) }),
+		r.list("newest 100 before a given time", 15, func(i int) url.Values { return before(source, i) }),
 		r.list("newest 100 of a busy device", 25, device(0)),
-		r.list("newest 100 of a middling device", 110, device(500)),
+		r.list("newest 100 of an average device", 110, device(500)),
 		r.list("newest 100 of a rare device", 110, device(9000)),
 		r.list("newest 100 of an account", 110, account),
 		r.list("a rare word", 60, word(r.rows)),
@@ -139,7 +139,7 @@ func (r *reader) time(q query) error {
 	if err != nil {
 		return err
 	}
-	r.add(Figure{What: q.what, Unit: queryUnit, Goal: atMost(q.goal), Note: fmt.Sprintf("p50 of %d; most %.1f ms", repeats, ms(ours.Max()))}, ms(ours.Quantile(0.5)))
+	r.add(Figure{What: q.what, Unit: queryUnit, Goal: atMost(q.goal), Note: fmt.Sprintf("p50 of %d; slowest %.1f ms", repeats, ms(ours.Max()))}, ms(ours.Quantile(0.5)))
 	if q.peers == nil {
 		return nil
 	}

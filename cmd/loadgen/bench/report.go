@@ -86,9 +86,9 @@ func (r *Report) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench`: commit %s, %s, %d × %s, %s, %s, %s.\n", m.Commit, m.Date.Format(time.DateOnly), m.Cores, m.CPU, m.Memory, m.System, m.Go)
 	b.WriteString("Load generator and services share the machine. Unless said otherwise they run as `standalone`, with fsync.\n" +
-		"Figures of different machines do not compare; those of one run do. What was measured in several rounds is given as its\n" +
-		"median (least … most). A goal is what the project wants on two cores.\n")
-	fmt.Fprintf(&b, "Others used %.0f %% of the cores meanwhile: above a few per cent every figure is worse than it could be.\n", m.Others)
+		"Compare figures of one run only, not of different machines. What was measured in several rounds is given as its\n" +
+		"median (least … greatest). A goal is what the project wants on two cores.\n")
+	fmt.Fprintf(&b, "Other processes used %.0f %% of the cores meanwhile: above a few per cent every figure is worse than it could be.\n", m.Others)
 	if r.Peer != "" {
 		fmt.Fprintf(&b, "The peer is VictoriaLogs %s, given the same entries in the same run (streams by platform); it acknowledges from memory.\n", r.Peer)
 	}

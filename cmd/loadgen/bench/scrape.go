@@ -47,6 +47,6 @@ func (b *bench) addBatches(ctx context.Context, c *chaos.Cluster) error {
 	if err != nil {
 		return err
 	}
-	b.add(Figure{What: "rows a batch of the consumer", Unit: "%.0f", Note: "mean"}, rows/max(batches, 1))
+	b.add(Figure{What: "rows per batch of the consumer", Unit: "%.0f", Note: "mean"}, rows/max(batches, 1))
 	return nil
 }

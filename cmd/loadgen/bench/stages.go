@@ -62,7 +62,7 @@ func (b *bench) collect(ctx context.Context, c *chaos.Cluster, what string, goal
 		return fmt.Errorf("only %d of %d entries were accepted", r.Accepted, b.Burst)
 	}
 	b.add(Figure{What: what, Unit: "%.0fk/s", Goal: goal, Note: "8 connections, acks=all"}, r.Rate/1e3)
-	b.add(Figure{What: what + ", CPU an entry", Unit: "%.2f µs", Goal: atMost(1.3)}, (collector.Usage().CPU-before).Seconds()*1e6/float64(r.Accepted))
+	b.add(Figure{What: what + ", CPU per entry", Unit: "%.2f µs", Goal: atMost(1.3)}, (collector.Usage().CPU-before).Seconds()*1e6/float64(r.Accepted))
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (b *bench) consume(ctx context.Context, c *chaos.Cluster) error {
 		b.add(Figure{What: consumerRate, Unit: "%.0fk/s", Note: "with the rollups"}, float64(rest)/time.Since(begun).Seconds()/1e3)
 	}
 	cpu := c.Process(chaos.Consumer1).Usage().CPU + c.Process(chaos.Consumer2).Usage().CPU
-	b.add(Figure{What: consumerRate + ", CPU an entry", Unit: "%.2f µs", Note: "of the consumers; the engine's is its own"}, cpu.Seconds()*1e6/float64(b.Burst))
+	b.add(Figure{What: consumerRate + ", CPU per entry", Unit: "%.2f µs", Note: "of the consumers; the engine's is its own"}, cpu.Seconds()*1e6/float64(b.Burst))
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (b *bench) processes(ctx context.Context) error {
 	for _, name := range c.Names {
 		u := c.Process(name).Usage()
 		b.add(Figure{What: name + ", memory", Unit: "%.0f MB", Goal: goals[name], Note: "highest resident"}, float64(u.Peak>>20))
-		b.add(Figure{What: name + ", CPU an entry", Unit: "%.2f µs"}, u.CPU.Seconds()*1e6/i.entries())
+		b.add(Figure{What: name + ", CPU per entry", Unit: "%.2f µs"}, u.CPU.Seconds()*1e6/i.entries())
 	}
 	return nil
 }
