@@ -63,7 +63,7 @@ var askers = []string{
 	"/api/v1/activity-logs/user/u", "/api/v1/activity-logs/stats?groupBy=action", "/api/v1/activity-logs/export", "/api/v1/activity-logs/retention",
 }
 
-// Slow clients are heard out, and those that have stopped are told so in the envelope of the path, whichever dialect they speak.
+// A slow client is served to the end. A client that stopped sending gets 408 in the envelope of the path, in every dialect.
 func TestSlowClients(t *testing.T) {
 	p := standalone(t)
 	t.Run("all", func(t *testing.T) {

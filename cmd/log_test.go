@@ -332,7 +332,7 @@ func (s *site) truncate(names ...string) {
 	}
 }
 
-// away has the services stopped while f changes what they stand on.
+// away stops the services while f changes what they depend on.
 func away(f func(s *site)) func(s *site) {
 	return func(s *site) {
 		s.stop()

@@ -207,7 +207,7 @@ func (t *tails) read(ctx context.Context, r *Reader, f Filter, x tailRange) (tai
 	})
 }
 
-// tailOf is the query of a range. The bounds of koff lead to the few granules of recent entries, by its index.
+// tailOf is the query of a range. With the bounds of koff, its index selects the few granules that hold the range.
 func (f Filter) tailOf(x tailRange) db.Statement {
 	c := f.entries(f.since.Day)
 	c.Add("kpart = {kpart:UInt16}", "kpart", uint16(x.partition))

@@ -125,7 +125,7 @@ func (c *Consumer) watchLog(ctx context.Context, source *schemakafka.Log) (chang
 			c.health.Set(health.Log, err)
 			return true
 		case err == nil && !log.Same(source):
-			c.log.InfoContext(ctx, "log changed", slog.String("from", source.String()), slog.String("to", log.String()))
+			c.log.InfoContext(ctx, "kafka log changed", slog.String("from", source.String()), slog.String("to", log.String()))
 			return true
 		}
 	}

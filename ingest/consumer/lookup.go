@@ -51,7 +51,7 @@ func (p *partition) early() *early.Lookup {
 	return &early.Lookup{First: first, Fresh: fresh * schema.IDBlock}
 }
 
-// renumber is an id for an entry whose own was given away before.
+// renumber returns a new id for an entry whose own id was already assigned to another entry.
 func (p *partition) renumber(ctx context.Context) (id uint64, err error) {
 	err = p.reachKafka(ctx, "lease ids", func(ctx context.Context) error {
 		id, err = p.numbers.Next(ctx, p.source)

@@ -38,7 +38,7 @@ const (
 // prepareEvery is the pause between two tries to read the topic at the start.
 const prepareEvery = time.Second
 
-// Codes gives each action name a code: the offset of the name's first record in a topic, and the log's first code. Whoever first has to show a name
+// Codes gives each action name a code: the offset of the name's first record in a topic, and the log's first code. The service that first has to show a name
 // appends it and reads back, because another replica may have been faster. A code is no secret: it says that some tenant uses
 // the name, and the name is only used to filter the asking tenant's own entries. Codes may be used by many goroutines at once.
 type Codes struct {
@@ -102,8 +102,8 @@ func (c *Codes) forget() {
 	c.bytes, c.next, c.complete = 0, c.topic.first, true
 }
 
-// Codes are the codes of the actions of entries by name. It makes those that do not exist yet. While Kafka is unavailable the
-// known codes still work and a new name is ErrUnavailable, because a code that was shown has to stay the name's.
+// Codes returns the code of each action of entries, by the action's name. It creates the missing codes. While Kafka is unavailable the
+// known codes still work and a new name is ErrUnavailable, because a name must keep the code that was shown once.
 func (c *Codes) Codes(ctx context.Context, entries []schema.Entry) (codes map[string]int64, err error) {
 	defer c.requests.Observe("action_codes", time.Now(), &err)
 	codes = map[string]int64{}

@@ -1,4 +1,5 @@
-// Package backend puts the rooms of query together, for all who serve dialects over them: one for each job, and one Run for all.
+// Package backend assembles the packages of query for the services that serve the dialects: one package for each task, and one Run
+// for all of them.
 package backend
 
 import (
@@ -21,7 +22,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Config is the configuration of every room.
+// Config is the configuration of all packages of query.
 type Config struct {
 	DB      db.Config
 	Stored  stored.Config
@@ -40,7 +41,7 @@ func (c Config) Validate() error {
 	return errors.Join(c.Stored.Validate(), c.DB.Validate(), c.Visible.Validate(), c.Query.Validate(), c.Retain.Validate())
 }
 
-// Backend is all rooms. It may be used by many goroutines at once.
+// Backend is all packages of query as one store. It may be used by many goroutines at once.
 type Backend struct {
 	*query.Reader
 	*erase.Eraser
@@ -64,7 +65,7 @@ func New(cfg Config, conn driver.Conn, client *kafka.Client, log *slog.Logger, r
 	}
 }
 
-// Run runs what every room does in the background. It returns nil when ctx ends.
+// Run runs the background work of all packages. It returns nil when ctx ends.
 func (b *Backend) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, run := range []func(context.Context){b.stored.Run, b.Reader.Run, b.Actions.Run, b.Keeper.Run} {

@@ -27,7 +27,7 @@ import (
 // adminWaits is how many times as long as others an administrator may wait: a filter may erase most of the tables.
 const adminWaits = 6
 
-// Rooms are what erasures stand on.
+// Rooms are the parts of package query that erasures depend on.
 type Rooms struct {
 	DB      *db.DB
 	Stored  *stored.Progress

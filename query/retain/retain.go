@@ -48,7 +48,7 @@ func (c Config) Validate() error {
 	return errors.Join(append(all, c.Webhook.validate())...)
 }
 
-// Rooms are what a Keeper stands on.
+// Rooms are the parts of package query that a Keeper depends on.
 type Rooms struct {
 	DB      *db.DB
 	Visible *visible.Lookup

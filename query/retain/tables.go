@@ -67,8 +67,8 @@ func (t *tables) expiry(ctx context.Context, table string) (int, error) {
 	return int(days), nil
 }
 
-// lengthen makes a table keep its rows for to days instead of from. What has expired by now stays expired: the tables drop it in
-// their own time, each another part first. Only the dates that parts carry are written again, in the background.
+// lengthen raises the retention of a table from the number of days in from to the number in to. Expired rows stay expired: the tables
+// drop them later, part by part, each table in another order. Only the dates of parts are written again, in the background.
 func (t *tables) lengthen(ctx context.Context, table, expires string, from, to int) error {
 	gone := t.now().UTC().AddDate(0, 0, 1-from).Format(time.DateOnly)
 	if err := insertRetention(ctx, t.db, "", to-1, gone, "tables"); err != nil {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// shared has callers who come at the same time share one question. Each gets the answer to one that was asked after it came: what
-// was true a moment before may lack what the caller knows.
+// shared lets concurrent callers share one request. Each caller gets the answer to a request that began after its call: the answer to
+// an earlier request may lack something that the caller already knows.
 type shared[T any] struct {
 	turn chan struct{} // holds a token while nobody asks
 

@@ -52,11 +52,11 @@ func (p *Progress) tell(ctx context.Context, log *schemakafka.Log, err error) {
 	var refusal *schemakafka.LogError
 	switch {
 	case errors.As(err, &refusal) && refusal.Refused:
-		p.log.ErrorContext(ctx, "log refused; no deletes and no waits", slog.Any("error", err))
+		p.log.ErrorContext(ctx, "kafka log refused; deletes and waits for a position get 503", slog.Any("error", err))
 	case refusal != nil:
-		p.log.WarnContext(ctx, "waiting for the log", slog.Any("error", err))
+		p.log.WarnContext(ctx, "waiting for kafka log", slog.Any("error", err))
 	case log != nil:
-		p.log.InfoContext(ctx, "log accepted", slog.String("log", log.String()))
+		p.log.InfoContext(ctx, "kafka log accepted", slog.String("log", log.String()))
 	}
 }
 

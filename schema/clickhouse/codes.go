@@ -14,7 +14,7 @@ const (
 	CodeData                        // the server will never accept these rows
 	CodeMissing                     // the tables or their database do not exist: they have not been created yet
 	CodeCredentials                 // the server refuses our user or password
-	CodeMisuse                      // the statement, the settings or the user's rights do not fit the server: somebody must mend it
+	CodeMisuse                      // the statement, the settings or the user's rights do not fit the server: an operator must correct it
 	CodeTimeout                     // the query took too long, or was cancelled
 	CodeOverload                    // the server is overloaded, out of memory or disk, or cannot be reached; later it may answer
 )

@@ -12,9 +12,10 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// LogError says why nothing may be written to the topics: nobody has said yet that the tables belong to them, or they do not.
+// LogError says why nothing may be written to the topics: no consumer has confirmed yet that the tables belong to them, or the
+// tables belong to another log.
 type LogError struct {
-	Refused bool // somebody has to do something; else it is waited for
+	Refused bool // an operator must act; otherwise the service only waits
 	Why     string
 }
 
@@ -24,7 +25,7 @@ func (e *LogError) Error() string { return e.Why }
 // AdoptCommand makes a log the tables' log.
 const AdoptCommand = "activityctl adopt"
 
-// Follower knows the log that a service writes to, and whether it may.
+// Follower knows the log that a service writes to, and whether the service may write.
 type Follower struct {
 	client *kafka.Client
 	topic  string
@@ -69,12 +70,12 @@ func (f *Follower) Log() (*Log, error) {
 	return now.log, now.err
 }
 
-// Sure says that no connection has been made since the last look began: whoever answered then answers now. Another broker in
-// the place of one, or the same over another folder, takes no connection over.
+// Sure says that no connection was made since the last look began, so the same broker still answers. A broker that replaces another one, or that
+// restarts on another folder, cannot take over its connections.
 func (f *Follower) Sure() bool { return f.dials.Load() == f.sure.Load() }
 
-// Look looks at the topics, and gives the log if entries may be written to it. Its error is a LogError, or that Kafka could not
-// be asked: then what was seen last stays.
+// Look reads the topics, and returns the log if entries may be written to it. Its error is a LogError, or says that Kafka could not be
+// reached: then Log still returns what was seen last.
 func (f *Follower) Look(ctx context.Context) (*Log, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -22,7 +22,7 @@ type Log struct {
 	ID      uuid.UUID `json:"log"`
 	// Origin is the first log that had this topic of entries. What a group has committed under another origin means nothing.
 	Origin uuid.UUID         `json:"origin"`
-	Topics map[string]string `json:"topics"` // ids of the topics by name; "" where the broker tells none
+	Topics map[string]string `json:"topics"` // ids of the topics by name; "" if the broker reports none
 	Epochs []Epoch           `json:"epochs"`
 	// FirstBlock is added to the offset of a lease: blocks below it were leased in an earlier log.
 	FirstBlock uint64 `json:"firstBlock"`
@@ -41,7 +41,7 @@ type Log struct {
 type Epoch struct {
 	Base int64         `json:"base"`
 	From map[int]int64 `json:"from,omitempty"` // Kafka's first offset of the epoch, by partition; the others have no part in it
-	// Fresh is the first block that was leased in the epoch. Ids of blocks below it may have been given away twice, or their
+	// Fresh is the first block that was leased in the epoch. Ids of blocks below it may have been assigned twice, or their
 	// entries been stored before: each is looked up.
 	Fresh uint64 `json:"fresh,omitempty"`
 }

@@ -83,7 +83,7 @@ func decode(value []byte, into any, version *int) error {
 	return nil
 }
 
-// LogReader reads the topic of the log on, from where it ended the last time.
+// LogReader reads the topic of the log, each time from where the last read ended.
 type LogReader struct {
 	topic Reader
 	id    string // the topic's
@@ -96,7 +96,7 @@ func NewLogReader(client *kafka.Client, topic string) *LogReader {
 	return &LogReader{topic: Reader{Client: client, Topic: LogTopic(topic), MaxBytes: 1 << 20, Wait: 100 * time.Millisecond}}
 }
 
-// Read is what the topic says now, all of it. Where there is no topic, nothing has been said.
+// Read returns what the topic says now. If the topic does not exist, the state is empty.
 func (r *LogReader) Read(ctx context.Context) (LogState, error) {
 	ids, err := TopicIDs(ctx, r.topic.Client, r.topic.Topic)
 	if err != nil {
@@ -114,12 +114,12 @@ func (r *LogReader) Read(ctx context.Context) (LogState, error) {
 	if err != nil {
 		return LogState{}, err
 	}
-	if end < r.next { // made anew, or restored, by a broker that tells no ids
+	if end < r.next { // recreated, or restored, by a broker that reports no ids
 		r.restart(id)
 	}
 	for r.next = max(r.next, start); r.next < end; {
 		if r.next, _, err = r.topic.Fetch(ctx, r.next, r.take); err != nil {
-			r.restart(id) // some of its records may have been taken
+			r.restart(id) // some of its records may be in the state already
 			return LogState{}, err
 		}
 	}
@@ -163,7 +163,7 @@ func AppendLog(ctx context.Context, client *kafka.Client, topic string, l Log) (
 	return state, nil
 }
 
-// ErrLogChanged says that somebody else has written a log meanwhile.
+// ErrLogChanged says that another process has written a log in the meantime.
 var ErrLogChanged = errors.New("another log was written meanwhile")
 
 // ConfirmLog says that the log belongs to the tables.

@@ -170,7 +170,7 @@ func (p *Pair) sameEntries(plan *Plan, ids map[string]string) bool {
 	return ids[p.Topic] == plan.Tables.Topics[p.Topic]
 }
 
-// cut has the log go on with a new epoch in every partition, from where the records begin that the tables do not have.
+// cut starts a new epoch of the log in every partition, at the first record that the tables do not have.
 func (p *Pair) cut(ctx context.Context, plan *Plan, before *schemakafka.Log, highest int64) error {
 	partitions, err := schemakafka.Partitions(ctx, p.Client, p.Topic)
 	if err != nil {

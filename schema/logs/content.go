@@ -98,7 +98,7 @@ func (p *Pair) stored(ctx context.Context, partition int, first, last int64) (in
 	return int64(at), nil
 }
 
-// identity is what tells an entry from others: two may have the same id, because it was given away twice, and two may have been
+// identity is what distinguishes an entry from others: two may have the same id, because it was assigned twice, and two may have been
 // received in the same millisecond.
 type identity struct {
 	id       uint64

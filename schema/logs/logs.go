@@ -1,7 +1,7 @@
-// Package logs keeps a log and the tables that are filled from it together. Ids of entries and offsets are unique within one log,
-// the topics of an installation as they were made: entries of another log under the same tables would be taken for entries that
-// are stored already, and lost. So the tables remember their log, and nothing is stored from another one until an operator
-// makes it theirs: then its ids and offsets continue above those that the tables have.
+// Package logs checks that the tables are filled from one log only. A log is the topics of an installation as they were created
+// together. Ids of entries and offsets are unique only within one log: the consumer would mistake entries of another log for stored
+// entries and drop them. So the tables record their log, and nothing is stored from another one until an operator adopts it. Its ids
+// and offsets then continue above those that the tables have.
 package logs
 
 import (
@@ -28,9 +28,9 @@ type Pair struct {
 	Conn   driver.Conn
 }
 
-// Check compares the two, and is the log if it belongs to the tables. New tables take the first log that they see. Tables from
-// before logs had an identity take the log that has their entries. Its error is a LogError when the log is not the tables', which
-// the collectors are told, too; any other error says that one of the two could not be asked.
+// Check compares the two, and returns the log if it belongs to the tables. New tables take the first log that they see. Tables of a
+// version without log identities take the log that has their entries. The error is a LogError if the tables belong to another log; Check
+// also tells the collectors so, through the topic. Any other error says that Kafka or ClickHouse could not be reached.
 func (p *Pair) Check(ctx context.Context) (*schemakafka.Log, error) {
 	state, err := schemakafka.BeginLog(ctx, p.Client, p.Topic)
 	if err != nil {

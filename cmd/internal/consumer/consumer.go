@@ -25,7 +25,7 @@ type Config struct {
 	InsertTimeout  time.Duration `help:"Timeout of one attempt to insert a batch." env:"INSERT_TIMEOUT"`
 }
 
-// Needs are what the consumer stands on.
+// Needs are what the consumer depends on.
 type Needs struct {
 	Topic      string
 	Brokers    []string

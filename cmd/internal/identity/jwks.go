@@ -102,7 +102,7 @@ func (k *keySet) run(ctx context.Context) {
 		err := k.refresh(ctx)
 		if err == nil {
 			if waiting {
-				k.log.Info("token keys fetched again")
+				k.log.Info("fetch of token keys succeeded after failures")
 			}
 			waiting = false
 			timer.Reset(setEvery)

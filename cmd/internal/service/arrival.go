@@ -15,8 +15,8 @@ var errStalled = &schema.FieldError{
 	Field: "body", Code: "STALLED", Issue: "did not arrive in time", Kind: schema.ErrStalled,
 }
 
-// arrival is the body of a request while it arrives. Its deadline moves with what has arrived, so that a slow client is heard out
-// and one that has stopped is not waited for.
+// arrival is the body of a request while it arrives. Each piece that arrives extends its deadline. So a slow client is served to the end,
+// and the service does not wait for a client that has stopped.
 type arrival struct {
 	io.ReadCloser
 	control *http.ResponseController

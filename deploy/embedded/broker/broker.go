@@ -185,8 +185,8 @@ type logger struct{ log *slog.Logger }
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	switch level {
 	case kfake.LogLevelError:
-		l.log.Error("embedded broker", "message", fmt.Sprintf(format, args...))
+		l.log.Error("embedded broker error", "message", fmt.Sprintf(format, args...))
 	case kfake.LogLevelWarn:
-		l.log.Warn("embedded broker", "message", fmt.Sprintf(format, args...))
+		l.log.Warn("embedded broker warning", "message", fmt.Sprintf(format, args...))
 	}
 }

@@ -20,7 +20,7 @@ type Metrics struct {
 	seconds  *prometheus.HistogramVec
 }
 
-// New registers the metrics with reg, or takes those that another room has registered there.
+// New registers the metrics with reg, or takes those that another package has registered there.
 func New(reg prometheus.Registerer) *Metrics {
 	return &Metrics{
 		requests: shared(reg, prometheus.NewCounterVec(prometheus.CounterOpts{

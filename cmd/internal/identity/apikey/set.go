@@ -108,7 +108,7 @@ func (s *Set) follow(ctx context.Context, well func()) error {
 			}
 		}
 		if offset >= end {
-			known := keys // a variable of its own: readers look through its address while keys gets another value
+			known := keys // a separate variable: readers hold its address, and keys is assigned again
 			s.keys.Store(&known)
 			s.seen.SetToCurrentTime()
 		}

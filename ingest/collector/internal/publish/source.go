@@ -159,12 +159,12 @@ func (s *source) tell(log *schemakafka.Log, err error) {
 	switch {
 	case err == nil:
 		s.m.logRefused.Set(0)
-		s.log.Info("log accepted", "log", log.String())
+		s.log.Info("kafka log accepted", "log", log.String())
 		return
 	case errors.As(err, &refusal) && refusal.Refused:
-		s.log.Error("log refused", "error", err)
+		s.log.Error("kafka log refused", "error", err)
 	default:
-		s.log.Warn("waiting for the log", "error", err)
+		s.log.Warn("waiting for kafka log", "error", err)
 	}
 	s.m.logRefused.Set(1)
 }

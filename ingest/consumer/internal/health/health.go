@@ -29,7 +29,7 @@ var (
 	Kafka      = Dependency{"kafka", "waiting for kafka", "kafka reachable again", "kafka refuses requests"}
 	ClickHouse = Dependency{"clickhouse", "waiting for clickhouse", "clickhouse reachable again", "clickhouse refuses requests"}
 	// Log is unavailable while it is not known to be the log that the tables belong to.
-	Log = Dependency{"log", "waiting for the log", "log accepted", "log refused"}
+	Log = Dependency{"log", "waiting for kafka log", "kafka log accepted", "kafka log refused"}
 	// Retention is unavailable when Kafka is about to remove records before they are stored.
 	Retention = Dependency{"retention", "records near the end of retention", "records stored well within retention", ""}
 )

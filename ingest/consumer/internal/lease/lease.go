@@ -1,4 +1,4 @@
-// Package lease gives the consumer ids of its own, for the entries whose ids had been given away before.
+// Package lease gives the consumer new ids, for entries whose ids were already assigned to other entries.
 package lease
 
 import (
