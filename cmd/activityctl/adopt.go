@@ -101,7 +101,7 @@ func adoptionOf(plan *logs.Plan) adoption {
 	return a
 }
 
-// width is that of a terminal.
+// width is the number of columns of a terminal.
 const width = 80
 
 // table is a for people.

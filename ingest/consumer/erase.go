@@ -23,8 +23,8 @@ type command struct {
 	offset int64
 }
 
-// commandOf reads a delete. A command with anything unknown in it is an error: to ignore a condition would delete more entries
-// than were meant. So is one without an id, which makes the command count once.
+// commandOf reads a delete command. An unknown field is an error: ignoring a condition would delete more entries than were meant. A
+// missing id is an error, too: the id ensures that the command counts only once.
 func commandOf(c *activitypb.Command, offset int64) (command, error) {
 	switch {
 	case len(c.Id) != 16 || c.Tenant == "":
@@ -154,7 +154,8 @@ func (p *partition) fold(ctx context.Context, c command) error {
 // maxRefs keeps a statement under ClickHouse's max_query_size, 256 KiB.
 const maxRefs = 1000
 
-// chunked divides refs into what one statement may name. No refs mean every entry, and stay one chunk.
+// chunked divides refs into chunks of at most maxRefs, one for each statement. Without refs, which means every
+// entry, it returns one empty chunk.
 func chunked(refs []*activitypb.Ref) [][]*activitypb.Ref {
 	var out [][]*activitypb.Ref
 	for len(refs) > maxRefs {

@@ -63,7 +63,7 @@ func (p *partition) resume(ctx context.Context) (state repeat.State, err error) 
 	return state, err
 }
 
-// takeUp takes up a commit. What one declared that was made before the log lost its end is gone.
+// takeUp continues from a commit. If the log has lost its end since then, the batch that the commit declared no longer exists.
 func (p *partition) takeUp(offset int64, state repeat.State) {
 	p.committed = p.source.Committed(p.number, offset, state.Commit)
 	p.blocks, p.intent = state.Blocks, schemakafka.None

@@ -38,9 +38,10 @@ const (
 // prepareEvery is the pause between two tries to read the topic at the start.
 const prepareEvery = time.Second
 
-// Codes gives each action name a code: the offset of the name's first record in a topic, and the log's first code. The service that first has to show a name
-// appends it and reads back, because another replica may have been faster. A code is no secret: it says that some tenant uses
-// the name, and the name is only used to filter the asking tenant's own entries. Codes may be used by many goroutines at once.
+// Codes gives each action name a code: the offset of the name's first record in a topic, plus the log's first code. The service that
+// first has to show a name appends it and reads back, because another replica may have been faster. A code is no secret: it says that
+// some tenant uses the name, and the name is only used to filter the asking tenant's own entries. Codes may be used by many goroutines
+// at once.
 type Codes struct {
 	topic    namesTopic
 	source   Source

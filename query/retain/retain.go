@@ -22,7 +22,7 @@ import (
 
 // Config says how often to clean up, and whom to notify.
 type Config struct {
-	PatchInterval   time.Duration // the least time between two merges of what deletes left
+	PatchInterval   time.Duration // the least time between two merges of the patch parts of deletes
 	FoldInterval    time.Duration // between two searches for entries whose texts an older version did not fold
 	CleanupInterval time.Duration // between two searches for expired entries
 	Webhook         Webhook       // notified of cleanups

@@ -28,7 +28,7 @@ type Cleaned struct {
 
 // Webhook says who is notified of cleanups.
 type Webhook struct {
-	URL    string // https, or http of a loopback address; empty: nobody
+	URL    string // https, or http on a loopback address; empty: no webhook
 	Secret string // sent as a bearer token, if there is one
 }
 

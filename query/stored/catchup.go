@@ -19,7 +19,7 @@ const (
 	silence  = time.Second           // after Kafka did not answer
 )
 
-// lag is what reads without a position need to know: whether it is worth waiting for the consumer.
+// lag tells reads without a position whether they should wait for the consumer.
 type lag struct {
 	frontier *shared[frontier]
 	silent   atomic.Int64 // Unix ns until which Kafka is not asked again
@@ -33,7 +33,7 @@ type frontier struct {
 	missing   schema.Position // the last offsets of the partitions that have records which are not stored
 }
 
-// target is what a read waited for in vain. Other reads do not wait until the consumer has passed it and is faster again.
+// target is what a read waited for in vain. Other reads do not wait until the consumer has passed it and has caught up.
 type target struct {
 	missing schema.Position
 	since   time.Time
@@ -43,8 +43,8 @@ func newLag() *lag {
 	return &lag{frontier: newShared[frontier](), wake: make(chan struct{}, 1)}
 }
 
-// CatchUp returns when everything that was acknowledged before the call can be read, and at once where that would take longer than
-// ReadWait, as far as reads before it have shown, or where Kafka does not say. The caller then reads what there is.
+// CatchUp returns when everything that was acknowledged before the call can be read. It returns at once if Kafka does not answer, or if
+// earlier reads have shown that the wait would take longer than ReadWait. The caller then reads what is stored.
 func (p *Progress) CatchUp(ctx context.Context) {
 	if p.cfg.ReadWait == 0 || p.kafka == nil {
 		return
@@ -54,7 +54,7 @@ func (p *Progress) CatchUp(ctx context.Context) {
 	}
 }
 
-// catchUp is CatchUp, and the reason for which the caller has to do without some entries; empty if it has them all.
+// catchUp is CatchUp. It returns why some entries may be missing from the read; empty if all can be read.
 func (p *Progress) catchUp(ctx context.Context) (missed string) {
 	began := time.Now()
 	switch {
@@ -98,7 +98,7 @@ func (p *Progress) followLag(ctx context.Context) {
 	if p.cfg.ReadWait == 0 || p.kafka == nil {
 		return
 	}
-	p.advanceLag(ctx) // has the connections ready before the first read needs them
+	p.advanceLag(ctx) // opens the connections before the first read needs them
 	tick := time.NewTicker(lagEvery)
 	defer tick.Stop()
 	for {
@@ -118,9 +118,10 @@ func (p *Progress) followLag(ctx context.Context) {
 	}
 }
 
-// advanceLag compares the consumer with what a read waited for in vain. Once it has passed that, reads wait again if it took no
-// longer than they wait, or if nothing is left to store. Otherwise what is missing now is next: under full load the consumer stays
-// a second behind, and reads must not wait anew each second. A look comes up to lagEvery late, and takes a moment itself.
+// advanceLag compares the consumer with the target. Reads wait again when the consumer has passed the target within ReadWait, or when
+// nothing is left to store. If it took longer, what is missing now becomes the next target: under full load the consumer stays a second
+// behind, and reads must not start to wait again each second. The bound is ReadWait and twice lagEvery, because the check itself
+// comes late.
 func (p *Progress) advanceLag(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()

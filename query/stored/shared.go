@@ -8,14 +8,14 @@ import (
 // shared lets concurrent callers share one request. Each caller gets the answer to a request that began after its call: the answer to
 // an earlier request may lack something that the caller already knows.
 type shared[T any] struct {
-	turn chan struct{} // holds a token while nobody asks
+	turn chan struct{} // holds a token while no request runs
 
 	mu   sync.Mutex // guards next
-	next *answer[T] // to the question that is asked next; nil while nobody wants one
+	next *answer[T] // of the next request; nil while no caller waits for one
 }
 
 type answer[T any] struct {
-	done  chan struct{} // closed when there is one
+	done  chan struct{} // closed when the answer is there
 	value T
 	err   error
 }
@@ -26,7 +26,7 @@ func newShared[T any]() *shared[T] {
 	return s
 }
 
-// ask is the answer to the question. The first caller asks it, for all who come until then, within its own time.
+// ask returns the answer to the question. The first caller asks it for all callers that come before it is sent, within its own deadline.
 func (s *shared[T]) ask(ctx context.Context, question func(context.Context) (T, error)) (T, error) {
 	s.mu.Lock()
 	a := s.next
@@ -50,7 +50,7 @@ func (s *shared[T]) ask(ctx context.Context, question func(context.Context) (T, 
 // lead asks the question once the one before has been answered.
 func (s *shared[T]) lead(ctx context.Context, a *answer[T], question func(context.Context) (T, error)) {
 	defer close(a.done)
-	if end, ok := ctx.Deadline(); ok { // others want the answer when the caller has left
+	if end, ok := ctx.Deadline(); ok { // others still wait for the answer if this caller leaves
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), end)
 		defer cancel()
@@ -62,7 +62,7 @@ func (s *shared[T]) lead(ctx context.Context, a *answer[T], question func(contex
 		a.err = ctx.Err()
 	}
 	s.mu.Lock()
-	s.next = nil // whoever comes from here on needs another answer
+	s.next = nil // later callers need a later answer
 	s.mu.Unlock()
 	if a.err == nil {
 		a.value, a.err = question(ctx)

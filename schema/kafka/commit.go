@@ -10,12 +10,12 @@ import (
 // None is an offset that there is not.
 const None = -1
 
-// Commit is what the consumer's commit of an offset says beside it. All offsets are Kafka's.
+// Commit is the metadata of the consumer's commit of an offset. All offsets are Kafka's.
 type Commit struct {
-	Last      int64  // of the batch that is under way and begins at the committed offset; None: there is no such batch
-	Watermark int64  // the highest offset up to which ClickHouse had been told that everything is stored; None: it had not
-	Day       int64  // when it was told, in days since 1970
-	Origin    uint32 // of the log; 0 in commits from before logs had an identity
+	Last      int64  // of the declared batch, which begins at the committed offset; None: no batch is declared
+	Watermark int64  // the last watermark in ClickHouse: everything up to this offset is stored; None: there is no watermark yet
+	Day       int64  // of the watermark, in days since 1970
+	Origin    uint32 // of the log; 0 in commits of a version without log identities
 	Epochs    int    // of the log, when this was committed
 }
 

@@ -70,8 +70,8 @@ func (f *Follower) Log() (*Log, error) {
 	return now.log, now.err
 }
 
-// Sure says that no connection was made since the last look began, so the same broker still answers. A broker that replaces another one, or that
-// restarts on another folder, cannot take over its connections.
+// Sure says that no connection was made since the last look began, so the same broker still answers. A broker that replaces another
+// one, or that restarts on another folder, cannot take over its connections.
 func (f *Follower) Sure() bool { return f.dials.Load() == f.sure.Load() }
 
 // Look reads the topics, and returns the log if entries may be written to it. Its error is a LogError, or says that Kafka could not be

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Log is the topics of an installation as they were made together. Ids of entries and offsets are unique within one log only,
+// Log is the topics of an installation as they were created together. Ids of entries and offsets are unique within one log only,
 // so the tables remember which log they were filled from.
 //
 // Every offset is absolute, except within the few functions that call Kafka: a base of the log plus Kafka's own offset. A later
@@ -20,7 +20,7 @@ import (
 type Log struct {
 	Version int       `json:"version"`
 	ID      uuid.UUID `json:"log"`
-	// Origin is the first log that had this topic of entries. What a group has committed under another origin means nothing.
+	// Origin is the first log that had this topic of entries. Ignore the commits of a group under another origin.
 	Origin uuid.UUID         `json:"origin"`
 	Topics map[string]string `json:"topics"` // ids of the topics by name; "" if the broker reports none
 	Epochs []Epoch           `json:"epochs"`
@@ -29,20 +29,20 @@ type Log struct {
 	// FirstCode is added to the offset of an action's name: codes below it belong to an earlier log.
 	FirstCode int64 `json:"firstCode"`
 	Made      int64 `json:"made"` // Unix ms
-	// Adopts is the log whose tables this one is to take over; nil of one that was made with its topics.
+	// Adopts is the log whose tables this one takes over; uuid.Nil if the log was created with its topics.
 	Adopts uuid.UUID `json:"adopts"`
-	After  int64     `json:"after"` // offset of the record that this one takes the place of; -1: there was none
+	After  int64     `json:"after"` // offset of the record that this one replaces; -1: none
 
 	offset int64 // of the record
 }
 
-// Epoch is a run of offsets. The first epoch of a log has every partition from its first record on. A later one begins where a
-// partition of the same topic lost its end, so that Kafka gives offsets away again.
+// Epoch is a range of offsets. The first epoch of a log has every partition from its first record on. A later one begins where a
+// partition of the same topic lost its newest records, so that Kafka assigns their offsets again.
 type Epoch struct {
 	Base int64         `json:"base"`
-	From map[int]int64 `json:"from,omitempty"` // Kafka's first offset of the epoch, by partition; the others have no part in it
+	From map[int]int64 `json:"from,omitempty"` // Kafka's first offset of the epoch, by partition; the epoch has no other partitions
 	// Fresh is the first block that was leased in the epoch. Ids of blocks below it may have been assigned twice, or their
-	// entries been stored before: each is looked up.
+	// entries may be stored already: the consumer looks up each of them.
 	Fresh uint64 `json:"fresh,omitempty"`
 }
 
@@ -57,7 +57,7 @@ const MaxOffset = 1<<40 - 1
 // ErrTooManyEpochs says that no base is left for another log.
 var ErrTooManyEpochs = errors.New("the tables have offsets of too many logs: start with empty tables")
 
-// NextBase is the base of an epoch after which no offset up to highest is used again; -1 stands for no offset.
+// NextBase returns a base for a new epoch, above every offset up to highest; -1 means that no offset was used.
 func NextBase(highest int64) (int64, error) {
 	base := (highest/EpochStep + 1) * EpochStep
 	if base > MaxOffset-EpochStep {
@@ -66,7 +66,7 @@ func NextBase(highest int64) (int64, error) {
 	return base, nil
 }
 
-// Absolute is the absolute offset of Kafka's offset in a partition. What is below 0 stays.
+// Absolute returns the absolute offset of Kafka's offset in a partition. A negative value stays as it is.
 func (l *Log) Absolute(partition int, offset int64) int64 {
 	if offset < 0 {
 		return offset
@@ -79,7 +79,7 @@ func (l *Log) Absolute(partition int, offset int64) int64 {
 	return offset
 }
 
-// Offset is Kafka's offset of an absolute one; false for one of an earlier log. What is below 0 stays.
+// Offset returns Kafka's offset of an absolute offset; false for an offset of an earlier log. A negative value stays as it is.
 func (l *Log) Offset(partition int, absolute int64) (offset int64, ok bool) {
 	if absolute < 0 {
 		return absolute, true
@@ -99,7 +99,7 @@ func (l *Log) Offset(partition int, absolute int64) (offset int64, ok bool) {
 	return 0, false
 }
 
-// Next is the first absolute offset of l above one of whatever log; what is below 0 is no offset.
+// Next returns the first absolute offset of l above the absolute offset of any log. A negative value means that there is no such offset.
 func (l *Log) Next(partition int, absolute int64) int64 {
 	next := int64(-1)
 	end := int64(math.MaxInt64) // Kafka's, of the epoch
@@ -142,8 +142,8 @@ func (e *Epoch) from(i, partition int) (int64, bool) {
 // Base is the highest base of l.
 func (l *Log) Base() int64 { return l.Epochs[len(l.Epochs)-1].Base }
 
-// Cut is l with a new epoch, which begins at these offsets of Kafka; highest is the highest absolute offset that was used, fresh
-// the first block that nobody has leased yet.
+// Cut returns l with a new epoch, which begins at these offsets of Kafka. highest is the highest absolute offset in use, and fresh is the
+// first block that is not leased yet.
 func (l *Log) Cut(from map[int]int64, highest int64, fresh uint64) (Log, error) {
 	base, err := NextBase(max(highest, l.Base()))
 	next := *l
@@ -152,7 +152,7 @@ func (l *Log) Cut(from map[int]int64, highest int64, fresh uint64) (Log, error) 
 	return next, err
 }
 
-// Successor is a log that takes l's place, with a new identity. Its fields are for the caller to change.
+// Successor returns a log that replaces l, with a new id. The caller may change its fields.
 func (l *Log) Successor() Log {
 	next := *l
 	next.ID, next.Made, next.After = uuid.New(), time.Now().UnixMilli(), l.offset
@@ -160,7 +160,8 @@ func (l *Log) Successor() Log {
 	return next
 }
 
-// Missing names the first of the topics that ids says is missing or is another than l's, and how; empty if none is.
+// Missing names the first of the topics that is missing in ids or has another id than in l, and says which of the two;
+// empty if there is none.
 func (l *Log) Missing(ids map[string]string, topics ...string) string {
 	for _, name := range topics {
 		now, there := ids[name]

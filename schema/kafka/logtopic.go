@@ -30,14 +30,14 @@ const (
 
 // LogState is what the topic of the log says.
 type LogState struct {
-	Log       *Log   // nil: nothing has been said
+	Log       *Log   // nil: no record yet
 	Confirmed bool   // a consumer has compared the log with the tables, and they belong together
-	Refused   string // or why they do not
+	Refused   string // why they do not belong together
 }
 
-// take adds a record. A log counts if it was written after the one that counted then, and no other since: of several that are
-// written at once the first counts, and everybody who reads sees the same one. What cannot be read is an error: a newer version
-// may say something that must not be passed over.
+// take adds a record. A log counts only if its After is the record that counts when it arrives. So of several logs that are written
+// at once the first counts, and all readers see the same one. An unreadable record is an error: a newer version may say something
+// that must not be ignored.
 func (s *LogState) take(key string, value []byte, offset int64) error {
 	switch key {
 	case keyLog:
@@ -147,7 +147,7 @@ func readAll(b kafka.Bytes) ([]byte, error) {
 	return kafka.ReadAll(b)
 }
 
-// AppendLog writes l, and is an error unless it counts: if another was written since the one that l takes the place of.
+// AppendLog writes l. It returns an error if l does not count, because another log was written since the one that l replaces.
 func AppendLog(ctx context.Context, client *kafka.Client, topic string, l Log) (LogState, error) {
 	l.Version = logVersion
 	if err := produceJSON(ctx, client, LogTopic(topic), keyLog, l); err != nil {
@@ -166,22 +166,22 @@ func AppendLog(ctx context.Context, client *kafka.Client, topic string, l Log) (
 // ErrLogChanged says that another process has written a log in the meantime.
 var ErrLogChanged = errors.New("another log was written meanwhile")
 
-// ConfirmLog says that the log belongs to the tables.
+// ConfirmLog writes that the log belongs to the tables.
 func ConfirmLog(ctx context.Context, client *kafka.Client, topic string, log uuid.UUID) error {
 	return produceJSON(ctx, client, LogTopic(topic), keyVerdict, verdict{logVersion, log, "", time.Now().UnixMilli()})
 }
 
-// RefuseLog says that it does not, and why.
+// RefuseLog writes that the log does not belong to the tables, and why.
 func RefuseLog(ctx context.Context, client *kafka.Client, topic string, log uuid.UUID, why string) error {
 	return produceJSON(ctx, client, LogTopic(topic), keyVerdict, verdict{logVersion, log, why, time.Now().UnixMilli()})
 }
 
-// identified are the topics whose ids a log notes.
+// identified are the topics whose ids a log records.
 func identified(topic string) []string {
 	return []string{topic, IDs(topic), LogTopic(topic), Actions(topic)}
 }
 
-// BeginLog says that the topics are a log, unless that has been said. Of several who say it at once the first counts.
+// BeginLog writes the first log of the topics, if there is none yet. If several processes do so at once, the first one counts.
 func BeginLog(ctx context.Context, client *kafka.Client, topic string) (LogState, error) {
 	state, err := NewLogReader(client, topic).Read(ctx)
 	if err != nil || state.Log != nil {
@@ -192,7 +192,7 @@ func BeginLog(ctx context.Context, client *kafka.Client, topic string) (LogState
 		return state, err
 	}
 	for _, name := range identified(topic) {
-		if _, there := ids[name]; !there { // its id could not be noted, and it could be made anew unnoticed
+		if _, there := ids[name]; !there { // its id could not be recorded, and nobody would notice if it were recreated
 			return state, fmt.Errorf("kafka has no topic %s: \"activityctl topics\" creates it", name)
 		}
 	}

@@ -20,20 +20,20 @@ const (
 	codeStep  = 1 << 20 // action codes: there are fewer names
 )
 
-// unknownLog stands for the log of tables from before logs had an identity.
+// unknownLog stands for the log of tables of a version without log identities.
 var unknownLog = uuid.Max
 
 // Plan is what Adopt is going to do.
 type Plan struct {
-	Tables    *schemakafka.Log // that the tables belong to; nil if they know none
+	Tables    *schemakafka.Log // that the tables belong to; nil if they have recorded none
 	Kafka     *schemakafka.Log // that Kafka has
 	Why       string           // why they do not belong together
 	HighestID uint64           // of the ids that were leased
 	Offsets   map[int]int64    // the highest absolute ones that the tables have, by partition
 	Same      bool             // the topic of entries is the one that the tables were filled from
-	Begun     bool             // an earlier run was cut off: it is completed
-	CodesOnly bool             // only the topic of action codes is another: ids and offsets stay
-	Next      schemakafka.Log  // the tables' log then
+	Begun     bool             // an earlier run was interrupted; this one completes it
+	CodesOnly bool             // only the topic of action codes was recreated: ids and offsets stay
+	Next      schemakafka.Log  // the log of the tables after Adopt
 
 	turn uint64
 }
@@ -41,8 +41,8 @@ type Plan struct {
 // ErrNothingToAdopt says that the log belongs to the tables already.
 var ErrNothingToAdopt = errors.New("nothing to do: the log belongs to the tables")
 
-// Plan says how the log that Kafka has is made the tables' log: its leases continue above every id, its offsets above every
-// offset that the tables have. ErrNothingToAdopt if it is theirs.
+// Plan says how Adopt makes Kafka's log the log of the tables: leases continue above every id of the tables, and offsets above every
+// offset of the tables. The error is ErrNothingToAdopt if the log belongs to the tables already.
 func (p *Pair) Plan(ctx context.Context) (*Plan, error) {
 	log, err := p.Check(ctx)
 	if err == nil {
@@ -73,7 +73,7 @@ func (p *Pair) Plan(ctx context.Context) (*Plan, error) {
 	return plan, p.next(ctx, plan)
 }
 
-// codes is the plan for a log that belongs to the tables: there is something to do if the topic of action codes was made anew.
+// codes returns the plan for a log that belongs to the tables. There is something to do only if the topic of action codes was recreated.
 func (p *Pair) codes(ctx context.Context, log *schemakafka.Log) (*Plan, error) {
 	topic := schemakafka.Actions(p.Topic)
 	ids, err := schemakafka.TopicIDs(ctx, p.Client, append(p.watched(), topic)...)
@@ -104,7 +104,7 @@ func noTopic(name string) error {
 	return fmt.Errorf("kafka has no topic %s: create it first, with \"activityctl topics\"", name)
 }
 
-// begun says whether log was written by an Adopt that did not come to its end.
+// begun says whether log was written by an Adopt that was interrupted.
 func begun(known, log *schemakafka.Log) bool {
 	switch {
 	case log.After < 0:
@@ -231,7 +231,7 @@ const (
 	AfterTable = "after the table"
 )
 
-// Adopt carries out plan. Whatever it is cut off at, another run comes to the same end. at is a test's, and nil otherwise.
+// Adopt carries out plan. If it is interrupted at any point, another run completes it with the same result. Only tests set at.
 func (p *Pair) Adopt(ctx context.Context, plan *Plan, at func(point string) error) error {
 	if at == nil {
 		at = func(string) error { return nil }

@@ -38,8 +38,8 @@ func (p *Pair) marks(ctx context.Context) (map[int]int64, error) {
 	return marks, rows.Err()
 }
 
-// content is an error unless Kafka has the entries of the tables, where it still has anything from their time. Nothing but the
-// content can tell whether tables from before logs had an identity belong to it.
+// content returns an error if Kafka's records differ from the entries of the tables, as far as Kafka still has records of that time. Tables
+// of a version without log identities can be compared with a log only by their content.
 func (p *Pair) content(ctx context.Context, log *schemakafka.Log) error {
 	marks, err := p.marks(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (p *Pair) reader(partition int) schemakafka.Reader {
 	return schemakafka.Reader{Client: p.Client, Topic: p.Topic, Partition: partition, MaxBytes: 1, Wait: 100 * time.Millisecond}
 }
 
-// stored is the highest offset from first to last of which the tables have an entry, -1 if there is none.
+// stored returns the highest offset from first to last of which the tables have an entry, -1 if they have none.
 func (p *Pair) stored(ctx context.Context, partition int, first, last int64) (int64, error) {
 	const query = "SELECT koff FROM activity WHERE kpart = ? AND koff BETWEEN ? AND ? ORDER BY koff DESC LIMIT 1"
 	var at uint64
@@ -105,7 +105,7 @@ type identity struct {
 	received int64 // Unix ms
 }
 
-// same says whether Kafka's record at the absolute offset is the one that the entries came from that are stored with it.
+// same says whether the stored entries with this absolute offset came from Kafka's record at that offset.
 func (p *Pair) same(ctx context.Context, log *schemakafka.Log, partition int, absolute int64) (bool, error) {
 	offset, ok := log.Offset(partition, absolute)
 	if !ok {
@@ -203,7 +203,7 @@ func (p *Pair) Ending(ctx context.Context, log *schemakafka.Log, partition int, 
 	case matched >= 0 && (differs >= 0 || marked >= end):
 		return matched + 1, nil
 	}
-	// No entry tells, perhaps because all of them have been deleted: what was committed is stored.
+	// No entry is left to compare, perhaps because all were deleted: everything up to the committed offset is stored.
 	return max(start, matched+1, min(committed, end, marked+1)), nil
 }
 

@@ -55,7 +55,7 @@ func (p *Pair) Check(ctx context.Context) (*schemakafka.Log, error) {
 	return log, err
 }
 
-// judge is log, or what it has to be, if it belongs to the tables; own says that the tables know it by its id.
+// judge returns log, or its corrected form, if it belongs to the tables. own says that the tables have recorded the log's id.
 func (p *Pair) judge(ctx context.Context, log *schemakafka.Log) (belongs *schemakafka.Log, own bool, err error) {
 	ids, err := schemakafka.TopicIDs(ctx, p.Client, p.watched()...)
 	if err != nil {
@@ -111,8 +111,8 @@ func sameTopics(l *schemakafka.Log, ids map[string]string, topic string) bool {
 	return true
 }
 
-// again says in the topic of the log, which was made anew, what it said before. The other topics keep the ids that were noted: if
-// that of action codes was made anew, too, that must be noticed.
+// again writes into the topic of the log, which was recreated, what it said before. The other topics keep their recorded ids: if the
+// topic of action codes was recreated, too, this must be noticed.
 func (p *Pair) again(ctx context.Context, known, made *schemakafka.Log) (*schemakafka.Log, error) {
 	next := made.Successor()
 	next.ID, next.Origin, next.Epochs, next.Made = known.ID, known.Origin, known.Epochs, known.Made
@@ -124,7 +124,7 @@ func (p *Pair) again(ctx context.Context, known, made *schemakafka.Log) (*schema
 	return state.Log, err
 }
 
-// first makes log that of tables which know none: of empty ones, or of those that hold its entries.
+// first records log as the log of tables that have recorded none: empty tables, or tables that hold its entries.
 func (p *Pair) first(ctx context.Context, log *schemakafka.Log) error {
 	empty, err := p.empty(ctx)
 	if err != nil {
@@ -152,14 +152,14 @@ func (p *Pair) empty(ctx context.Context) (bool, error) {
 	return n == 0, nil
 }
 
-// leases is an error if the next lease would give ids away that the tables have.
+// leases returns an error if the next lease would assign ids that the tables already have.
 func (p *Pair) leases(ctx context.Context, log *schemakafka.Log) error {
-	for range 2 { // what has been leased after the first look may be stored when the tables are asked
+	for range 2 { // entries with a block that was leased after the first look may be stored by the time of the query
 		next, err := p.nextBlock(ctx, log)
 		if err != nil {
 			return err
 		}
-		// The index of ids leaves nothing to read where all is well. The highest id, so that every consumer gives the same reason.
+		// If all is well, the index of ids leaves nothing to read. The query takes the highest id, so that every consumer gives the same reason.
 		const query = "SELECT count(), max(id) FROM activity WHERE id >= ? AND id < ?"
 		var n, id uint64
 		if err := p.Conn.QueryRow(ctx, query, next*schema.IDBlock, uint64(schema.FirstForeignID)).Scan(&n, &id); err != nil {
@@ -189,7 +189,7 @@ func (p *Pair) nextBlock(ctx context.Context, log *schemakafka.Log) (uint64, err
 	return log.FirstBlock + uint64(end), err
 }
 
-// known is the log that the tables belong to, nil if they have seen none, and its turn.
+// known returns the log that the tables belong to and its turn. The log is nil if the tables have recorded none.
 func (p *Pair) known(ctx context.Context) (*schemakafka.Log, uint64, error) {
 	var turn uint64
 	var record string
@@ -207,7 +207,7 @@ func (p *Pair) known(ctx context.Context) (*schemakafka.Log, uint64, error) {
 	return &log, turn, nil
 }
 
-// keep makes log that of the tables. Of two that are to take the same turn one does, and the other is an error.
+// keep records log as the log of the tables. If two processes write the same turn, one succeeds and the other gets an error.
 func (p *Pair) keep(ctx context.Context, log *schemakafka.Log, turn uint64) error {
 	record, err := log.Encode()
 	if err != nil {

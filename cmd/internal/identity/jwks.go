@@ -77,7 +77,7 @@ func newKeySet(address string, log *slog.Logger) *keySet {
 	return k
 }
 
-// checkURL accepts only addresses where nobody on the way can replace the keys.
+// checkURL accepts only URLs whose answer nobody on the network can replace: https, and http on loopback.
 func checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme == "https" && u.Host != "":

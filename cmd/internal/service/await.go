@@ -48,7 +48,7 @@ func (a *Await) Ready(ctx context.Context) error {
 	return a.dependency.Still(ctx)
 }
 
-// After returns a function that calls run once the dependency was found. If ctx ends first, it returns without a call.
+// After returns a function that waits for the dependency and then calls run. If ctx ends first, it does not call run.
 func (a *Await) After(run func(ctx context.Context) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		select {

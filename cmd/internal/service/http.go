@@ -83,7 +83,7 @@ func (p *Process) Listen(ctx context.Context, h HTTP, authenticate Middleware) (
 		BaseContext: func(net.Listener) context.Context { return api.WithDrain(context.Background(), drain) },
 	}
 	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetUnencryptedHTTP2(true)         // for clients that know, as load balancers and proxies are told
+	server.Protocols.SetUnencryptedHTTP2(true)         // with prior knowledge, as load balancers and proxies can be configured
 	server.RegisterOnShutdown(func() { close(drain) }) // ends answers that never end by themselves, such as tails
 	var ln *limited
 	part := Part{

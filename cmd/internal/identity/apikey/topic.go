@@ -72,7 +72,7 @@ func (t Topic) All(ctx context.Context) ([]Key, error) {
 	}), nil
 }
 
-// reader waits that long for a record where there is none.
+// reader returns a reader of the topic that waits up to wait for a record.
 func (t Topic) reader(wait time.Duration) schemakafka.Reader {
 	return schemakafka.Reader{Client: t.Client, Topic: t.Name, MaxBytes: fetchBytes, Wait: wait}
 }

@@ -22,7 +22,7 @@ type batch struct {
 	ends    []int // of each record in buf
 	at      time.Time
 	entries int
-	offsets []int64 // of each record, once its fate is known
+	offsets []int64 // of each record, once its outcome is known
 	errs    []error
 }
 

@@ -2,7 +2,7 @@ package reply
 
 import "strings"
 
-// BOM is the byte order mark by which spreadsheets know that a CSV file is in UTF-8.
+// BOM is the byte order mark from which spreadsheets recognize that a CSV file is in UTF-8.
 const BOM = "\xef\xbb\xbf"
 
 // PlainCell is the text of a CSV cell that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe
