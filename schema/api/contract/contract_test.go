@@ -68,6 +68,7 @@ func TestCheck(t *testing.T) {
 	const count, answer = "/api/v1/activity_log/count", `{"code":0,"message":"success","data":{"count":1}}`
 	const entry, created = `{"action_type":"x"}`, `{"code":0,"message":"success","data":{"id":1}}`
 	const refused = `{"code":40001,"message":"limit: must be an integer","data":null}`
+	const none = `{"code":0,"message":"success","data":[]}`
 	for _, tt := range []struct {
 		name string
 		is   contract.Exchange
@@ -82,7 +83,8 @@ func TestCheck(t *testing.T) {
 		{"another content type", contract.Exchange{Method: "GET", Target: count, Status: 200, AnswerHeader: of("Content-Type", "text/plain"), Answer: []byte(answer)}, false},
 		{"another header", contract.Exchange{Method: "GET", Target: count, Status: 200, AnswerHeader: of("X-Next-Cursor", "x"), Answer: []byte(answer)}, false},
 		{"a refusal of what is wrong", contract.Exchange{Method: "GET", Target: count + "?start=x", Status: 400, AnswerHeader: of(), Answer: []byte(refused)}, true},
-		{"what is wrong, granted", contract.Exchange{Method: "GET", Target: count + "?start=x", Status: 200, AnswerHeader: of(), Answer: []byte(answer)}, false},
+		{"what is right, granted", contract.Exchange{Method: "GET", Target: "/api/v1/activity_log?limit=1", Status: 200, AnswerHeader: of(), Answer: []byte(none)}, true},
+		{"what is wrong, granted", contract.Exchange{Method: "GET", Target: "/api/v1/activity_log?limit=x", Status: 200, AnswerHeader: of(), Answer: []byte(none)}, false},
 		{"a header that is missing", contract.Exchange{Method: "POST", Target: "/api/v1/activity_log", Header: of(), Body: []byte(entry), Status: 200, AnswerHeader: of(), Answer: []byte(created)}, false},
 		{"a write", contract.Exchange{Method: "POST", Target: "/api/v1/activity_log", Header: of(), Body: []byte(entry), Status: 200, AnswerHeader: of("X-Activity-Position", "p0:1"), Answer: []byte(created)}, true},
 		{"a body of another type", contract.Exchange{Method: "POST", Target: "/api/v1/activity_log", Header: of("Content-Type", "text/csv"), Body: []byte("a"), Status: 200, AnswerHeader: of("X-Activity-Position", "p0:1"), Answer: []byte(created)}, false},
