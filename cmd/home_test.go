@@ -11,12 +11,12 @@ import (
 
 var block = regexp.MustCompile(`(?s)<pre><code>(.*?)</code></pre>`)
 
-// commandsOf returns the commands on the page at /.
+// commandsOf returns the commands on the page of the first steps.
 func commandsOf(t *testing.T, p *process) string {
 	t.Helper()
-	status, text := p.ask(http.MethodGet, "/", "")
+	status, text := p.ask(http.MethodGet, "/start", "")
 	if status != http.StatusOK {
-		t.Fatalf("GET /: got %d %s, want 200", status, text)
+		t.Fatalf("GET /start: got %d %s, want 200", status, text)
 	}
 	var all []string
 	for _, m := range block.FindAllStringSubmatch(text, -1) {
@@ -70,8 +70,8 @@ func TestHomePageWaits(t *testing.T) {
 		}
 	}
 	for method, want := range map[string]int{http.MethodHead: 200, http.MethodPost: 405, http.MethodDelete: 405} {
-		if status, body := p.ask(method, "/", ""); status != want {
-			t.Errorf("%s /: got %d %s, want %d", method, status, body, want)
+		if status, body := p.ask(method, "/start", ""); status != want {
+			t.Errorf("%s /start: got %d %s, want %d", method, status, body, want)
 		}
 	}
 }

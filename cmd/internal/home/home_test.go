@@ -26,7 +26,7 @@ func get(t *testing.T, c Config, health service.Health, change func(*http.Reques
 	t.Helper()
 	router := chi.NewRouter()
 	Part(c).Open(router, func(context.Context) service.Health { return health })
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost:50809/", http.NoBody)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost:50809"+Path, http.NoBody)
 	if change != nil {
 		change(r)
 	}
