@@ -48,6 +48,7 @@ func TestActivityctlHelps(t *testing.T) {
 		{[]string{"ids"}, 2, "<id>"},
 		{[]string{"--url=http://127.0.0.1:1", "export"}, 2, "after the command"},
 		{[]string{"export", "--json"}, 78, "--out"},
+		{[]string{"export", "--json", "--out=-"}, 78, "--out"},
 	} {
 		if out, code := run(t, nil, "activityctl", tt.args...); code != tt.code || !strings.Contains(out, tt.says) {
 			t.Errorf("%v: got exit %d and %s, want %d and %q", tt.args, code, out, tt.code, tt.says)

@@ -22,7 +22,7 @@ type export struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
 	Format   string   `help:"Format: ndjson, csv, json or parquet." oneof:"ndjson,csv,json,parquet"`
-	Out      string   `help:"Output file, which must not exist yet; standard output without it. It is FILE.part until the export is complete; the same command resumes it." placeholder:"FILE"`
+	Out      string   `help:"Output file, which must not exist yet; standard output without it, or for -. It is FILE.part until the export is complete; the same command resumes it." placeholder:"FILE"`
 	JSON     bool     `name:"json" help:"Describe the complete file of --out as one JSON object, on standard output."`
 }
 
@@ -32,7 +32,7 @@ func (c *export) defaults() {
 }
 
 func (c *export) validate() error {
-	if c.JSON && c.Out == "" {
+	if c.JSON && !c.named() {
 		return errors.Join(c.Asking.validate(), errors.New("--json: describes the file of --out; for entries as JSON use --format ndjson or --format json"))
 	}
 	return c.Asking.validate()
@@ -45,7 +45,7 @@ func (c *export) run(ctx context.Context, out io.Writer) error {
 	}
 	d := &download{ask: ask, parameters: c.parameters(), rows: &rows{out: out, format: c.Format}}
 	switch {
-	case c.Out != "":
+	case c.named():
 		if err := c.toFile(ctx, d); err != nil {
 			return err
 		}
@@ -55,6 +55,9 @@ func (c *export) run(ctx context.Context, out io.Writer) error {
 	}
 	return d.all(ctx)
 }
+
+// named reports whether the output is a file.
+func (c *export) named() bool { return c.Out != "" && c.Out != "-" }
 
 // report says what is in the complete file.
 func (c *export) report(out io.Writer, entries int) error {

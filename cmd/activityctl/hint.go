@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -132,10 +134,12 @@ func orFile(envFile string) string {
 	return ", or try --env-file data/services.env."
 }
 
-// unreachable reports whether err is of a connection, not of an answer.
+// unreachable reports whether err is of a connection, not of an answer or a file.
 func unreachable(err error) bool {
-	var answer kafkago.Error // has the methods of a net.Error, too
-	if errors.As(err, &answer) {
+	var answer kafkago.Error // has the methods of a net.Error, too, and so have the causes of the other two
+	var path *fs.PathError
+	var link *os.LinkError
+	if errors.As(err, &answer) || errors.As(err, &path) || errors.As(err, &link) {
 		return false
 	}
 	var dns *net.DNSError

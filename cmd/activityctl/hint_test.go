@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +68,14 @@ func TestExplain(t *testing.T) {
 	for _, err := range []error{nil, context.Canceled, errors.New("plain")} {
 		if got := explain(err, both, ""); fmt.Sprint(got) != fmt.Sprint(err) {
 			t.Errorf("got %v, want %v", got, err)
+		}
+	}
+	for _, err := range []error{
+		&fs.PathError{Op: "open", Path: "no/e.part", Err: syscall.ENOENT}, &fs.PathError{Op: "write", Path: "e.part", Err: syscall.ENOSPC},
+		&os.LinkError{Op: "rename", Old: "e.part", New: "e", Err: syscall.EACCES},
+	} {
+		if got := explain(fmt.Errorf("export: %w", err), query, ""); strings.Contains(got.Error(), "running") {
+			t.Errorf("got %v: an error of a file is no connection error", got)
 		}
 	}
 	if got := explain(fmt.Errorf("x: %w", kafkago.TopicAuthorizationFailed), both, ""); strings.Contains(got.Error(), "running") {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Max is the most words that a search may have. Each word is one more test of every text that passes the index.
@@ -18,14 +19,13 @@ type Query struct {
 // Sequence is a list of words, at least one, that must follow each other in a text.
 type Sequence []string
 
-// Parse parses a search. Words in double quotes form a sequence, and so do the words of a term without spaces, such as a mail
-// address or a run of Chinese. A quote that is not closed is a separator.
+// Parse parses a search. Words in double quotes form a sequence, also in the quotes that phones type in their place, and so do the
+// words of a term without spaces, such as a mail address or a run of Chinese. A quote that is not closed is a separator.
 func Parse(search string) Query {
 	var q Query
 	for {
-		before, rest, opened := strings.Cut(search, `"`)
-		phrase, after, closed := strings.Cut(rest, `"`)
-		if !opened || !closed {
+		before, phrase, after, found := cutQuoted(search)
+		if !found {
 			q.addTerms(search)
 			return q
 		}
@@ -33,6 +33,25 @@ func Parse(search string) Query {
 		q.add(phrase)
 		search = after
 	}
+}
+
+// quotes are the opening quotes, and what closes each.
+var quotes = map[rune]string{'"': `"`, '“': "”", '„': "“”", '«': "»"}
+
+// cutQuoted cuts text at its first pair of quotes.
+func cutQuoted(text string) (before, quoted, after string, found bool) {
+	for i, r := range text {
+		closing, opens := quotes[r]
+		if !opens {
+			continue
+		}
+		rest := text[i+utf8.RuneLen(r):]
+		if end := strings.IndexAny(rest, closing); end >= 0 {
+			_, size := utf8.DecodeRuneInString(rest[end:])
+			return text[:i], rest[:end], rest[end+size:], true
+		}
+	}
+	return text, "", "", false
 }
 
 func (q *Query) addTerms(text string) {

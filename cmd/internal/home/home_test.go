@@ -64,7 +64,7 @@ func TestPage(t *testing.T) {
 			Config{Auth: keys, EnvFile: "data/services.env"},
 			ready, nil,
 			[]string{
-				"TOKEN=$(bin/activityctl --env-file data/services.env key create --tenant default --role ADMIN,Admin --name first)",
+				"TOKEN=$(bin/activityctl --env-file data/services.env key create --tenant default --role ADMIN --name first)",
 				`curl -H "Authorization: Bearer $TOKEN" http://localhost:50809/api/v1/activity_log -d`,
 			},
 			[]string{`href="/api/v1/activity_log"`},

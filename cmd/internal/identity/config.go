@@ -117,13 +117,13 @@ func (s Signing) Validate() error {
 }
 
 // Command returns the activityctl command that creates a credential for every API; "" if none is needed or activityctl cannot create
-// one. The things dialect has other names for roles than the audit dialect.
+// one.
 func (s Config) Command() string {
 	switch {
 	case s.takes("keys"):
-		return "key create --tenant default --role ADMIN,Admin --name first"
+		return "key create --tenant default --role ADMIN --name first"
 	case s.takes("jwt") && s.JWT.JWKSURL == "":
-		return "token --tenant default --role ADMIN,Admin"
+		return "token --tenant default --role ADMIN"
 	}
 	return ""
 }

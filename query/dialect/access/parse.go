@@ -102,6 +102,9 @@ func (v fields) text(name string, dest *string) error {
 
 func (v fields) has(name string) bool { return v[name] != nil && string(v[name]) != "null" }
 
+// given reports whether the request has the member, and it is not empty.
+func (v fields) given(name string) bool { return v.has(name) && string(v[name]) != `""` }
+
 func isNumber(text json.RawMessage) bool { return text[0] == '-' || text[0] >= '0' && text[0] <= '9' }
 
 // window reads start and end.
@@ -114,15 +117,12 @@ func (v fields) window(l *query.Listing) error {
 	if err != nil {
 		return err
 	}
-	if start.At.Cut && start.At.Millis < schema.MaxTimestamp { // a part of a ms is rounded inwards
-		start.At.Millis++
-	}
 	return request.Window(&l.Filter, start, end)
 }
 
-// time reads Unix seconds or milliseconds, or a text that is a time of ISO 8601.
+// time reads Unix seconds or milliseconds, or a text that is a time of ISO 8601. An empty text means no filter.
 func (v fields) time(name string) (request.Bound, error) {
-	if !v.has(name) {
+	if !v.given(name) {
 		return request.Bound{Name: name}, nil
 	}
 	var text string
@@ -140,7 +140,7 @@ func (v fields) time(name string) (request.Bound, error) {
 
 // limit reads the size of a page. Larger values mean query.MaxLimit.
 func (v fields) limit(l *query.Listing) error {
-	if !v.has("limit") {
+	if !v.given("limit") {
 		return nil
 	}
 	if !isNumber(v["limit"]) {
@@ -161,7 +161,7 @@ func (v fields) order(l *query.Listing) error {
 		return err
 	}
 	switch {
-	case order == "asc", order == "" && v.has("start"):
+	case order == "asc", order == "" && v.given("start"):
 		l.Order = query.OldestFirst
 	case order == "desc", order == "":
 		l.Order = query.NewestFirst

@@ -39,6 +39,27 @@ func TestBOM(t *testing.T) {
 	}
 }
 
+// An empty time is no filter, as any empty value, and a part of a millisecond is cut off, as it is when an entry is written.
+func TestBounds(t *testing.T) {
+	const at = 1_710_504_000_123
+	for body, want := range map[string]struct {
+		start, end int64
+		order      query.Order
+	}{
+		`{"start":"","end":"","limit":""}`:                                            {0, 0, query.NewestFirst},
+		`{"start":"2024-03-15T12:00:00.123456Z"}`:                                     {at, 0, query.OldestFirst},
+		`{"start":1710504000.123456,"end":1710504000.123456}`:                         {at, at, query.OldestFirst},
+		`{"start":1710504000123.9}`:                                                   {at, 0, query.OldestFirst},
+		`{"start":"2024-03-15T12:00:00.123456Z","end":"2024-03-15T12:00:00.123456Z"}`: {at, at, query.OldestFirst},
+		`{"start":" "}`: {-1, 0, 0},
+	} {
+		l, err := parse([]byte(body), filter(t))
+		if (err != nil) != (want.start < 0) || err == nil && (l.Filter.Start != want.start || l.Filter.End != want.end || l.Order != want.order) {
+			t.Errorf("%s: got %d to %d in order %v, %v", body, l.Filter.Start, l.Filter.End, l.Order, err)
+		}
+	}
+}
+
 // FuzzBody checks that each body is either refused with an error of a field or becomes a valid listing.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{

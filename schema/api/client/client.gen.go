@@ -156,7 +156,7 @@ type AccessError struct {
 	Message string `json:"message"`
 }
 
-// AccessFilter All members are optional. Unknown members are ignored; null means absent.
+// AccessFilter All members are optional. Unknown members are ignored; null and an empty text mean absent.
 type AccessFilter struct {
 	ActivityType *string `json:"activityType,omitempty"`
 
@@ -176,7 +176,7 @@ type AccessFilter struct {
 	Platform *string     `json:"platform,omitempty"`
 	Serial   *string     `json:"serial,omitempty"`
 
-	// Start Earliest time, inclusive: Unix ms, Unix seconds below 100000000000, or a text in ISO 8601. Microseconds and nanoseconds are refused.
+	// Start Earliest time, inclusive: Unix ms, Unix seconds below 100000000000, or a text in ISO 8601, to the millisecond. Microseconds and nanoseconds are refused.
 	//
 	// Examples: 1662364800000
 	Start  *AccessFilter_Start `json:"start,omitempty"`
@@ -202,7 +202,7 @@ type AccessFilterStart0 = float64
 // AccessFilterStart1 defines model for AccessFilter.Start.1.
 type AccessFilterStart1 = string
 
-// AccessFilter_Start Earliest time, inclusive: Unix ms, Unix seconds below 100000000000, or a text in ISO 8601. Microseconds and nanoseconds are refused.
+// AccessFilter_Start Earliest time, inclusive: Unix ms, Unix seconds below 100000000000, or a text in ISO 8601, to the millisecond. Microseconds and nanoseconds are refused.
 //
 // Examples: 1662364800000
 type AccessFilter_Start struct {

@@ -15,25 +15,24 @@ type Bound struct {
 	Given bool
 }
 
-// ISOTime reads a parameter that is a time of ISO 8601.
+// ISOTime reads a parameter that is a time of ISO 8601, or empty. One of spaces only is no time: in an erasure it would take a bound away.
 func ISOTime(name, text string) (Bound, error) {
-	text = strings.TrimSpace(text)
 	if text == "" {
 		return Bound{Name: name}, nil
 	}
-	at, err := schema.ParseISO(plus(text))
+	at, err := schema.ParseISO(plus(strings.TrimSpace(text)))
 	if err != nil {
 		return Bound{}, &schema.FieldError{Field: name, Code: "SYNTAX", Issue: "must be a time of ISO 8601, such as 2024-03-15T10:30:00Z or 2024-03-15"}
 	}
 	return Bound{name, at, true}, nil
 }
 
-// Time reads a parameter that is a time in any form: of ISO 8601, Unix seconds or milliseconds, or /Date(ms)/.
+// Time reads a parameter that is a time in any form: of ISO 8601, Unix seconds or milliseconds, or /Date(ms)/; or empty, as ISOTime.
 func Time(name, text string) (Bound, error) {
-	text = strings.TrimSpace(text)
 	if text == "" {
 		return Bound{Name: name}, nil
 	}
+	text = strings.TrimSpace(text)
 	for _, parse := range [...]func(string) (schema.Instant, error){schema.ParseISO, schema.ParseDate} {
 		if at, err := parse(plus(text)); err == nil {
 			return Bound{name, at, true}, nil
@@ -51,7 +50,7 @@ func Time(name, text string) (Bound, error) {
 // between a date and a time stays.
 func plus(text string) string {
 	date, rest := "", text
-	if n := len("2024-03-15"); text[0] != '/' && text[0] != '\\' && len(text) > n {
+	if n := len("2024-03-15"); len(text) > n && text[0] != '/' && text[0] != '\\' {
 		date, rest = text[:n+1], text[n+1:]
 	}
 	return date + strings.ReplaceAll(rest, " ", "+")

@@ -43,6 +43,8 @@ func TestTimes(t *testing.T) {
 		{"2024-03-15T12:00:00 Z", none, none, false},
 		{"2024-3-15", none, none, false},
 		{"now", none, none, false},
+		{" ", none, none, false},
+		{"\t\u00a0", none, none, false},
 		{"1710504000", noon, noon + 999, true},
 		{"1710504000.0", noon, noon + 999, true},
 		{"1710504000.25", noon + 250, noon + 250, true},
