@@ -41,7 +41,15 @@ func (p *Pair) Check(ctx context.Context) (*schemakafka.Log, error) {
 	switch {
 	case errors.As(err, &refusal):
 		// A consumer of other tables must not stop the collectors of these.
-		if (own || !state.Confirmed) && state.Refused != refusal.Why {
+		tell := own || !state.Confirmed
+		if !tell {
+			had, err := p.had(ctx, state.Log.ID)
+			if err != nil {
+				return nil, err
+			}
+			tell = had
+		}
+		if tell && state.Refused != refusal.Why {
 			if err := schemakafka.RefuseLog(ctx, p.Client, p.Topic, state.Log.ID, refusal.Why); err != nil {
 				return nil, err
 			}
@@ -205,6 +213,15 @@ func (p *Pair) known(ctx context.Context) (*schemakafka.Log, uint64, error) {
 		return nil, 0, fmt.Errorf("read the tables' log: %w", err)
 	}
 	return &log, turn, nil
+}
+
+// had says whether log is or was the tables' log. What it says of having been confirmed may be from then.
+func (p *Pair) had(ctx context.Context, log uuid.UUID) (bool, error) {
+	var n uint64
+	if err := p.Conn.QueryRow(ctx, "SELECT count() FROM logs WHERE log = ?", log).Scan(&n); err != nil {
+		return false, fmt.Errorf("look up an earlier log of the tables: %w", err)
+	}
+	return n > 0, nil
 }
 
 // keep records log as the log of the tables. If two processes write the same turn, one succeeds and the other gets an error.

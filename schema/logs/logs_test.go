@@ -254,6 +254,20 @@ func TestAnotherBrokerUnderTheSameTables(t *testing.T) {
 	}
 }
 
+// A Kafka that comes back after another one took its place still says that it was confirmed.
+func TestAnEarlierLogOfTheTables(t *testing.T) {
+	b := newBed(t)
+	first := b.belongs()
+	b.lease(first)
+	b.store(first, 0, 5)
+	restore := b.broker.Save()
+	b.broker.Replace()
+	b.broker.CreateTopics()
+	second := b.adopt()
+	restore()
+	b.refused(first.ID.String(), second.ID.String(), "Put the Kafka of the former back")
+}
+
 func TestATopicThatWasMadeAnew(t *testing.T) {
 	for name, topic := range map[string]func(string) string{
 		"entries": func(topic string) string { return topic }, "leases": schemakafka.IDs,
