@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -444,6 +445,52 @@ func TestKafkaRestoredFromABackup(t *testing.T) {
 	if n := s.check(); n > 0 {
 		t.Errorf("%d entries are stored under another id than they were acknowledged with, want none", n)
 	}
+}
+
+// What was erased stays erased where Kafka comes back with it, after another one had taken its place.
+func TestErasedEntriesOfAnEarlierLog(t *testing.T) {
+	s := newSite(t)
+	s.grow(100)
+	var erased map[string]uint64
+	var restore func()
+	s.quietly(func() {
+		if rec := s.ask(http.MethodDelete, sitePath+"/all", ""); rec.Code != http.StatusOK {
+			t.Fatalf("DELETE: %d %s", rec.Code, rec.Body)
+		}
+		erased = maps.Clone(s.acked)
+		clear(s.acked)
+	})
+	s.grow(50)
+	s.quietly(func() { restore = s.broker.Save(); anotherBroker(s) })
+	s.refused("the tables hold entries of log")
+	s.adopt()
+	s.ready()
+	s.grow(50)
+	s.quietly(func() { away(func(*site) { restore() })(s) })
+	s.refused("the tables hold entries of log")
+	s.adopt()
+	s.ready()
+	s.grow(50)
+	s.quietly(func() {
+		s.await("all entries but the erased ones", func() error {
+			var stored []string
+			var off int64
+			const query = "SELECT groupArray(JSONExtractString(details, 'n')), toInt64(count()) - (SELECT sum(n) FROM by_kind) FROM activity"
+			if err := s.conn.QueryRow(t.Context(), query).Scan(&stored, &off); err != nil {
+				return err
+			}
+			missing := maps.Clone(s.acked)
+			for _, text := range stored {
+				if delete(missing, text); erased[text] != 0 {
+					return fmt.Errorf("%s is back", text)
+				}
+			}
+			if len(missing) > 0 || off != 0 {
+				return fmt.Errorf("%d of %d are missing, and by_kind is off by %d", len(missing), len(s.acked), off)
+			}
+			return nil
+		})
+	})
 }
 
 // Collectors that start before a consumer has looked do give ids away a second time. Their entries are stored, under other ids.

@@ -102,6 +102,9 @@ func (p *partition) eraseTogether(ctx context.Context, a *assembly, b *batch, co
 			cond := p.condition(c, refs)
 			where = append(where, cond)
 			token := fmt.Sprintf("%s:%d:%d", hex.EncodeToString(c.Id), p.number, i)
+			if first, _, moved := p.moved(c); moved {
+				token += fmt.Sprintf(":%d", first) // the command may have been applied under the offsets of an earlier log
+			}
 			if err := p.subtract(ctx, c, cond, token); err != nil {
 				return err
 			}
@@ -133,7 +136,11 @@ func (p *partition) fold(ctx context.Context, c command) error {
 	var where tables.Clauses
 	where.Add("tenant = {tenant:String}", "tenant", c.Tenant)
 	where.Add("kpart = {partition:UInt16}", "partition", uint16(p.number))
-	where.Add("koff < {before:UInt64}", "before", p.before(c))
+	before := p.before(c)
+	if _, end, moved := p.moved(c); moved {
+		before = uint64(end)
+	}
+	where.Add("koff < {before:UInt64}", "before", before)
 	where.Match(m)
 	for left := true; left; {
 		err := p.reachClickHouse(ctx, "fold texts", func(ctx context.Context) error {
@@ -175,9 +182,18 @@ type condition struct {
 // before returns the offset before which a command's entries are: its own, or a lower one that it names.
 func (p *partition) before(c command) uint64 { return uint64(max(0, min(c.Before, c.offset))) }
 
+// moved is the range of the entries before c that are read again, under other offsets than those that c names, because another log
+// took the place of theirs and gave it back. They were stored again, since the tables had them no more.
+func (p *partition) moved(c command) (first, end int64, moved bool) {
+	return p.source.Moved(p.number, c.offset, c.Before)
+}
+
 // condition of a command reaches no further than the command's own offset.
 func (p *partition) condition(c command, refs []*activitypb.Ref) condition {
 	cond := fmt.Sprintf("kpart = %d AND koff < %d", p.number, p.before(c))
+	if first, end, moved := p.moved(c); moved {
+		cond = fmt.Sprintf("kpart = %d AND (koff < %d OR koff >= %d AND koff < %d)", p.number, p.before(c), first, end)
+	}
 	if c.Match != nil {
 		var m tables.Clauses
 		m.Match(c.match)

@@ -99,6 +99,24 @@ func (l *Log) Offset(partition int, absolute int64) (offset int64, ok bool) {
 	return 0, false
 }
 
+// Moved is for a record that names a bound, an absolute offset at or before its own. If both were written when the topic belonged to
+// an earlier log, the records between have other offsets now: it is the range of those before the bound, within the record's epoch.
+// It is false if the bound is an offset of l, or if nothing of the epoch lies before it.
+func (l *Log) Moved(partition int, record, bound int64) (first, end int64, moved bool) {
+	own, ok := l.Offset(partition, record)
+	if _, known := l.Offset(partition, bound); !ok || known || bound >= record {
+		return 0, 0, false
+	}
+	base := record - own
+	for i, e := range l.Epochs {
+		if from, ok := e.from(i, partition); ok && e.Base == base {
+			first = base + from
+		}
+	}
+	end = record - (record-bound)%EpochStep // bases are multiples of it, and a bound is near its record
+	return first, end, end > first
+}
+
 // Next returns the first absolute offset of l above the absolute offset of any log. A negative value means that there is no such offset.
 func (l *Log) Next(partition int, absolute int64) int64 {
 	next := int64(-1)
