@@ -229,6 +229,7 @@ func TestBadRequests(t *testing.T) {
 		{"form", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 400, 40001, "malformed JSON"},
 		{"key of a batch", "[" + valid + "]", []string{"Idempotency-Key", "k"}, 400, 40001, "Idempotency-Key: "},
 		{"long key", valid, []string{"Idempotency-Key", strings.Repeat("k", 1025)}, 413, 41301, "Idempotency-Key: "},
+		{"key in Latin-1", valid, []string{"Idempotency-Key", "caf\xe9"}, 400, 40001, "Idempotency-Key: must be valid UTF-8"},
 		{"two keys", `{"action_type":"a","event_id":"x"}`, []string{"Idempotency-Key", "k"}, 400, 40001, "event_id: "},
 	} {
 		got := r.post(c.body, c.headers...)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/decode/scan"
 	"github.com/activitylog/activitylog/schema"
@@ -113,6 +114,7 @@ var (
 	errOne     = &schema.FieldError{Field: "body", Code: "BATCH", Issue: "must be one entry; the batch endpoint takes more"}
 	errMany    = &schema.FieldError{Field: "body", Code: "TYPE", Issue: "must be an array of entries, or one entry a line with Content-Type: application/x-ndjson"}
 	errKeySize = &schema.FieldError{Field: "Idempotency-Key", Code: "TOO_LARGE", Issue: "at most " + strconv.Itoa(schema.MaxNameBytes) + " bytes", Kind: schema.ErrTooLarge}
+	errKeyText = &schema.FieldError{Field: "Idempotency-Key", Code: "UTF8", Issue: "must be valid UTF-8"}
 )
 
 func (r *Reader) end(err error) { r.ended, r.err = true, err }
@@ -177,6 +179,8 @@ func (r *Reader) nextSingle() (more bool, err error) {
 		switch {
 		case len(r.o.Key) > schema.MaxNameBytes:
 			f.fault = errKeySize
+		case !utf8.ValidString(r.o.Key): // it would be kept in another form, which two keys could share
+			f.fault = errKeyText
 		case f.eventID != "" && f.eventID != r.o.Key:
 			f.blame(r.event, "CONFLICT", "is not the Idempotency-Key")
 		}
