@@ -108,7 +108,8 @@ func TestAnotherBrokerTakesNothing(t *testing.T) {
 	var writers sync.WaitGroup
 	var mu sync.Mutex
 	acknowledged := 0
-	for range 4 {
+	const posters = 4
+	for range posters {
 		writers.Go(func() {
 			for {
 				select {
@@ -139,8 +140,9 @@ func TestAnotherBrokerTakesNothing(t *testing.T) {
 	if before < 50 || acknowledged != before {
 		t.Errorf("%d entries were acknowledged by the first broker, %d in all, want as many", before, acknowledged)
 	}
-	if entries, _ := r.log(2); len(entries) != 0 {
-		t.Errorf("the second broker has %d entries, want none", len(entries))
+	// What was sent just as the first broker went away may reach the second one. No caller was told that it was accepted.
+	if entries, _ := r.log(2); len(entries) > posters {
+		t.Errorf("the second broker has %d entries, want at most those that were on their way", len(entries))
 	}
 	r.refusedLog("not been compared")
 	r.adopt(1<<17, schemakafka.EpochStep)
