@@ -13,6 +13,7 @@ import (
 
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/activitypb"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 	"github.com/activitylog/activitylog/schema/words"
 )
 
@@ -244,7 +245,7 @@ func FuzzCommand(f *testing.F) {
 		if again, err := schema.MatchOf(c.match.Proto()); err != nil || again != c.match {
 			t.Fatalf("%+v became %+v, %v", c.match, again, err)
 		}
-		p := &partition{}
+		p := &partition{source: &schemakafka.Log{}}
 		if cond := p.condition(c, nil); strings.Count(cond.text, " AND ") < 2 {
 			t.Fatalf("%+v became %q, which has no condition of its own", c.match, cond.text)
 		}

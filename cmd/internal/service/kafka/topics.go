@@ -63,8 +63,14 @@ func Ensure(ctx context.Context, s Config, c Creation, client *kafka.Client) err
 			return fmt.Errorf("kafka: %w", err)
 		}
 	}
-	if _, err := schemakafka.BeginLog(ctx, client, s.Topic); err != nil {
-		return fmt.Errorf("kafka: %w", err)
+	for {
+		_, err := schemakafka.BeginLog(ctx, client, s.Topic)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, kafka.NotLeaderForPartition) && !errors.Is(err, kafka.LeaderNotAvailable) || ctx.Err() != nil:
+			return fmt.Errorf("kafka: %w", err)
+		}
+		time.Sleep(100 * time.Millisecond) // Apache Kafka elects leaders of new topics for a moment
 	}
-	return nil
 }
