@@ -71,6 +71,9 @@ func Ensure(ctx context.Context, s Config, c Creation, client *kafka.Client) err
 		case !errors.Is(err, kafka.NotLeaderForPartition) && !errors.Is(err, kafka.LeaderNotAvailable) || ctx.Err() != nil:
 			return fmt.Errorf("kafka: %w", err)
 		}
-		time.Sleep(100 * time.Millisecond) // Apache Kafka elects leaders of new topics for a moment
+		select { // Apache Kafka elects leaders of new topics for a moment
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
 	}
 }
