@@ -23,7 +23,7 @@ var (
 	ErrUnsupported     = errors.New("unsupported media type")
 	ErrMisdirected     = errors.New("misdirected") // the request names a host that is not this service
 	ErrStalled         = errors.New("stalled")     // the request's body did not go on arriving
-	ErrLeft            = errors.New("left")        // the client closed its connection before the answer
+	ErrLeft            = errors.New("left")        // the client ended the request or its connection too early
 )
 
 // FieldError says what is wrong with one field of a request. Its text is written for the caller.

@@ -102,7 +102,11 @@ func (h *handler) finish(header http.Header, res *publish.Result, err error) (st
 	if err != nil {
 		status = api.Status(err)
 	}
-	h.count.requests[outcomeOf(status, res)].Inc()
+	counted := status
+	if errors.Is(err, schema.ErrLeft) {
+		counted = api.StatusLeft
+	}
+	h.count.requests[outcomeOf(counted, res)].Inc()
 	if status == http.StatusInternalServerError {
 		h.c.log.Error("write failed", "error", err)
 	}

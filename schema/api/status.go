@@ -25,10 +25,10 @@ var statuses = []struct {
 	{schema.ErrUnsupported, http.StatusUnsupportedMediaType},
 	{schema.ErrMisdirected, http.StatusMisdirectedRequest},
 	{schema.ErrStalled, http.StatusRequestTimeout},
-	{schema.ErrLeft, StatusLeft},
+	{schema.ErrLeft, http.StatusBadRequest}, // one that has only ended its side of the connection reads it
 }
 
-// StatusLeft is the status that is counted for a client that has left; nobody reads it. nginx introduced the number.
+// StatusLeft is the status that metrics count for a client that has left. It is never sent. nginx introduced the number.
 const StatusLeft = 499
 
 // Status is the HTTP status of err's kind, 500 for an internal error.

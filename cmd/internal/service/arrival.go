@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // errStalled is the error of reading a body that does not arrive.
@@ -19,6 +20,7 @@ var errStalled = &schema.FieldError{
 // and the service does not wait for a client that has stopped.
 type arrival struct {
 	io.ReadCloser
+	request *http.Request
 	control *http.ResponseController
 	limits  limits
 	latest  time.Time
@@ -26,10 +28,11 @@ type arrival struct {
 	left    int64 // bytes of the announced length that are to come; negative if none was announced
 	ended   bool
 	stalled bool
+	broken  bool // the client ended the request or its connection before the end of the body
 }
 
 func newArrival(r *http.Request, control *http.ResponseController, l limits) *arrival {
-	a := &arrival{ReadCloser: r.Body, control: control, limits: l, latest: time.Now().Add(l.whole), left: r.ContentLength}
+	a := &arrival{ReadCloser: r.Body, request: r, control: control, limits: l, latest: time.Now().Add(l.whole), left: r.ContentLength}
 	a.extend()
 	return a
 }
@@ -56,6 +59,8 @@ func (a *arrival) Read(p []byte) (int, error) {
 		a.ended = true
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		a.stalled, err = true, errStalled
+	case err != nil:
+		a.broken = errors.Is(api.BodyError(a.request, err), schema.ErrLeft)
 	}
 	return n, err
 }

@@ -224,3 +224,24 @@ func TestClientLeaves(t *testing.T) {
 		})
 	}
 }
+
+// A client that ends its side in the middle of a body is told what is wrong, and counted as one that has left.
+func TestBodyThatEndsEarly(t *testing.T) {
+	for name, body := range map[string]string{
+		"announced": "Content-Length: 9\r\n\r\nbody", "chunked": "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n", "within a chunk": "Transfer-Encoding: chunked\r\n\r\n9\r\nbody",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, metrics := served(t, fast, map[string]http.HandlerFunc{"/": upload})
+			conn := dial(t, addr)
+			send(t, conn, "POST / HTTP/1.1\r\nHost: x\r\n"+body)
+			if err := conn.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			if status, answer, _ := answerOf(t, bufio.NewReader(conn)); status != 400 || answer != "body: ends before its end" {
+				t.Errorf("got %d %s, want 400", status, answer)
+			}
+			counted(t, metrics, "POST", "/", "499")
+		})
+	}
+}

@@ -91,7 +91,7 @@ func (x *exchange) gone() bool {
 // outcome is the status for metrics. Not all of the answer was sent if the handler panicked.
 func (x *exchange) outcome(panicked bool) int {
 	switch {
-	case x.left, x.status == 0 && x.gone():
+	case x.left, x.body != nil && x.body.broken, x.status == 0 && x.gone():
 		return api.StatusLeft
 	case panicked && !x.gone():
 		return http.StatusInternalServerError
