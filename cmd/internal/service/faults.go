@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/activitylog/activitylog/schema"
 )
 
 // names are the variables of every binary, one per line: one file may hold the settings of all of them. make docs writes it.
@@ -42,31 +44,11 @@ func (s *sources) unknown() (all []string) {
 func nearest(text string, known []string) string {
 	best, near := 3, ""
 	for _, name := range known {
-		if d := distance(strings.ToUpper(text), name); d < best && d < len(name)/2 {
+		if d := schema.Edits(strings.ToUpper(text), name); d < best && d < len(name)/2 {
 			best, near = d, name
 		}
 	}
 	return near
-}
-
-// distance is how many letters have to be inserted, removed or replaced (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		above := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := above
-			if a[i] != b[j] {
-				d = 1 + min(above, row[j], row[j+1])
-			}
-			above, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }
 
 // faults returns an error for each line of the file and each value that cannot be read; kong returns the first only.

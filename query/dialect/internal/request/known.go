@@ -96,7 +96,7 @@ func nearest(name string, names []string) string {
 	}
 	best, distance := "", max(1, len(name)/3)+1
 	for _, known := range names {
-		if d := edits(name, plain(known)); d < distance {
+		if d := schema.Edits(name, plain(known)); d < distance {
 			best, distance = known, d
 		}
 	}
@@ -118,25 +118,4 @@ func nearest(name string, names []string) string {
 
 func plain(name string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
-}
-
-// edits is how many bytes must be inserted, removed or replaced to make b of a (Levenshtein's distance).
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

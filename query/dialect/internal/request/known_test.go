@@ -77,7 +77,7 @@ func FuzzNearest(f *testing.F) {
 		if len(a) > 200 || len(b) > 200 {
 			return
 		}
-		if d := edits(a, b); d != edits(b, a) || (d == 0) != (a == b) || d > max(len(a), len(b)) {
+		if d := schema.Edits(a, b); d != schema.Edits(b, a) || (d == 0) != (a == b) || d > max(len(a), len(b)) {
 			t.Errorf("%q to %q: %d edits", a, b, d)
 		}
 		if got := nearest(a, []string{b}); got != "" && got != b {
