@@ -36,7 +36,8 @@ func parseListing(r *http.Request) (l query.Listing, page int64, err error) {
 	if err := errors.Join(faults, err1, err2, err3); err != nil {
 		return l, 0, err
 	}
-	l.Offset, l.Whole = offsetOf(page, int64(l.Limit)), v.Get("page") != ""
+	l.Offset = offsetOf(page, int64(l.Limit))
+	l.Whole = l.Cursor == "" // the caller may go on by page
 	return l, page, nil
 }
 

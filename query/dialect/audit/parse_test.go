@@ -39,6 +39,15 @@ func TestParseListing(t *testing.T) {
 	}
 }
 
+// Numbers of pages count entries, so a page that a caller may follow by number is whole. One by a cursor may end early.
+func TestWhichPagesAreWhole(t *testing.T) {
+	for query, want := range map[string]bool{"": true, "pageSize=1000": true, "page=1": true, "page=3": true, "cursor=x": false, "cursor=x&pageSize=1000": false} {
+		if l, _, err := parseListing(requestOf(query)); err != nil || l.Whole != want {
+			t.Errorf("%s: got %v, %v, want %v", query, l.Whole, err, want)
+		}
+	}
+}
+
 func TestSegment(t *testing.T) {
 	for sent, want := range map[string]string{
 		"a": "a", "a%2Fb": "a/b", "a%252Fb": "a%2Fb", "a%25": "a%", "a%2D%25": "a-%", "%C3%A9+%20": "é+ ", "a%3Fb%23": "a?b#", "%2F": "/",

@@ -1052,7 +1052,7 @@ type AuditListParams struct {
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Entries a page. Values above 1000 mean 1000. Without page, a page of more than 8 MiB of text ends early, and nextCursor goes on there. With it, a page of more than 64 MiB is refused, and the message says how many entries fit.
+	// PageSize Entries a page. Values above 1000 mean 1000. With a cursor, a page of more than 8 MiB of text ends early, and nextCursor goes on there. Without one, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	PageSize *PageSize            `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditListParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -1129,7 +1129,7 @@ type AuditActionParams struct {
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Entries a page. Values above 1000 mean 1000. Without page, a page of more than 8 MiB of text ends early, and nextCursor goes on there. With it, a page of more than 64 MiB is refused, and the message says how many entries fit.
+	// PageSize Entries a page. Values above 1000 mean 1000. With a cursor, a page of more than 8 MiB of text ends early, and nextCursor goes on there. Without one, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	PageSize *PageSize              `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditActionParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -1498,7 +1498,7 @@ type AuditTargetParams struct {
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Entries a page. Values above 1000 mean 1000. Without page, a page of more than 8 MiB of text ends early, and nextCursor goes on there. With it, a page of more than 64 MiB is refused, and the message says how many entries fit.
+	// PageSize Entries a page. Values above 1000 mean 1000. With a cursor, a page of more than 8 MiB of text ends early, and nextCursor goes on there. Without one, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	PageSize *PageSize              `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditTargetParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -1565,7 +1565,7 @@ type AuditUserParams struct {
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 	Page    *Page    `form:"page,omitempty" json:"page,omitempty"`
 
-	// PageSize Entries a page. Values above 1000 mean 1000. Without page, a page of more than 8 MiB of text ends early, and nextCursor goes on there. With it, a page of more than 64 MiB is refused, and the message says how many entries fit.
+	// PageSize Entries a page. Values above 1000 mean 1000. With a cursor, a page of more than 8 MiB of text ends early, and nextCursor goes on there. Without one, a page of more than 64 MiB is refused, and the message says how many entries fit.
 	PageSize *PageSize            `form:"pageSize,omitempty" json:"pageSize,omitempty"`
 	Sort     *AuditUserParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
