@@ -81,8 +81,6 @@ func checkFilter(name string, values []string) error {
 	switch {
 	case !slices.Contains(filters, name):
 		return &schema.FieldError{Field: name, Code: "UNKNOWN", Issue: "is not a filter"}
-	case len(values) > 1:
-		return &schema.FieldError{Field: name, Code: "CONFLICT", Issue: "is given more than once"}
 	case values[0] == "":
 		return &schema.FieldError{Field: name, Code: "REQUIRED", Issue: "must not be empty"}
 	}

@@ -16,8 +16,8 @@ import (
 // always are parameters that every request may have: identity reads the tenant, and every read takes a position.
 var always = []string{"tenant", "position"}
 
-// Known are r's parameters. One that is not among names is refused: a filter that is ignored would show, count or erase more than was
-// asked for.
+// Known are r's parameters. One that is not among names is refused, and so is one that is given more than once, unless it excludes
+// entries and its name ends in "!": a filter that is ignored would show, count or erase more than was asked for.
 func Known(r *http.Request, names ...string) (url.Values, error) {
 	v, err := Values(r)
 	if err != nil {
@@ -26,6 +26,9 @@ func Known(r *http.Request, names ...string) (url.Values, error) {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		if !slices.Contains(names, name) && !slices.ContainsFunc(always, func(a string) bool { return strings.EqualFold(a, name) }) {
 			return nil, &schema.FieldError{Field: shown(name), Code: "UNKNOWN", Issue: "is not a parameter of this request" + hint(name, names)}
+		}
+		if len(v[name]) > 1 && !strings.HasSuffix(name, "!") {
+			return nil, &schema.FieldError{Field: name, Code: "CONFLICT", Issue: "is given more than once"}
 		}
 	}
 	return v, nil

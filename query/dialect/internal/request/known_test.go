@@ -25,7 +25,7 @@ func TestKnown(t *testing.T) {
 		query, says string // empty: taken
 	}{
 		{fleet, "", ""},
-		{fleet, "platform=x&serial=&limit=1&limit=2&tenant=a&TENANT=a&position=p0:1", ""},
+		{fleet, "platform=x&serial=&limit=1&tenant=a&TENANT=a&position=p0:1", ""},
 		{fleet, "device=x", "device: is not a parameter of this request: did you mean serial?"},
 		{fleet, "deviceId=x", "deviceId: is not a parameter of this request: did you mean serial?"},
 		{fleet, "seriel=x", "seriel: is not a parameter of this request: did you mean serial?"},
@@ -51,6 +51,10 @@ func TestKnown(t *testing.T) {
 		{audit, "order=asc", "order: is not a parameter of this request: did you mean sort?"},
 		{nil, "platform=x", "platform: is not a parameter of this request, which takes none"},
 		{nil, "tenant=x", ""},
+		{fleet, "serial=a&serial=b", "serial: is given more than once"},
+		{fleet, "serial=a&serial=a", "serial: is given more than once"},
+		{audit, "position=p0:1&position=p0:2", "position: is given more than once"},
+		{[]string{"platform!"}, "platform!=a&platform!=b", ""},
 		{fleet, "platform=%zz", "query: cannot be read as name=value pairs"},
 	} {
 		_, err := Known(withQuery(c.query), c.names...)
