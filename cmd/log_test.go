@@ -358,8 +358,8 @@ func anotherBroker(s *site) {
 	s.broker.CreateTopics()
 }
 
-// madeAnew deletes a topic and creates it again.
-func madeAnew(topic func(string) string) func(s *site) {
+// recreated deletes a topic and creates it again.
+func recreated(topic func(string) string) func(s *site) {
 	return func(s *site) {
 		s.broker.DeleteTopic(topic(s.broker.Topic()))
 		s.broker.CreateTopics()
@@ -377,11 +377,11 @@ func TestAnotherLogUnderTheSameTables(t *testing.T) {
 	}{
 		"another broker":                                     {anotherBroker, other, true},
 		"another broker, and services restarted":             {away(anotherBroker), other, true},
-		"topic of entries made anew":                         {madeAnew(entries), []string{" was made anew"}, true},
-		"topic of entries made anew, and services restarted": {away(madeAnew(entries)), []string{" was made anew"}, true},
-		"topic of leases made anew":                          {madeAnew(schemakafka.IDs), []string{".ids was made anew"}, false},
-		"topic of leases made anew, and services restarted":  {away(madeAnew(schemakafka.IDs)), []string{".ids was made anew"}, false},
-		"topic of the log made anew":                         {func(s *site) { s.broker.ForgetLog() }, nil, false},
+		"topic of entries recreated":                         {recreated(entries), []string{" was recreated"}, true},
+		"topic of entries recreated, and services restarted": {away(recreated(entries)), []string{" was recreated"}, true},
+		"topic of leases recreated":                          {recreated(schemakafka.IDs), []string{".ids was recreated"}, false},
+		"topic of leases recreated, and services restarted":  {away(recreated(schemakafka.IDs)), []string{".ids was recreated"}, false},
+		"topic of the log recreated":                         {func(s *site) { s.broker.ForgetLog() }, nil, false},
 		"before logs had an identity":                        {away(func(s *site) { s.broker.ForgetLog(); s.truncate("logs") }), nil, false},
 		"tables emptied":                                     {away(func(s *site) { s.truncate("logs", "activity", "by_entity", "by_kind") }), nil, false},
 	} {
@@ -438,7 +438,7 @@ func beyondABackup(t *testing.T) (s *site, restore func()) {
 func TestKafkaRestoredFromABackup(t *testing.T) {
 	s, restore := beyondABackup(t)
 	s.quietly(restore)
-	s.refused("would be given away twice")
+	s.refused("would be assigned twice")
 	s.adopt()
 	s.ready()
 	s.grow(300)
@@ -510,7 +510,7 @@ func TestEntriesWithIDsThatWereGivenAwayTwice(t *testing.T) {
 	}
 	s.grow(300)
 	if n := s.check(); n != before {
-		t.Errorf("ids are still given away twice: %d entries were stored under another id, %d a while later", before, n)
+		t.Errorf("ids are still assigned twice: %d entries were stored under another id, %d a while later", before, n)
 	}
 }
 

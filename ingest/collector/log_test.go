@@ -158,7 +158,7 @@ func TestATopicThatWasMadeAnewTakesNothing(t *testing.T) {
 			r.wrote(0, 0)
 			r.broker.DeleteTopic(topic(r.topic))
 			r.broker.CreateTopics()
-			r.refusedLog(topic(r.topic)+" was made anew", schemakafka.AdoptCommand)
+			r.refusedLog(topic(r.topic)+" was recreated", schemakafka.AdoptCommand)
 			r.adopt(1<<17, schemakafka.EpochStep)
 			r.ready()
 			r.wrote(1<<17, schemakafka.EpochStep)

@@ -79,7 +79,7 @@ func (p *partition) store(ctx context.Context, e ending, b *batch) (next *batch,
 func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) error {
 	p.metric.stored(a, b)
 	if n := a.outcomes.renumbered; n > 0 {
-		p.alarm("renumbered", "ids had been given away twice; entries are stored under other ids than their callers got",
+		p.alarm("renumbered", "ids had been assigned twice; entries are stored under other ids than their callers got",
 			slog.Int("entries", n), slog.Int64("offset", b.first))
 	}
 	p.blocks, p.next, p.intent = a.blocks, p.source.Next(p.number, b.last), schemakafka.None

@@ -201,7 +201,7 @@ func TestCodesOfAnEarlierLog(t *testing.T) {
 	b.DeleteTopic(schemakafka.Actions(b.Topic()))
 	b.CreateTopics()
 	if _, err := s.Codes(t.Context(), named("a", "new")); !errors.Is(err, schema.ErrUnavailable) || !strings.Contains(err.Error(), schemakafka.AdoptCommand) {
-		t.Errorf("the topic was made anew: got %v, want that it has to be adopted", err)
+		t.Errorf("the topic was recreated: got %v, want that it has to be adopted", err)
 	}
 	checkAction(t, s, 1, "like") // as it was shown
 	state, err := schemakafka.BeginLog(t.Context(), b.Client(), b.Topic())

@@ -166,7 +166,7 @@ func TestANewerDatabaseIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestMigrateNoticesAMissingTable: a table that is gone is named, and made anew only when that is asked for.
+// TestMigrateNoticesAMissingTable: a table that is gone is named, and recreated only when that is asked for.
 func TestMigrateNoticesAMissingTable(t *testing.T) {
 	opts, conn := fresh(t)
 	exec := func(text string) {

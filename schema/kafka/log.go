@@ -188,7 +188,7 @@ func (l *Log) Missing(ids map[string]string, topics ...string) string {
 		case !there:
 			return "topic " + name + " is missing"
 		case now != "" && made != "" && now != made:
-			return fmt.Sprintf("topic %s was made anew: it has the id %s, that of the log had %s", name, now, made)
+			return fmt.Sprintf("topic %s was recreated: it has the id %s, that of the log had %s", name, now, made)
 		}
 	}
 	return ""

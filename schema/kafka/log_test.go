@@ -127,7 +127,7 @@ func TestFollower(t *testing.T) {
 	broker.DeleteTopic(schemakafka.IDs(topic))
 	refused("topic "+schemakafka.IDs(topic)+" is missing", true)
 	broker.CreateTopics()
-	refused("topic "+schemakafka.IDs(topic)+" was made anew", true)
+	refused("topic "+schemakafka.IDs(topic)+" was recreated", true)
 	refused("activityctl adopt", true)
 	broker.DeleteTopic(schemakafka.LogTopic(topic))
 	refused("does not say yet", false)

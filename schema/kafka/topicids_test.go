@@ -10,7 +10,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// A topic keeps its id for as long as it exists, whatever becomes of its broker; one that is made anew has another.
+// A topic keeps its id for as long as it exists, whatever becomes of its broker; one that is recreated has another.
 func TestTopicIDs(t *testing.T) {
 	broker := testbed.Kafka(t, 3)
 	entries, ids := broker.Topic(), schemakafka.IDs(broker.Topic())
@@ -31,7 +31,7 @@ func TestTopicIDs(t *testing.T) {
 	broker.DeleteTopic(ids)
 	broker.CreateTopics()
 	if got := topicIDs(t, broker.Client(), entries, ids); got[entries] != first[entries] || got[ids] == first[ids] {
-		t.Errorf("got %v after %s was made anew, before %v", got, ids, first)
+		t.Errorf("got %v after %s was recreated, before %v", got, ids, first)
 	}
 }
 

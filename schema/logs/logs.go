@@ -177,7 +177,7 @@ func (p *Pair) leases(ctx context.Context, log *schemakafka.Log) error {
 			return nil
 		}
 		if again, err := p.nextBlock(ctx, log); err != nil || again <= schema.Block(id) {
-			return cmpErr(err, refuse("topic %s leases block %d next, but the tables have the id %d of block %d: Kafka lost its end, or was restored from an older backup, and ids would be given away twice. Run %q",
+			return cmpErr(err, refuse("topic %s leases block %d next, but the tables have the id %d of block %d: Kafka lost its end, or was restored from an older backup, and ids would be assigned twice. Run %q",
 				schemakafka.IDs(p.Topic), again, id, schema.Block(id), schemakafka.AdoptCommand))
 		}
 	}

@@ -280,7 +280,7 @@ func TestATopicThatWasMadeAnew(t *testing.T) {
 			b.broker.DeleteTopic(topic(b.broker.Topic()))
 			b.refused("topic " + topic(b.broker.Topic()) + " is missing")
 			b.broker.CreateTopics()
-			b.refused("topic " + topic(b.broker.Topic()) + " was made anew")
+			b.refused("topic " + topic(b.broker.Topic()) + " was recreated")
 			next := b.adopt()
 			if same := name == "leases"; (next.Origin == log.Origin) != same || next.FirstCode != 0 {
 				t.Errorf("got %+v after %+v", next, log)
@@ -321,7 +321,7 @@ func TestTheTopicsOfTheLogAndOfActionsWereMadeAnew(t *testing.T) {
 	}
 }
 
-// Topics whose ids cannot be noted could be made anew unnoticed.
+// Topics whose ids cannot be noted could be recreated unnoticed.
 func TestNoLogBeginsBeforeAllTopicsAreThere(t *testing.T) {
 	for _, topic := range []func(string) string{schemakafka.IDs, schemakafka.LogTopic, schemakafka.Actions} {
 		b := newBed(t)
@@ -456,7 +456,7 @@ func TestTwoLogsAtOnce(t *testing.T) {
 	}
 }
 
-// Only the codes of actions begin anew where only their topic was made anew.
+// Only the codes of actions begin anew where only their topic was recreated.
 func TestTheTopicOfActionsWasMadeAnew(t *testing.T) {
 	b := newBed(t)
 	log := b.belongs()
@@ -469,7 +469,7 @@ func TestTheTopicOfActionsWasMadeAnew(t *testing.T) {
 	b.broker.CreateTopics()
 	b.belongs()
 	plan, err := b.pair().Plan(t.Context())
-	if err != nil || !plan.CodesOnly || !strings.Contains(plan.Why, ".actions was made anew") {
+	if err != nil || !plan.CodesOnly || !strings.Contains(plan.Why, ".actions was recreated") {
 		t.Fatalf("Plan() = %+v, %v, want one for the codes", plan, err)
 	}
 	if err := b.pair().Adopt(t.Context(), plan, nil); err != nil {

@@ -127,7 +127,7 @@ func (s *ids) lease(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("lease a block of ids: %w", err)
 	}
-	// The topic may have been made anew meanwhile, or another log be there: then these are blocks of others.
+	// The topic may have been recreated meanwhile, or another log be there: then these are blocks of others.
 	first := log.FirstBlock + uint64(res.BaseOffset)
 	switch now, err := s.source.look(ctx); {
 	case err != nil:

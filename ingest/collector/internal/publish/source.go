@@ -45,7 +45,7 @@ func (s *source) current() (*schemakafka.Log, error) {
 	if err == nil && s.lost.Load() {
 		if in := s.inLog.Load(); in != nil && *in == log.ID {
 			return nil, &schemakafka.LogError{Refused: true, Why: fmt.Sprintf(
-				"log %v: topic %s has lost leases that this collector holds: Kafka lost its end, or was restored from an older backup, and ids would be given away twice. Run %q",
+				"log %v: topic %s has lost leases that this collector holds: Kafka lost its end, or was restored from an older backup, and ids would be assigned twice. Run %q",
 				log, s.leases.Topic, schemakafka.AdoptCommand,
 			)}
 		}

@@ -1,5 +1,5 @@
 // Package early decides about entries whose ids were leased before the last epoch of their log began, but that lie in it. They may
-// have been stored before, from records that are gone, or their ids may have been given away a second time, by a topic of leases
+// have been stored before, from records that are gone, or their ids may have been assigned a second time, by a topic of leases
 // that lost its end. So the tables are asked for their ids: what was received at the same moment is the same entry, and an entry
 // whose id another one has gets a new id.
 package early
