@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -174,13 +175,13 @@ func testHalves(t *testing.T, s *system) {
 		t.Errorf("GET without the query service: got %d %v %s, want 503 with code 50301 and Retry-After", status, header, body)
 	}
 	for _, c := range []struct{ method, path, want string }{
-		{"GET", "/api/v1/activity-logs", `{"success":false,"message":"the service is away; try again","meta":{"requestId":"req-7","details":[]}}`},
-		{"GET", "/api/v1/activity-logs/user/7", `{"success":false,"message":"the service is away; try again","meta":{"requestId":"req-7","details":[]}}`},
-		{"POST", "/api/v1/activity-logs/cleanup", `{"success":false,"message":"the service is away; try again","meta":{"requestId":"req-7","details":[]}}`},
-		{"DELETE", "/api/v1/activity-logs/batch", `{"success":false,"message":"the service is away; try again","meta":{"requestId":"req-7","details":[]}}`},
-		{"POST", "/filterActivity", `{"message":"the service is away; try again"}`},
-		{"GET", "/actionlogs", `{"responseStatus":{"errorCode":"ServiceUnavailable","message":"the service is away; try again","errors":[]}}`},
-		{"GET", "/actionlogs.json", `{"responseStatus":{"errorCode":"ServiceUnavailable","message":"the service is away; try again","errors":[]}}`},
+		{"GET", "/api/v1/activity-logs", `{"success":false,"message":"the service is unavailable, nothing was accepted: try again","meta":{"requestId":"req-7","details":[]}}`},
+		{"GET", "/api/v1/activity-logs/user/7", `{"success":false,"message":"the service is unavailable, nothing was accepted: try again","meta":{"requestId":"req-7","details":[]}}`},
+		{"POST", "/api/v1/activity-logs/cleanup", `{"success":false,"message":"the service is unavailable, nothing was accepted: try again","meta":{"requestId":"req-7","details":[]}}`},
+		{"DELETE", "/api/v1/activity-logs/batch", `{"success":false,"message":"the service is unavailable, nothing was accepted: try again","meta":{"requestId":"req-7","details":[]}}`},
+		{"POST", "/filterActivity", `{"message":"the service is unavailable, nothing was accepted: try again"}`},
+		{"GET", "/actionlogs", `{"responseStatus":{"errorCode":"ServiceUnavailable","message":"the service is unavailable, nothing was accepted: try again","errors":[]}}`},
+		{"GET", "/actionlogs.json", `{"responseStatus":{"errorCode":"ServiceUnavailable","message":"the service is unavailable, nothing was accepted: try again","errors":[]}}`},
 	} {
 		if status, header, body := s.do(t, c.method, c.path, "{}", "X-Request-Id", "req-7"); status != 503 || body != c.want || header.Get("Retry-After") == "" {
 			t.Errorf("%s %s without the query service: got %d %v %s, want 503 %s", c.method, c.path, status, header, body, c.want)
@@ -206,6 +207,55 @@ func testHalves(t *testing.T, s *system) {
 	}
 	if status, _, body := s.do(t, "POST", "/api/v1/activity_log", `{"action_type":"login"}`); status != 503 || !strings.HasPrefix(body, `{"code":50301,`) {
 		t.Errorf("POST without the collector: got %d %s, want 503 with code 50301", status, body)
+	}
+}
+
+// TestProxyOfServicesThatEnd: a service that ends between a request and its answer may have carried it out.
+func TestProxyOfServicesThatEnd(t *testing.T) {
+	caddy := installed(t, "caddy", "caddy")
+	ends, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ends.Close() })
+	go func() {
+		for {
+			conn, err := ends.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1<<10))
+			_ = conn.Close()
+		}
+	}()
+	port := freePort(t)
+	project := load(t)
+	env := environment(project.Services["proxy"], strings.NewReplacer("collector:8080", ends.Addr().String(), "query:8080", ends.Addr().String()), map[string]string{
+		"PROXY_PORT": port, "PROXY_BIND": "127.0.0.1", "HOME": t.TempDir(),
+	})
+	proxy := start(t, env, caddy, "run", "--adapter", "caddyfile", "--config", mounted(t, project.Services["proxy"].Volumes, "/etc/caddy/Caddyfile"))
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = conn.Close()
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the proxy does not listen: %v", err)
+		}
+	}
+	s := &system{base: "http://127.0.0.1:" + port, collector: proxy}
+	const message = "the service has not answered: the outcome is unknown, try again"
+	for _, c := range []struct{ method, path, body, want string }{
+		{"POST", "/api/v1/activity_log", `{"action_type":"a"}`, `{"code":50401,"message":"` + message + `","data":null}`},
+		{"DELETE", "/api/v1/activity_log/all", "", `{"code":50401,"message":"` + message + `","data":null}`},
+		{"POST", "/api/v1/activity-logs", `{"action":"a"}`, `{"success":false,"message":"` + message + `","meta":{"requestId":"req-7","details":[]}}`},
+		{"POST", "/filterActivity", "{}", `{"message":"` + message + `"}`},
+		{"DELETE", "/api/v1/activity-logs/1", "", `{"success":false,"message":"` + message + `","meta":{"requestId":"req-7","details":[]}}`},
+	} {
+		if status, _, body := s.do(t, c.method, c.path, c.body, "X-Request-Id", "req-7"); status != 504 || body != c.want {
+			t.Errorf("%s %s: got %d %s, want 504 %s", c.method, c.path, status, body, c.want)
+		}
 	}
 }
 
