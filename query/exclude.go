@@ -22,8 +22,8 @@ func (f *Filter) Exclude(x Exclusion) bool {
 	return false
 }
 
-// Exclusion is a value that entries must not have. An entry without a value in the dimension has not that one. ByTargetType excludes
-// entries of which any target has the type, the device included.
+// Exclusion is a value that entries must not have. An entry without a value in the dimension is kept. ByTargetType excludes
+// entries with a target of the type; a device counts as a target.
 type Exclusion struct {
 	By    Dimension
 	Value string

@@ -18,7 +18,7 @@ import (
 // markDays is for how long a watermark is sure to be in the tables: they keep it for the 46 days that they keep entries.
 const markDays = 40
 
-// assign learns where the partition stands: in the group, in the log, and in ClickHouse.
+// assign looks up the state of the partition in the group, in the log, and in ClickHouse.
 func (p *partition) assign(ctx context.Context) error {
 	state, err := p.resume(ctx)
 	if err != nil {
@@ -35,7 +35,7 @@ func (p *partition) assign(ctx context.Context) error {
 	return p.compare(ctx)
 }
 
-// resume takes up the group's committed offset and what was committed with it.
+// resume reads the group's committed offset and its metadata.
 func (p *partition) resume(ctx context.Context) (state repeat.State, err error) {
 	err = p.reachKafka(ctx, "fetch the committed offset", func(ctx context.Context) error {
 		res, err := p.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{
@@ -55,7 +55,7 @@ func (p *partition) resume(ctx context.Context) (state repeat.State, err error) 
 			return at[0].Error
 		}
 		if state, err = repeat.Parse(at[0].Metadata); err != nil {
-			p.alarm("metadata", "the group's offset metadata cannot be read; going on by what is stored", slog.Any("error", err))
+			p.alarm("metadata", "the group's offset metadata cannot be read; continuing after what is stored", slog.Any("error", err))
 		}
 		p.takeUp(at[0].CommittedOffset, state)
 		return nil
@@ -117,8 +117,8 @@ func (p *partition) remember(ctx context.Context, state repeat.State) error {
 
 func today() int64 { return time.Now().UnixMilli() / dayMillis }
 
-// peek looks how long the first record has waited: ClickHouse, which is asked next, may be away for long, and the log does
-// not keep a record for ever. What goes wrong here goes wrong again where it counts.
+// peek looks up how long the first record has waited: ClickHouse, which is asked next, may be unavailable for long, and the log does
+// not keep a record for ever. It ignores errors: the requests that follow report them.
 func (p *partition) peek(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -133,8 +133,8 @@ func (p *partition) peek(ctx context.Context) {
 	}
 }
 
-// compare brings the committed offset and the log together. A log that begins later has lost records before they were stored.
-// One that ends before what was stored has lost its end: its offsets will be used again, and count anew.
+// compare checks the committed offset against the log. A log that begins after it has lost records before they were stored.
+// A log that ends before what was stored has lost its newest records: Kafka assigns their offsets again, so a new epoch begins.
 func (p *partition) compare(ctx context.Context) error {
 	var start, end int64
 	err := p.reachKafka(ctx, "look up the log's bounds", func(ctx context.Context) (err error) {
@@ -169,8 +169,8 @@ func (p *partition) compare(ctx context.Context) error {
 // errSource says that the log is not what it was at the assignment.
 var errSource = errors.New("the log has changed")
 
-// cut has the log say that the partition lost its end: what lies behind the last record that is stored has new absolute offsets.
-// The next assignment goes on with them.
+// cut begins a new epoch of the log in this partition, which lost its newest records: records after the last stored one get new
+// absolute offsets. The next assignment uses them.
 func (p *partition) cut(ctx context.Context) error {
 	if p.pair == nil {
 		return errSource
@@ -188,7 +188,7 @@ func (p *partition) cut(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find where the log lost its end: %w", err)
 	}
-	p.alarm("reused", "the log lost its end; offsets from there on are counted anew", slog.Int64("from", from), slog.Int64("stored", known))
+	p.alarm("reused", "the log lost its newest records; a new epoch begins", slog.Int64("from", from), slog.Int64("stored", known))
 	for source := p.source; ; {
 		next, err := source.Cut(map[int]int64{p.number: from}, known, numbered)
 		if err != nil {
@@ -252,8 +252,8 @@ func (p *partition) lookUpBlocks(ctx context.Context, before int64) error {
 // errTables says that the tables are not those of the assignment.
 var errTables = errors.New("the tables have changed: they know less than was stored, or belong to another log")
 
-// sameTables makes sure that ClickHouse has what was stored before, whenever a connection was made since that was looked at: a
-// server that is restored from a backup, or another one in its place, takes no connection over.
+// sameTables makes sure that ClickHouse still has what was stored before, if a connection was made since the last check. Without a new
+// connection it is the same server: a server that was restored from a backup, or that replaced another one, keeps no connections.
 func (p *partition) sameTables(ctx context.Context) error {
 	connections := p.sink.Connections()
 	if connections == p.connections {

@@ -90,12 +90,12 @@ func write(file *os.File, use string) error {
 	return err
 }
 
-// Release gives the folder back. Everything that belongs into it must be written.
+// Release marks the folder as closed and releases the lock. All data must have been written.
 func (h *Held) Release() error {
 	return errors.Join(write(h.file, closed), h.Close())
 }
 
-// Close gives the folder back as the end of the process would, without a word on what is in it.
+// Close releases the lock as a crash does: the file still says that the folder is in use.
 func (h *Held) Close() error { return h.file.Close() }
 
 // InUse reports whether a process holds the folder.
