@@ -1,7 +1,3 @@
-//go:build !race
-
-// With the race detector these tests would show nothing more: the services are built without it.
-
 package cmd_test
 
 import (

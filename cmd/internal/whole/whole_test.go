@@ -1,4 +1,6 @@
-package cmd_test
+// Package whole_test runs collector, consumer and query service in this process, over a broker and an engine of its own: what only
+// all of them together can show, and the race detector can see. The tests of ./cmd run the binaries.
+package whole_test
 
 import (
 	"context"
