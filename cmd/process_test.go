@@ -36,7 +36,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	build := exec.Command("go", "build", "-o", dir+"/", "./collector", "./consumer", "./query", "./standalone", "./activityctl")
+	build := exec.Command("go", "build", "-o", dir+"/", "./collector", "./consumer", "./query", "./standalone", "./activityctl", "./loadgen")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
