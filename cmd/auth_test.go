@@ -233,6 +233,7 @@ func TestCredentialsOfTheOperator(t *testing.T) {
 
 // A collector without Kafka cannot check keys yet: it answers 503, and works once Kafka is reachable.
 func TestKeysWaitForKafka(t *testing.T) {
+	t.Parallel()
 	broker := freeAddr(t)
 	env := []string{"KAFKA_BROKERS=" + broker, "AUTH=keys"}
 	c := start(t, env, "collector")

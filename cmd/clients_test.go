@@ -65,6 +65,7 @@ var askers = []string{
 
 // A slow client is served to the end. A client that stopped sending gets 408 in the envelope of the path, in every dialect.
 func TestSlowClients(t *testing.T) {
+	t.Parallel()
 	p := standalone(t)
 	t.Run("all", func(t *testing.T) {
 		for _, d := range takers {

@@ -170,6 +170,7 @@ func (p *process) until(t *testing.T, path string, status int, contains string) 
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, tt := range []struct {
 		name string
@@ -243,6 +244,7 @@ func TestStandalone(t *testing.T) {
 
 // Services that start before their dependencies wait for them, report that in /readyz, and become ready once they are reachable.
 func TestServicesWaitForTheirDependencies(t *testing.T) {
+	t.Parallel()
 	broker, engine := freeAddr(t), freeAddr(t)
 	env := []string{"KAFKA_BROKERS=" + broker, "CLICKHOUSE_DSN=http://default@" + engine + "/default", "CLICKHOUSE_PASSWORD=secret"}
 	collector, consumer, query := start(t, env, "collector"), start(t, env, "consumer"), start(t, env, "query")

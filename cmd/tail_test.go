@@ -21,6 +21,7 @@ import (
 
 // activityctl prints each entry once, in order, although its connection breaks, until SIGTERM.
 func TestTail(t *testing.T) {
+	t.Parallel()
 	p := standalone(t)
 	through := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: p.addr})
 	through.FlushInterval = -1
@@ -96,6 +97,7 @@ func actionsIn(t *testing.T, file string) (all []string) {
 
 // activityctl prints each entry once, also while the service restarts.
 func TestTailOutlivesTheService(t *testing.T) {
+	t.Parallel()
 	data := "DATA_DIR=" + filepath.Join(t.TempDir(), "data")
 	again := func() *process {
 		p := start(t, []string{data}, "standalone")
