@@ -69,7 +69,11 @@ func (g *generation) attend(over context.Context) {
 	done := make(chan struct{})
 	go func() { defer close(done); g.active.Wait() }()
 	defer func() { g.disown(); <-done }()
-	if g.watchLog(over, g.source) {
+	watching, enough := context.WithCancel(over)
+	defer enough()
+	// When the process is to end, kafka-go ends the generation with the first partition that ends. A member may have none.
+	defer context.AfterFunc(g.stop, func() { <-done; enough() })()
+	if g.watchLog(watching, g.source) {
 		return
 	}
 	// The group began to wait up to a quarter of the session timeout before this, and waits for the whole of it.
