@@ -178,4 +178,6 @@ func isRoleSeparator(r rune) bool { return r == ',' || r == ';' || r == '|' }
 
 // isScopeSeparator reports whether r stands between scopes: what the name of a scope cannot have (RFC 6749, section 3.3), and what
 // issuers write in the place of the space. A scope that was overlooked would not narrow the roles.
-func isScopeSeparator(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"\\,;|+&'()[]{}", r) }
+func isScopeSeparator(r rune) bool {
+	return r <= ' ' || r > '~' || strings.ContainsRune("\"\\,;|+&'()[]{}", r)
+}

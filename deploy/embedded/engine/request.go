@@ -145,7 +145,9 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 					return fault(codeAccessDenied, "setting %s: %v", filters, err)
 				}
 			}
-			list = append(list, name+" = "+quote(value))
+			if !slices.Contains(req.stmt.Own, name) { // what the statement says counts, as in ClickHouse
+				list = append(list, name+" = "+quote(value))
+			}
 		default:
 			return fault(codeUnknownSetting, "Setting %.80q is unknown, or not allowed here", name)
 		}

@@ -38,6 +38,8 @@ type Statement struct {
 	Kind Kind
 	// Settings are the names of the settings that the text sets.
 	Settings []string
+	// Own are those of them that are of the whole statement, not of a part of it.
+	Own []string
 	// Format is the format of an Insert's data, or of a read's answer if the text names it.
 	Format string
 	// Data are the bytes of an Insert that came after its text.
@@ -51,7 +53,7 @@ type Statement struct {
 // Reads tells whether the statement changes nothing.
 func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light || s.Kind == Session }
 
-// With returns the text with more settings, "name = value, …", which override its own. It adds none to a SYSTEM statement, which
+// With returns the text with more settings, "name = value, …"; none may be among its own. It adds none to a SYSTEM statement, which
 // accepts none, and to a CREATE … AS, which would make them part of the view.
 func (s *Statement) With(settings string) string {
 	all := s.join(settings)
@@ -179,6 +181,7 @@ func (sc *scan) settings(s *Statement) (span, error) {
 		}
 		if depth == 0 {
 			found = true
+			s.Own = names
 			own = span{at, sc.tokens[i+1].start, sc.tokens[last].end}
 		}
 		i = last
