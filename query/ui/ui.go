@@ -74,10 +74,10 @@ func kindOf(name string) string {
 
 const page = "index.html"
 
-// Routes registers the page at / and at /ui/, and its files below it.
+// Routes registers the page at / and at /ui, and its files below it.
 func (u *UI) Routes(r chi.Router) {
 	r.Get("/", u.serve(func(*http.Request) string { return page }))
-	r.Get("/ui/", u.serve(func(*http.Request) string { return page }))
+	r.Get("/ui", u.serve(func(*http.Request) string { return page }))
 	r.Get("/ui/{file}", u.serve(func(r *http.Request) string { return chi.URLParam(r, "file") }))
 }
 

@@ -162,20 +162,14 @@ func (p *Process) guard(authenticate Middleware, most int) Middleware {
 	}
 }
 
-// recovered answers a panic of a handler without an envelope with 500, and keeps the process alive.
+// recovered answers a panic of a handler that belongs to no dialect with 500, and keeps the process alive.
 func (p *Process) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			v := recover()
-			if v == nil {
-				return
+			if v := recover(); v != nil {
+				p.panicked(w, r, v)
+				http.Error(w, "internal error", http.StatusInternalServerError)
 			}
-			p.panicked(w, r, v)
-			writeJSON(w, http.StatusInternalServerError, struct {
-				Code    int    `json:"code"`
-				Message string `json:"message"`
-				Data    any    `json:"data"`
-			}{50001, "internal error", nil})
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -138,7 +138,8 @@ func (p *Process) Router(authenticate Middleware) chi.Router {
 // router returns what is served, at most to most requests at once.
 func (p *Process) router(m *metrics, authenticate Middleware, most int) chi.Router {
 	r := chi.NewRouter()
-	r.Use(p.measure(m), p.recovered, withoutSlash, headIsGet)
+	r.Use(p.measure(m), p.recovered, withoutSlash, routable)
+	r.MethodNotAllowed(notAllowed)
 	if p.CORS != nil {
 		r.Use(p.CORS)
 	}
@@ -170,15 +171,27 @@ func Loopback(addr string) bool {
 	return err == nil && schema.IsLoopback(host)
 }
 
-// headIsGet answers every HEAD like its GET, without the body. chi's middleware.GetHead does so only where no route matches HEAD,
-// but our routes for unknown paths match every method.
-func headIsGet(next http.Handler) http.Handler {
+// routable answers every HEAD like its GET, without the body: chi's middleware.GetHead does so only where no route matches HEAD, but our
+// routes for unknown paths match every method. A method that chi does not know it takes for one that no path supports: chi would answer
+// outside of the envelope of the path, and without the header Allow.
+func routable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
+		switch r.Method {
+		case http.MethodHead:
 			chi.RouteContext(r.Context()).RouteMethod = http.MethodGet
+		case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete:
+		default:
+			chi.RouteContext(r.Context()).RouteMethod = http.MethodTrace
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// notAllowed answers for the paths that belong to no dialect.
+func notAllowed(w http.ResponseWriter, r *http.Request) {
+	all := api.Methods(r, func(string) bool { return true })
+	w.Header().Set("Allow", strings.Join(all, ", "))
+	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 }
 
 // withoutSlash takes a path with a slash at its end for the same path without it. An escaped slash belongs to the last segment.

@@ -110,8 +110,24 @@ func TestHandlers(t *testing.T) {
 	}
 	url := listen(t, p, HTTP{})
 	for range 2 { // the process stays alive
-		if status, body := get(t, url+"/panic"); status != 500 || !strings.Contains(body, `"code":50001`) || strings.Contains(body, "nil") {
+		if status, body := get(t, url+"/panic"); status != 500 || body != "internal error\n" {
 			t.Errorf("panic: got %d %s, want 500 and no more", status, body)
+		}
+	}
+	for _, method := range []string{"POST", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"} { // chi does not know the last two
+		for _, path := range []string{"/livez", "/readyz", "/version", "/openapi.json", "/metrics", "/who"} {
+			req, err := http.NewRequestWithContext(t.Context(), method, url+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != 405 || res.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: got %d with %v", method, path, res.StatusCode, res.Header["Allow"])
+			}
 		}
 	}
 	if _, body := get(t, url+"/who"); body != "default<nil>" {

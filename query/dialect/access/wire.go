@@ -8,6 +8,7 @@ import (
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -121,7 +122,11 @@ type endpoint func(http.ResponseWriter, *http.Request) (*answer, error)
 func (a *API) handle(do endpoint) http.HandlerFunc {
 	const contentType = "application/json" // as in the API's document
 	return func(w http.ResponseWriter, r *http.Request) {
-		done, err := do(w, r)
+		var done *answer
+		err := request.Failure(r)
+		if err == nil {
+			done, err = do(w, r)
+		}
 		if err != nil {
 			status := reply.Fail(w, r, a.log, err)
 			reply.Send(w, status, contentType, reply.JSON(fault{reply.Message(err)}))

@@ -21,6 +21,7 @@ import (
 	"github.com/activitylog/activitylog/query/retain"
 	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // Reads answers lists and counts.
@@ -187,11 +188,14 @@ func (a *API) one(w http.ResponseWriter, r *http.Request) (*answer, error) {
 func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	_, last, _ := strings.Cut(r.URL.Path, path+"/")
 	word := slices.Contains(words, last)
-	methods := request.Methods(r, func(pattern string) bool {
+	methods := api.Methods(r, func(pattern string) bool {
 		return pattern != path+"*" && (!word || pattern != path+"/{id}")
 	})
 	if methods == nil && !word {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
+	}
+	if methods == nil { // the word is a path of the writes, which another process serves
+		methods = []string{http.MethodPost}
 	}
 	return nil, reply.NotAllowed(w, strings.Join(methods, ", "))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
@@ -31,6 +32,9 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err == nil {
 		err = p.Require(schema.ScopeRead)
+	}
+	if err == nil {
+		_, err = request.Known(r)
 	}
 	var s query.Status
 	if err == nil {

@@ -897,7 +897,7 @@ type ThingsListParams struct {
 	// Bom With CSV: begin with a byte order mark, by which spreadsheets know UTF-8.
 	Bom *ThingsBOM `form:"bom,omitempty" json:"bom,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -957,7 +957,7 @@ type ThingsListAsParams struct {
 	// Bom With CSV: begin with a byte order mark, by which spreadsheets know UTF-8.
 	Bom *ThingsBOM `form:"bom,omitempty" json:"bom,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1059,7 +1059,7 @@ type AuditListParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1136,7 +1136,7 @@ type AuditActionParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1218,7 +1218,7 @@ type AuditCountParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1286,7 +1286,7 @@ type AuditExportParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1379,7 +1379,7 @@ type AuditStatsParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1505,7 +1505,7 @@ type AuditTargetParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1572,7 +1572,7 @@ type AuditUserParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1593,7 +1593,7 @@ type AuditEraseOneParams struct {
 
 // AuditGetParams defines parameters for AuditGet.
 type AuditGetParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1636,7 +1636,7 @@ type FleetListParams struct {
 	// Cursor The X-Next-Cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1710,7 +1710,7 @@ type FleetCountParams struct {
 	// Cursor Ignored.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1734,7 +1734,7 @@ type AuditStatusParams struct {
 
 // AccessListParams defines parameters for AccessList.
 type AccessListParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -2572,7 +2572,7 @@ type ClientInterface interface {
 
 	// ExplorerAgain The explorer again.
 	//
-	// Corresponds with GET /ui/ (the `ExplorerAgain` operationId).
+	// Corresponds with GET /ui (the `ExplorerAgain` operationId).
 	ExplorerAgain(ctx context.Context, params *ExplorerAgainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExplorerFile A file of the explorer.
@@ -3193,7 +3193,7 @@ func (c *Client) Home(ctx context.Context, reqEditors ...RequestEditorFn) (*http
 
 // ExplorerAgain The explorer again.
 //
-// Corresponds with GET /ui/ (the `ExplorerAgain` operationId).
+// Corresponds with GET /ui (the `ExplorerAgain` operationId).
 func (c *Client) ExplorerAgain(ctx context.Context, params *ExplorerAgainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExplorerAgainRequest(c.Server, params)
 	if err != nil {
@@ -7893,7 +7893,7 @@ func NewExplorerAgainRequest(server string, params *ExplorerAgainParams) (*http.
 		return nil, err
 	}
 
-	operationPath := fmt.Sprintf("/ui/")
+	operationPath := fmt.Sprintf("/ui")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -24,6 +22,9 @@ func Known(r *http.Request, names ...string) (url.Values, error) {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if strings.TrimSpace(name) == "" {
+			return nil, &schema.FieldError{Field: "query", Code: "UNKNOWN", Issue: "has a value without a name: this request " + takes(names)}
+		}
 		if !slices.Contains(names, name) && !slices.ContainsFunc(always, func(a string) bool { return strings.EqualFold(a, name) }) {
 			return nil, &schema.FieldError{Field: shown(name), Code: "UNKNOWN", Issue: "is not a parameter of this request" + hint(name, names)}
 		}
@@ -32,21 +33,6 @@ func Known(r *http.Request, names ...string) (url.Values, error) {
 		}
 	}
 	return v, nil
-}
-
-// Methods are the methods that r's path supports in this process, by the routes whose patterns count.
-func Methods(r *http.Request, counts func(pattern string) bool) (methods []string) {
-	at := r.URL.RawPath // as chi matches it
-	if at == "" {
-		at = r.URL.Path
-	}
-	routes := chi.RouteContext(r.Context()).Routes
-	for _, method := range [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-		if found := routes.Find(chi.NewRouteContext(), method, at); found != "" && counts(found) {
-			methods = append(methods, method)
-		}
-	}
-	return methods
 }
 
 // shown is the part of a caller's name for something that an error shows.
@@ -68,10 +54,14 @@ func hint(name string, names []string) string {
 	if near := nearest(name, names); near != "" {
 		return ": did you mean " + near + "?"
 	}
+	return ", which " + takes(names)
+}
+
+func takes(names []string) string {
 	if len(names) == 0 {
-		return ", which takes none"
+		return "takes none"
 	}
-	return ", which takes " + strings.Join(names, ", ")
+	return "takes " + strings.Join(names, ", ")
 }
 
 // alike are words for the same thing in several APIs, without case and separators.
