@@ -166,7 +166,7 @@ func migrate(ctx context.Context, p *service.Process, c clickhouse.Config) error
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // a migration may read every text
 	defer cancel()
 	applied, err := schemaclickhouse.Migrate(ctx, opts)
 	if err != nil {

@@ -246,7 +246,8 @@ func TestEveryStatementCanBeRepeated(t *testing.T) {
 		}
 		for _, s := range m.Statements {
 			text := withoutComments(s)
-			same := strings.Contains(text, "MATERIALIZE INDEX") // parts that have the index already are not rebuilt
+			// Parts that have the index already are not rebuilt, and rows that are marked already are not marked again.
+			same := strings.Contains(text, "MATERIALIZE INDEX") || strings.Contains(text, "SET folded = "+unfolded+" WHERE folded != "+unfolded)
 			if !same && !strings.Contains(text, "IF NOT EXISTS") && !strings.Contains(text, "IF EXISTS") {
 				t.Errorf("migration %d: %.60q cannot be repeated", m.Version, text)
 			}

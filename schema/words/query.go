@@ -109,7 +109,7 @@ func (s Sequence) Pattern() string {
 		begin = "" // may be the second character of a pair
 	}
 	if s.part(len(s) - 1) {
-		end = `(?:[^\pM\x{200C}\x{200D}]|$)` // may be the first character of a pair, with all its marks
+		end = `(?:[^\pM]|$)` // may be the first character of a pair, with all its marks
 	}
 	return begin + strings.Join(s, separators+"+") + end
 }

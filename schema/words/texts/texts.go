@@ -53,11 +53,13 @@ var scripts = []script{
 // between is what separates words, or seems to.
 var between = []string{
 	" ", " ", " ", ", ", ". ", "-", "_", "/", ":", "@", "'", `"`, `\`, "\n", "\t", "\x01", "<", "&",
-	"’", "“", "”", "–", "…", "。", "，", "「", "€", "\u00a0", "\u3000", "\u200b", "\ufeff", "\ufffd", "👍", "❤\ufe0f", "👩\u200d👧", "Ⓐ", "©",
+	"’", "“", "”", "–", "…", "。", "，", "「", "€", "\u00a0", "\u3000", "\u200b", "\ufffd", "👍", "❤\ufe0f", "👩\u200d👧", "Ⓐ", "©",
 }
 
-// inside are signs that belong to a word, or that nobody sees.
-var inside = []string{"\u200c", "\u200d", "\u00ad", "\ufe0f", "\u034f", "\u20e3"}
+// inside are signs that nobody sees as a part of a word.
+var inside = []string{
+	"\u200c", "\u200d", "\u00ad", "\ufe0f", "\u034f", "\u20e3", "\u2060", "\ufeff", "\u200e", "\u2067", "\u061c", "\u180e", "\U000e0100", "\U000e0062",
+}
 
 // Text is one of no word to eight.
 func Text(rng *rand.Rand) string {
@@ -147,11 +149,31 @@ func escape(b *strings.Builder, r rune) {
 	fmt.Fprintf(b, `\u%04x`, r)
 }
 
-// Words are the runs of letters, marks and numbers of a text, with what joins them, as they are written.
+// Words are the runs of letters, marks and numbers of a text, with what nobody sees, as they are written.
 func Words(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool {
-		return !unicode.In(r, unicode.L, unicode.M, unicode.N) && !strings.ContainsRune("\u200c\u200d\u00ad", r)
+		return !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.Cf) || r == '\u200b'
 	})
+}
+
+// Seen is text without the signs that nobody sees.
+func Seen(text string) string {
+	for _, sign := range inside {
+		text = strings.ReplaceAll(text, sign, "")
+	}
+	return text
+}
+
+// Unseen is text with such signs between its characters.
+func Unseen(rng *rand.Rand, text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		if i > 0 && rng.IntN(3) == 0 {
+			b.WriteString(pick(rng, inside))
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // Cased is s in another case.
