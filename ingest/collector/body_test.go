@@ -21,7 +21,7 @@ import (
 )
 
 func testBodies(maxBytes, pending int64) *bodies {
-	return &bodies{maxBytes: maxBytes, pending: &budget{limit: pending}}
+	return newBodies(maxBytes, pending, time.Now)
 }
 
 func (b *bodies) readText(text []byte, encoding string) (string, error) {
@@ -165,18 +165,19 @@ func (f firstRead) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestBufferGrowsWithArrivedBytes holds that a buffer is never larger than maxGrowth times the bytes that have arrived.
+// TestBufferGrowsWithArrivedBytes holds that a buffer is never larger than maxGrowth times the bytes that have arrived, and a large one
+// never larger than largeGrowth times.
 func TestBufferGrowsWithArrivedBytes(t *testing.T) {
 	for _, length := range []int64{0, 1, firstBuffer - 1, firstBuffer, 200_000, 16 << 20} {
 		had, steps := nextSize(0, length), 0
 		for ; had <= length; steps++ {
 			after := nextSize(had, length)
-			if after <= had || after > maxGrowth*had {
+			if after <= had || after > maxGrowth*had+1 || after > keptBuffer && after > largeGrowth*had+1 {
 				t.Fatalf("a body of %d bytes gets a buffer of %d bytes, then of %d", length, had, after)
 			}
 			had = after
 		}
-		if steps > 3 {
+		if steps > 3 && length <= keptBuffer || steps > 5 {
 			t.Errorf("a body of %d bytes is moved %d times", length, steps)
 		}
 	}

@@ -30,7 +30,7 @@ type Collector struct {
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Collector {
 	return &Collector{
 		cfg: cfg, log: log, m: newMetrics(reg),
-		bodies: &bodies{maxBytes: cfg.MaxBodyBytes, pending: &budget{limit: cfg.MaxPendingBytes}},
+		bodies: newBodies(cfg.MaxBodyBytes, cfg.MaxPendingBytes, cfg.Now),
 		publisher: publish.New(publish.Config{
 			Topic: cfg.Topic, QueueBytes: cfg.QueueBytes, QueueChunks: cfg.QueueChunks,
 			AckTimeout: cfg.AckTimeout, DrainTimeout: cfg.DrainTimeout, KeyWindow: cfg.KeyWindow, MaxKeys: cfg.MaxKeys,

@@ -61,7 +61,7 @@ func (b *bodies) decode(d *body, r *http.Request) error {
 	var err error
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
-		err = b.fill(d, w, length)
+		err = b.receive(d, w, length)
 	case "gzip", "x-gzip":
 		err = b.unpack(d, w, length, "gzip", b.gunzip)
 	case "deflate", "zlib": // RFC 9110, section 8.4.1.2: deflate is the zlib format
@@ -85,7 +85,7 @@ func (b *bodies) decode(d *body, r *http.Request) error {
 func (b *bodies) unpack(d *body, w *wire, length int64, format string, with func(*body, []byte) error) error {
 	sent := new(body)
 	defer b.release(sent)
-	if err := b.fill(sent, w, length); err != nil || len(sent.text) == 0 || w.err != nil && !errors.Is(w.err, io.EOF) {
+	if err := b.receive(sent, w, length); err != nil || len(sent.text) == 0 || w.err != nil && !errors.Is(w.err, io.EOF) {
 		return err
 	}
 	defer b.packed.enter()()

@@ -11,12 +11,19 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
+// Cuttable is a request's body whose arrival can be ended from another goroutine while it is read: reading it then fails with
+// ErrStalled.
+type Cuttable interface{ Cut() }
+
 // BodyError says what it means that reading r's body failed with err, an error of r.Body: ErrStalled when the body did not arrive in
 // time, ErrLeft when the client closed or broke the connection before the end of the body, ErrTooLarge beyond the limit of a
 // http.MaxBytesReader, else ErrInvalid. What the body holds has no part in it.
 func BodyError(r *http.Request, err error) error {
 	fault := &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "is not framed as HTTP asks for"}
+	var known *schema.FieldError
 	switch tooLarge := (*http.MaxBytesError)(nil); {
+	case errors.As(err, &known) && errors.Is(known, schema.ErrStalled):
+		return known
 	case errors.As(err, &tooLarge):
 		return &schema.FieldError{Field: "body", Code: "TOO_LARGE", Issue: "is too large", Kind: schema.ErrTooLarge}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, schema.ErrStalled):
