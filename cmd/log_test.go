@@ -19,7 +19,9 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
 
 	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 	"github.com/activitylog/activitylog/ingest/collector"
@@ -27,6 +29,7 @@ import (
 	"github.com/activitylog/activitylog/query/backend"
 	"github.com/activitylog/activitylog/query/dialect/fleet"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/activitypb"
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 	"github.com/activitylog/activitylog/schema/logs"
@@ -490,6 +493,88 @@ func TestErasedEntriesOfAnEarlierLog(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// Another installation's Kafka comes with its own entries and deletes. Adopted under these tables, its deletes take its own entries
+// before them, and none of those that the tables had, although these have such offsets, too.
+func TestDeletesOfAnotherInstallation(t *testing.T) {
+	s := newSite(t)
+	s.grow(200)
+	const deleted, kept = 40, 15 // of the other installation, in each partition
+	s.quietly(func() {
+		var own []*activitypb.Ref // their ids may be those of other entries there
+		rows, err := s.conn.Query(t.Context(), "SELECT id, toUnixTimestamp64Milli(timestamp) FROM activity")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var r activitypb.Ref
+			if err := rows.Scan(&r.Id, &r.Timestamp); err != nil {
+				t.Fatal(err)
+			}
+			own = append(own, &r)
+		}
+		_ = rows.Close()
+		away(func(*site) {
+			anotherBroker(s)
+			for partition := range 2 {
+				s.fill(partition, deleted+kept-5)
+				s.command(partition, &activitypb.Command{Before: deleted, Refs: own})
+				s.command(partition, &activitypb.Command{Before: deleted, Match: &activitypb.Match{Platform: "web"}})
+				s.command(partition, &activitypb.Command{Before: deleted, Counted: true})
+				s.fill(partition, 5)
+			}
+		})(s)
+	})
+	s.refused("the tables hold entries of log")
+	s.adopt()
+	s.ready()
+	s.await("the entries that the other installation kept", func() error {
+		return s.agree(fmt.Sprintf("SELECT toInt64(count()) - %d FROM activity WHERE device = 'other'", 2*kept))
+	})
+	s.grow(50)
+	s.check()
+	if rec := s.ask(http.MethodDelete, sitePath+"/all", ""); rec.Code != http.StatusOK { // these tables' own deletes reach all of both
+		t.Fatalf("DELETE: %d %s", rec.Code, rec.Body)
+	}
+	if err := s.agree("SELECT toInt64(count()) FROM activity WHERE device = 'other'"); err != nil {
+		t.Error(err)
+	}
+}
+
+// fill writes entries into Kafka as another installation's collector did.
+func (s *site) fill(partition, n int) {
+	s.t.Helper()
+	for range n {
+		s.next++
+		s.produce(partition, fmt.Appendf(nil, `{"tenant":"acme","action":"x","platform":"web","device":"other","details":{"n":"entry-%d"}}`, s.next))
+	}
+}
+
+// command writes a delete into Kafka as another installation's query service did.
+func (s *site) command(partition int, c *activitypb.Command) {
+	s.t.Helper()
+	id := uuid.New()
+	c.Id, c.Tenant = id[:], "acme"
+	value, err := schema.AppendCommand(nil, c)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.produce(partition, value)
+}
+
+func (s *site) produce(partition int, value []byte) {
+	s.t.Helper()
+	s.await("a record to be acknowledged", func() error {
+		res, err := s.broker.Client().Produce(s.t.Context(), &kafka.ProduceRequest{
+			Topic: s.broker.Topic(), Partition: partition, RequiredAcks: kafka.RequireAll,
+			Records: kafka.NewRecordReader(kafka.Record{Time: time.Now(), Value: kafka.NewBytes(value)}),
+		})
+		if err == nil {
+			err = res.Error
+		}
+		return err
 	})
 }
 

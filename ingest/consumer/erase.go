@@ -179,8 +179,14 @@ type condition struct {
 	args   []any             // the same, as a query takes them
 }
 
-// before returns the offset before which a command's entries are: its own, or a lower one that it names.
-func (p *partition) before(c command) uint64 { return uint64(max(0, min(c.Before, c.offset))) }
+// before returns the offset before which a command's entries are: its own, or a lower one that it names. One that was written for
+// other tables names an offset of those: nothing that these tables had before is meant.
+func (p *partition) before(c command) uint64 {
+	if c.Before < p.source.Foreign {
+		return 0
+	}
+	return uint64(max(0, min(c.Before, c.offset)))
+}
 
 // moved is the range of the entries before c that are read again, under other offsets than those that c names, because another log
 // took the place of theirs and gave it back. They were stored again, since the tables had them no more.

@@ -32,6 +32,8 @@ type Log struct {
 	// Adopts is the log whose tables this one takes over; uuid.Nil if the log was created with its topics.
 	Adopts uuid.UUID `json:"adopts"`
 	After  int64     `json:"after"` // offset of the record that this one replaces; -1: none
+	// Foreign is for a log that filled other tables before it was adopted: its records name offsets below Foreign that are of those tables.
+	Foreign int64 `json:"foreign,omitempty"`
 
 	offset int64 // of the record
 }

@@ -157,8 +157,15 @@ func (p *Pair) next(ctx context.Context, plan *Plan) error {
 		return p.cut(ctx, plan, before, highest)
 	}
 	base, err := schemakafka.NextBase(highest)
+	if err != nil {
+		return err
+	}
 	plan.Next.Origin = next.ID
 	plan.Next.Epochs = []schemakafka.Epoch{{Base: base, Fresh: next.FirstBlock}}
+	own, err := p.had(ctx, plan.Kafka.ID)
+	if !own {
+		plan.Next.Foreign = base
+	}
 	return err
 }
 

@@ -124,7 +124,7 @@ func sameTopics(l *schemakafka.Log, ids map[string]string, topic string) bool {
 func (p *Pair) again(ctx context.Context, known, made *schemakafka.Log) (*schemakafka.Log, error) {
 	next := made.Successor()
 	next.ID, next.Origin, next.Epochs, next.Made = known.ID, known.Origin, known.Epochs, known.Made
-	next.FirstBlock, next.FirstCode, next.Adopts = known.FirstBlock, known.FirstCode, known.Adopts
+	next.FirstBlock, next.FirstCode, next.Adopts, next.Foreign = known.FirstBlock, known.FirstCode, known.Adopts, known.Foreign
 	maps.Copy(next.Topics, known.Topics)
 	name := schemakafka.LogTopic(p.Topic)
 	next.Topics[name] = made.Topics[name]
