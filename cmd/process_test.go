@@ -54,6 +54,11 @@ func clean(env []string) []string {
 	return env
 }
 
+// freePorts adds settings to env, so that processes of different tests do not meet.
+func freePorts(env []string) []string {
+	return append(append([]string{"ENGINE_ADDR=127.0.0.1:0"}, env...), "HTTP_ADDR=127.0.0.1:0") // the last one of a name counts
+}
+
 // run runs a command until it exits.
 func run(t *testing.T, env []string, name string, args ...string) (output string, exit int) {
 	t.Helper()
@@ -86,7 +91,7 @@ func start(t *testing.T, env []string, name string, args ...string) *process {
 	}
 	defer log.Close()
 	p := &process{cmd: exec.Command(filepath.Join(bin, name), args...), log: log.Name(), ended: make(chan error, 1)}
-	p.cmd.Env = clean(append(env, "HTTP_ADDR=127.0.0.1:0"))
+	p.cmd.Env = clean(freePorts(env))
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)

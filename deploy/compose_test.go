@@ -20,7 +20,7 @@ const root = ".."
 func load(t *testing.T) *types.Project {
 	t.Helper()
 	opts, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")},
-		cli.WithEnv([]string{"CLICKHOUSE_PASSWORD=secret"}), cli.WithProfiles([]string{"*"}), cli.WithResolvedPaths(true))
+		cli.WithEnv([]string{"CLICKHOUSE_PASSWORD=secret", "READER_PASSWORD=other"}), cli.WithProfiles([]string{"*"}), cli.WithResolvedPaths(true))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ func (l *links) variables() (all []string) {
 	if l.clickhouse.DSN != "" {
 		add("CLICKHOUSE_DSN", l.clickhouse.DSN.Reveal())
 		add("CLICKHOUSE_PASSWORD", l.clickhouse.Password.Reveal())
+		add("READER_PASSWORD", l.reader)
 	}
 	return all
 }
@@ -54,7 +55,7 @@ func (c *config) ofOthers(path string) (all []string) {
 		return nil // there is no such file yet
 	}
 	for _, d := range []struct{ name, prefix, lock string }{
-		{"broker", "KAFKA_", "lock"}, {"engine", "CLICKHOUSE_", "engine.lock"},
+		{"broker", "KAFKA_", "lock"}, {"engine", "CLICKHOUSE_", "engine.lock"}, {"engine", "READER_", "engine.lock"},
 	} {
 		if c.runs(d.name) || !folder.InUse(filepath.Join(c.DataDir, d.name), d.lock) {
 			continue
@@ -110,16 +111,17 @@ activitylog is ready at http://%[1]s
 %[3]s  curl%[4]s -X POST http://%[1]s/api/v1/activity_log -d '{"action_type":"login","platform":"web","serial":"device-1","username":"ada"}'
   curl%[4]s http://%[1]s/api/v1/activity_log
 
-Data is in %[2]s. Open http://%[1]s in a browser for more. Ctrl-C shuts down.
+Data is in %[2]s. Open http://%[1]s in a browser for more. SQL for Grafana, pandas and others: ClickHouse at http://%[5]s,
+user reader, password READER_PASSWORD in %[6]s. Ctrl-C shuts down.
 
 `
 
 // printWelcome prints the first commands to try, with a credential if AUTH requires one.
-func (c *config) printWelcome(addr string) {
+func (c *config) printWelcome(l *links, addr string) {
 	credential, header := "", ""
 	if command := c.Auth.Command(); command != "" {
 		credential = fmt.Sprintf("  TOKEN=$(%s --env-file %s %s)\n", sibling("activityctl"), filepath.Join(c.DataDir, servicesFile), command)
 		header = ` -H "Authorization: Bearer $TOKEN"`
 	}
-	fmt.Fprintf(os.Stdout, welcome, addr, c.DataDir, credential, header)
+	fmt.Fprintf(os.Stdout, welcome, addr, c.DataDir, credential, header, l.engine, filepath.Join(c.DataDir, servicesFile))
 }

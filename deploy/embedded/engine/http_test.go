@@ -236,7 +236,7 @@ func TestQueueIsBounded(t *testing.T) {
 		wg.Go(func() { c.send(ctx, http.MethodPost, slow, nil, nil) })
 	}
 	waitFor(t, "the slow queries to run", func() bool {
-		return len(shared.engine.pool.heavy) == 0
+		return len(shared.engine.pool.heavy.free) == 0
 	})
 	begin := time.Now()
 	got := c.do(http.MethodPost, "SELECT count() FROM t", nil)

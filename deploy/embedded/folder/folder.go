@@ -15,8 +15,11 @@ import (
 )
 
 // Password is the password that is kept in dir. The first time it is made at random, and dir with it.
-func Password(dir string) (string, error) {
-	path := filepath.Join(dir, "password")
+func Password(dir string) (string, error) { return PasswordOf(dir, "password") }
+
+// PasswordOf is Password for one of several, in a file of its own.
+func PasswordOf(dir, file string) (string, error) {
+	path := filepath.Join(dir, file)
 	text, err := os.ReadFile(path)
 	if err == nil && len(text) > 0 {
 		return strings.TrimSpace(string(text)), nil
