@@ -63,7 +63,7 @@ type expired struct {
 // all cleans up after the tenants of which entries have expired. Entries of a tenant that keeps them for as long as the tables
 // do are dropped with whole parts; those of other tenants are erased.
 func (c *cleaner) all(ctx context.Context) error {
-	if err := c.tables.keep(ctx, 0); err != nil {
+	if err := errors.Join(c.tables.tell(ctx), c.tables.keep(ctx, 0)); err != nil {
 		return err
 	}
 	due, err := c.due(ctx)

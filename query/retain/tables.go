@@ -25,6 +25,25 @@ type tables struct {
 	visible *visible.Lookup
 	log     *slog.Logger
 	now     func() time.Time
+	told    bool // whether the views know the default retention of this process
+}
+
+// tell notes the retention of tenants without one of their own for the views, once. Of several processes with different settings the
+// one that started last counts.
+func (t *tables) tell(ctx context.Context) error {
+	if t.told {
+		return nil
+	}
+	err := t.db.Exec(ctx, db.Statement{
+		Text: `INSERT INTO retention_default (days) SELECT {days:UInt16}
+WHERE {days:UInt16} != (SELECT tuple(argMax(days, at)) FROM retention_default).1`,
+		Args: []any{clickhouse.Named("days", t.visible.DefaultDays())},
+	})
+	if err != nil {
+		return fmt.Errorf("note the default retention: %w", err)
+	}
+	t.told = true
+	return nil
 }
 
 // keep makes the tables keep entries for atLeast days and for as long as the longest retention of all, each with the day of
