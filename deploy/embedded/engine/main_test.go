@@ -163,7 +163,7 @@ func start(t testing.TB) *client {
 			Addr: "127.0.0.1:0", DataDir: folder, Password: password, MaxMemory: 3 << 30, Connections: 2, QueueWait: 300 * time.Millisecond,
 			Registerer: registry,
 			Reader: Reader{Password: readerPassword, Connections: 1, QueueWait: time.Second, Grants: []string{
-				"SELECT ON " + readable + ".open", "SELECT ON " + readable + ".seen", "SELECT(a) ON " + readable + ".half",
+				"SELECT ON " + readable + ".open", "SELECT ON " + readable + ".seen", "SELECT ON " + readable + ".leaky", "SELECT(a) ON " + readable + ".half",
 			}},
 		})
 		if shared.err != nil {

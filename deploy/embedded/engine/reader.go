@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -9,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/libchdb"
+	"github.com/activitylog/activitylog/deploy/embedded/engine/internal/statement"
 )
 
 // ReaderName is the user for people and their tools, who only read.
@@ -86,4 +90,73 @@ func (r Reader) roles() (role, assume string) {
 		grants.WriteString("</query>")
 	}
 	return fmt.Sprintf("<%[1]s><grants>%[2]s</grants></%[1]s>", ReaderName, &grants), "<query>GRANT " + ReaderName + "</query>"
+}
+
+// systemTables are the tables of the database system that readers may read: about the engine, and about the tables that they may
+// read. Others tell of the data folder and of what the services do.
+var systemTables = []string{
+	"aggregate_function_combinators", "build_options", "collations", "columns", "completions", "contributors", "data_skipping_indices", "data_type_families",
+	"database_engines", "databases", "dictionaries", "formats", "functions", "keywords", "licenses", "numbers", "numbers_mt", "one", "parts", "parts_columns",
+	"projections", "settings", "table_engines", "table_functions", "tables", "time_zones", "zeros", "zeros_mt",
+}
+
+// anyTable are the table functions that name tables in texts.
+var anyTable = []string{
+	"fuzzquery", "loop", "merge", "mergetreeanalyzeindexes", "mergetreeanalyzeindexesuuid", "mergetreeindex", "mergetreeprojection", "mergetreetextindex",
+	"prometheusquery", "prometheusqueryrange", "timeseriesdata", "timeseriesmetrics", "timeseriesselector", "timeseriestags", "viewexplain",
+}
+
+// checkReader refuses what a reader's role does not forbid in libchdb, which has no access rights for the database system.
+func (req *request) checkReader() error {
+	if req.reader == nil {
+		return nil
+	}
+	if strings.EqualFold(req.database, "system") {
+		return fault(codeAccessDenied, "%s: tables of the database system are read with their whole name, from another database", ReaderName)
+	}
+	if req.stmt.Identifiers {
+		for _, p := range req.params {
+			if strings.Contains(strings.ToLower(p.Value), "system") {
+				return fault(codeAccessDenied, "%s: parameter %s names the database system", ReaderName, p.Name)
+			}
+		}
+	}
+	if err := readerMay(req.stmt); err != nil {
+		return err
+	}
+	for _, value := range req.stmt.Filters {
+		if err := req.checkFilters(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readerMay refuses system tables and table functions that readers may not use.
+func readerMay(s *statement.Statement) error {
+	for _, name := range s.System {
+		if !slices.Contains(systemTables, name) {
+			return fault(codeAccessDenied, "%s: Not enough privileges. system.%.60s is not for readers", ReaderName, name)
+		}
+	}
+	for _, name := range s.Functions {
+		if slices.Contains(anyTable, name) || strings.ContainsRune(name, '\\') {
+			return fault(codeAccessDenied, "%s: Not enough privileges. function %.60s is not for readers", ReaderName, name)
+		}
+	}
+	return nil
+}
+
+// checkFilters checks a value of the setting whose value is SQL.
+func (req *request) checkFilters(value string) error {
+	check := readerMay
+	if req.reader == nil {
+		check = nil
+	}
+	err := statement.CheckFilters(value, check)
+	var refused *libchdb.Error
+	if err == nil || errors.As(err, &refused) {
+		return err
+	}
+	return fault(codeAccessDenied, "setting %s: %v", filters, err)
 }

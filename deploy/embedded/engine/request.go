@@ -146,12 +146,13 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 			req.params = append(req.params, libchdb.Param{Name: param, Value: value})
 		case settingName.MatchString(name) && statement.Allowed(name):
 			if name == filters {
-				if err := statement.CheckFilters(value); err != nil {
-					return fault(codeAccessDenied, "setting %s: %v", filters, err)
+				if err := req.checkFilters(value); err != nil {
+					return err
 				}
 			}
-			list = append(list, name+" = "+quote(value))
-			asked[name] = value
+			if asked[name] = value; req.reader == nil || req.reader.limits()[name] == 0 {
+				list = append(list, name+" = "+quote(value))
+			}
 		default:
 			return fault(codeUnknownSetting, "Setting %.80q is unknown, or not allowed here", name)
 		}
@@ -163,7 +164,10 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 	}
 	list = append(list, readonly...)
 	if req.reader != nil {
-		list = append(list, req.reader.limit(asked)...) // of two values, the later one counts
+		list = append(list, req.reader.limit(asked)...)
+	}
+	if err := req.checkReader(); err != nil {
+		return err
 	}
 	req.settings = strings.Join(append(list, "log_comment = "+quote(req.comment)), ", ")
 	return nil
@@ -173,6 +177,7 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 func (req *request) readonly(method, value string) ([]string, error) {
 	for _, name := range req.stmt.Settings {
 		switch {
+		case name == filters && req.reader != nil && len(req.stmt.Filters) > 0:
 		case name == "readonly" || name == "log_comment" || name == filters || slices.Contains(refusedParams, name):
 			return nil, fault(codeAccessDenied, "setting %s cannot be set in a statement", name)
 		case !statement.Allowed(name):

@@ -45,9 +45,13 @@ func Allowed(name string) bool {
 	return inFamily && !slices.Contains(reaching, name)
 }
 
+// filters is the setting whose value is SQL.
+const filters = "additional_table_filters"
+
 // CheckFilters checks a value of the setting additional_table_filters, {'table': 'condition', …}: it must be such a map, and each
-// condition has to pass what the text of a statement has to. ErrSyntax or ErrForbidden if not.
-func CheckFilters(value string) error {
+// condition has to pass what the text of a statement has to, and check, unless that is nil, with the condition as a statement. ErrSyntax
+// or ErrForbidden if not, or the error of check.
+func CheckFilters(value string, check func(*Statement) error) error {
 	l := lexer{text: value}
 	expect := func(s string) error {
 		t, err := l.next()
@@ -72,7 +76,7 @@ func CheckFilters(value string) error {
 		if err := expect(":"); err != nil {
 			return err
 		}
-		if err := l.condition(); err != nil {
+		if err := l.condition(check); err != nil {
 			return err
 		}
 		switch t, err := l.next(); {
@@ -87,7 +91,7 @@ func CheckFilters(value string) error {
 }
 
 // condition reads a literal and checks the condition that it holds.
-func (l *lexer) condition() error {
+func (l *lexer) condition(check func(*Statement) error) error {
 	t, err := l.next()
 	if err != nil {
 		return err
@@ -102,6 +106,9 @@ func (l *lexer) condition() error {
 	s, err := Parse("SELECT 1 FROM t WHERE (" + text + ")")
 	if err == nil && (s.Kind != Read || len(s.Settings) > 0 || s.Format != "") {
 		err = fmt.Errorf("%w: more than a condition in a filter", ErrForbidden)
+	}
+	if err == nil && check != nil {
+		err = check(s)
 	}
 	return err
 }
