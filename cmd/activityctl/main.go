@@ -20,6 +20,7 @@ type config struct {
 	Adopt   adopt   `cmd:"" help:"Give the tables to another Kafka, or to one that was restored from a backup."`
 	Key     key     `cmd:"" help:"Create, list, rotate and revoke API keys."`
 	Token   token   `cmd:"" help:"Print a token for development, signed with JWT_SECRET."`
+	Reader  reader  `cmd:"" help:"Make users of ClickHouse for people and their tools."`
 	Dead    dead    `cmd:"" help:"List dead letters: entries that could not be stored, and why, newest first."`
 	Export  export  `cmd:"" help:"Export all matching entries, oldest first; a broken connection is resumed."`
 	Tail    tail    `cmd:"" help:"Print matching entries as they are stored, one per line, until interrupted."`
@@ -48,6 +49,7 @@ func (c *config) commands() map[string]command {
 	return map[string]command{
 		"migrate": &c.Migrate, "topics": &c.Topics, "adopt": &c.Adopt, "dead": &c.Dead, "ids": &c.IDs, "token": &c.Token, "export": &c.Export, "tail": &c.Tail,
 		"key create": &c.Key.Create, "key list": &c.Key.List, "key rotate": &c.Key.Rotate, "key revoke": &c.Key.Revoke,
+		"reader create": &c.Reader.Create,
 	}
 }
 
