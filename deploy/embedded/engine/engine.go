@@ -101,7 +101,7 @@ func (c *Config) complete() error {
 	if c.Password == "" {
 		faults = append(faults, errors.New("engine: no password"))
 	}
-	if c.Password == c.Reader.Password {
+	if c.Password != "" && c.Password == c.Reader.Password {
 		faults = append(faults, errors.New("engine: the reader needs a password of its own"))
 	}
 	c.Reader.complete(c.MaxMemory)
