@@ -25,12 +25,13 @@ type Config struct {
 	PatchInterval   time.Duration // the least time between two merges of the patch parts of deletes
 	FoldInterval    time.Duration // between two searches for entries whose texts an older version did not fold
 	CleanupInterval time.Duration // between two searches for expired entries
+	UsageInterval   time.Duration // between two measurements of the tables and disks
 	Webhook         Webhook       // notified of cleanups
 }
 
 // Defaults are the values of a Config that names none.
 func Defaults() Config {
-	return Config{PatchInterval: time.Minute, FoldInterval: 10 * time.Minute, CleanupInterval: 10 * time.Minute}
+	return Config{PatchInterval: time.Minute, FoldInterval: 10 * time.Minute, CleanupInterval: 10 * time.Minute, UsageInterval: time.Minute}
 }
 
 // Validate returns everything that is wrong with c.
@@ -44,6 +45,9 @@ func (c Config) Validate() error {
 	}
 	if c.CleanupInterval <= 0 {
 		all = append(all, errors.New("the cleanup interval must be above 0"))
+	}
+	if c.UsageInterval <= 0 {
+		all = append(all, errors.New("the usage interval must be above 0"))
 	}
 	return errors.Join(append(all, c.Webhook.validate())...)
 }
@@ -67,6 +71,7 @@ type Keeper struct {
 	cleaner  *cleaner
 	patcher  *patcher
 	folder   *folder
+	usage    *usage
 	hook     *hook
 	now      func() time.Time
 }
@@ -85,10 +90,12 @@ func New(cfg Config, rooms Rooms, log *slog.Logger, reg prometheus.Registerer) *
 		},
 		patcher: &patcher{interval: cfg.PatchInterval, db: rooms.DB, log: log, applied: m.patches},
 		folder:  &folder{interval: cfg.FoldInterval, db: rooms.DB, log: log, folded: m.folded},
+		usage:   &usage{interval: cfg.UsageInterval, db: rooms.DB, log: log, metrics: m.usage},
 	}
 }
 
-// Run merges in what deletes left, folds the texts of old entries, cleans up what has expired, and notifies the webhook. It returns when ctx ends.
+// Run merges in what deletes left, folds the texts of old entries, cleans up what has expired, notifies the webhook, and measures
+// the tables. It returns when ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	notifying, last := context.WithCancel(context.WithoutCancel(ctx))
 	var hook, all sync.WaitGroup
@@ -96,6 +103,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	all.Go(func() { k.patcher.run(ctx) })
 	all.Go(func() { k.folder.run(ctx) })
 	all.Go(func() { k.cleaner.run(ctx) })
+	all.Go(func() { k.usage.run(ctx) })
 	all.Wait()
 	last() // a cleanup that has just ended is notified, too
 	hook.Wait()

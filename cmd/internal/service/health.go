@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // readyTime is how long a part may take to answer whether it is ready.
@@ -71,6 +73,33 @@ func readyz(health func(context.Context) Health) http.HandlerFunc {
 		}
 		writeJSON(w, status, h)
 	}
+}
+
+// readiness exports what readyz says, by part. It asks the parts when it is scraped.
+type readiness struct {
+	health func(context.Context) Health
+	ready  *prometheus.GaugeVec
+}
+
+func newReadiness(health func(context.Context) Health) *readiness {
+	return &readiness{health, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "activity_service_ready", Help: "1 while a part of the process is ready, else 0; GET /readyz says why it is not.",
+	}, []string{"part"})}
+}
+
+// Describe is that of prometheus.Collector.
+func (r *readiness) Describe(to chan<- *prometheus.Desc) { r.ready.Describe(to) }
+
+// Collect asks all parts, which takes readyTime at most.
+func (r *readiness) Collect(to chan<- prometheus.Metric) {
+	for _, c := range r.health(context.Background()).Checks {
+		value := 0.0
+		if c.Ready {
+			value = 1
+		}
+		r.ready.WithLabelValues(c.Name).Set(value)
+	}
+	r.ready.Collect(to)
 }
 
 // AwaitReady returns true as soon as every part is ready, and false if that takes more than 20 s or ctx ends.

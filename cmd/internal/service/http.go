@@ -143,6 +143,7 @@ func (p *Process) router(m *metrics, authenticate Middleware, most int) chi.Rout
 		r.Use(p.CORS)
 	}
 	health := p.health()
+	p.Metrics.MustRegister(newReadiness(health))
 	r.Get("/livez", p.livez)
 	r.Get("/readyz", readyz(health))
 	r.Get("/version", p.version)

@@ -81,6 +81,8 @@ func TestHealth(t *testing.T) {
 		{"draining", "/readyz", nil, true, 503, `{"status":"draining","checks":[{"name":"kafka","ready":true}]}`},
 		{"version", "/version", nil, false, 200, `{"version":"dev"`},
 		{"metrics", "/metrics", nil, false, 200, `activity_http_request_seconds_count{method="GET",route="/livez",status="200"} 1`},
+		{"a part that is ready", "/metrics", nil, false, 200, `activity_service_ready{part="kafka"} 1`},
+		{"a part that is away", "/metrics", errors.New("gone"), false, 200, `activity_service_ready{part="kafka"} 0`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			away = tt.away
