@@ -15,7 +15,7 @@ TOOLS   := $(CURDIR)/.cache/bin
 LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build ui ui-dev ui-packages engine clients kafka test check race kafka-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
+.PHONY: help run build ui ui-dev ui-packages engine clients kafka test check race kafka-test dashboards-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,10 @@ race: engine ## run the tests under the race detector
 kafka-test: engine build ## run the tests that depend on a broker against Apache Kafka (needs Java 17 and Maven)
 	@.ci/kafka-test
 
-check: ## run all that CI runs: fetch, build, vet, lint, test, race, kafka-test
+dashboards-test: engine build ## run every query of the Grafana dashboards against running services (needs prometheus)
+	cd deploy/grafana/paneltest && $(GO) vet ./... && $(GO) test -count=1 -timeout 10m ./...
+
+check: ## run all that CI runs: fetch, build, vet, lint, test, dashboards-test, race, kafka-test
 	@.ci/run
 
 fuzz: engine ## run every fuzz target for FUZZTIME (20s)
