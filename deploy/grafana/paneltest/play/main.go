@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"os/signal"
 	"slices"
@@ -41,8 +40,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := p.run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		stop()
-		log.Fatal(err)
+		os.Exit(1) //nolint:forbidigo // this is main
 	}
 }
 
