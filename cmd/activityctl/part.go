@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/activitylog/activitylog/cmd/activityctl/internal/rows"
 )
 
 // part is the file of an incomplete export. A JSON file beside it says which export it belongs to.
@@ -43,22 +45,23 @@ func (p *part) resume(d *download) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err != nil || json.Unmarshal(text, &old) != nil || old.Request != p.state.Request || d.rows.format == "parquet" {
+	if err != nil || json.Unmarshal(text, &old) != nil || old.Request != p.state.Request || d.rows.Format == "parquet" {
 		return p.cut(0)
 	}
 	var whole counter
-	found := &rows{out: &whole, format: d.rows.format}
+	found := &rows.Writer{Out: &whole, Format: d.rows.Format}
 	if _, err := io.Copy(found, p); err != nil {
 		return err
 	}
-	found.drop()
-	after, err := found.after()
+	found.Drop()
+	after, err := found.After()
 	if err != nil || after == "" {
 		return p.cut(0)
 	}
-	d.rows.n, d.rows.last, d.rows.header = found.n, found.last, found.header
+	d.rows.N, d.rows.Last, d.rows.Header = found.N, found.Last, found.Header
 	d.parameters.Snapshot, d.parameters.After = &old.Snapshot, &after
-	return p.cut(int64(whole))
+	d.bytes = int64(whole)
+	return p.cut(d.bytes)
 }
 
 // cut truncates the file to size bytes, and continues writing there.

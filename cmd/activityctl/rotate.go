@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 )
 
 type rotateKey struct {
@@ -32,7 +32,7 @@ func (c *rotateKey) validate() error {
 }
 
 // run shows the new key before it changes the old one: if it breaks off in between, the old key still works.
-func (c *rotateKey) run(ctx context.Context, out io.Writer) error {
+func (c *rotateKey) run(ctx context.Context, out term.Output) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	topic, err := keysOf(c.Kafka)
@@ -51,7 +51,7 @@ func (c *rotateKey) run(ctx context.Context, out io.Writer) error {
 	if err := topic.Put(ctx, k); err != nil {
 		return hint(err)
 	}
-	if err := show(out, c.JSON, k, text); err != nil {
+	if err := reveal(out, c.JSON, k, text); err != nil {
 		return err
 	}
 	if err := topic.Put(ctx, retired(old, now, c.Overlap)); err != nil {

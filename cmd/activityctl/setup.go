@@ -9,6 +9,7 @@ import (
 
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
@@ -22,7 +23,7 @@ func (c *migrate) defaults() { c.ClickHouse.Defaults() }
 
 func (c *migrate) validate() error { return c.ClickHouse.Validate() }
 
-func (c *migrate) run(ctx context.Context, out io.Writer) error {
+func (c *migrate) run(ctx context.Context, out term.Output) error {
 	opts, err := c.ClickHouse.Options()
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (c *topics) defaults() {
 
 func (c *topics) validate() error { return errors.Join(c.Kafka.Validate(), c.Creation.Validate()) }
 
-func (c *topics) run(ctx context.Context, out io.Writer) error {
+func (c *topics) run(ctx context.Context, out term.Output) error {
 	client, err := c.Kafka.Client()
 	if err != nil {
 		return err
@@ -78,4 +79,15 @@ func (c *topics) run(ctx context.Context, out io.Writer) error {
 	return json.NewEncoder(out).Encode(struct {
 		Topics []string `json:"topics"`
 	}{names})
+}
+
+// printLines prints values as JSON, one per line.
+func printLines[T any](out io.Writer, all []T) error {
+	enc := json.NewEncoder(out)
+	for _, v := range all {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }

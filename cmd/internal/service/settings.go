@@ -144,6 +144,22 @@ func newParser(name, help string, cfg Config) (*kong.Kong, error) {
 	return parser, nil
 }
 
+// Model returns the commands and flags of a tool, for completion. It fills nothing.
+func Model(name, help string, cfg Config) (*kong.Node, error) {
+	parser, err := newParser(name, help, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return parser.Model.Node, nil
+}
+
+// Fill fills cfg as Tool does, and prints nothing.
+func Fill(name string, cfg Config, args []string) error {
+	env := environment{args: args, lookup: os.LookupEnv, stdout: io.Discard, stderr: io.Discard}
+	_, err := env.settings(name, "", cfg)
+	return err
+}
+
 // hideValidate keeps kong from calling Validate on what it fills: kong would report the first fault only, and as wrong usage.
 func hideValidate(n *kong.Node) {
 	n.Target = reflect.ValueOf(new(struct{})).Elem()

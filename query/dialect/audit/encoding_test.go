@@ -37,7 +37,7 @@ func TestFields(t *testing.T) {
 
 // FuzzCSV writes a text into the cells and reads it back.
 func FuzzCSV(f *testing.F) {
-	for _, seed := range []string{"", "=1+1", "a,\"b\"\n", `\.`, "\r\n", "@", "'", " x"} {
+	for _, seed := range []string{"", "=1+1", "a,\"b\"\n", `\.`, "\r\n", "@", "'", " x", "\n=1", "＝1", " =1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -60,7 +60,7 @@ func FuzzCSV(f *testing.F) {
 		if got != want && got != "'"+want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if got != "" && strings.Contains("=+-@\t\r", got[:1]) {
+		if got != "" && strings.Contains("=+-@\t\r\n", got[:1]) || strings.HasPrefix(strings.TrimSpace(got), "＝") {
 			t.Errorf("%q is a formula", got)
 		}
 	})

@@ -149,10 +149,12 @@ func daysIn(m map[string]json.RawMessage, name string, most int) (int, error) {
 	switch {
 	case n >= 1 && n <= int64(most):
 		return int(n), nil
-	case most == math.MaxInt32:
+	case most != math.MaxInt32:
+		return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be 1 to %d", most)}
+	case n < 1:
 		return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: "must be 1 or more"}
 	}
-	return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be 1 to %d", most)}
+	return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be at most %d", most)}
 }
 
 // maxSettingBytes bounds bodies that consist of a few numbers.

@@ -1,4 +1,5 @@
-package main
+// Package rows writes an export so that it always ends where it can be resumed: after a complete entry.
+package rows
 
 import (
 	"bytes"
@@ -10,13 +11,13 @@ import (
 	"strings"
 )
 
-// rows writes an export in complete rows only, so that the output always ends where it can be resumed.
-type rows struct {
-	out    io.Writer
-	format string
-	n      int    // entries so far
-	last   []byte // the last one
-	header []byte // of a CSV
+// Writer writes an export in complete rows only.
+type Writer struct {
+	Out    io.Writer
+	Format string // ndjson, json or csv
+	N      int    // entries so far
+	Last   []byte // the last one
+	Header []byte // of a CSV
 
 	pending []byte
 	start   int  // where the incomplete row in pending starts
@@ -24,8 +25,8 @@ type rows struct {
 	quoted  bool // a quoted CSV cell is open at scanned
 }
 
-// Write implements io.Writer. It keeps an incomplete row until the rest arrives, or until flush.
-func (r *rows) Write(p []byte) (int, error) {
+// Write implements io.Writer. It keeps an incomplete row until the rest arrives, or until Flush.
+func (r *Writer) Write(p []byte) (int, error) {
 	r.pending = append(r.pending, p...)
 	whole := 0
 	for {
@@ -38,7 +39,7 @@ func (r *rows) Write(p []byte) (int, error) {
 		}
 		r.start = end
 	}
-	if _, err := r.out.Write(r.pending[:whole]); err != nil {
+	if _, err := r.Out.Write(r.pending[:whole]); err != nil {
 		return 0, err
 	}
 	r.pending = append(r.pending[:0], r.pending[whole:]...)
@@ -47,11 +48,11 @@ func (r *rows) Write(p []byte) (int, error) {
 }
 
 // rowEnd returns where the next row of pending ends, or -1.
-func (r *rows) rowEnd() int {
+func (r *Writer) rowEnd() int {
 	for {
 		i := bytes.IndexByte(r.pending[r.scanned:], '\n')
 		if i < 0 {
-			if r.format == "csv" {
+			if r.Format == "csv" {
 				r.quoted = r.quoted != (bytes.Count(r.pending[r.scanned:], []byte{'"'})%2 == 1)
 			}
 			r.scanned = len(r.pending)
@@ -59,7 +60,7 @@ func (r *rows) rowEnd() int {
 		}
 		line := r.pending[r.scanned : r.scanned+i]
 		r.scanned += i + 1
-		if r.format == "csv" {
+		if r.Format == "csv" {
 			if r.quoted = r.quoted != (bytes.Count(line, []byte{'"'})%2 == 1); r.quoted {
 				continue
 			}
@@ -70,9 +71,9 @@ func (r *rows) rowEnd() int {
 
 // row handles a complete row with its line end, and returns how many bytes of it can be written now. What precedes the first entry is
 // written with that entry, and the comma after a JSON item with the next item.
-func (r *rows) row(row []byte) int {
+func (r *Writer) row(row []byte) int {
 	text, whole := bytes.TrimSuffix(row, []byte{'\n'}), len(row)
-	switch r.format {
+	switch r.Format {
 	case "json":
 		text = bytes.TrimSuffix(text, []byte{','})
 		whole = len(text)
@@ -83,37 +84,37 @@ func (r *rows) row(row []byte) int {
 			return len(row)
 		}
 	case "csv":
-		if r.header == nil {
-			r.header = bytes.Clone(text)
+		if r.Header == nil {
+			r.Header = bytes.Clone(text)
 			return 0
 		}
 	}
-	r.n++
-	r.last = append(r.last[:0], text...)
+	r.N++
+	r.Last = append(r.Last[:0], text...)
 	return whole
 }
 
-// flush writes what is left at the end of a document.
-func (r *rows) flush() error {
-	_, err := r.out.Write(r.pending)
-	r.drop()
+// Flush writes what is left at the end of a document.
+func (r *Writer) Flush() error {
+	_, err := r.Out.Write(r.pending)
+	r.Drop()
 	return err
 }
 
-// drop discards the rest of a document that broke off.
-func (r *rows) drop() { r.pending, r.start, r.scanned, r.quoted = nil, 0, 0, false }
+// Drop discards the rest of a document that broke off.
+func (r *Writer) Drop() { r.pending, r.start, r.scanned, r.quoted = nil, 0, 0, false }
 
-// after returns the last entry as the parameter after; empty without one.
-func (r *rows) after() (string, error) {
-	if r.n == 0 {
+// After returns the last entry as the parameter after; empty without one.
+func (r *Writer) After() (string, error) {
+	if r.N == 0 {
 		return "", nil
 	}
 	var entry struct{ CreatedAt, ID string }
-	if r.format != "csv" {
-		err := json.Unmarshal(r.last, &entry)
+	if r.Format != "csv" {
+		err := json.Unmarshal(r.Last, &entry)
 		return entry.CreatedAt + "," + entry.ID, err
 	}
-	records, err := csv.NewReader(io.MultiReader(bytes.NewReader(r.header), strings.NewReader("\n"), bytes.NewReader(r.last))).ReadAll()
+	records, err := csv.NewReader(io.MultiReader(bytes.NewReader(r.Header), strings.NewReader("\n"), bytes.NewReader(r.Last))).ReadAll()
 	if err != nil || len(records) != 2 {
 		return "", errors.Join(err, fmt.Errorf("want two records, got %d", len(records)))
 	}

@@ -1,4 +1,4 @@
-package main
+package rows
 
 import (
 	"bytes"
@@ -27,42 +27,42 @@ func TestRowsCutAnywhere(t *testing.T) {
 		for cut := range len(text) {
 			for _, step := range []int{1, 3, 1000} {
 				var out bytes.Buffer
-				r := &rows{out: &out, format: format}
+				r := &Writer{Out: &out, Format: format}
 				for at := 0; at < cut; at += step {
 					if _, err := r.Write([]byte(text[at:min(at+step, cut)])); err != nil {
 						t.Fatal(err)
 					}
 				}
-				r.drop()
+				r.Drop()
 				checkCut(t, r, format, text, out.String())
 			}
 		}
 	}
 }
 
-func checkCut(t *testing.T, r *rows, format, text, written string) {
+func checkCut(t *testing.T, r *Writer, format, text, written string) {
 	t.Helper()
-	after, err := r.after()
+	after, err := r.After()
 	if err != nil {
 		t.Fatalf("%s cut to %q: %v", format, written, err)
 	}
 	if after == "" {
-		if r.n != 0 {
-			t.Errorf("%s cut to %q: %d entries, but nothing to resume after", format, written, r.n)
+		if r.N != 0 {
+			t.Errorf("%s cut to %q: %d entries, but nothing to resume after", format, written, r.N)
 		}
 		return
 	}
 	created, id, _ := strings.Cut(after, ",")
-	if r.n < 1 || r.n > 3 || id != string(rune('0'+r.n)) || created != "t"+id {
-		t.Errorf("%s cut to %q: %d entries, resumes after %s", format, written, r.n, after)
+	if r.N < 1 || r.N > 3 || id != string(rune('0'+r.N)) || created != "t"+id {
+		t.Errorf("%s cut to %q: %d entries, resumes after %s", format, written, r.N, after)
 	}
 	if !strings.HasPrefix(text, written) {
 		t.Errorf("%s: %q is no beginning of %q", format, written, text)
 	}
-	if r.n == 2 && written != documents[format][0] {
+	if r.N == 2 && written != documents[format][0] {
 		t.Errorf("%s: got %q of two entries, want %q", format, written, documents[format][0])
 	}
-	if err := r.flush(); err != nil {
+	if err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -73,16 +73,16 @@ func FuzzRows(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, format string, text []byte, cut int) {
 		var out bytes.Buffer
-		r := &rows{out: &out, format: format}
+		r := &Writer{Out: &out, Format: format}
 		cut = max(0, min(cut, len(text)))
 		for _, p := range [][]byte{text[:cut], text[cut:]} {
 			if n, err := r.Write(p); n != len(p) || err != nil {
 				t.Fatal(n, err)
 			}
 		}
-		if err := r.flush(); err != nil || !bytes.Equal(out.Bytes(), text) {
+		if err := r.Flush(); err != nil || !bytes.Equal(out.Bytes(), text) {
 			t.Errorf("got %q, want %q, %v", out.Bytes(), text, err)
 		}
-		_, _ = r.after()
+		_, _ = r.After()
 	})
 }
