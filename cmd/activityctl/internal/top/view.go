@@ -47,6 +47,9 @@ func (v *view) lines(columns, rows int) []string {
 		foot = append(foot, v.keys(columns))
 	}
 	room := rows - len(lines) - len(foot)
+	if rows >= short {
+		room-- // a line between the values and the keys
+	}
 	if !v.live {
 		room = 24
 	}
@@ -93,16 +96,23 @@ func (v *view) head(s *Snapshot, n int) string {
 	case s.Status != "ready" || s.Kafka != nil && !*s.Kafka || s.ClickHouse != nil && !*s.ClickHouse:
 		state.style = term.Yellow
 	}
-	right := []span{state, {"", "  " + s.At.Format("15:04:05") + " UTC"}}
 	if v.paused {
-		right = []span{{term.Yellow, "paused"}, {"", "  " + s.At.Format("15:04:05") + " UTC"}}
+		state = span{term.Yellow, "paused"}
 	}
+	clock := s.At.Format("15:04:05")
+	if n >= two {
+		clock += " UTC"
+	}
+	right := []span{state, {term.Dim, "  " + clock}}
 	host := term.Clean(strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s.URL, "http://"), "https://"), "/"))
 	left := []span{{term.Bold, "activitylog"}, {"", "  " + host}}
+	if n < two {
+		left = []span{{term.Bold, host}}
+	}
 	if s.Tenant != "" {
 		left = append(left, span{term.Dim, "  tenant "}, span{"", term.Clean(s.Tenant)})
 	}
-	if room := n - wide(right) - 2; room >= wide(left[:1]) {
+	if room := n - wide(right) - 2; room >= 8 {
 		return v.compose(room, left...) + strings.Repeat(" ", max(n-wide(right)-min(wide(left), room), 0)) + v.compose(n, right...)
 	}
 	return v.compose(n, right...)
@@ -148,7 +158,7 @@ func (v *view) figures(s *Snapshot, n, rows int) []string {
 		return v.figure(n, name, span{term.Bold, perSecond(now)}, span{hue, "  " + term.Spark(v.rates(read), min(room, keep))})
 	}
 	lines := []string{rate("in", s.InPerSecond, accepted, term.Cyan), rate("stored", s.StoredPerSecond, stored, term.Green), v.figure(n, "waiting", v.waiting(s)...)}
-	lines = append(lines, v.figure(n, "wrong", v.wrong(s)...))
+	lines = append(lines, v.figure(n, "errors", v.errors(s, n)...))
 	if rows >= short {
 		lines = append(lines, v.figure(n, "today", span{term.Bold, count(s.ReceivedToday)}, span{"", " entries received"}))
 	}
@@ -194,7 +204,7 @@ func (v *view) waiting(s *Snapshot) []span {
 		if *s.LagSeconds > 60 {
 			style = term.Red
 		}
-		spans = append(spans, span{"", ", the oldest for "}, span{style, age(time.Duration(*s.LagSeconds * float64(time.Second)))})
+		spans = append(spans, span{"", ", oldest "}, span{style, age(time.Duration(*s.LagSeconds * float64(time.Second)))})
 	}
 	for _, p := range s.Partitions {
 		spans = append(spans, span{term.Dim, fmt.Sprintf("  p%d ", p.Partition)}, span{"", term.Number(p.LagRecords)})
@@ -202,8 +212,8 @@ func (v *view) waiting(s *Snapshot) []span {
 	return spans
 }
 
-// wrong is what was refused, failed or could not be stored.
-func (v *view) wrong(s *Snapshot) []span {
+// errors are what was refused, failed or could not be stored. Where there is little room, only what happened.
+func (v *view) errors(s *Snapshot, n int) []span {
 	if s.Refused == nil && s.DeadLetters == nil {
 		return []span{{term.Dim, "– no service shows its /metrics: see --metrics"}}
 	}
@@ -214,8 +224,10 @@ func (v *view) wrong(s *Snapshot) []span {
 		return ""
 	}
 	var spans []span
-	add := func(style term.Style, n float64, what string) {
-		spans = append(spans, span{bad(style, n > 0), number(n) + what})
+	add := func(style term.Style, rate float64, what string) {
+		if rate > 0 || n >= two {
+			spans = append(spans, span{bad(style, rate > 0), number(rate) + what})
+		}
 	}
 	if s.Failed != nil {
 		add(term.Red, *s.Failed, "/s failed")
@@ -224,10 +236,13 @@ func (v *view) wrong(s *Snapshot) []span {
 		add(term.Yellow, *s.Refused, "/s refused")
 	}
 	if s.Rejected != nil {
-		add(term.Yellow, *s.Rejected, "/s entries rejected")
+		add(term.Yellow, *s.Rejected, "/s rejected")
 	}
 	if s.DeadLetters != nil {
 		add(term.Red, float64(*s.DeadLetters), " dead letters")
+	}
+	if len(spans) == 0 {
+		return []span{{"", "none"}}
 	}
 	for i := len(spans) - 1; i > 0; i-- {
 		spans = slices.Insert(spans, i, span{"", "   "})
@@ -339,10 +354,18 @@ func (v *view) ranking(group string, n, rows int) []row {
 		value := term.Clean(c.Value)
 		lines = append(lines, row{
 			{hueOf(group, c.Value), term.Cell(value, name)}, {term.Dim, length},
-			{"", fmt.Sprintf("  %*s", wideNumber, term.Number(c.Count))}, {term.Dim, fmt.Sprintf(" %3.0f %%", share*100)},
+			{"", fmt.Sprintf("  %*s", wideNumber, term.Number(c.Count))}, {term.Dim, percent(share)},
 		})
 	}
 	return lines
+}
+
+// percent is a share in five columns.
+func percent(share float64) string {
+	if share > 0 && share < 0.005 {
+		return " <1 %"
+	}
+	return fmt.Sprintf("%3.0f %%", share*100)
 }
 
 // hueOf gives each action its colour, the same as in tail.
