@@ -111,8 +111,11 @@ func (a adoption) table(o term.Output) string {
 		known = "unknown: the tables are older than logs with an identity"
 	}
 	_ = term.Record(to, [][2]string{ // a Builder takes everything
-		{"tables' log", known}, {"Kafka's log", a.KafkaLog}, {"new log", a.NewLog},
-		{"highest id", strconv.FormatUint(a.HighestID, 10)}, {"new ids", fmt.Sprintf("from %d", a.FirstID)},
+		{"tables' log", known},
+		{"Kafka's log", a.KafkaLog},
+		{"new log", a.NewLog},
+		{"highest id", strconv.FormatUint(a.HighestID, 10)},
+		{"new ids", fmt.Sprintf("from %d", a.FirstID)},
 	})
 	wide := o.Width
 	if wide == 0 {

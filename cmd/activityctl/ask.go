@@ -142,8 +142,17 @@ func (m *matching) validate() error {
 		name  string
 		value *string
 	}{
-		{"user", m.User}, {"username", m.Username}, {"action", m.Action}, {"target-type", m.TargetType}, {"target-id", m.TargetID},
-		{"platform", m.Platform}, {"serial", m.Serial}, {"request-id", m.RequestID}, {"search", m.Search}, {"start", m.Start}, {"end", m.End},
+		{"user", m.User},
+		{"username", m.Username},
+		{"action", m.Action},
+		{"target-type", m.TargetType},
+		{"target-id", m.TargetID},
+		{"platform", m.Platform},
+		{"serial", m.Serial},
+		{"request-id", m.RequestID},
+		{"search", m.Search},
+		{"start", m.Start},
+		{"end", m.End},
 		{"tenant", m.Tenant},
 	} {
 		faults = append(faults, notEmpty(f.name, f.value))

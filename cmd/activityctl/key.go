@@ -162,8 +162,15 @@ func (c *listKeys) run(ctx context.Context, out term.Output) error {
 
 func tabulate(out term.Output, keys []apikey.Key) error {
 	t := term.Table{Columns: []term.Column{
-		{Name: "ID"}, {Name: "NAME", Rank: 2, Min: 8}, {Name: "TENANT", Rank: 1, Min: 8}, {Name: "SCOPES", Rank: 3}, {Name: "ROLES", Rank: 4}, {Name: "RATE", Right: true, Rank: 6},
-		{Name: "CREATED", Rank: 5, Min: len(time.DateOnly)}, {Name: "EXPIRES", Rank: 2, Min: len(time.DateOnly)}, {Name: "STATUS", Paint: paintStatus},
+		{Name: "ID"},
+		{Name: "NAME", Rank: 2, Min: 8},
+		{Name: "TENANT", Rank: 1, Min: 8},
+		{Name: "SCOPES", Rank: 3},
+		{Name: "ROLES", Rank: 4},
+		{Name: "RATE", Right: true, Rank: 6},
+		{Name: "CREATED", Rank: 5, Min: len(time.DateOnly)},
+		{Name: "EXPIRES", Rank: 2, Min: len(time.DateOnly)},
+		{Name: "STATUS", Paint: paintStatus},
 	}}
 	for _, k := range keys {
 		i := itemOf(k)

@@ -16,18 +16,18 @@ type config struct {
 	service.Common
 	Color term.Colors `help:"When to print colours: auto, always or never. auto means on a terminal, unless NO_COLOR is set." oneof:"auto,always,never"`
 
-	Migrate migrate `cmd:"" help:"Create or update ClickHouse's tables. It is safe to repeat, and to run twice at once."`
-	Topics  topics  `cmd:"" help:"Create missing Kafka topics."`
-	Adopt   adopt   `cmd:"" help:"Give the tables to another Kafka, or to one that was restored from a backup."`
-	Key     key     `cmd:"" help:"Create, list, rotate and revoke API keys."`
-	Token   token   `cmd:"" help:"Print a token for development, signed with JWT_SECRET."`
-	Dead    dead    `cmd:"" help:"List dead letters: entries that could not be stored, and why, newest first."`
+	Migrate migrate  `cmd:"" help:"Create or update ClickHouse's tables. It is safe to repeat, and to run twice at once."`
+	Topics  topics   `cmd:"" help:"Create missing Kafka topics."`
+	Adopt   adopt    `cmd:"" help:"Give the tables to another Kafka, or to one that was restored from a backup."`
+	Key     key      `cmd:"" help:"Create, list, rotate and revoke API keys."`
+	Token   token    `cmd:"" help:"Print a token for development, signed with JWT_SECRET."`
+	Dead    dead     `cmd:"" help:"List dead letters: entries that could not be stored, and why, newest first."`
 	List    list     `cmd:"" help:"List matching entries, newest first."`
 	Count   counting `cmd:"" help:"Count matching entries, also by action, device and others."`
 	Top     watchTop `cmd:"" help:"Show what happens now: rates, what waits, what goes wrong, and which values come most. Keys: q quits, p pauses, arrows change what is counted."`
-	Export  export  `cmd:"" help:"Export all matching entries, oldest first; a broken connection is resumed."`
-	Tail    tail    `cmd:"" help:"Print matching entries as they are stored, one per line, until interrupted."`
-	IDs     ids     `cmd:"" name:"ids" help:"Convert ids between the forms of all APIs."`
+	Export  export   `cmd:"" help:"Export all matching entries, oldest first; a broken connection is resumed."`
+	Tail    tail     `cmd:"" help:"Print matching entries as they are stored, one per line, until interrupted."`
+	IDs     ids      `cmd:"" name:"ids" help:"Convert ids between the forms of all APIs."`
 
 	Completion completion `cmd:"" help:"Print the script that completes commands, flags and values in a shell."`
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/activitylog/activitylog/cmd/activityctl/internal/show"
 	"github.com/activitylog/activitylog/cmd/internal/term"
@@ -57,8 +58,11 @@ func (c *list) run(ctx context.Context, out term.Output) error {
 		return printLines(jsonTo(out), page.Data)
 	}
 	t := term.Table{Columns: []term.Column{
-		{Name: "TIME (UTC)", Paint: always(term.Dim), Rank: 1, Min: 14}, {Name: "ACTION", Paint: term.Hue, Rank: 2, Min: 8}, {Name: "ACTOR", Rank: 4, Min: 8},
-		{Name: "DEVICE", Paint: always(term.Cyan), Rank: 3, Min: 8}, {Name: "TARGET AND DETAILS", Rank: 5},
+		{Name: "TIME (UTC)", Paint: always(term.Dim), Rank: 1, Min: len(time.DateTime)},
+		{Name: "ACTION", Paint: term.Hue, Rank: 2, Min: 8},
+		{Name: "ACTOR", Rank: 4, Min: 8},
+		{Name: "DEVICE", Paint: always(term.Cyan), Rank: 3, Min: 8},
+		{Name: "TARGET AND DETAILS", Rank: 5},
 	}}
 	for _, data := range page.Data {
 		var e show.Entry
@@ -75,7 +79,12 @@ func (c *list) run(ctx context.Context, out term.Output) error {
 		return err
 	}
 	if out.Width > 0 && page.Meta.Total > int64(t.Len()) {
-		fmt.Fprintln(out, out.Paint(term.Dim, fmt.Sprintf("%d of %s entries; --limit lists more, activityctl export all", t.Len(), term.Number(page.Meta.Total))))
+		note := fmt.Sprintf("%d of %s entries; --limit lists more, activityctl export all", t.Len(), term.Number(page.Meta.Total))
+		for _, line := range term.Wrap(note, out.Width) {
+			if _, err := fmt.Fprintln(out, out.Paint(term.Dim, line)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -164,7 +173,7 @@ func (a *counts) print(out term.Output) error {
 	}
 	add := func(value string, n int64) {
 		bar := ""
-		if out.Width > 0 {
+		if out.Width > 0 && n <= a.Counts[0].Count {
 			bar = term.Bar(float64(n)/float64(max(a.Counts[0].Count, 1)), 20)
 		}
 		t.Add(value, number(n), fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(a.Total, 1))), bar)

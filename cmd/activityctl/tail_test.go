@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/activityctl/internal/show"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/schema"
@@ -28,18 +30,18 @@ func TestEvents(t *testing.T) {
 }
 
 func TestPrint(t *testing.T) {
-	const entry = `{"id":"00000000-0001-803b-8000-00000000616c","userId":"u","user":null,"action":"po\u001b[31mst\u202e","targetType":"DEVICE","targetId":"d",` +
+	const entry = `{"id":"00000000-0001-803b-8000-00000000616c","userId":"u","user":null,"action":"po\u001b[31mst\u202e","targetType":"TICKET","targetId":"d",` +
 		`"details":{"z":12345678901234567890,"a":1},"ipAddress":null,"userAgent":null,"layer":null,"requestId":null,"createdAt":"2024-02-12T08:00:00.123Z","platform":"tiktok","serial":"d"}`
 	for _, tt := range []struct {
 		width int
 		color bool
 		want  string
 	}{
-		{120, false, `2024-02-12 08:00:00  po·[31mst·                u                       tiktok/d                  DEVICE d {"z":12345678…`},
-		{80, false, `2024-02-12 08:00:00  po·[31mst·      u             tiktok/d        DEVICE d {"z…`},
-		{70, false, `08:00:00  po·[31mst·      u             tiktok/d        DEVICE d {"z"…`},
-		{40, false, `08:00:00  po·[31mst·  tiktok/d    DEVIC…`},
-		{80, true, "\x1b[2m2024-02-12 08:00:00\x1b[0m  \x1b[" + string(term.Hue("po\x1b[31mst\u202e")) + "mpo·[31mst·\x1b[0m      u             \x1b[36mtiktok/d\x1b[0m        DEVICE d {\"z…"},
+		{120, false, `2024-02-12 08:00:00  po·[31mst·                u                       tiktok/d                  TICKET d {"z":12345678…`},
+		{80, false, `2024-02-12 08:00:00  po·[31mst·      u             tiktok/d        TICKET d {"z…`},
+		{70, false, `08:00:00  po·[31mst·      u             tiktok/d        TICKET d {"z"…`},
+		{40, false, `08:00:00  po·[31mst·  tiktok/d    TICKE…`},
+		{80, true, "\x1b[2m2024-02-12 08:00:00\x1b[0m  \x1b[" + string(term.Hue("po\x1b[31mst\u202e")) + "mpo·[31mst·\x1b[0m      u             \x1b[36mtiktok/d\x1b[0m        TICKET d {\"z…"},
 	} {
 		var out bytes.Buffer
 		p := &printer{out: term.Output{Writer: &out, Width: tt.width, Color: tt.color}}
@@ -53,6 +55,20 @@ func TestPrint(t *testing.T) {
 	var out bytes.Buffer
 	if err := (&printer{out: term.Output{Writer: &out}, json: true}).print(entry); err != nil || out.String() != entry+"\n" {
 		t.Errorf("got %s, %v, want the entry unchanged", out.String(), err)
+	}
+}
+
+func TestWhat(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"targetType":"DEVICE","targetId":"d","serial":"d","details":{"detail":"plain \"text\""}}`: `plain "text"`,
+		`{"targetType":"DEVICE","targetId":"other","serial":"d","details":null}`:                    "DEVICE other",
+		`{"targetType":"TICKET","targetId":"7","details":{"detail":"text","amount":1}}`:             `TICKET 7 {"detail":"text","amount":1}`,
+		`{"targetType":null,"targetId":null,"details":{"detail":7}}`:                                `{"detail":7}`,
+	} {
+		var e show.Entry
+		if err := json.Unmarshal([]byte(data), &e); err != nil || e.What() != want {
+			t.Errorf("%s: got %q, %v, want %q", data, e.What(), err, want)
+		}
 	}
 }
 

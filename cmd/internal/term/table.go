@@ -23,11 +23,13 @@ type Table struct {
 	rows    [][]string
 }
 
-// Add appends a row. An empty cell is shown as -.
+// Add appends a row. An empty cell is shown as -, unless its column has no name.
 func (t *Table) Add(cells ...string) {
 	row := make([]string, len(t.Columns))
 	for i := range row {
-		row[i] = "-"
+		if t.Columns[i].Name != "" {
+			row[i] = "-"
+		}
 		if i < len(cells) && strings.TrimSpace(cells[i]) != "" {
 			row[i] = Clean(cells[i])
 		}
@@ -114,7 +116,7 @@ func (t *Table) line(cells []string, widths []int, paint func(column int, cell s
 			b.WriteString(strings.Repeat(" ", gap))
 		}
 	}
-	return b.String()
+	return strings.TrimRight(b.String(), " ")
 }
 
 // widths returns the width of each column, and the names of those that are left out. room is the width of the terminal; 0: any.

@@ -8,26 +8,26 @@ import (
 
 func TestClean(t *testing.T) {
 	for s, want := range map[string]string{
-		"":                       "",
-		"plain":                  "plain",
-		"trailing  ":             "trailing",
-		"a\x1b[31mb":             "a·[31mb",
-		"a\tb\r\nc\x00\x7f":      "a·b··c··",
-		"\u009b31m\u0090":        "·31m·", // control characters of eight bits
-		"a\u202eb\u2066":         "a·b·",  // the direction of writing
-		"ad\u200dmin\u200b\u2028": "ad·min··",
-		"ad\ufe0fmin":            "ad·min",
-		"\u3164x\u115f":          "·x·", // letters that are not seen
-		"\xff\xfe":               "\ufffd\ufffd",
-		"e\u0301":                "e\u0301",
-		"\u0301x":                "·x", // would be drawn on what stands before the text
+		"":                                 "",
+		"plain":                            "plain",
+		"trailing  ":                       "trailing",
+		"a\x1b[31mb":                       "a·[31mb",
+		"a\tb\r\nc\x00\x7f":                "a·b··c··",
+		"\u009b31m\u0090":                  "·31m·", // control characters of eight bits
+		"a\u202eb\u2066":                   "a·b·",  // the direction of writing
+		"ad\u200dmin\u200b\u2028":          "ad·min··",
+		"ad\ufe0fmin":                      "ad·min",
+		"\u3164x\u115f":                    "·x·", // letters that are not seen
+		"\xff\xfe":                         "\ufffd\ufffd",
+		"e\u0301":                          "e\u0301",
+		"\u0301x":                          "·x", // would be drawn on what stands before the text
 		"z" + strings.Repeat("\u0335", 50): "z" + strings.Repeat("\u0335", maxMarks),
-		"日本語":            "日本語",
-		"❤\ufe0f":         "❤",
-		"👍🏽!":             "👍!",
-		"👩\u200d👩\u200d👧": "👩👩👧",
-		"🇩🇪":             "🇩🇪",
-		"\U000e0041\ue000": "··", // tags and private characters
+		"日本語":                              "日本語",
+		"❤\ufe0f":                          "❤",
+		"👍🏽!":                              "👍!",
+		"👩\u200d👩\u200d👧":                  "👩👩👧",
+		"🇩🇪":                               "🇩🇪",
+		"\U000e0041\ue000":                 "··", // tags and private characters
 	} {
 		if got := Clean(s); got != want {
 			t.Errorf("%q: got %q, want %q", s, got, want)
@@ -51,8 +51,17 @@ func TestFit(t *testing.T) {
 		n    int
 		want string
 	}{
-		{"short", 5, "short"}, {"shorter", 5, "shor…"}, {"日本語", 6, "日本語"}, {"日本語", 5, "日本…"}, {"日本語", 4, "日…"}, {"e\u0301e\u0301e\u0301", 2, "e\u0301…"},
-		{"", 3, ""}, {"ab", 1, "…"}, {"ab", 0, ""}, {"ab", -1, ""}, {"👍👍", 3, "👍…"},
+		{"short", 5, "short"},
+		{"shorter", 5, "shor…"},
+		{"日本語", 6, "日本語"},
+		{"日本語", 5, "日本…"},
+		{"日本語", 4, "日…"},
+		{"e\u0301e\u0301e\u0301", 2, "e\u0301…"},
+		{"", 3, ""},
+		{"ab", 1, "…"},
+		{"ab", 0, ""},
+		{"ab", -1, ""},
+		{"👍👍", 3, "👍…"},
 	} {
 		if got := Fit(tt.s, tt.n); got != tt.want {
 			t.Errorf("Fit(%q, %d): got %q, want %q", tt.s, tt.n, got, tt.want)
@@ -69,8 +78,13 @@ func TestWrap(t *testing.T) {
 		n    int
 		want string
 	}{
-		{"", 10, ""}, {"one two three", 7, "one two|three"}, {"abcdefghij", 4, "abcd|efgh|ij"}, {"a abcdefghij b", 4, "a|abcd|efgh|ij b"}, {"日本語日本語", 4, "日本|語日|本語"},
-		{"ab", -3, "ab"}, {"日本", 1, "日|本"},
+		{"", 10, ""},
+		{"one two three", 7, "one two|three"},
+		{"abcdefghij", 4, "abcd|efgh|ij"},
+		{"a abcdefghij b", 4, "a|abcd|efgh|ij b"},
+		{"日本語日本語", 4, "日本|語日|本語"},
+		{"ab", -3, "ab"},
+		{"日本", 1, "日|本"},
 	} {
 		if got := strings.Join(Wrap(tt.s, tt.n), "|"); got != tt.want {
 			t.Errorf("Wrap(%q, %d): got %q, want %q", tt.s, tt.n, got, tt.want)

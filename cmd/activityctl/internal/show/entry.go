@@ -38,13 +38,19 @@ func (e *Entry) Device() string {
 	return platform + serial
 }
 
-// What is the target and the details.
+// What is the target, unless it is the device, and the details. Details that are only a text are shown as that text.
 func (e *Entry) What() string {
 	what := ""
-	if e.TargetType != nil && e.TargetId != nil {
+	if e.TargetType != nil && e.TargetId != nil && (*e.TargetType != "DEVICE" || e.Serial == nil || *e.Serial != *e.TargetId) {
 		what = *e.TargetType + " " + *e.TargetId
 	}
-	if details := string(e.Details); details != "null" {
+	details := string(e.Details)
+	var members map[string]json.RawMessage
+	var text string
+	if json.Unmarshal(e.Details, &members) == nil && len(members) == 1 && json.Unmarshal(members["detail"], &text) == nil {
+		details = text
+	}
+	if details != "null" {
 		what = strings.TrimSpace(what + " " + details)
 	}
 	return what

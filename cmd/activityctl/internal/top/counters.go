@@ -15,13 +15,13 @@ import (
 
 // counters are the sums of what services count from their start on.
 type counters struct {
-	accepted, stored          float64 // entries
-	rejected                  float64 // entries
-	refused, failed           float64 // requests with a status of 4xx and of 5xx
-	dead                      float64 // letters
-	collects, consumes        bool    // a collector is among the services, and a consumer
-	lagSeconds                float64
-	partitions                []Partition
+	accepted, stored   float64 // entries
+	rejected           float64 // entries
+	refused, failed    float64 // requests with a status of 4xx and of 5xx
+	dead               float64 // letters
+	collects, consumes bool    // a collector is among the services, and a consumer
+	lagSeconds         float64
+	partitions         []Partition
 }
 
 // Partition is what is not stored yet of a partition.

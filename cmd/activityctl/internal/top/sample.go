@@ -16,9 +16,9 @@ import (
 // Service is where the figures come from: the public interface of a query service, and /metrics of that and of other services.
 type Service struct {
 	URL     string
-	Ask     *client.Client                                         // with a credential
-	Granted func(*http.Response, error) (*http.Response, error)    // the response with status 200, or why there is none
-	Metrics []*client.Client                                       // services whose /metrics are added up
+	Ask     *client.Client                                      // with a credential
+	Granted func(*http.Response, error) (*http.Response, error) // the response with status 200, or why there is none
+	Metrics []*client.Client                                    // services whose /metrics are added up
 }
 
 // sampleTime is how long the answers of one sample may take; maxBody bounds each of them.
@@ -30,10 +30,10 @@ const (
 // sample is what the services said at one time.
 type sample struct {
 	at       time.Time
-	health   *health  // nil: the service does not answer
-	status   *status  // nil: see failed
+	health   *health   // nil: the service does not answer
+	status   *status   // nil: see failed
 	counters *counters // nil: no service shows its metrics
-	failed   error    // why there is no health or no status
+	failed   error     // why there is no health or no status
 }
 
 // health is what /readyz answers.

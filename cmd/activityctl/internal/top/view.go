@@ -353,8 +353,10 @@ func (v *view) ranking(group string, n, rows int) []row {
 		}
 		value := term.Clean(c.Value)
 		lines = append(lines, row{
-			{hueOf(group, c.Value), term.Cell(value, name)}, {term.Dim, length},
-			{"", fmt.Sprintf("  %*s", wideNumber, term.Number(c.Count))}, {term.Dim, percent(share)},
+			{hueOf(group, c.Value), term.Cell(value, name)},
+			{term.Dim, length},
+			{"", fmt.Sprintf("  %*s", wideNumber, term.Number(c.Count))},
+			{term.Dim, percent(share)},
 		})
 	}
 	return lines
