@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -63,13 +64,35 @@ func (s *Service) sample(ctx context.Context) sample {
 	defer cancel()
 	var out sample
 	var healthFailed, statusFailed error
-	var asking sync.WaitGroup
-	asking.Go(func() { out.health, healthFailed = s.health(ctx) })
-	asking.Go(func() { out.status, statusFailed = s.status(ctx) })
-	asking.Go(func() { out.counters = s.counters(ctx) })
-	asking.Wait()
+	together(
+		func() { out.health, healthFailed = s.health(ctx) },
+		func() { out.status, statusFailed = s.status(ctx) },
+		func() { out.counters = s.counters(ctx) },
+	)
 	out.at, out.failed = time.Now(), cmp.Or(healthFailed, statusFailed)
 	return out
+}
+
+// together runs functions beside each other. A panic of one becomes a panic of the caller, who can give the terminal back first.
+func together(functions ...func()) {
+	panics := make(chan string, len(functions))
+	var running sync.WaitGroup
+	for _, f := range functions {
+		running.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- fmt.Sprintf("%v\n%s", p, debug.Stack())
+				}
+			}()
+			f()
+		})
+	}
+	running.Wait()
+	select {
+	case p := <-panics:
+		panic(p)
+	default:
+	}
 }
 
 func (s *Service) health(ctx context.Context) (*health, error) {
