@@ -30,12 +30,12 @@ func TestCompletionInShells(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(home, "something.env"), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s := inSession(t, []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "TERM=xterm", "PS1=$ ", "QUERY_URL=http://" + p.addr}, 200, 50, path, begin...)
+			s := inSession(t, []string{"HOME=" + home, "TERM=xterm", "PS1=$ ", "QUERY_URL=http://" + p.addr}, 200, 50, path, begin...)
 			load := map[string]string{
 				"bash": "source <(activityctl completion bash)", "zsh": "autoload -Uz compinit && compinit -u -D && source <(activityctl completion zsh)",
 				"fish": "activityctl completion fish | source",
 			}[shell]
-			s.press(t, "cd "+home+"\r"+load+"\recho LOA''DED\r")
+			s.press(t, "export PATH=\""+bin+":$PATH\"\rcd "+home+"\r"+load+"\recho LOA''DED\r")
 			s.prints(t, `LOADED`)
 			for typed, want := range map[string]string{
 				"exp\t--form\tcs\t":             "export --format csv",

@@ -50,7 +50,7 @@ func TestExport(t *testing.T) {
 	}{
 		{[]string{"--url=nowhere"}, 78, "QUERY_URL"},
 		{[]string{"--url=http://127.0.0.1:1"}, 1, "refused"},
-		{[]string{url, "--start=yesterday"}, 1, "startDate"},
+		{[]string{url, "--start=yesterday"}, 1, "--start: must be"},
 		{[]string{url + "/elsewhere"}, 1, "check QUERY_URL"},
 		{[]string{url, "--format=xlsx"}, 2, "format"},
 	} {

@@ -43,20 +43,20 @@ func (c *adopt) run(ctx context.Context, out term.Output) error {
 	pair := &logs.Pair{Client: client, Topic: c.Kafka.Topic, Conn: conn}
 	plan, err := pair.Plan(ctx)
 	if errors.Is(err, logs.ErrNothingToAdopt) {
-		return c.print(out, adoption{}, "nothing to do: Kafka and the tables belong together\n")
+		return c.print(out, adoption{}, wrapped(out, "nothing to do: Kafka and the tables belong together"))
 	}
 	if err != nil {
 		return err
 	}
 	a := adoptionOf(plan)
 	if !c.Yes {
-		return c.print(out, a, a.table(out)+"\nNothing has been changed. To do this, run the command again with --yes.\n")
+		return c.print(out, a, a.table(out)+"\n"+wrapped(out, "Nothing has been changed. To do this, run the command again with --yes."))
 	}
 	if err := pair.Adopt(ctx, plan, nil); err != nil {
 		return fmt.Errorf("adopt log %s: %w; run the command again", plan.Next.ID, err)
 	}
 	a.Adopted = true
-	return c.print(out, a, a.table(out)+"\nDone. Running services notice it within seconds.\n")
+	return c.print(out, a, a.table(out)+"\n"+wrapped(out, "Done. Running services notice it within seconds."))
 }
 
 // print writes a as JSON, or text.
@@ -117,15 +117,20 @@ func (a adoption) table(o term.Output) string {
 		{"highest id", strconv.FormatUint(a.HighestID, 10)},
 		{"new ids", fmt.Sprintf("from %d", a.FirstID)},
 	})
-	wide := o.Width
-	if wide == 0 {
-		wide = term.Usual
-	}
-	fmt.Fprintf(&b, "\n%s\n\n", strings.Join(term.Wrap(term.Clean(a.Why), wide), "\n"))
+	fmt.Fprintf(&b, "\n%s\n", wrapped(o, a.Why))
 	t := term.Table{Columns: []term.Column{{Name: "PARTITION"}, {Name: "HIGHEST OFFSET"}, {Name: "NEW OFFSETS FROM"}}}
 	for _, p := range a.Partitions {
 		t.Add(strconv.Itoa(p.Partition), strconv.FormatInt(p.Highest, 10), strconv.FormatInt(p.First, 10))
 	}
 	_ = t.Print(to)
 	return b.String()
+}
+
+// wrapped is a text in lines that fit.
+func wrapped(o term.Output, text string) string {
+	wide := o.Width
+	if wide == 0 {
+		wide = term.Usual
+	}
+	return strings.Join(term.Wrap(term.Clean(text), wide), "\n") + "\n"
 }
