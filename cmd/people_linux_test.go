@@ -183,6 +183,9 @@ func topLives(t *testing.T, in *installation) {
 				t.Fatalf("%v: the window is not filled:\n%s", size, s.grid.Text())
 			}
 		}
+		s.grid.Faults() // of frames that were on their way when the size changed
+		time.Sleep(300 * time.Millisecond)
+		checkFrames(t, s)
 	}
 	s.press(t, "\x1b[B")
 	s.until(t, "ACTION, last hour")
@@ -198,9 +201,7 @@ func topLives(t *testing.T, in *installation) {
 	s.until(t, "paused")
 	s.press(t, "p")
 	s.until(t, "● ready")
-	if faults := s.grid.Faults(); len(faults) > 0 {
-		t.Errorf("on the screen: %q", faults[:min(len(faults), 5)])
-	}
+	checkFrames(t, s)
 	s.press(t, "q")
 	raw, code := s.end(t)
 	if code != 0 || !strings.HasSuffix(raw, "\x1b[?1049l\x1b[0m") || strings.Contains(raw, "\x1b]0;") || strings.Contains(raw, "\x1b[2J\u202e") {
@@ -224,6 +225,14 @@ func topLives(t *testing.T, in *installation) {
 	s.press(t, "q")
 	if _, code := s.end(t); code != 0 {
 		t.Errorf("a reader: exit %d", code)
+	}
+}
+
+// checkFrames finds what should not have been drawn since the last check.
+func checkFrames(t *testing.T, s *session) {
+	t.Helper()
+	if faults := s.grid.Faults(); len(faults) > 0 {
+		t.Errorf("on the screen: %q", faults[:min(len(faults), 5)])
 	}
 }
 
