@@ -72,29 +72,11 @@ func granted(res *http.Response, err error) (*http.Response, error) {
 	return nil, fmt.Errorf("%w: %s", errRefused, says)
 }
 
-// response is what a call of the client returns.
-type response struct {
-	res *http.Response
-	err error
-}
-
-func answered(res *http.Response, err error) response { return response{res, err} }
-
 // maxAnswer bounds an answer that is read as a whole: a page has 64 MiB of text at most, and JSON may escape it to more.
 const maxAnswer = 512 << 20
 
-// read calls the query service and decodes the answer.
-func (a asking) read(into any, call func(*client.Client) response) error {
-	ask, err := a.client()
-	if err != nil {
-		return err
-	}
-	r := call(ask)
-	res, err := granted(r.res, r.err)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
+// decode reads the answer of the query service.
+func decode(res *http.Response, into any) error {
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("read the answer of the query service: %w", err)
 	}

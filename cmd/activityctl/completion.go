@@ -119,7 +119,16 @@ func stored(ctx context.Context, group, name, typed string, words []string) (val
 	var answer struct {
 		Data struct{ Groups []valueCount }
 	}
-	if cfg.Count.Asking.read(&answer, func(ask *client.Client) response { return answered(ask.AuditStats(ctx, p)) }) != nil {
+	ask, err := cfg.Count.Asking.client()
+	if err != nil {
+		return nil
+	}
+	res, err := granted(ask.AuditStats(ctx, p))
+	if err != nil {
+		return nil
+	}
+	defer res.Body.Close()
+	if decode(res, &answer) != nil {
 		return nil
 	}
 	for _, g := range answer.Data.Groups {

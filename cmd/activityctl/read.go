@@ -51,7 +51,16 @@ func (c *list) run(ctx context.Context, out term.Output) error {
 		Data []json.RawMessage
 		Meta struct{ Total int64 }
 	}
-	if err := c.Asking.read(&page, func(ask *client.Client) response { return answered(ask.AuditList(ctx, p)) }); err != nil {
+	ask, err := c.Asking.client()
+	if err != nil {
+		return err
+	}
+	res, err := granted(ask.AuditList(ctx, p))
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := decode(res, &page); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -143,7 +152,16 @@ func (c *counting) run(ctx context.Context, out term.Output) error {
 			Groups       []valueCount
 		}
 	}
-	if err := c.Asking.read(&answer, func(ask *client.Client) response { return answered(ask.AuditStats(ctx, p)) }); err != nil {
+	ask, err := c.Asking.client()
+	if err != nil {
+		return err
+	}
+	res, err := granted(ask.AuditStats(ctx, p))
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := decode(res, &answer); err != nil {
 		return err
 	}
 	all := counts{Total: answer.Data.Total}

@@ -39,11 +39,11 @@ func (o *output) say(format string, args ...any) {
 // table prints a table: for people on a terminal, elsewhere as Markdown, for reports.
 func (o *output) table(t *term.Table) {
 	o.progress.Clear()
-	print := t.Markdown
+	write := t.Markdown
 	if o.to.Width > 0 {
-		print = t.Print
+		write = t.Print
 	}
-	if err := print(o.to); err != nil {
+	if err := write(o.to); err != nil {
 		o.progress.Say("print the table: %v", err)
 	}
 }

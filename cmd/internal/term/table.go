@@ -2,6 +2,7 @@ package term
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -141,7 +142,7 @@ func (t *Table) widths(room int) (widths []int, missing []string) {
 			missing = append(missing, t.Columns[i].Name)
 		}
 	}
-	for i := len(widths) - 1; i >= 0; i-- { // what is left is important: cut it
+	for i := range slices.Backward(widths) { // what is left is important: cut it
 		if over := total(widths) - room; over > 0 && widths[i] > 0 {
 			widths[i] = max(widths[i]-over, 1)
 		}
@@ -152,8 +153,7 @@ func (t *Table) widths(room int) (widths []int, missing []string) {
 // grown gives the columns that were narrowed what those that were left out had, the most important first.
 func (t *Table) grown(widths []int, room int) []int {
 	ranked := t.ranked()
-	for k := len(ranked) - 1; k >= 0; k-- {
-		i := ranked[k]
+	for _, i := range slices.Backward(ranked) {
 		if widths[i] == 0 {
 			continue
 		}
@@ -173,7 +173,7 @@ func (t *Table) ranked() (all []int) {
 		highest = max(highest, c.Rank)
 	}
 	for rank := highest; rank > 0; rank-- {
-		for i := len(t.Columns) - 1; i >= 0; i-- {
+		for i := range slices.Backward(t.Columns) {
 			if t.Columns[i].Rank == rank {
 				all = append(all, i)
 			}

@@ -105,12 +105,6 @@ func Cell(s string, n int) string {
 	return s + strings.Repeat(" ", max(n-Columns(s), 0))
 }
 
-// cellRight is s in exactly n columns, at their end.
-func cellRight(s string, n int) string {
-	s = Fit(s, n)
-	return strings.Repeat(" ", max(n-Columns(s), 0)) + s
-}
-
 // Wrap divides s into lines of at most n columns, between words where that is possible.
 func Wrap(s string, n int) (lines []string) {
 	n = max(n, 2)

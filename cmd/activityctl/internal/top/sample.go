@@ -110,22 +110,19 @@ func (s *Service) health(ctx context.Context) (*health, error) {
 
 func (s *Service) status(ctx context.Context) (*status, error) {
 	var answer struct{ Data status }
-	err := s.read(&answer)(s.Granted(s.Ask.AuditStatus(ctx, &client.AuditStatusParams{})))
+	res, err := s.Granted(s.Ask.AuditStatus(ctx, &client.AuditStatusParams{}))
 	if err != nil {
 		return nil, err
+	}
+	defer res.Body.Close()
+	if err := decode(res, &answer); err != nil {
+		return nil, fmt.Errorf("read the status: %w", err)
 	}
 	return &answer.Data, nil
 }
 
-// read returns a function that decodes a response.
-func (s *Service) read(into any) func(*http.Response, error) error {
-	return func(res *http.Response, err error) error {
-		if err != nil {
-			return err
-		}
-		defer res.Body.Close()
-		return json.NewDecoder(io.LimitReader(res.Body, maxBody)).Decode(into)
-	}
+func decode(res *http.Response, into any) error {
+	return json.NewDecoder(io.LimitReader(res.Body, maxBody)).Decode(into)
 }
 
 // Count is how many entries have a value.
@@ -159,6 +156,10 @@ func (s *Service) rank(ctx context.Context, group string, window time.Duration) 
 	}
 	top := most
 	p := &client.AuditStatsParams{GroupBy: &by, Top: &top, StartDate: &start, EndDate: &end}
-	err := s.read(&answer)(s.Granted(s.Ask.AuditStats(ctx, p)))
+	res, err := s.Granted(s.Ask.AuditStats(ctx, p))
+	if err == nil {
+		defer res.Body.Close()
+		err = decode(res, &answer)
+	}
 	return ranking{group, window, answer.Data.Total, answer.Data.Groups, err, time.Since(began)}
 }
