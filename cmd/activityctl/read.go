@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/activityctl/internal/show"
@@ -66,6 +68,12 @@ func (c *list) run(ctx context.Context, out term.Output) error {
 	if c.JSON {
 		return printLines(jsonTo(out), page.Data)
 	}
+	return printEntries(out, page.Data, page.Meta.Total)
+}
+
+// printEntries prints a page of entries as a table. Only an administrator of all tenants sees entries with a tenant.
+func printEntries(out term.Output, page []json.RawMessage, total int64) error {
+	entries := make([]show.Entry, len(page))
 	t := term.Table{Columns: []term.Column{
 		{Name: "TIME (UTC)", Paint: always(term.Dim), Rank: 1, Min: len(time.DateTime)},
 		{Name: "ACTION", Paint: term.Hue, Rank: 2, Min: 8},
@@ -73,29 +81,38 @@ func (c *list) run(ctx context.Context, out term.Output) error {
 		{Name: "DEVICE", Paint: always(term.Cyan), Rank: 3, Min: 8},
 		{Name: "TARGET AND DETAILS", Rank: 5},
 	}}
-	for _, data := range page.Data {
-		var e show.Entry
-		if err := json.Unmarshal(data, &e); err != nil {
+	tenants := false
+	for i, data := range page {
+		if err := json.Unmarshal(data, &entries[i]); err != nil {
 			return fmt.Errorf("read an entry: %w", err)
 		}
-		t.Add(e.Time(), e.Action, e.Actor(), e.Device(), e.What())
+		tenants = tenants || entries[i].Tenant != nil
+	}
+	if tenants {
+		t.Columns = slices.Insert(t.Columns, 1, term.Column{Name: "TENANT", Rank: 2, Min: 6})
+	}
+	for i := range entries {
+		e := &entries[i]
+		cells := []string{e.Time(), e.Action, e.Actor(), e.Device(), e.What()}
+		if tenants {
+			tenant := ""
+			if e.Tenant != nil {
+				tenant = *e.Tenant
+			}
+			cells = slices.Insert(cells, 1, tenant)
+		}
+		t.Add(cells...)
 	}
 	if t.Len() == 0 {
 		_, err := fmt.Fprintln(out, "no entries match")
 		return err
 	}
-	if err := t.Print(out); err != nil {
+	if err := t.Print(out); err != nil || out.Width == 0 || total <= int64(t.Len()) {
 		return err
 	}
-	if out.Width > 0 && page.Meta.Total > int64(t.Len()) {
-		note := fmt.Sprintf("%d of %s entries; --limit lists more, activityctl export all", t.Len(), term.Number(page.Meta.Total))
-		for _, line := range term.Wrap(note, out.Width) {
-			if _, err := fmt.Fprintln(out, out.Paint(term.Dim, line)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	note := fmt.Sprintf("%d of %s entries; --limit lists more, activityctl export all", t.Len(), term.Number(total))
+	_, err := fmt.Fprintln(out, out.Paint(term.Dim, strings.Join(term.Wrap(note, out.Width), "\n")))
+	return err
 }
 
 // always is the style of every cell.

@@ -84,6 +84,7 @@ func (c *topics) run(ctx context.Context, out term.Output) error {
 // printLines prints values as JSON, one per line.
 func printLines[T any](out io.Writer, all []T) error {
 	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false) // as the service sends entries
 	for _, v := range all {
 		if err := enc.Encode(v); err != nil {
 			return err

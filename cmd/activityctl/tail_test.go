@@ -72,6 +72,33 @@ func TestWhat(t *testing.T) {
 	}
 }
 
+func TestPrintEntries(t *testing.T) {
+	page := []json.RawMessage{
+		json.RawMessage(`{"action":"login","createdAt":"2024-02-12T08:00:00.123Z","details":null,"tenant":"acme"}`),
+		json.RawMessage(`{"action":"pay","createdAt":"2024-02-12T08:00:01Z","details":{"a":1},"username":"ann","platform":"ios","serial":"d"}`),
+	}
+	var b bytes.Buffer
+	if err := printEntries(term.Output{Writer: &b}, page, 7); err != nil {
+		t.Fatal(err)
+	}
+	const want = "TIME (UTC)           TENANT  ACTION  ACTOR  DEVICE  TARGET AND DETAILS\n" +
+		"2024-02-12 08:00:00  acme    login   -      -       -\n2024-02-12 08:00:01  -       pay     ann    ios/d   {\"a\":1}\n"
+	if b.String() != want {
+		t.Errorf("got\n%s, want\n%s", b.String(), want)
+	}
+	b.Reset()
+	if err := printEntries(term.Output{Writer: &b, Width: 50}, page[1:], 7); err != nil || strings.Contains(b.String(), "TENANT") || !strings.Contains(b.String(), "1 of 7 entries") {
+		t.Errorf("got %s, %v", b.String(), err)
+	}
+	b.Reset()
+	if err := printEntries(term.Output{Writer: &b}, nil, 0); err != nil || b.String() != "no entries match\n" {
+		t.Errorf("got %s, %v", b.String(), err)
+	}
+	if err := printEntries(term.Output{Writer: &b}, []json.RawMessage{json.RawMessage(`{"action":1}`)}, 1); err == nil {
+		t.Error("an entry that is none: got no error")
+	}
+}
+
 func TestOutage(t *testing.T) {
 	var b bytes.Buffer
 	out, id := term.Output{Writer: &b}, "p0:1"

@@ -110,7 +110,7 @@ func (s *Service) health(ctx context.Context) (*health, error) {
 
 func (s *Service) status(ctx context.Context) (*status, error) {
 	var answer struct{ Data status }
-	res, err := s.Granted(s.Ask.AuditStatus(ctx, &client.AuditStatusParams{}))
+	res, err := s.Granted(s.Ask.AuditStatus(ctx, &client.AuditStatusParams{})) //nolint:bodyclose // Granted closes what it refuses
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (s *Service) rank(ctx context.Context, group string, window time.Duration) 
 	}
 	top := most
 	p := &client.AuditStatsParams{GroupBy: &by, Top: &top, StartDate: &start, EndDate: &end}
-	res, err := s.Granted(s.Ask.AuditStats(ctx, p))
+	res, err := s.Granted(s.Ask.AuditStats(ctx, p)) //nolint:bodyclose // Granted closes what it refuses
 	if err == nil {
 		defer res.Body.Close()
 		err = decode(res, &answer)
