@@ -30,7 +30,7 @@ func TestCompletionInShells(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(home, "something.env"), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s := inSession(t, []string{"HOME=" + home, "TERM=xterm", "PS1=$ ", "QUERY_URL=http://" + p.addr}, 200, 50, path, begin...)
+			s := atConsole(t, []string{"HOME=" + home, "TERM=xterm", "PS1=$ ", "QUERY_URL=http://" + p.addr}, 200, 50, path, begin...)
 			load := map[string]string{
 				"bash": "source <(activityctl completion bash)", "zsh": "autoload -Uz compinit && compinit -u -D && source <(activityctl completion zsh)",
 				"fish": "activityctl completion fish | source",
@@ -55,7 +55,7 @@ func TestCompletionInShells(t *testing.T) {
 
 // completes types the rest of a command line and has the shell print what it has become. On a busy machine a service may answer too
 // late for somebody who types; then it is typed again.
-func (s *session) completes(t *testing.T, typed, want string) {
+func (s *console) completes(t *testing.T, typed, want string) {
 	t.Helper()
 	printed := regexp.MustCompile("RESULT: activityctl .*\r?\n") // what is typed has quotes in it
 	for try := 1; ; try++ {
@@ -76,7 +76,7 @@ func (s *session) completes(t *testing.T, typed, want string) {
 }
 
 // prints waits until a line was printed that was not typed: what is typed has quotes in it.
-func (s *session) prints(t *testing.T, pattern string) {
+func (s *console) prints(t *testing.T, pattern string) {
 	t.Helper()
 	line := regexp.MustCompile(pattern)
 	for deadline := time.Now().Add(20 * time.Second); !line.MatchString(s.grid.Raw()); time.Sleep(10 * time.Millisecond) {

@@ -121,7 +121,7 @@ func tablesFit(t *testing.T, in *installation) {
 			"list", "list --json --limit 2", "count --by action", "count --by device", "count --by username --json", "top --once --every 100ms", "key list --env-file " + in.services, "dead --env-file " + in.services,
 			"adopt --env-file " + in.services, "export",
 		} {
-			shown, code := inSession(t, in.admin, columns, 24, "activityctl", strings.Fields(args)...).end(t)
+			shown, code := atConsole(t, in.admin, columns, 24, "activityctl", strings.Fields(args)...).end(t)
 			if code != 0 {
 				t.Errorf("%s: exit %d: %s", args, code, shown)
 			}
@@ -140,7 +140,7 @@ func tablesFit(t *testing.T, in *installation) {
 		env    string
 		colour bool
 	}{{"list", "", true}, {"list", "NO_COLOR=1", false}, {"list --color always", "NO_COLOR=1", true}, {"list --color never", "", false}, {"count --by action", "TERM=dumb", false}} {
-		shown, _ := inSession(t, append(in.admin, tt.env), 80, 24, "activityctl", strings.Fields(tt.args)...).end(t)
+		shown, _ := atConsole(t, append(in.admin, tt.env), 80, 24, "activityctl", strings.Fields(tt.args)...).end(t)
 		if got := style.MatchString(shown); got != tt.colour {
 			t.Errorf("%s with %s: colours: got %v: %q", tt.args, tt.env, got, shown)
 		}
@@ -152,7 +152,7 @@ func tablesFit(t *testing.T, in *installation) {
 
 func exportShowsProgress(t *testing.T, in *installation) {
 	file := filepath.Join(t.TempDir(), "entries")
-	shown, code := inSession(t, in.admin, 80, 24, "activityctl", "export", "--out", file).end(t)
+	shown, code := atConsole(t, in.admin, 80, 24, "activityctl", "export", "--out", file).end(t)
 	if code != 0 || !strings.Contains(shown, "100 %") || !strings.Contains(shown, "40 of 40 entries") || !strings.Contains(shown, "kB") {
 		t.Errorf("got exit %d and %q, want entries and bytes", code, shown)
 	}
@@ -165,7 +165,7 @@ func exportShowsProgress(t *testing.T, in *installation) {
 }
 
 func topLives(t *testing.T, in *installation) {
-	s := inSession(t, in.admin, 80, 24, "activityctl", "top", "--every=100ms")
+	s := atConsole(t, in.admin, 80, 24, "activityctl", "top", "--every=100ms")
 	s.until(t, "● ready")
 	s.until(t, "tenant default")
 	s.until(t, "pay·[2J·日本")
@@ -207,19 +207,19 @@ func topLives(t *testing.T, in *installation) {
 	if code != 0 || !strings.HasSuffix(raw, "\x1b[?1049l\x1b[0m") || strings.Contains(raw, "\x1b]0;") || strings.Contains(raw, "\x1b[2J\u202e") {
 		t.Errorf("q: exit %d, the end is %q", code, raw[max(len(raw)-80, 0):])
 	}
-	for name, end := range map[string]func(*session){
-		"Ctrl-C":  func(s *session) { s.press(t, "\x03") },
-		"SIGTERM": func(s *session) { _ = s.cmd.Process.Signal(syscall.SIGTERM) },
-		"SIGINT":  func(s *session) { _ = s.cmd.Process.Signal(syscall.SIGINT) },
+	for name, end := range map[string]func(*console){
+		"Ctrl-C":  func(s *console) { s.press(t, "\x03") },
+		"SIGTERM": func(s *console) { _ = s.cmd.Process.Signal(syscall.SIGTERM) },
+		"SIGINT":  func(s *console) { _ = s.cmd.Process.Signal(syscall.SIGINT) },
 	} {
-		s := inSession(t, in.admin, 80, 24, "activityctl", "top", "--color=never")
+		s := atConsole(t, in.admin, 80, 24, "activityctl", "top", "--color=never")
 		s.until(t, "● ready")
 		end(s)
 		if raw, code := s.end(t); code != 0 || !strings.HasSuffix(raw, "\x1b[?1049l\x1b[0m") {
 			t.Errorf("%s: exit %d, the end is %q", name, code, raw[max(len(raw)-80, 0):])
 		}
 	}
-	s = inSession(t, in.reader, 80, 24, "activityctl", "top", "--every=100ms") // may read the status, and may not count
+	s = atConsole(t, in.reader, 80, 24, "activityctl", "top", "--every=100ms") // may read the status, and may not count
 	s.until(t, "● ready")
 	s.until(t, "needs the role")
 	s.press(t, "q")
@@ -229,7 +229,7 @@ func topLives(t *testing.T, in *installation) {
 }
 
 // checkFrames finds what should not have been drawn since the last check.
-func checkFrames(t *testing.T, s *session) {
+func checkFrames(t *testing.T, s *console) {
 	t.Helper()
 	if faults := s.grid.Faults(); len(faults) > 0 {
 		t.Errorf("on the screen: %q", faults[:min(len(faults), 5)])
@@ -279,7 +279,7 @@ func topForPrograms(t *testing.T, in *installation) {
 }
 
 func tailInColours(t *testing.T, in *installation) {
-	s := inSession(t, in.admin, 80, 24, "activityctl", "tail")
+	s := atConsole(t, in.admin, 80, 24, "activityctl", "tail")
 	in.until(t, "/metrics", 200, "activity_query_tails 1")
 	in.send(t, 1, hostile)
 	s.until(t, "SN-0 日本…")

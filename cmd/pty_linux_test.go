@@ -17,8 +17,8 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/term/pty"
 )
 
-// session is a command on a terminal of its own.
-type session struct {
+// console is a command on a terminal of its own.
+type console struct {
 	cmd           *exec.Cmd
 	master, slave *os.File
 	grid          *pty.Grid
@@ -26,14 +26,14 @@ type session struct {
 	read          chan struct{} // closed when everything is read
 }
 
-// inSession starts a command on a terminal. Its standard output goes to the terminal as well, unless out is another file.
-func inSession(t *testing.T, env []string, columns, rows int, name string, args ...string) *session {
+// atConsole starts a command on a terminal. Its standard output goes to the terminal as well, unless out is another file.
+func atConsole(t *testing.T, env []string, columns, rows int, name string, args ...string) *console {
 	t.Helper()
 	master, slave, err := pty.Open(columns, rows)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{master: master, slave: slave, grid: pty.NewGrid(columns, rows), read: make(chan struct{})}
+	s := &console{master: master, slave: slave, grid: pty.NewGrid(columns, rows), read: make(chan struct{})}
 	if s.before, err = pty.Modes(slave); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func inSession(t *testing.T, env []string, columns, rows int, name string, args 
 }
 
 // until waits until the screen shows a text.
-func (s *session) until(t *testing.T, want string) {
+func (s *console) until(t *testing.T, want string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(s.grid.Text(), want); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -69,14 +69,14 @@ func (s *session) until(t *testing.T, want string) {
 	}
 }
 
-func (s *session) press(t *testing.T, keys string) {
+func (s *console) press(t *testing.T, keys string) {
 	t.Helper()
 	if _, err := io.WriteString(s.master, keys); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (s *session) resize(t *testing.T, columns, rows int) {
+func (s *console) resize(t *testing.T, columns, rows int) {
 	t.Helper()
 	s.grid.Resize(columns, rows)
 	if err := pty.Resize(s.slave, columns, rows); err != nil {
@@ -85,7 +85,7 @@ func (s *session) resize(t *testing.T, columns, rows int) {
 }
 
 // end waits for the end of the command, checks that the terminal is as before, and returns everything that was shown and the exit code.
-func (s *session) end(t *testing.T) (shown string, exit int) {
+func (s *console) end(t *testing.T) (shown string, exit int) {
 	t.Helper()
 	late := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
 	defer late.Stop()
@@ -102,7 +102,7 @@ func (s *session) end(t *testing.T) (shown string, exit int) {
 // onTerminal runs a command on a terminal of 80 columns, and returns what it shows.
 func onTerminal(t *testing.T, name string, args ...string) (shown string, exit int) {
 	t.Helper()
-	return inSession(t, nil, 80, 24, name, args...).end(t)
+	return atConsole(t, nil, 80, 24, name, args...).end(t)
 }
 
 var style = regexp.MustCompile("\x1b\\[[0-9;]*m")
