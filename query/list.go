@@ -42,7 +42,7 @@ func (r *Reader) List(ctx context.Context, l Listing) (page Page, err error) {
 	return page, nil
 }
 
-// begin is where l's page begins, nil for the first one, and the last stored offsets of a snapshot.
+// begin is where l's page begins, nil for the beginning of the listing, and the last stored offsets of a snapshot.
 func (l Listing) begin(ctx context.Context, s *stored.Progress, seal sealer) (after *Key, snapshot schema.Position, err error) {
 	if l.Cursor != "" {
 		m, err := seal.open(l, time.Now())
@@ -51,7 +51,7 @@ func (l Listing) begin(ctx context.Context, s *stored.Progress, seal sealer) (af
 	if l.Snapshot {
 		snapshot, err = s.UpTo(ctx)
 	}
-	return nil, snapshot, err
+	return l.Beyond, snapshot, err
 }
 
 // deep is the offset from which on a listing that no rollup counts begins at a page hint: where a page before it ended, if that
@@ -66,7 +66,7 @@ func newPageHints() *pageHints { return &pageHints{recent.New[Key](time.Minute, 
 // put remembers where l's page of n entries ended, for the page at the next offset.
 func (h *pageHints) put(l Listing, n int, last Key) {
 	_, exact := l.Filter.rollup()
-	if next := l.Offset + int64(n); !exact && l.Cursor == "" && !l.Snapshot && next >= deep {
+	if next := l.Offset + int64(n); !exact && l.Cursor == "" && l.Beyond == nil && !l.Snapshot && next >= deep {
 		h.recent.Put(l.at(next), last, time.Now())
 	}
 }

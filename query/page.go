@@ -53,6 +53,9 @@ type Listing struct {
 	Offset int64  // entries to skip; not together with a cursor
 	Cursor string // Page.Next of the page before; the limit may differ, the filter and the order may not
 
+	// Beyond begins the page after this place in the order, whether or not an entry is there. Not together with a cursor or an offset.
+	Beyond *Key
+
 	// Snapshot makes all pages show what was stored when the first one was read: each of these entries once, and nothing that was
 	// stored later, whatever its timestamp. What is erased meanwhile is missing. Not together with an offset.
 	Snapshot bool
@@ -76,6 +79,8 @@ func (l Listing) validate() error {
 		return &schema.FieldError{Field: "offset", Code: "RANGE", Issue: "must not be negative"}
 	case l.Offset > 0 && l.Cursor != "":
 		return &schema.FieldError{Field: "offset", Code: "CONFLICT", Issue: "a cursor takes its place: send one of them"}
+	case l.Beyond != nil && (l.Offset > 0 || l.Cursor != ""):
+		return &schema.FieldError{Field: "offset", Code: "CONFLICT", Issue: "a place in the order takes its place: send one of them"}
 	case l.Offset > 0 && l.Snapshot:
 		return &schema.FieldError{Field: "offset", Code: "CONFLICT", Issue: "a snapshot is paged by cursor"}
 	}

@@ -86,6 +86,7 @@ var (
 	tallied  = with("groupBy", "interval", "top", "contains")
 	exported = with("format", "bom", "snapshot", "after")
 	streamed = with("lastEventId")
+	near     = with("pageSize")
 )
 
 // with are names beside those of filters and exclusions.
@@ -113,6 +114,7 @@ func (a *API) Routes(r chi.Router) {
 	r.Delete(path, a.handle(administering, filters, a.erase))
 	r.Delete(path+"/{id}", a.handle(administering, none, a.eraseOne))
 	r.Get(path+"/{id}", a.handle(reading, none, a.one))
+	r.Get(path+"/{id}/around", a.handle(reading, near, a.around))
 	r.Get(statusPath, a.status)
 	r.HandleFunc(path+"*", a.handle(reading, anything, a.elsewhere))
 }
@@ -179,7 +181,10 @@ func (a *API) one(w http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	e, err := a.store.Get(r.Context(), p, id)
-	return success(itemFor(p, &e)), err
+	if err != nil {
+		return nil, err
+	}
+	return success(itemAlone(p, &e)), nil
 }
 
 // elsewhere answers for paths that do not exist and methods that a path does not support. In a process with the collector, the routes

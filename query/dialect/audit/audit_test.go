@@ -118,6 +118,8 @@ func replay(t *testing.T, h http.Handler, file string) {
 		Headers: []string{"Content-Type", "Allow", "Retry-After", "WWW-Authenticate"},
 		Varies: map[string]*regexp.Regexp{
 			"next":    regexp.MustCompile(`"nextCursor":"([^"]+)"`),
+			"later":   regexp.MustCompile(`"later":\{.*"nextCursor":"([^"{]+)"`),
+			"time":    regexp.MustCompile(`"receivedAt":"([^"]+)"`),
 			"request": regexp.MustCompile(`"requestId":"([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})",`),
 		},
 	}.File(t, file)

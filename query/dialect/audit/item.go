@@ -23,6 +23,7 @@ type item struct {
 	Layer      *string         `json:"layer"`
 	RequestID  *string         `json:"requestId"`
 	CreatedAt  string          `json:"createdAt"`
+	ReceivedAt string          `json:"receivedAt,omitempty"` // where one entry is shown
 	Platform   string          `json:"platform,omitempty"`
 	Serial     string          `json:"serial,omitempty"`
 	Username   string          `json:"username,omitempty"`
@@ -51,6 +52,13 @@ func itemFor(p schema.Principal, e *schema.Entry) item {
 	if p.Tenant == schema.AllTenants {
 		it.Tenant = e.Tenant
 	}
+	return it
+}
+
+// itemAlone is e where it is shown alone: with the time when the service received it.
+func itemAlone(p schema.Principal, e *schema.Entry) item {
+	it := itemFor(p, e)
+	it.ReceivedAt = time.UnixMilli(e.ReceivedAt).UTC().Format(isoMillis)
 	return it
 }
 
