@@ -55,6 +55,12 @@ func htmlPage(p *page, u *url.URL) []byte {
 		s.Rows = append(s.Rows, cells(&p.logs[i]))
 	}
 	s.pager(u)
+	switch {
+	case p.explorer != "" && p.wider:
+		s.Others = append(s.Others, link{"Explorer, with wider filters", p.explorer})
+	case p.explorer != "":
+		s.Others = append(s.Others, link{"Explorer", p.explorer})
+	}
 	for _, format := range [...]string{"json", "jsv", "xml", "csv"} {
 		s.Others = append(s.Others, link{strings.ToUpper(format), path + "." + format + "?" + with(u, "", "").Encode()})
 	}
