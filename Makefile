@@ -15,7 +15,7 @@ TOOLS   := $(CURDIR)/.cache/bin
 LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build ui ui-dev ui-packages engine clients kafka test check race kafka-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
+.PHONY: help run build ui ui-dev ui-packages pictures engine clients kafka test check race kafka-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ build: ## build the binaries into bin/
 
 ui: ui-packages ## build the explorer, query/ui/dist
 	cd query/ui && npm run --silent build
+
+pictures: engine build ui-packages ## take the pictures of README.md from a running system (needs chromium); STATES=<folder>: of every state of the explorer
+	cd query/ui && node pictures/$(if $(STATES),states.mjs $(abspath $(STATES)),take.mjs)
 
 ui-dev: ui-packages ## serve the explorer from its source, over the service at TARGET (http://127.0.0.1:50809)
 	cd query/ui && npm run --silent dev

@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -85,15 +86,21 @@ func TestRetentionHidesAtOnceInEveryDialect(t *testing.T) {
 // aged produces an entry that was received days ago, and returns its offset.
 func (w *whole) aged(t *testing.T, id uint64, days int) int64 {
 	t.Helper()
+	return produceAged(t, w.broker.Client(), w.broker.Topic(), schema.DefaultTenant, id, days)
+}
+
+// produceAged produces an entry of the tenant that was received days ago to partition 0, and returns its offset.
+func produceAged(t *testing.T, client *kafka.Client, topic, tenant string, id uint64, days int) int64 {
+	t.Helper()
 	var c schema.Chunk
-	c.Reset(schema.DefaultTenant, time.Now().AddDate(0, 0, -days).UnixMilli())
+	c.Reset(tenant, time.Now().AddDate(0, 0, -days).UnixMilli())
 	e := schema.Entry{
-		Timestamp: 1_760_000_000_000 + int64(id), Action: "post", Platform: "p", Device: "d", ActorID: "u", Detail: "words " + string(rune('0'+id)),
+		Timestamp: 1_760_000_000_000 + int64(id), Action: "post", Platform: "p", Device: "d", ActorID: "u", Detail: fmt.Sprintf("words %d", id),
 	}
 	c.Add(&e, nil)
 	c.Seal(id)
-	res, err := w.broker.Client().Produce(t.Context(), &kafka.ProduceRequest{
-		Topic: w.broker.Topic(), Partition: 0, RequiredAcks: kafka.RequireAll,
+	res, err := client.Produce(t.Context(), &kafka.ProduceRequest{
+		Topic: topic, Partition: 0, RequiredAcks: kafka.RequireAll,
 		Records: kafka.NewRecordReader(kafka.Record{Time: time.Now(), Value: kafka.NewBytes(schema.AppendChunk(schema.AppendRecordHeader(nil), &c))}),
 	})
 	if err == nil {

@@ -138,6 +138,15 @@ export function ago(ms: number, now: number): string {
   return late < 0 ? `in ${Math.round(n)} ${unit}` : `${Math.floor(n)} ${unit} ago`
 }
 
+/** 0.4 s, without a sign. */
+export function distance(ms: number): string {
+  const size = Math.abs(ms)
+  if (size < second) return `${size} ms`
+  if (size < minute) return `${(Math.floor(size / 100) / 10).toFixed(1)} s`
+  const [n, unit] = size < hour ? [size / minute, 'min'] : size < 2 * day ? [size / hour, 'h'] : [size / day, 'days']
+  return `${Math.floor(n)} ${unit}`
+}
+
 /** How a window is called: Last 24 hours; Nov 27, 12:00 – Nov 28, 12:00. */
 export function nameOf(s: Span, local: boolean): string {
   if (s.last !== undefined) return lasts.find(([code]) => code === s.last)?.[1] ?? `Last ${s.last}`
