@@ -82,7 +82,7 @@ func fill(t *testing.T, p *process, end time.Time) {
 	p.until(t, "/api/v1/activity_log/count", 200, fmt.Sprintf(`"count":%d`, entries))
 }
 
-// dist is what the source gives: whoever changes one must run make ui.
+// dist must be the build of the source: whoever changes the source must run make ui.
 func TestExplorerIsBuilt(t *testing.T) {
 	tools(t)
 	out := t.TempDir()

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// envelope is what the answers of a dialect contain, by the beginning of the path.
+// envelope returns a text that every error of a dialect contains, by path prefix.
 func envelope(path string, status int) string {
 	switch {
 	case strings.HasPrefix(path, "/api/v1/activity_log"):

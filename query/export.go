@@ -36,7 +36,7 @@ var exportDefaults = exportPages{hours: 20_000, rows: 30_000, bytes: 8 << 20}
 // busyFor is when to try again while as many exports or tails run as may.
 const busyFor = 5 * time.Second
 
-// exports is what all exports share.
+// exports is the state that all exports share.
 type exports struct {
 	running   chan struct{} // holds a token for each export that runs
 	pages     exportPages

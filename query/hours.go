@@ -16,7 +16,7 @@ const maxHours = 1000
 // maxNamedHours bounds the hours that a query names one by one; of more hours it names only the range.
 const maxNamedHours = 400
 
-// hour is what a rollup has about one hour of timestamps.
+// hour is one hour of timestamps with its counts, from a rollup.
 type hour struct {
 	at       int64 // Unix ms of its beginning
 	entries  int64

@@ -46,14 +46,14 @@ type Statistics struct {
 // Intervals are the intervals that entries can be counted by. Rollups have hours and days; shorter ones are counted from the entries.
 var Intervals = []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}
 
-// Stats are the counts. Total is what all groups have together, Other what those beyond the top have: Total is always Other and
-// the counts of Groups.
+// Stats are the counts. Total is the sum over all groups, Other the sum over the groups beyond the top: Total is always Other plus the
+// counts of Groups.
 type Stats struct {
 	Total, Other uint64
-	Groups       []Group // without an interval by falling count, with one by bucket and then by falling count; none is empty
+	Groups       []Group // sorted by bucket if there is an interval, then by falling count; every count is above 0
 }
 
-// Group is how many entries have the value, within the bucket that begins at Bucket, Unix ms, if there is an interval.
+// Group is the number of entries with the value; with an interval, only of entries in the bucket that begins at Bucket, Unix ms.
 type Group struct {
 	Bucket int64
 	Value  string

@@ -24,7 +24,7 @@ const (
 	tailBytes = 4 << 20
 )
 
-// tails is what all tails share.
+// tails is the state that all tails share.
 type tails struct {
 	most   int
 	calls  singleflight.Group
@@ -69,7 +69,7 @@ type tailRow struct {
 	index  int
 }
 
-// tailPage is what was read of a range.
+// tailPage has the entries that were read from a range of offsets.
 type tailPage struct {
 	rows  []tailRow
 	more  bool // there may be more

@@ -109,7 +109,7 @@ func Organization(tenant string) uuid.UUID {
 
 type principalKey struct{}
 
-// identity is what a request's context carries: a principal, or the reason why there is none.
+// identity is the value in a request's context: a principal, or the reason why there is none.
 type identity struct {
 	principal Principal
 	refusal   error

@@ -67,7 +67,7 @@ func (c *adopt) print(out io.Writer, a adoption, text string) error {
 	return err
 }
 
-// adoption is what the command shows of a plan.
+// adoption is the output of the command: the relevant fields of a plan.
 type adoption struct {
 	Adopted    bool           `json:"adopted"`
 	Why        string         `json:"why,omitempty"` // empty: there is nothing to do

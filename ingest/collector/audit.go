@@ -59,14 +59,14 @@ func appendUUID(b []byte, id uint64) []byte {
 	return append(append(append(b, '"'), text...), '"')
 }
 
-// auditFault is what is wrong with a field.
+// auditFault describes a fault of one field.
 type auditFault struct {
 	Field string `json:"field"`
 	Code  string `json:"code"`
 	Issue string `json:"issue"`
 }
 
-// auditItemFault is what is wrong with an item of a batch.
+// auditItemFault describes a fault of one item of a batch.
 type auditItemFault struct {
 	Index int `json:"index"`
 	auditFault

@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// zstdWindow is what RFC 8878, section 3.1.1.1.2 asks a decoder to support.
+// zstdWindow is the window size that RFC 8878, section 3.1.1.1.2, asks a decoder to support.
 const zstdWindow = 8 << 20
 
 // packed holds what decompresses bodies, for reuse, and bounds how many do so at once: a zstd window alone may have 8 MiB, which no

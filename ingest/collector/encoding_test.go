@@ -45,7 +45,7 @@ func rawDeflate(t *testing.T, text []byte) []byte {
 	return buf.Bytes()
 }
 
-// TestEncodings holds what is read of compressed bodies, and what is said of broken ones.
+// TestEncodings reads compressed bodies, and checks the errors for broken ones.
 func TestEncodings(t *testing.T) {
 	text := []byte(strings.Repeat(`{"action_type":"gz-first","serial":"d-17"}`+"\n", 50))
 	gz, zl, zs := compressed(t, text, "gzip"), compressed(t, text, "deflate"), compressed(t, text, "zstd")

@@ -29,7 +29,7 @@ func (c *Collector) handler(dialect string, reader func() *decode.Reader) *handl
 	return h
 }
 
-// write publishes the entries of a request. A result beside an error is that of a batch without an accepted entry.
+// write publishes the entries of a request. It returns both a result and an error for a batch without an accepted entry.
 func (h *handler) write(r *http.Request, takes decode.Takes) (*publish.Result, error) {
 	who, err := schema.PrincipalOf(r.Context())
 	if err == nil {

@@ -15,8 +15,8 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// recovery is what ClickHouse holds already of a batch's range of offsets. It exists where the range begins at or below an
-// offset that was stored or counted before.
+// recovery lists what ClickHouse already holds of a batch's range of offsets. It exists where the range begins at or below an offset that
+// was stored or counted before.
 type recovery struct {
 	stored   map[block.Location]early.Identity
 	entities int64 // watermark of by_entity: it has counted up to this offset
@@ -289,7 +289,7 @@ func (a *assembly) recognise(row *block.Row, keyed bool) {
 	}
 }
 
-// noteKey has later entries compared with row, which is stored.
+// noteKey remembers the key of the stored row, so that a later entry with the same key counts as a repetition.
 func (a *assembly) noteKey(row *block.Row, keyed bool) {
 	if key, ok := a.keyOf(row); keyed && ok {
 		a.keys.Repeated(key)

@@ -15,7 +15,7 @@ type record struct {
 	value  []byte
 }
 
-// shape is what a batch needs to know about a record before the record is decoded.
+// shape has the facts about a record that a batch needs before the record is decoded.
 type shape struct {
 	entries  int
 	received int64 // Unix ms; the earliest of the keyed chunks

@@ -143,7 +143,7 @@ func (p *partition) fold(ctx context.Context, c command) error {
 	where.Add("koff < {before:UInt64}", "before", before)
 	where.Match(m)
 	for left := true; left; {
-		err := p.reachClickHouse(ctx, "fold texts", func(ctx context.Context) error {
+		err := p.reachClickHouse(ctx, "fold search text", func(ctx context.Context) error {
 			n, err := tables.Fold(ctx, p.conn, where)
 			left = err != nil
 			if n > 0 && ctx.Err() != nil {

@@ -18,7 +18,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// noted is what the model knows of one record of the log.
+// noted is the model's view of one record of the log.
 type noted struct {
 	value   []byte
 	entries []notedEntry

@@ -76,7 +76,7 @@ func (p *partition) takeUp(offset int64, state repeat.State) {
 	p.next = p.source.Absolute(p.number, p.committed)
 }
 
-// state is what a commit says, with the batch up to the absolute offset last under way.
+// state returns the metadata of a commit whose declared batch ends at the absolute offset last.
 func (p *partition) state(last int64) *repeat.State {
 	s := &repeat.State{Commit: p.source.Commit(), Blocks: p.blocks}
 	s.Day = p.marked
@@ -107,8 +107,8 @@ func (p *partition) remember(ctx context.Context, state repeat.State) error {
 		return nil // it has expired
 	}
 	from := p.source.Next(p.number, min(p.counted, p.kinds))
-	p.alarm("tables_lost", "the tables have lost what was stored; reading the log again from where they end",
-		slog.Int64("stored before", before), slog.Int64("stored now", p.counted), slog.Int64("from", from))
+	p.alarm("tables_lost", "the tables have lost stored entries; reading the log again from their last watermark",
+		slog.Int64("stored_before", before), slog.Int64("stored_now", p.counted), slog.Int64("from", from))
 	if p.next = min(p.next, from); p.next == from {
 		p.intent = schemakafka.None
 	}
@@ -147,7 +147,7 @@ func (p *partition) compare(ctx context.Context) error {
 	where := slog.Group("log", slog.Int64("start", start), slog.Int64("end", end), slog.Int64("committed", p.next))
 	epoch, _ := p.source.Last(p.number)
 	if known := max(p.stored, p.counted); known >= max(end, epoch) {
-		p.log.ErrorContext(ctx, "the log ends before what has been stored", where, slog.Int64("stored", known))
+		p.log.ErrorContext(ctx, "kafka log ends before the last stored offset", where, slog.Int64("stored", known))
 		return p.cut(ctx)
 	}
 	switch {
@@ -160,13 +160,13 @@ func (p *partition) compare(ctx context.Context) error {
 		p.alarm("beyond_end", "the log ends before the committed offset; reading it again from its start", where)
 		p.next, p.intent, p.blocks = start, schemakafka.None, &repeat.Blocks{}
 	case p.intent >= end:
-		p.alarm("intent_lost", "the log ends before the batch that was declared", where)
+		p.alarm("intent_lost", "the log ends before the end of the declared batch", where)
 		p.intent = schemakafka.None
 	}
 	return nil
 }
 
-// errSource says that the log is not what it was at the assignment.
+// errSource means that the log has changed since the partition was assigned.
 var errSource = errors.New("the log has changed")
 
 // cut begins a new epoch of the log in this partition, which lost its newest records: records after the last stored one get new

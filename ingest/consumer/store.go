@@ -79,7 +79,7 @@ func (p *partition) store(ctx context.Context, e ending, b *batch) (next *batch,
 func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) error {
 	p.metric.stored(a, b)
 	if n := a.outcomes.renumbered; n > 0 {
-		p.alarm("renumbered", "ids had been assigned twice; entries are stored under other ids than their callers got",
+		p.alarm("renumbered", "ids were assigned twice; entries are stored under other ids than their callers got",
 			slog.Int("entries", n), slog.Int64("offset", b.first))
 	}
 	p.blocks, p.next, p.intent = a.blocks, p.source.Next(p.number, b.last), schemakafka.None
@@ -87,7 +87,7 @@ func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) e
 		p.watermark, p.marked = b.last, b.records[0].at/dayMillis
 	}
 	a.keys.Keep()
-	p.keys.Remove(a.gone) // a deleted or refused entry must not make a later one its repetition; after a restart it does not, either
+	p.keys.Remove(a.gone) // a later entry must not count as a repetition of a deleted or refused one; after a restart it does not, either
 	p.metric.lag.Set(float64(p.fetch.between(p.next, p.pending.end)))
 	p.since.Store(next.since())
 	if next.assembled != nil {
@@ -148,7 +148,7 @@ func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 		}
 	}
 	if a.clash {
-		p.log.ErrorContext(ctx, "another entry stored at an offset of the log", slog.Int64("offset", b.first))
+		p.log.ErrorContext(ctx, "clickhouse has a different entry at an offset of the batch", slog.Int64("offset", b.first))
 		return p.cut(ctx)
 	}
 	return nil

@@ -50,7 +50,7 @@ func (c *cleaner) run(ctx context.Context) {
 	}
 }
 
-// expired is what one tenant's retention has made invisible.
+// expired describes the entries of one tenant that its retention has hidden.
 type expired struct {
 	tenant string
 	days   int

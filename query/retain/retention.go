@@ -34,7 +34,7 @@ type Change struct {
 	DryRun  bool    // only return how many would
 }
 
-// Changed is what a Change did.
+// Changed is the result of a Change.
 type Changed struct {
 	Expired uint64 // entries that are no longer visible, or would not be
 	DryRun  bool   // nothing was changed: it was a dry run, or more entries would expire than were confirmed

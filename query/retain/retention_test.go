@@ -25,7 +25,7 @@ const base = int64(1_707_724_800_000)
 
 const hourMs = int64(time.Hour / time.Millisecond)
 
-// replica is what one process reads with and keeps.
+// replica is one process of the query service: its reads and its retention.
 type replica struct {
 	*query.Reader
 	*Keeper

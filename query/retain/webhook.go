@@ -17,7 +17,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Cleaned is what a webhook gets about a cleanup, as JSON.
+// Cleaned is the JSON body that a webhook gets after a cleanup.
 type Cleaned struct {
 	Tenant       string    `json:"tenant"`
 	Days         int       `json:"days"`         // for which entries are kept after the day of their receipt

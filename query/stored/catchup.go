@@ -33,7 +33,7 @@ type frontier struct {
 	missing   schema.Position // the last offsets of the partitions that have records which are not stored
 }
 
-// target is what a read waited for in vain. Other reads do not wait until the consumer has passed it and has caught up.
+// target is a position that a read waited for in vain. Other reads do not wait until the consumer has passed it and has caught up.
 type target struct {
 	missing schema.Position
 	since   time.Time

@@ -110,12 +110,12 @@ func (p *Progress) Unchanged(ctx context.Context, before *schemakafka.Log) error
 	return nil
 }
 
-// ofLog is a FieldError if a caller's position names offsets that are not of the log: they may be of records that are gone, and
-// nothing can be said of them.
+// ofLog returns a FieldError if a caller's position names offsets that do not belong to the log. Their records may be gone, so nobody knows
+// whether they were stored.
 func (p *Progress) ofLog(ctx context.Context, position schema.Position) error {
 	log, err := p.Log(ctx)
 	if err == nil && earlier(log, position) {
-		log, err = p.LogNow(ctx) // it may be of a log that took its place a moment ago
+		log, err = p.LogNow(ctx) // the log may have been replaced a moment ago
 	}
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded): // as for a position that has not been stored in time

@@ -5,7 +5,7 @@ import "strconv"
 // Code is an error code of ClickHouse (src/Common/ErrorCodes.cpp).
 type Code int32
 
-// CodeKind is what an error code says about the cause. Each service decides by it what to do.
+// CodeKind classifies an error code by its cause. Each service decides by it what to do.
 type CodeKind uint8
 
 // The kinds of codes.

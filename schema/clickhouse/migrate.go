@@ -136,7 +136,7 @@ func createDatabase(ctx context.Context, opts *clickhouse.Options) error {
 	return nil
 }
 
-// makes is what stands before the name of a table in a migration.
+// makes precedes the name of each table that a migration creates.
 const makes = "CREATE TABLE IF NOT EXISTS "
 
 // tables are the names of the tables that m makes.

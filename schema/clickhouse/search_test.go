@@ -17,7 +17,7 @@ import (
 	"github.com/activitylog/activitylog/schema/words/texts"
 )
 
-// text is what of an entry is searched.
+// text has the fields of an entry that are searched.
 type text struct{ detail, details string }
 
 // migrated is a database with its tables.

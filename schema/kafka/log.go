@@ -48,7 +48,7 @@ type Epoch struct {
 
 const logVersion = 1
 
-// EpochStep is what bases are multiples of.
+// EpochStep divides every base.
 const EpochStep = 1 << 32
 
 // MaxOffset is the highest absolute offset: schema.ForeignID takes no higher one.

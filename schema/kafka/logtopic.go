@@ -14,7 +14,7 @@ import (
 // LogTopic is the topic that says which log the installation's topics are. It must never be compacted: see LogState.
 func LogTopic(topic string) string { return topic + ".log" }
 
-// verdict is what a consumer found when it compared a log with the tables.
+// verdict is a consumer's result of comparing a log with the tables.
 type verdict struct {
 	Version int       `json:"version"`
 	Log     uuid.UUID `json:"log"`
@@ -28,7 +28,7 @@ const (
 	keyVerdict = "tables"
 )
 
-// LogState is what the topic of the log says.
+// LogState is the state of the log, read from the topic of logs.
 type LogState struct {
 	Log       *Log   // nil: no record yet
 	Confirmed bool   // a consumer has compared the log with the tables, and they belong together

@@ -14,8 +14,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// TopicIDs are the ids that Kafka gave the topics when they were made (KIP-516), by name. A topic that is not there is missing.
-// The id of one that is there is "" where the broker is too old to say (before Kafka 2.8).
+// TopicIDs holds the ids that Kafka gave the topics when they were created (KIP-516), by name. A topic that does not exist is missing. The
+// id of one that is there is "" where the broker is too old to say (before Kafka 2.8).
 func TopicIDs(ctx context.Context, client *kafka.Client, names ...string) (map[string]string, error) {
 	transport := client.Transport
 	if transport == nil {
@@ -60,7 +60,7 @@ func overDeadConnections(ctx context.Context, request func() error) error {
 	return err
 }
 
-// broken says whether err is that of a connection that had been made before.
+// broken reports whether err means that an existing connection was broken.
 func broken(err error) bool {
 	for _, e := range [...]error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, e) {

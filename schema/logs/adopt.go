@@ -23,7 +23,7 @@ const (
 // unknownLog stands for the log of tables of a version without log identities.
 var unknownLog = uuid.Max
 
-// Plan is what Adopt is going to do.
+// Plan describes what Adopt will do.
 type Plan struct {
 	Tables    *schemakafka.Log // that the tables belong to; nil if they have recorded none
 	Kafka     *schemakafka.Log // that Kafka has

@@ -215,7 +215,7 @@ func (p *Pair) known(ctx context.Context) (*schemakafka.Log, uint64, error) {
 	return &log, turn, nil
 }
 
-// had says whether log is or was the tables' log. What it says of having been confirmed may be from then.
+// had reports whether log is the tables' log, or was it before. A confirmation in its topic may date from that time.
 func (p *Pair) had(ctx context.Context, log uuid.UUID) (bool, error) {
 	var n uint64
 	if err := p.Conn.QueryRow(ctx, "SELECT count() FROM logs WHERE log = ?", log).Scan(&n); err != nil {

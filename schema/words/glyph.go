@@ -23,7 +23,7 @@ const (
 	lone           // a mark of a script without spaces: a character of its own if no letter precedes it
 )
 
-// glyph is what the splitter knows about a character.
+// glyph has the properties of a character that the splitter needs.
 type glyph struct {
 	kind kind
 	odd  bool     // its normal form depends on its neighbours: the whole text must be normalized

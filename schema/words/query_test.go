@@ -86,7 +86,7 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// asked is what tables answer that are asked for the tokens and patterns of q.
+// asked returns the answer of tables that search for the tokens and patterns of q.
 func asked(q Query, detail, details string) bool {
 	text := Folded(detail, details)
 	if text == "" {

@@ -34,7 +34,7 @@ func styleHash() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Config is what the page tells about this installation.
+// Config has the facts about this installation that the page shows.
 type Config struct {
 	Auth      identity.Config
 	Collector string // URL of the collector, where nothing tells that it has the page's own address; empty: it has
@@ -114,7 +114,7 @@ func proxied(r *http.Request) bool {
 	return r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || r.Header.Get("Via") != ""
 }
 
-// hostPort is what may stand in a command that people paste into a shell.
+// hostPort matches hosts that are safe in a command that people paste into a shell.
 var hostPort = regexp.MustCompile(`^([0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
 
 // address returns the URL under which the caller reached the page.

@@ -38,7 +38,7 @@ const (
 	maxLeeway = 10 * time.Minute
 )
 
-// Signing is what a token is signed with.
+// Signing has the secret to sign tokens with, and their issuer and audience.
 type Signing struct {
 	Secret   service.Secret `help:"Secret of HS256 tokens, 32 bytes or more." env:"JWT_SECRET"`
 	Issuer   string         `help:"Required issuer of tokens (iss); empty: any." env:"JWT_ISSUER"`

@@ -170,7 +170,7 @@ func CheckAddr(variable, addr string) error {
 	return nil
 }
 
-// noise is what the messages of libraries have for programmers only, and what stays of it.
+// noise lists the parts of library messages that help only programmers, and what to replace them by.
 var noise = []struct {
 	text  *regexp.Regexp
 	stays string
@@ -183,7 +183,7 @@ var noise = []struct {
 	{regexp.MustCompile(`\b(dial|read|write) (tcp|udp) (\S+->)?(\S+): ((connect|read|write): )?`), "$4: "}, // dial tcp 127.0.0.1:1: connect:
 }
 
-// Plain is the text of an error without names of functions and addresses of requests.
+// Plain removes names of functions and addresses of requests from the text of an error.
 func Plain(text string) string {
 	for _, n := range noise {
 		text = n.text.ReplaceAllString(text, n.stays)

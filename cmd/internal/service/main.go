@@ -74,7 +74,7 @@ func Tool(name, help string, cfg Config, run func(ctx context.Context, command s
 	os.Exit(exitCode(err))
 }
 
-// environment is what a process gets from outside.
+// environment is the input of a process: arguments, variables and streams.
 type environment struct {
 	args           []string
 	lookup         func(name string) (string, bool)

@@ -40,7 +40,7 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
 // Reveal returns the value.
 func (s Secret) Reveal() string { return string(s) }
 
-// chosen is what the command line asks for.
+// chosen is the outcome of parsing the command line.
 type chosen struct {
 	command string
 	done    bool     // only help, version, settings or a check was asked for, and has been printed

@@ -20,7 +20,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/process"
 )
 
-// ProfileConfig is what to profile.
+// ProfileConfig says what to profile.
 type ProfileConfig struct {
 	Bin  string // folder of the binaries
 	Dir  string // folder for the data

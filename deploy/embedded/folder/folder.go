@@ -31,7 +31,7 @@ func Password(dir string) (string, error) {
 	return made, nil
 }
 
-// Space is what unprivileged processes may still write to dir's file system, and its size, in bytes.
+// Space returns how many bytes unprivileged processes may still write to dir's file system, and its size in bytes.
 func Space(dir string) (free, total int64, err error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {

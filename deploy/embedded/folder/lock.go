@@ -25,8 +25,8 @@ type Held struct {
 }
 
 // Lock takes the lock file name in dir, which must exist. The file names the process that holds the folder, and says whether the folder
-// is in use, with the inode of the file itself. After a crash the file is still the same; a copy has another inode. After Release any
-// copy is good.
+// is in use, with the inode of the file itself. After a crash the file is still the same; a copy has another inode. A copy that is made
+// after Release can be used.
 //
 // The error is ErrLocked and names the holder if there is one, and ErrCopied for a copy of a folder in use.
 func Lock(dir, name string) (*Held, error) {

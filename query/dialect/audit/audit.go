@@ -56,7 +56,7 @@ type Retentions interface {
 	Cleanup(ctx context.Context, p schema.Principal, days int) (uint64, error)
 }
 
-// Store is what the dialect depends on.
+// Store has the packages that the dialect depends on.
 type Store struct {
 	Reads
 	Details

@@ -26,7 +26,7 @@ import (
 
 const hour = int64(3_600_000)
 
-// storeOf is what the dialect depends on.
+// storeOf returns the packages that the dialect depends on.
 func storeOf(b *backend.Backend) audit.Store {
 	return audit.Store{Reads: b, Details: b, Streams: b, Erasures: b, Retentions: b}
 }

@@ -26,7 +26,7 @@ const (
 	idLength    = 12
 )
 
-// Key is what is stored of an API key.
+// Key is the stored form of an API key.
 type Key struct {
 	ID      string         `json:"id"`
 	Name    string         `json:"name,omitempty"` // for people

@@ -172,7 +172,7 @@ func standaloneKilled(ctx context.Context, t *trial) error {
 
 func consumersPaused(ctx context.Context, t *trial) error {
 	cfg := t.base(chaos.Pause)
-	cfg.Every = cfg.Paused + time.Second // mostly one consumer at a time, so that the other takes over
+	cfg.Every = cfg.Paused + time.Second // usually only one consumer is paused at a time, so the other takes over
 	err := t.play(ctx, cfg, chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
 		refused, err := r.Cluster.Sum(ctx, "activity_consumer_refused_intents_total", chaos.Consumer1, chaos.Consumer2)
 		t.figure("commits refused", "%.0f", refused)

@@ -196,7 +196,7 @@ func TestParseForms(t *testing.T) {
 	}
 }
 
-// textTime is what refMillis says of a text that is no time of RFC 3339: TestTimestamps has the others.
+// textTime is the result of refMillis for a text that is not an RFC 3339 time. TestTimestamps tests the other formats.
 const textTime = -1
 
 // refMillis is a timestamp of any dialect in Unix ms, by exact fractions.

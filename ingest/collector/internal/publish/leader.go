@@ -91,7 +91,7 @@ func (l *leader) listOffsets(ctx context.Context) error {
 	return nil
 }
 
-// verdict is what the error of a produce request says about its records.
+// verdict says whether the records of a failed produce request were written.
 type verdict uint8
 
 const (

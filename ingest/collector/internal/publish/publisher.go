@@ -82,7 +82,7 @@ type Entries interface {
 	Close() error
 }
 
-// Request is what a caller wants to be written.
+// Request has the entries that a caller wants to write.
 type Request struct {
 	Tenant     string
 	ReceivedAt int64 // Unix ms
@@ -115,8 +115,8 @@ func (p *Publisher) Available() error {
 }
 
 // Publish writes the entries of a request and waits until they are in the log. It closes the entries before it waits.
-// An error without a result means that nothing was written, or, if it is a schema.ErrTimeout, that this is not known. A result
-// beside an error is that of a batch without an accepted entry.
+// An error without a result means that nothing was written, or, if it is a schema.ErrTimeout, that this is not known. Both a result and an
+// error are returned for a batch without an accepted entry.
 func (p *Publisher) Publish(ctx context.Context, req Request) (*Result, error) {
 	partitions := p.all()
 	if len(partitions) == 0 {

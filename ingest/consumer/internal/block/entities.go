@@ -199,7 +199,7 @@ func (e *Entities) weeks(day int64) (blocks map[int64]*entityBlock, newest int64
 	return blocks, newest
 }
 
-// sortable is what a name is sorted by: its tenant and kind, and the beginning of its text.
+// sortable is the sort key of a name: its tenant and kind, and the beginning of its text.
 type sortable struct {
 	prefix        uint64
 	group, number uint32

@@ -139,7 +139,7 @@ func (b *kindBlock) finish(partition int, last int64, final bool) {
 // share returns a dictionary with the same values and without rows.
 func (c *dict) share() dict { return dict{index: c.index, values: c.values} }
 
-// watermark is what a row has in koff_to: 0 in all blocks but the last.
+// watermark is the value of koff_to: 0 in all blocks but the last.
 func watermark(last int64, final bool) uint64 {
 	if !final {
 		return 0

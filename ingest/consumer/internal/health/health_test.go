@@ -59,7 +59,7 @@ func TestErrNamesWhatIsUnavailable(t *testing.T) {
 	}
 }
 
-// TestOneFailingUserDoesNotFlap: what other partitions reach, and what the same one reaches for another purpose, says nothing of it.
+// TestOneFailingUserDoesNotFlap: a success of another partition, or of the same partition for another purpose, does not end a failure.
 func TestOneFailingUserDoesNotFlap(t *testing.T) {
 	away := errors.New("leader not available")
 	fetch := func(partition int) User { return User{Dependency: Kafka, Partition: partition, Purpose: "fetch"} }

@@ -57,7 +57,7 @@ func TestCloneIsApart(t *testing.T) {
 	}
 }
 
-// What an older version has committed is read as it was meant: it says nothing of a log or of the tables.
+// A commit of an older version can still be read: it has no log and no watermark of the tables.
 func TestParseReadsTheFirstVersion(t *testing.T) {
 	got, err := Parse("v1:17|1=a|2=1")
 	if err != nil || got.Last != 17 || got.Watermark != schemakafka.None || got.Origin != 0 || got.Epochs != 1 || len(got.Blocks.seen) != 2 {

@@ -39,7 +39,7 @@ func codeIn(message string) tables.Code {
 	return tables.Code(code)
 }
 
-// Kind is what to do about an error.
+// Kind classifies an error by what to do about it.
 type Kind int
 
 // The kinds.
@@ -50,7 +50,7 @@ const (
 	KindData                    // the server will never accept these rows
 )
 
-// Missing says whether err is that of tables which have not been created yet.
+// Missing reports whether err means that the tables have not been created yet.
 func Missing(err error) bool { return codeOf(err).Kind() == tables.CodeMissing }
 
 // KindOf says what to do about err. Whatever is unknown is worth repeating: to give up would lose entries.

@@ -1,5 +1,5 @@
 // Package sink writes to one ClickHouse server over its HTTP interface. An insert is one block with a deduplication token, so
-// repeating it stores nothing twice. KindOf says of every error whether repeating can help.
+// repeating it stores nothing twice. KindOf tells for every error whether repeating the insert can help.
 package sink
 
 import (

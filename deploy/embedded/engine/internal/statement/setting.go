@@ -30,13 +30,12 @@ var settings = []string{
 	"session_timezone", "ttl_only_drop_parts", "union_default_mode", "wait_for_async_insert", "workload",
 }
 
-// reaching are the settings of the families that name a file, a schema or SQL.
+// reaching lists the settings of the families that name a file, a schema or SQL, so clients may not set them.
 var reaching = []string{
 	"input_format_record_errors_file_path", "output_format_avro_confluent_subject", "output_format_schema",
 }
 
-// Allowed reports whether clients may set the setting of this name. What names a file, a host, SQL or another dialect of SQL is
-// not among the settings that they may.
+// Allowed reports whether clients may set this setting. They may not set one that names a file, a host, SQL or another dialect of SQL.
 func Allowed(name string) bool {
 	if slices.Contains(settings, name) {
 		return true
