@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// List is one page of l. An error is ErrInvalid naming a field, ErrUnavailable, or ErrTimeout.
+// List returns one page of l. An error is ErrInvalid naming a field, ErrUnavailable, or ErrTimeout.
 func (r *Reader) List(ctx context.Context, l Listing) (page Page, err error) {
 	defer r.requests.Observe("list", time.Now(), &err)
 	if err := l.validate(); err != nil {
@@ -42,7 +42,7 @@ func (r *Reader) List(ctx context.Context, l Listing) (page Page, err error) {
 	return page, nil
 }
 
-// begin is where l's page begins, nil for the first one, and the last stored offsets of a snapshot.
+// begin returns where l's page begins, nil for the first one, and the last stored offsets of a snapshot.
 func (l Listing) begin(ctx context.Context, s *stored.Progress, seal sealer) (after *Key, snapshot schema.Position, err error) {
 	if l.Cursor != "" {
 		m, err := seal.open(l, time.Now())
@@ -54,8 +54,8 @@ func (l Listing) begin(ctx context.Context, s *stored.Progress, seal sealer) (af
 	return nil, snapshot, err
 }
 
-// deep is the offset from which on a listing that no rollup counts begins at a page hint: where a page before it ended, if that
-// was read in the last minute. OFFSET reads and throws away all that lies before, 170 to 750 ms in the middle of 25 M entries.
+// deep is the offset from which a listing that no rollup counts uses a page hint: the end of an earlier page that was read in the last
+// minute. OFFSET would read and drop all entries before the page: 170 to 750 ms in the middle of 25 M entries.
 const deep = 1000
 
 // pageHints remembers where pages ended that were asked for by offset.
@@ -71,7 +71,7 @@ func (h *pageHints) put(l Listing, n int, last Key) {
 	}
 }
 
-// get is where the page before l's offset ended, if that is remembered.
+// get returns where the page before l's offset ended, if that is remembered.
 func (h *pageHints) get(l Listing) (Key, bool) {
 	if l.Offset < deep {
 		return Key{}, false
@@ -84,7 +84,7 @@ func (l Listing) at(offset int64) string {
 	return fmt.Sprintf("%s/%s/%d", l.Filter.canonical(), l.Order.sql(), offset)
 }
 
-// narrow gives l's filter the bound that the key of the page before implies.
+// narrow adds to l's filter the bound that follows from the last key of the page before.
 func (l Listing) narrow(after *Key) Filter {
 	if after == nil {
 		return l.Filter
@@ -92,7 +92,7 @@ func (l Listing) narrow(after *Key) Filter {
 	return l.Filter.beyond(after, l.Order)
 }
 
-// beyond is f with the bound that the key of the last entry before implies.
+// beyond returns f with the bound that follows from the key of the last entry before.
 func (f Filter) beyond(after *Key, order Order) Filter {
 	switch {
 	case order == OldestFirst:

@@ -20,7 +20,7 @@ import (
 	"github.com/activitylog/activitylog/query/visible"
 )
 
-// Config says how often to clean up, and whom to notify.
+// Config sets how often to clean up, and whom to notify.
 type Config struct {
 	PatchInterval   time.Duration // the least time between two merges of the patch parts of deletes
 	FoldInterval    time.Duration // between two searches for entries whose texts an older version did not fold
@@ -28,7 +28,7 @@ type Config struct {
 	Webhook         Webhook       // notified of cleanups
 }
 
-// Defaults are the values of a Config that names none.
+// Defaults returns the values of a Config that names none.
 func Defaults() Config {
 	return Config{PatchInterval: time.Minute, FoldInterval: 10 * time.Minute, CleanupInterval: 10 * time.Minute}
 }
@@ -48,8 +48,8 @@ func (c Config) Validate() error {
 	return errors.Join(append(all, c.Webhook.validate())...)
 }
 
-// Rooms are the parts of package query that a Keeper depends on.
-type Rooms struct {
+// Layers are the parts of package query that a Keeper depends on.
+type Layers struct {
 	DB      *db.DB
 	Visible *visible.Lookup
 	Reader  *query.Reader
@@ -72,23 +72,24 @@ type Keeper struct {
 }
 
 // New makes a Keeper.
-func New(cfg Config, rooms Rooms, log *slog.Logger, reg prometheus.Registerer) *Keeper {
+func New(cfg Config, layers Layers, log *slog.Logger, reg prometheus.Registerer) *Keeper {
 	m := newMetrics(reg)
 	h := newHook(cfg.Webhook, log, m)
-	t := &tables{db: rooms.DB, visible: rooms.Visible, log: log, now: time.Now}
+	t := &tables{db: layers.DB, visible: layers.Visible, log: log, now: time.Now}
 	return &Keeper{
-		db: rooms.DB, visible: rooms.Visible, reader: rooms.Reader, eraser: rooms.Eraser, requests: requests.New(reg),
+		db: layers.DB, visible: layers.Visible, reader: layers.Reader, eraser: layers.Eraser, requests: requests.New(reg),
 		tables: t, hook: h, now: time.Now,
 		cleaner: &cleaner{
-			id: uuid.New(), interval: cfg.CleanupInterval, db: rooms.DB, visible: rooms.Visible, eraser: rooms.Eraser,
+			id: uuid.New(), interval: cfg.CleanupInterval, db: layers.DB, visible: layers.Visible, eraser: layers.Eraser,
 			tables: t, hook: h, log: log, metrics: m, now: time.Now,
 		},
-		patcher: &patcher{interval: cfg.PatchInterval, db: rooms.DB, log: log, applied: m.patches},
-		folder:  &folder{interval: cfg.FoldInterval, db: rooms.DB, log: log, folded: m.folded},
+		patcher: &patcher{interval: cfg.PatchInterval, db: layers.DB, log: log, applied: m.patches},
+		folder:  &folder{interval: cfg.FoldInterval, db: layers.DB, log: log, folded: m.folded},
 	}
 }
 
-// Run merges in what deletes left, folds the texts of old entries, cleans up what has expired, and notifies the webhook. It returns when ctx ends.
+// Run applies the patches of deletes, folds the texts of older entries, erases expired entries, and notifies the webhook. It returns when
+// ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	notifying, last := context.WithCancel(context.WithoutCancel(ctx))
 	var hook, all sync.WaitGroup

@@ -93,7 +93,7 @@ func (h *hook) run(ctx context.Context) {
 		select {
 		case <-sending.Done():
 		case <-time.After(h.drain):
-			cancel(errors.New("the process stops"))
+			cancel(errors.New("the process is stopping"))
 		}
 	})()
 	for {

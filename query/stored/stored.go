@@ -1,6 +1,6 @@
-// Package stored says how far the entries of the topic are stored. It promises: a wait for a position ends when
-// everything up to it can be read; the end of the topic covers everything acknowledged so far; a read that has caught up shows
-// all of that; and what UpTo returns covers no entry that is stored later. It shows no caller anything about another tenant.
+// Package stored tracks how far the entries of the topic are stored. It promises: a wait for a position ends when everything up to it can
+// be read; the end of the topic covers everything acknowledged so far; a read that has caught up shows all of that; and an entry that is
+// stored after a call of UpTo is never within its result. It tells no caller anything about another tenant.
 package stored
 
 import (
@@ -27,7 +27,7 @@ type Config struct {
 	ReadWait time.Duration // the longest that a read without a position waits for what was acknowledged before it; 0: it does not
 }
 
-// Defaults are the values of a Config that names none.
+// Defaults returns the values of a Config that names none.
 func Defaults() Config {
 	return Config{Topic: "activity", WaitMax: 5 * time.Second, ReadWait: 250 * time.Millisecond}
 }
@@ -81,10 +81,10 @@ func (p *Progress) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// Topic is the entries' topic.
+// Topic returns the entries' topic.
 func (p *Progress) Topic() string { return p.cfg.Topic }
 
-// WaitMax is the longest that a request waits.
+// WaitMax returns the longest that a request waits.
 func (p *Progress) WaitMax() time.Duration { return p.cfg.WaitMax }
 
 // Await returns when everything up to position has been stored, its own offsets included. It waits at most WaitMax: then its
@@ -105,7 +105,7 @@ func (p *Progress) Await(ctx context.Context, position schema.Position) (err err
 	return p.Wait(ctx, position)
 }
 
-// fits is a FieldError if position names more partitions than the topic has: every wait asks for each of them, again and again.
+// fits returns a FieldError if position names more partitions than the topic has: each wait polls all of them.
 func (p *Progress) fits(ctx context.Context, position schema.Position) error {
 	if len(position) == 1 { // every topic has one
 		return nil
@@ -120,7 +120,7 @@ func (p *Progress) fits(ctx context.Context, position schema.Position) error {
 	return nil
 }
 
-// Wait is Await for as long as ctx allows.
+// Wait is like Await, but waits until ctx ends.
 func (p *Progress) Wait(ctx context.Context, position schema.Position) error {
 	if len(position) == 0 {
 		return nil
@@ -128,7 +128,7 @@ func (p *Progress) Wait(ctx context.Context, position schema.Position) error {
 	return p.watcher.wait(ctx, position)
 }
 
-// Fault is the kind of an error of Kafka before anything was published.
+// Fault classifies an error of Kafka that occurred before anything was published.
 func Fault(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Canceled

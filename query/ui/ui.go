@@ -60,7 +60,7 @@ func fileOf(name string, body []byte) file {
 	return file{body: body, zipped: zipped.Bytes(), kind: kindOf(name), tag: fmt.Sprintf(`"%x"`, sum[:8]), page: name == page}
 }
 
-// kinds are the types of the files. Those of the mime package depend on the machine.
+// kinds lists the media types of the files. The types of the package mime depend on the machine.
 var kinds = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
 }

@@ -67,7 +67,7 @@ type target struct {
 	Name string `json:"name,omitempty"`
 }
 
-// detailsOf is the entry's details as they were sent. The actor comes before them as userId, userName and userKind; the text comes
+// detailsOf returns the entry's details as they were sent. The actor comes before them as userId, userName and userKind; the text comes
 // after them as detail and the targets as targets. A member that the details have already is not added.
 func detailsOf(e *schema.Entry) json.RawMessage {
 	var sent map[string]json.RawMessage
@@ -109,7 +109,7 @@ func join(b *bytes.Buffer, members string) {
 	b.WriteString(members)
 }
 
-// inner is the text between the braces of a JSON object.
+// inner returns the text between the braces of a JSON object.
 func inner(object string) string {
 	s := bytes.TrimSpace([]byte(object))
 	return string(s[1 : len(s)-1])

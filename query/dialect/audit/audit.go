@@ -49,7 +49,7 @@ type Erasures interface {
 	EraseMatching(ctx context.Context, p schema.Principal, f query.Filter) (uint64, error)
 }
 
-// Retentions says for how long entries are kept, and cleans up.
+// Retentions reads and sets how long entries are kept, and cleans up.
 type Retentions interface {
 	Retention(ctx context.Context, p schema.Principal) (days int, err error)
 	SetRetention(ctx context.Context, p schema.Principal, c retain.Change) (retain.Changed, error)
@@ -134,7 +134,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	var page query.Page
-	if l.Cursor != "" || l.Offset < int64(total) { // reading past the end is the most expensive read, and shows nothing
+	if l.Cursor != "" || l.Offset < int64(total) { // a page past the end is the most expensive one, and is empty
 		if page, err = a.store.List(r.Context(), l); err != nil {
 			return nil, request.Renamed(err, "pageSize")
 		}

@@ -31,7 +31,7 @@ func storeOf(b *backend.Backend) audit.Store {
 	return audit.Store{Reads: b, Details: b, Streams: b, Erasures: b, Retentions: b}
 }
 
-// entries are the stored entries of the exchanges in testdata: those of the API's document and those of a device.
+// entries returns the stored entries of the exchanges in testdata: those of the API's document and those of a device.
 func entries() []schema.Entry {
 	const march15 = int64(1_710_504_000_000) // 2024-03-15T12:00:00Z
 	admin := schema.Entry{ActorID: "abc-123", ActorName: "ana", ActorKind: "ADMIN", Extra: schema.Extra{ActorLabel: "Ana Ruiz", IPAddress: "192.168.1.100", UserAgent: "Mozilla/5.0", Layer: "api"}}

@@ -12,7 +12,7 @@ import (
 
 const statusPath = "/api/v1/status"
 
-// state says who the caller is, what it may do, and how the service is.
+// state says who the caller is, what it may do, and whether the service works.
 type state struct {
 	Tenant        string   `json:"tenant"`
 	Subject       string   `json:"subject"`

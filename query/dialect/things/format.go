@@ -44,8 +44,8 @@ func suffixes() (all []string) {
 	return all
 }
 
-// formatOf is the format that a request selects: by the suffix of its path, else by ?format=, else by Accept. An unknown format means
-// JSON; no request is answered 406.
+// formatOf returns the format that a request selects: by the suffix of its path, otherwise by ?format=, otherwise by Accept. An unknown
+// format means JSON; no request is answered 406.
 func formatOf(r *http.Request) format {
 	named := ""
 	if _, suffix, ok := strings.Cut(r.URL.Path, "."); ok {
@@ -83,7 +83,7 @@ type endpoint func(http.ResponseWriter, *http.Request) (*page, error)
 func (a *API) handle(do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f := formatOf(r)
-		w.Header().Add("Vary", "Accept") // others may vary it, too
+		w.Header().Add("Vary", "Accept") // others may vary the answer, too
 		done, err := do(w, r)
 		status, body := http.StatusOK, []byte(nil)
 		if err != nil {

@@ -88,7 +88,7 @@ func (s *shown) pager(u *url.URL) {
 	add("Last", s.Pages, s.Pages > 0 && s.Page != s.Pages)
 }
 
-// with are u's parameters with a new value for one of them. With an empty name, they are the parameters without format.
+// with returns u's parameters with a new value for one of them. With an empty name, it returns the parameters without format.
 func with(u *url.URL, name, value string) url.Values {
 	all := url.Values{}
 	for k, v := range u.Query() {

@@ -27,7 +27,7 @@ type Reads interface {
 	Count(ctx context.Context, f query.Filter) (uint64, error)
 }
 
-// Actions gives the names of actions codes.
+// Actions assigns codes to action names.
 type Actions interface {
 	Codes(ctx context.Context, entries []schema.Entry) (map[string]int64, error)
 	Name(ctx context.Context, code int64) (name string, ok bool, err error)

@@ -40,7 +40,7 @@ export interface Stats {
   other: number
 }
 
-/** Who asks, and how the service is. */
+/** The caller's identity, and the state of the service. */
 export interface Status {
   tenant: string
   subject: string

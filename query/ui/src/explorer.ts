@@ -11,7 +11,7 @@ import { pageSize, Rows } from './rows'
 import { boundsOf, endsNow, type Bounds } from './time'
 import { Watch } from './watch'
 
-/** So many live entries stand above the list before it is read anew. */
+/** The most live entries above the list; beyond it the list is loaded again. */
 const mostFresh = 2000
 
 export interface Loaded<T> {
@@ -306,7 +306,7 @@ export class Explorer {
     this.changed()
   }
 
-  /** What is not allowed is not offered. Where the service does not say what is, everything is offered. */
+  /** Actions that the caller may not do are not offered. If the service does not say what is allowed, all are offered. */
   may(scope: string): boolean {
     return this.caller?.scopes.includes(scope) ?? this.unknown
   }

@@ -23,7 +23,7 @@ export class Live {
   #batch: Item[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** begun is called whenever the tail begins anew: what came before it has to be read from the list. */
+  /** begun is called whenever the tail starts again: earlier entries have to be read from the list. */
   constructor(api: API, take: (items: Item[]) => void, begun: () => void, changed: () => void) {
     this.#api = api
     this.#take = take

@@ -66,7 +66,7 @@ export function intervalOf(width: number): [code: string, ms: number] {
   return intervals.findLast(([, ms]) => width % ms === 0) ?? intervals[0]!
 }
 
-/** Where the bar begins in which a time lies. Days and wider bars begin at midnight of the zone. */
+/** The beginning of the bar that contains a time. Days and wider bars begin at midnight of the zone. */
 export function barOf(ms: number, width: number, local: boolean): number {
   if (!local || width < hour) return Math.floor(ms / width) * width
   const shift = new Date(ms).getTimezoneOffset() * minute

@@ -16,8 +16,8 @@ import (
 // always are parameters that every request may have: identity reads the tenant, and every read takes a position.
 var always = []string{"tenant", "position"}
 
-// Known are r's parameters. One that is not among names is refused, and so is one that is given more than once, unless it excludes
-// entries and its name ends in "!": a filter that is ignored would show, count or erase more than was asked for.
+// Known returns r's parameters. It refuses a parameter that is not among names, because an ignored filter would show, count or erase more
+// than was asked for. It also refuses a parameter that is given more than once, unless its name ends in "!", which excludes entries.
 func Known(r *http.Request, names ...string) (url.Values, error) {
 	v, err := Values(r)
 	if err != nil {
@@ -34,7 +34,7 @@ func Known(r *http.Request, names ...string) (url.Values, error) {
 	return v, nil
 }
 
-// Methods are the methods that r's path supports in this process, by the routes whose patterns count.
+// Methods returns the methods that r's path supports in this process, by the routes whose patterns count.
 func Methods(r *http.Request, counts func(pattern string) bool) (methods []string) {
 	at := r.URL.RawPath // as chi matches it
 	if at == "" {
@@ -49,7 +49,7 @@ func Methods(r *http.Request, counts func(pattern string) bool) (methods []strin
 	return methods
 }
 
-// shown is the part of a caller's name for something that an error shows.
+// shown shortens a name that a caller sent, for an error text.
 func shown(name string) string {
 	const most = 64
 	name = strings.ToValidUTF8(name, "\uFFFD")
@@ -63,7 +63,7 @@ func shown(name string) string {
 	return name[:end]
 }
 
-// hint says which name was probably meant, else which there are.
+// hint names the parameter that was probably meant, or otherwise all parameters.
 func hint(name string, names []string) string {
 	if near := nearest(name, names); near != "" {
 		return ": did you mean " + near + "?"
@@ -74,7 +74,7 @@ func hint(name string, names []string) string {
 	return ", which takes " + strings.Join(names, ", ")
 }
 
-// alike are words for the same thing in several APIs, without case and separators.
+// alike lists names for the same parameter in several APIs, in lower case and without separators.
 var alike = [][]string{
 	{"serial", "serialnumber", "serialno", "sn", "device", "deviceid", "deviceserial"},
 	{"start", "startdate", "starttime", "from", "fromdate", "since", "after"},
@@ -89,7 +89,7 @@ var alike = [][]string{
 	{"lasteventid", "cursor"},
 }
 
-// nearest is the one of names that is spelt almost like name or means the same; empty if none is.
+// nearest returns the one of names that is spelt almost like name or means the same; empty if there is none.
 func nearest(name string, names []string) string {
 	name = plain(shown(name))
 	for _, known := range names {

@@ -25,11 +25,11 @@ func Values(r *http.Request) (url.Values, error) {
 	return v, nil
 }
 
-// WithoutBOM is a body without the byte order mark that some programs put before UTF-8.
+// WithoutBOM returns a body without the byte order mark that some programs put before UTF-8.
 func WithoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
 
-// Finished is the context of a request that changes something. What it asks for is finished also if its caller leaves: half of an
-// erasure would surprise more than all of it. Whatever it calls bounds its time by itself.
+// Finished returns the context for a request that changes something. The change is completed even if the caller leaves: half an erasure
+// would be more surprising than a whole one. The called functions limit their own time.
 func Finished(r *http.Request) context.Context { return context.WithoutCancel(r.Context()) }
 
 // Waiter waits until a position has been stored.
@@ -65,7 +65,7 @@ func Limit(name, text string, otherwise int) (int, error) {
 	return min(n, query.MaxLimit), atLeast(name, int64(n), 1)
 }
 
-// Renamed gives an error of the page's limit the name that the limit has in the dialect.
+// Renamed sets the field name of an error about the page's limit to the name of the limit in the dialect.
 func Renamed(err error, limit string) error {
 	var f *schema.FieldError
 	if !errors.As(err, &f) || f.Field != "limit" {

@@ -1,4 +1,4 @@
-// What the columns of the list show, and which of them have room.
+// What the columns of the list show, and which of them fit.
 
 import type { JSX } from 'preact'
 import type { Item } from '../api'

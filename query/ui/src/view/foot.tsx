@@ -4,7 +4,7 @@ import { count } from '../format'
 
 const rate = (n: number): string => (n < 10 ? n.toFixed(1) : count(Math.round(n)))
 
-/** How the service is, and who asks. */
+/** The state of the service, and the caller. */
 export function Foot({ x, help }: { x: Explorer; help: () => void }): JSX.Element {
   const { health, status, lost } = x.watch
   const away = health?.checks.filter((c) => !c.ready) ?? []

@@ -1,4 +1,4 @@
-// What stands in the list's place: why it is empty, what failed, and a fresh installation's first steps.
+// What is shown instead of the list: why it is empty, what failed, and a fresh installation's first steps.
 
 import type { JSX } from 'preact'
 import { Fault } from '../api'
