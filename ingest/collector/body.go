@@ -115,7 +115,7 @@ func unlessEnd(err error) error {
 	return err
 }
 
-// nextSize is the size of the next buffer of a body that has filled its buffer of had bytes. For a body of known length it
+// nextSize returns the size of the next buffer of a body that has filled its buffer of had bytes. For a body of known length it
 // is at most length+1: the end of the body shows in the extra byte.
 func nextSize(had, length int64) int64 {
 	switch {
@@ -127,7 +127,7 @@ func nextSize(had, length int64) int64 {
 	return 2 * had
 }
 
-// grow moves d into a buffer of size bytes or more. It is false when the budget of all bodies does not allow that.
+// grow moves d into a buffer of size bytes or more. It returns false if the budget of all bodies does not allow that.
 func (b *bodies) grow(d *body, size int64) bool {
 	most := b.maxBytes + 1
 	buf := b.buffer(int(min(size, most)))

@@ -59,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 }
 
-// partitionMetrics are those of one partition, while it is assigned to this consumer.
+// partitionMetrics are the metrics of one partition while it is assigned to this consumer.
 type partitionMetrics struct {
 	*metrics
 	label    string

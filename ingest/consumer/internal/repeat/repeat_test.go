@@ -126,14 +126,14 @@ func TestKeys(t *testing.T) {
 		t.Error("a batch that was not kept counts, want it not to")
 	}
 	b.Keep()
-	for n, want := range map[byte]bool{1: false, 2: false, 3: true} { // 1 and 2 had to make room
+	for n, want := range map[byte]bool{1: false, 2: false, 3: true} { // 1 and 2 were dropped for newer keys
 		if got, _ := k.Batch().Repeated(key("a", n, 1, 5001, 15)); got != want {
 			t.Errorf("key %d after Keep: got %v, want %v", n, got, want)
 		}
 	}
 }
 
-// TestKeysAreTheSameAfterARestart holds that what a batch leaves in memory decides as what a load would.
+// TestKeysAreTheSameAfterARestart checks that the keys in memory after a batch lead to the same decisions as newly loaded keys.
 func TestKeysAreTheSameAfterARestart(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	live := Keys{Window: 50 * time.Millisecond, Max: 20}
@@ -174,7 +174,7 @@ func TestKeyOf(t *testing.T) {
 	}
 }
 
-// FuzzKeyOf holds that KeyOf finds the key that an Extra has, and no other.
+// FuzzKeyOf checks that KeyOf finds the key that an Extra has, and no other.
 func FuzzKeyOf(f *testing.F) {
 	for _, x := range []*activitypb.Extra{{EventKey: make([]byte, 16), BodyHash: 7}, {EventKey: []byte{1}}, {Layer: "x"}} {
 		extra, err := x.MarshalVT()

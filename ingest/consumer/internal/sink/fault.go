@@ -12,7 +12,7 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Fault is an error that ClickHouse answered.
+// Fault is an error in an answer of ClickHouse.
 type Fault struct {
 	Code    tables.Code // 0 if the server gave none
 	Status  int         // HTTP
@@ -53,7 +53,7 @@ const (
 // Missing reports whether err means that the tables have not been created yet.
 func Missing(err error) bool { return codeOf(err).Kind() == tables.CodeMissing }
 
-// KindOf says what to do about err. Whatever is unknown is worth repeating: to give up would lose entries.
+// KindOf classifies err. Unknown errors count as temporary, because giving up would lose entries.
 func KindOf(err error) Kind {
 	switch {
 	case err == nil:
