@@ -11,9 +11,9 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// BodyError says what it means that reading r's body failed with err, an error of r.Body: ErrStalled when the body did not arrive in
-// time, ErrLeft when the client closed or broke the connection before the end of the body, ErrTooLarge beyond the limit of a
-// http.MaxBytesReader, else ErrInvalid. What the body holds has no part in it.
+// BodyError translates err, an error of reading r.Body, into a kind of error: ErrStalled when the body did not arrive in time, ErrLeft when
+// the client closed or broke the connection before the end of the body, ErrTooLarge beyond the limit of a http.MaxBytesReader, else
+// ErrInvalid. It does not look at the content of the body.
 func BodyError(r *http.Request, err error) error {
 	fault := &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "is not framed as HTTP asks for"}
 	switch tooLarge := (*http.MaxBytesError)(nil); {
@@ -27,7 +27,7 @@ func BodyError(r *http.Request, err error) error {
 	return fault
 }
 
-// left reports whether a body ended because its client is gone. Over HTTP/2 only the request's context says so.
+// left reports whether a body ended because the client has left. Over HTTP/2 only the request's context shows that.
 func left(r *http.Request, err error) bool {
 	var broken *net.OpError
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &broken) || errors.Is(err, net.ErrClosed) ||

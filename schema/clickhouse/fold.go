@@ -57,14 +57,14 @@ func unfoldedRanges(ctx context.Context, conn clickhouse.Conn, where Clauses) (a
 	for rows.Next() {
 		var r offsets
 		if err := rows.Scan(&r.partition, &r.first, &r.last); err != nil {
-			return nil, fmt.Errorf("read where to fold: %w", err)
+			return nil, fmt.Errorf("read the offsets to fold: %w", err)
 		}
 		all = append(all, r)
 	}
 	return all, rows.Err()
 }
 
-// fold goes through r in steps of about foldRows rows. The number of offsets of a step depends on how many rows the step before had.
+// fold processes r in steps of about foldRows rows. The number of offsets of a step depends on how many rows the step before had.
 func (r offsets) fold(ctx context.Context, conn clickhouse.Conn, where Clauses) (rows int, err error) {
 	width := uint64(foldRows)
 	for first := r.first; first <= r.last; {

@@ -14,7 +14,7 @@ import (
 	"github.com/activitylog/activitylog/schema/words"
 )
 
-// before is a database as the version before the column folded left it.
+// before returns a database as the version before the column folded left it.
 func before(t *testing.T) (*clickhouse.Options, clickhouse.Conn) {
 	t.Helper()
 	opts, conn := fresh(t)
@@ -46,7 +46,7 @@ func TestFoldWhatAnOlderVersionWrote(t *testing.T) {
 	if _, err := Migrate(t.Context(), opts); err != nil {
 		t.Fatal(err)
 	}
-	insert(t, conn, all[6000:9000], 6000, false) // a consumer of the older version, which knows of nothing
+	insert(t, conn, all[6000:9000], 6000, false) // a consumer of the older version, which does not know the column
 	insert(t, conn, all[9000:], 9000, true)
 	n, err := Fold(t.Context(), conn, Clauses{})
 	if err != nil || n == 0 || n > 9000 {
@@ -90,7 +90,7 @@ func checkFolded(t *testing.T, conn clickhouse.Conn, all []text) (rows int) {
 	return rows
 }
 
-// TestFoldBesideOthers writes and deletes while rows are folded, by two at once, and cuts both off now and then.
+// TestFoldBesideOthers writes and deletes while two calls fold rows at once, and interrupts both now and then.
 func TestFoldBesideOthers(t *testing.T) {
 	opts, conn := before(t)
 	all := randomTexts(rand.New(rand.NewPCG(1, 2)), 16_000)
@@ -153,7 +153,7 @@ func TestFoldOnlyWhatIsMeant(t *testing.T) {
 	}
 }
 
-// TestFoldLargeTexts has more at one offset, and in all, than one step takes.
+// TestFoldLargeTexts folds more text, at one offset and in all, than one step takes.
 func TestFoldLargeTexts(t *testing.T) {
 	conn := migrated(t)
 	if err := conn.Exec(t.Context(), `INSERT INTO activity (tenant, timestamp, id, received_at, action, detail, kpart, koff, kidx)

@@ -64,7 +64,7 @@ const versionTable = `CREATE TABLE IF NOT EXISTS schema_migrations (version UInt
 ENGINE = ReplacingMergeTree ORDER BY version`
 
 // Migrate creates the database of opts if it is missing, and applies the migrations that it lacks. It returns their names. It
-// refuses a database that has lost a table of an earlier migration: whoever makes that anew has to know that its rows are gone.
+// refuses a database that has lost a table of an earlier migration: whoever recreates that table must know that its rows are lost.
 func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
 	if err := createDatabase(ctx, opts); err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func createDatabase(ctx context.Context, opts *clickhouse.Options) error {
 // makes precedes the name of each table that a migration creates.
 const makes = "CREATE TABLE IF NOT EXISTS "
 
-// tables are the names of the tables that m makes.
+// tables returns the names of the tables that m makes.
 func (m Migration) tables() (names []string) {
 	for _, s := range m.Statements {
 		if _, rest, ok := strings.Cut("\n"+s, "\n"+makes); ok {

@@ -40,7 +40,7 @@ func names(t *testing.T) (all []string) {
 	return all
 }
 
-// tablesOf are the tables of the connection's database by name.
+// tablesOf returns the tables of the connection's database by name.
 func tablesOf(t *testing.T, conn clickhouse.Conn) (all []string) {
 	t.Helper()
 	if err := conn.QueryRow(t.Context(), "SELECT arraySort(groupArray(name)) FROM system.tables WHERE database = currentDatabase()").Scan(&all); err != nil {

@@ -25,10 +25,10 @@ const (
 	commitVersion2 = "v2:"
 )
 
-// NoCommit is the commit of a group that has not committed yet.
+// NoCommit returns the commit of a group that has not committed yet.
 func NoCommit() Commit { return Commit{Last: None, Watermark: None, Epochs: 1} }
 
-// Commit is one to be made now: nothing is under way, nothing has been stored.
+// Commit returns a commit for l without a declared batch and without a watermark.
 func (l *Log) Commit() Commit {
 	return Commit{Last: None, Watermark: None, Origin: l.origin(), Epochs: len(l.Epochs)}
 }
@@ -45,7 +45,7 @@ func (c Commit) Append(b []byte) []byte {
 	return strconv.AppendInt(b, int64(c.Epochs), 10)
 }
 
-// ParseCommit reads what Append wrote, of either version, up to the end or a bar, and gives what is behind the bar.
+// ParseCommit reads what Append wrote, of either version, up to the end or a bar, and returns the text after the bar.
 func ParseCommit(metadata string) (c Commit, rest string, err error) {
 	if metadata == "" {
 		return NoCommit(), "", nil
@@ -107,5 +107,5 @@ func (l *Log) Committed(partition int, offset int64, c Commit) int64 {
 	return offset
 }
 
-// Current says whether c was committed when l was as it is now.
+// Current reports whether l has not changed since c was committed.
 func (l *Log) Current(c Commit) bool { return c.Origin == l.origin() && c.Epochs == len(l.Epochs) }

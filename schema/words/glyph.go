@@ -27,7 +27,7 @@ const (
 type glyph struct {
 	kind kind
 	odd  bool     // its normal form depends on its neighbours: the whole text must be normalized
-	rank uint8    // canonical combining class: the marks of a letter are in rising order; 0 if it is no combining mark
+	rank uint8    // canonical combining class: the marks of a letter are in rising order; 0 if it is not a combining mark
 	size uint8    // of to
 	to   [14]byte // its folded form, composed
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // normal returns the normal form of a text. Texts that differ only in case, or in how they encode the same characters, have the
-// same normal form. It is that of a canonical caseless match (The Unicode Standard, D145), composed, with i for the Turkish İ and ı.
+// same normal form. It is the form for a canonical caseless match (The Unicode Standard, D145), composed, with i for the Turkish İ and ı.
 func normal(text []byte) []byte {
 	apart := norm.NFD.Bytes(text)
 	folded := make([]byte, 0, len(apart))

@@ -9,7 +9,7 @@ type splitter struct {
 	whole bool // the text was normalized as a whole
 
 	run     int   // start of the current run; -1 outside of a run
-	end     int   // end of the run's last character that is no joiner
+	end     int   // end of the run's last character that is not a joiner
 	bare    bool  // the run is of a script without spaces
 	offsets []int // of the characters of a bare run in dst
 	runs    int   // runs that ended

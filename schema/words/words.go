@@ -14,7 +14,7 @@ import (
 	"unsafe"
 )
 
-// Unfolded is the value of the column folded of an entry that nobody has folded yet. The character occurs in no word.
+// Unfolded is the value of the column folded for an entry that has not been folded yet. The character occurs in no word.
 const Unfolded = "\ue000"
 
 // Folded returns the value of the column folded for a text. It is empty if lower(concat(detail, ' ', details)) in ClickHouse has the
@@ -64,7 +64,7 @@ func splitText(dst, text []byte) splitter {
 	return s
 }
 
-// comparison compares words with what is between the ASCII separators of texts.
+// comparison compares words with the texts between ASCII separators.
 type comparison struct {
 	rest  []byte // the words that were not compared yet
 	begun bool

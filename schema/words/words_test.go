@@ -109,8 +109,8 @@ func TestPlainAtEveryPlace(t *testing.T) {
 	}
 }
 
-// TestEveryCharacter holds what the splitter takes for granted of the Unicode tables, and that a character folded alone, among
-// others and by its neighbours' path is the same.
+// TestEveryCharacter checks what the splitter relies on in the Unicode tables, and that a character folded alone, among others and by its
+// neighbours' path is the same.
 func TestEveryCharacter(t *testing.T) {
 	fold := cases.Fold()
 	for r := rune(0x80); r <= unicode.MaxRune; r++ {
@@ -156,7 +156,7 @@ func TestBothPathsAgree(t *testing.T) {
 	}
 }
 
-// TestTheEmptyColumn holds that it is empty where, and only where, ClickHouse sees the words in the text as it is.
+// TestTheEmptyColumn checks that it is empty where, and only where, ClickHouse sees the words in the text as it is.
 func TestTheEmptyColumn(t *testing.T) {
 	rng := newRand(t)
 	for range 20_000 {
