@@ -88,7 +88,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: got %d %s %q, want %d %s %q", tt.name, status, body, challenge, tt.status, tt.contains, tt.challenge)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // its own two writes may not be stored yet
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // the two writes above may not be stored yet
 		status, body, _ := p.as(t, everybody, "GET", entries+"/count", "")
 		if status == 200 && strings.Contains(body, `{"count":2}`) {
 			break

@@ -121,7 +121,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 }
 
-// route is a method and a path without the names of its parameters.
+// route returns a method and a path without the names of its parameters.
 func route(method, path string) string {
 	return method + " " + parameters.ReplaceAllString(path, "{}")
 }

@@ -97,7 +97,7 @@ func cutOff(t *testing.T, p *process) {
 			t.Errorf("%s: got %s, %v, want %s", format, text, err, whole)
 		}
 		if !strings.Contains(c.query.Load().(string), "after=") {
-			t.Errorf("%s: it began anew: %s", format, c.query.Load())
+			t.Errorf("%s: it started again from the beginning: %s", format, c.query.Load())
 		}
 		if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 1 {
 			t.Errorf("%s: left behind: %v, %v", format, left, err)
@@ -119,7 +119,7 @@ func cutOff(t *testing.T, p *process) {
 	}
 }
 
-// cutter closes the connection after two thirds of the first response. While it is gone, it answers nothing.
+// cutter closes the connection after two thirds of the first response. While gone is set, it does not answer.
 type cutter struct {
 	next  http.Handler
 	asked atomic.Int32

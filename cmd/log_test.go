@@ -32,8 +32,8 @@ import (
 	"github.com/activitylog/activitylog/schema/logs"
 )
 
-// site is an installation whose Kafka and tables outlive its services, and writers that never stop for long. Every entry has a
-// text of its own, so that it is known whatever id it has.
+// site is an installation whose Kafka and tables outlive its services, with writers that pause only briefly. Every entry has a text of its
+// own, so that it is known whatever id it has.
 type site struct {
 	t      *testing.T
 	opts   *clickhouse.Options
@@ -229,7 +229,7 @@ func (s *site) quietly(f func()) {
 	f()
 }
 
-// agree is an error unless the query's number is 0.
+// agree returns an error unless the query's number is 0.
 func (s *site) agree(query string) error {
 	var off int64
 	if err := s.conn.QueryRow(s.t.Context(), query).Scan(&off); err != nil {
@@ -241,7 +241,7 @@ func (s *site) agree(query string) error {
 	return nil
 }
 
-// stored are the ids under which each entry is stored.
+// stored returns the ids under which each entry is stored.
 func (s *site) stored() map[string][]uint64 {
 	s.t.Helper()
 	rows, err := s.conn.Query(s.t.Context(), "SELECT JSONExtractString(details, 'n'), id FROM activity")
@@ -292,7 +292,7 @@ func (s *site) adopt() {
 	}
 }
 
-// check holds that every acknowledged entry is stored once, under an id and at a place of its own, and is counted once. It
+// check checks that every acknowledged entry is stored once, under an id and at a place of its own, and is counted once. It
 // returns how many are stored under another id than they were acknowledged with.
 func (s *site) check() (renumbered int) {
 	s.t.Helper()
@@ -366,7 +366,7 @@ func recreated(topic func(string) string) func(s *site) {
 	}
 }
 
-// TestAnotherLogUnderTheSameTables changes what the entries lie in while they are written, in each way that it can happen.
+// TestAnotherLogUnderTheSameTables replaces or recreates Kafka and its topics while entries are written, in each way that can happen.
 func TestAnotherLogUnderTheSameTables(t *testing.T) {
 	entries := func(topic string) string { return topic }
 	other := []string{"the tables hold entries of log", "Kafka has log"}
@@ -419,8 +419,8 @@ func TestAnotherLogUnderTheSameTables(t *testing.T) {
 	}
 }
 
-// beyondABackup returns a site that has stored entries, of leases too, that a backup of its Kafka does not have, and what restores
-// the backup.
+// beyondABackup returns a site with stored entries, and leases, that a backup of its Kafka does not have, and a function that restores the
+// backup.
 func beyondABackup(t *testing.T) (s *site, restore func()) {
 	t.Helper()
 	s = newSite(t)
@@ -434,7 +434,7 @@ func beyondABackup(t *testing.T) (s *site, restore func()) {
 	return s, restore
 }
 
-// Kafka forgets leases whose ids are stored, and offsets, and would give both away again.
+// Kafka loses leases whose ids are stored, and offsets, and would assign both again.
 func TestKafkaRestoredFromABackup(t *testing.T) {
 	s, restore := beyondABackup(t)
 	s.quietly(restore)
@@ -447,7 +447,7 @@ func TestKafkaRestoredFromABackup(t *testing.T) {
 	}
 }
 
-// What was erased stays erased where Kafka comes back with it, after another one had taken its place.
+// Erased entries stay erased when their Kafka returns after another one had replaced it.
 func TestErasedEntriesOfAnEarlierLog(t *testing.T) {
 	s := newSite(t)
 	s.grow(100)
@@ -493,7 +493,7 @@ func TestErasedEntriesOfAnEarlierLog(t *testing.T) {
 	})
 }
 
-// Collectors that start before a consumer has looked do give ids away a second time. Their entries are stored, under other ids.
+// Collectors that start before a consumer has checked the log do assign ids a second time. Their entries are stored, under other ids.
 func TestEntriesWithIDsThatWereGivenAwayTwice(t *testing.T) {
 	s, restore := beyondABackup(t)
 	s.quietly(func() {
@@ -514,7 +514,7 @@ func TestEntriesWithIDsThatWereGivenAwayTwice(t *testing.T) {
 	}
 }
 
-// A log that lost its end and no lease goes on by itself: ids are unique, offsets count anew.
+// A log that lost its newest records but no lease continues without an operator: ids stay unique, and a new epoch of offsets begins.
 func TestALogThatLostItsEnd(t *testing.T) {
 	s := newSite(t)
 	s.grow(200)
@@ -530,7 +530,7 @@ func TestALogThatLostItsEnd(t *testing.T) {
 	}
 }
 
-// Tables that are restored from a backup lack what was stored since, and what is committed says that it is stored.
+// Tables that are restored from a backup lack the entries stored since, but the commits say that they are stored.
 func TestTablesRestoredFromABackup(t *testing.T) {
 	names := []string{"activity", "by_entity", "by_kind", "logs", "dead_letters"}
 	s := newSite(t)

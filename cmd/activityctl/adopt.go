@@ -104,7 +104,7 @@ func adoptionOf(plan *logs.Plan) adoption {
 // width is the number of columns of a terminal.
 const width = 80
 
-// table is a for people.
+// table returns a for people.
 func (a adoption) table() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -125,7 +125,7 @@ func (a adoption) table() string {
 	return b.String()
 }
 
-// wrapped is text in lines that fit a terminal, where words allow it.
+// wrapped breaks text into lines that fit a terminal, between words.
 func wrapped(text string) string {
 	var b strings.Builder
 	column := 0

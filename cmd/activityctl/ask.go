@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
-// asking is where the query service is, and a credential for it.
+// asking has the address of the query service and a credential for it.
 type asking struct {
 	URL   string         `name:"url" help:"URL of the query service." env:"QUERY_URL"`
 	Token service.Secret `help:"API key or token for the query service." env:"QUERY_TOKEN"`
@@ -41,7 +41,7 @@ func (a asking) client() (*client.Client, error) {
 // errRefused means that a retry would be refused again.
 var errRefused = errors.New("the query service refused the request")
 
-// granted returns a response with status 200, or an error that says why there is none.
+// granted returns a response with status 200, or the reason why there is none.
 func granted(res *http.Response, err error) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the query service: %w", err)
@@ -68,7 +68,7 @@ func granted(res *http.Response, err error) (*http.Response, error) {
 	return nil, fmt.Errorf("%w: %s", errRefused, says)
 }
 
-// matching is the filters of a command.
+// matching has the filters of a command.
 type matching struct {
 	User       string `help:"Id of the actor."`
 	Username   string `help:"Name of the actor."`

@@ -115,7 +115,7 @@ type download struct {
 	progress   *progress
 }
 
-// tries is how many responses in a row may bring nothing, and pause the wait after the first of them; it doubles.
+// tries is the most responses without an entry in a row, and pause the wait after the first of them; it doubles.
 const (
 	tries = 5
 	pause = 500 * time.Millisecond
@@ -182,7 +182,7 @@ func (d *download) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// errIncomplete is a response that ended without error and differs from its trailers. It is not retried: its entries are written.
+// errIncomplete means that a response ended without an error and differs from its trailers. It is not retried: its entries are written.
 var errIncomplete = errors.New("export: incomplete")
 
 // verify compares what was received with the trailers.

@@ -81,7 +81,7 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	if c.Expires > 0 {
 		k.Expires = now.Add(time.Duration(c.Expires))
 	}
-	// A produce request to a broker that is away fails with "topic not found": ask first.
+	// A produce request to an unavailable broker fails with "topic not found": ask first.
 	if _, err := schemakafka.Partitions(ctx, topic.Client, topic.Name); err != nil {
 		return hint(err)
 	}
@@ -92,8 +92,8 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	return show(out, c.JSON, k, text)
 }
 
-// knownRoles are the roles that names mean, as the dialects write them. A role that means nothing here is refused: a key with a
-// misspelt one would have other rights than its owner thinks.
+// knownRoles returns the roles with these names, as the dialects write them. An unknown role is refused: a key with a misspelt role would
+// have other rights than its owner thinks.
 func knownRoles(names []string) ([]string, error) {
 	var all []string
 	for _, name := range names {

@@ -20,8 +20,8 @@ type state struct {
 	Snapshot string `json:"snapshot"` // of the export
 }
 
-// openPart opens FILE.part. If it belongs to the same request as d, d resumes after its last complete entry; else it starts again. FILE
-// must not exist.
+// openPart opens FILE.part. If it belongs to the same request as d, d resumes after its last complete entry; otherwise it starts again.
+// FILE must not exist.
 func openPart(name string, d *download) (*part, error) {
 	if err := unused(name); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (p *part) begun(snapshot string) error {
 	return nil
 }
 
-// unused is an error if there is a file of that name.
+// unused returns an error if there is a file of that name.
 func unused(name string) error {
 	_, err := os.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -31,7 +31,7 @@ func (c *rotateKey) validate() error {
 	return err
 }
 
-// run shows the new key before it changes the old one: if it breaks off in between, the old key still works.
+// run shows the new key before it changes the old one: if it is interrupted in between, the old key still works.
 func (c *rotateKey) run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
@@ -60,7 +60,7 @@ func (c *rotateKey) run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// successor has the rights and the lifetime of a key.
+// successor returns a new key with the rights and the lifetime of a key.
 func successor(old apikey.Key, now time.Time) apikey.Key {
 	k := apikey.Key{Name: old.Name, Tenant: old.Tenant, Roles: old.Roles, Scopes: old.Scopes, Rate: old.Rate, Created: now}
 	if !old.Expires.IsZero() {
@@ -69,7 +69,7 @@ func successor(old apikey.Key, now time.Time) apikey.Key {
 	return k
 }
 
-// retired is a key that ends after the overlap, unless it ends earlier by itself.
+// retired returns the key with its end after the overlap, unless it ends earlier anyway.
 func retired(old apikey.Key, now time.Time, overlap time.Duration) apikey.Key {
 	end := now.Add(overlap)
 	switch {

@@ -68,8 +68,8 @@ func (r *rows) rowEnd() int {
 	}
 }
 
-// row handles a complete row with its line end, and returns how many bytes of it can be written now. What precedes the first entry is
-// written with that entry, and the comma after a JSON item with the next item.
+// row handles a complete row with its line end, and returns how many bytes of it can be written now. Text before the first entry is written
+// with that entry, and the comma after a JSON item with the next item.
 func (r *rows) row(row []byte) int {
 	text, whole := bytes.TrimSuffix(row, []byte{'\n'}), len(row)
 	switch r.format {
@@ -93,7 +93,7 @@ func (r *rows) row(row []byte) int {
 	return whole
 }
 
-// flush writes what is left at the end of a document.
+// flush writes the rest at the end of a document.
 func (r *rows) flush() error {
 	_, err := r.out.Write(r.pending)
 	r.drop()

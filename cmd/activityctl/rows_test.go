@@ -57,7 +57,7 @@ func checkCut(t *testing.T, r *rows, format, text, written string) {
 		t.Errorf("%s cut to %q: %d entries, resumes after %s", format, written, r.n, after)
 	}
 	if !strings.HasPrefix(text, written) {
-		t.Errorf("%s: %q is no beginning of %q", format, written, text)
+		t.Errorf("%s: %q is not a beginning of %q", format, written, text)
 	}
 	if r.n == 2 && written != documents[format][0] {
 		t.Errorf("%s: got %q of two entries, want %q", format, written, documents[format][0])

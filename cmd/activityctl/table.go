@@ -12,7 +12,7 @@ import (
 	textwidth "golang.org/x/text/width"
 )
 
-// usual is how many columns a terminal has at least.
+// usual is the width of a table that fits every terminal, in columns.
 const usual = 80
 
 // terminal reports whether f is a terminal. Other devices, such as /dev/null, are none.
@@ -58,7 +58,7 @@ func printable(s string) string {
 	}, s), " ")
 }
 
-// columns is how many columns a printable rune takes.
+// columns returns the number of columns that a printable rune takes.
 func columns(r rune) int {
 	switch {
 	case unicode.Is(unicode.Mn, r):
@@ -92,7 +92,7 @@ func fit(s string, n int) string {
 	return b.String() + "…"
 }
 
-// cell is s in exactly n columns.
+// cell returns s in exactly n columns.
 func cell(s string, n int) string {
 	s = fit(s, n)
 	return s + strings.Repeat(" ", n-columnsIn(s))

@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos/matrix"
 )
 
-// runMatrix runs rows of the fault matrix, prints each as it ends, and at last all of them as a table.
+// runMatrix runs rows of the fault matrix, prints each as it ends, and finally all of them as a table.
 func (c *chaosCmd) runMatrix(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
 	m := matrix.Config{
 		Config: cfg, Rows: c.Rows, Keep: c.Keep, Kills: c.Kills, Soak: c.Soak, Progress: out.progress.Update,

@@ -34,7 +34,7 @@ func (o *output) say(format string, args ...any) {
 	fmt.Printf(format+"\n", args...)
 }
 
-// result prints v as JSON with --json, else calls text.
+// result prints v as JSON with --json, otherwise calls text.
 func (o *output) result(v any, text func()) error {
 	if !o.json {
 		text()

@@ -28,7 +28,7 @@ type brokerConfig struct {
 	Sync         bool           `name:"broker-sync" help:"Sync every entry to disk before it is acknowledged." negatable:"" env:"BROKER_SYNC"`
 }
 
-// Defaults are those of the broker.
+// Defaults returns the broker's defaults.
 func (c *brokerConfig) Defaults() {
 	d := broker.Defaults()
 	c.MaxBytes, c.KeepBytes, c.Sync = d.MaxBytes, d.KeepBytes, !d.NoSync
@@ -70,7 +70,7 @@ const (
 	database   = "default"
 )
 
-// addr is where a dependency listens: as configured, else at its usual port with --only, else at any port.
+// addr returns where a dependency listens: the configured address, otherwise its usual port with --only, otherwise any free port.
 func (c *config) addr(configured, usual string) string {
 	if configured == "" && len(c.Only) == 0 {
 		return anyPort
@@ -78,7 +78,7 @@ func (c *config) addr(configured, usual string) string {
 	return cmp.Or(configured, usual)
 }
 
-// links is how to connect to the dependencies of this process.
+// links has the settings with which other processes connect to the dependencies of this one.
 type links struct {
 	kafka      kafka.Config
 	clickhouse clickhouse.Config

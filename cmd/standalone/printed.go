@@ -46,8 +46,8 @@ func (c *config) writeServices(l *links, query string) error {
 	return nil
 }
 
-// ofOthers returns what another process has written to the file about the dependency that it runs beside this one: --only broker
-// and --only engine may share the data folder.
+// ofOthers returns the lines that another process has written to the file about its dependency: --only broker and --only engine may share
+// the data folder.
 func (c *config) ofOthers(path string) (all []string) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *config) ofOthers(path string) (all []string) {
 	return all
 }
 
-// sibling returns how to call another command of this project: as this one was called.
+// sibling returns how to call another command of this project: in the same way as this one was called.
 func sibling(name string) string {
 	if dir, _ := filepath.Split(os.Args[0]); dir != "" {
 		return dir + name

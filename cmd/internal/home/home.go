@@ -37,11 +37,11 @@ func styleHash() string {
 // Config has the facts about this installation that the page shows.
 type Config struct {
 	Auth      identity.Config
-	Collector string // URL of the collector, where nothing tells that it has the page's own address; empty: it has
+	Collector string // URL of the collector; empty: the same as the page's
 	EnvFile   string // file that connects activityctl to this installation; empty if it needs variables
 }
 
-// Path is where the page is.
+// Path is the path of the page.
 const Path = "/start"
 
 // Part serves the page.
@@ -131,7 +131,7 @@ func address(r *http.Request) string {
 
 type link struct{ Text, About, To string }
 
-// repository is where the documents are read.
+// repository is the URL of the documents.
 const repository = "https://github.com/activitylog/activitylog/blob/main/"
 
 var docs = []link{

@@ -78,11 +78,11 @@ func refusalOf(err error) error {
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
 		return invalid("the token is for another audience")
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return invalid("the token lacks a claim that it must have, such as exp")
+		return invalid("the token lacks a required claim, such as exp")
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return invalid("the token is malformed")
 	}
-	return invalid("the token's signature is not one that is trusted here")
+	return invalid("the token's signature is not trusted here")
 }
 
 // principalOf reads the claims of a verified token.
@@ -106,7 +106,7 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 		return schema.Principal{}, err
 	}
 	if schema.CheckText("sub", subject, schema.MaxNameBytes) != nil { // the table erasures stores it
-		return schema.Principal{}, invalid("the claim sub is too long, or no text")
+		return schema.Principal{}, invalid("the claim sub is too long, or not a text")
 	}
 	names, err := text(claims, "scope")
 	if err != nil {

@@ -19,8 +19,8 @@ type origins struct {
 	pages []string // origins of other sites whose pages may call, scheme://host[:port]; * is any
 }
 
-// host refuses a request that names a host which is not this service. A page whose own name was made to resolve to 127.0.0.1 (DNS
-// rebinding) sends that name, and is of the same origin for the browser.
+// host refuses a request for a host that is not this service. A page whose own name was made to resolve to 127.0.0.1 (DNS rebinding) sends
+// that name, and is of the same origin for the browser.
 func (o origins) host(r *http.Request) error {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// errStalled is the error of reading a body that does not arrive.
+// errStalled means that a body did not arrive in time.
 var errStalled = &schema.FieldError{
 	Field: "body", Code: "STALLED", Issue: "did not arrive in time", Kind: schema.ErrStalled,
 }
@@ -25,7 +25,7 @@ type arrival struct {
 	limits  limits
 	latest  time.Time
 	piece   int   // bytes since the deadline was set
-	left    int64 // bytes of the announced length that are to come; negative if none was announced
+	left    int64 // bytes of the announced length that have not arrived; negative if no length was announced
 	ended   bool
 	stalled bool
 	broken  bool // the client ended the request or its connection before the end of the body
@@ -65,7 +65,7 @@ func (a *arrival) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tooMuch reports whether what is left is not worth reading for the next request on the connection.
+// tooMuch reports whether the rest of the body is too large to read it for the sake of the next request on the connection.
 func (a *arrival) tooMuch(status int) bool {
 	refused := status == http.StatusRequestEntityTooLarge || status == http.StatusRequestTimeout
 	return !a.ended && (refused || a.left > arrivePiece)

@@ -17,7 +17,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// enveloped is a handler of a dialect: it asks who calls, and answers errors in an envelope of its own.
+// enveloped returns a handler of a dialect: it asks who calls, and answers errors in an envelope of its own.
 func enveloped(do http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("X-Dialect", "mine")

@@ -28,13 +28,13 @@ func (p *Process) checks() []check {
 	return all
 }
 
-// Health is whether a process can do its work.
+// Health says whether a process can do its work.
 type Health struct {
 	Status string    `json:"status"` // ready, waiting or draining
 	Checks []Checked `json:"checks"`
 }
 
-// Checked is whether a part is ready.
+// Checked says whether a part is ready.
 type Checked struct {
 	Name   string `json:"name"`
 	Ready  bool   `json:"ready"`
@@ -62,7 +62,7 @@ func (p *Process) health() func(context.Context) Health {
 	}
 }
 
-// readyz answers 200 if every part is ready, else 503 with the parts that are not, and why.
+// readyz answers 200 if every part is ready, otherwise 503 with the parts that are not ready, and the reasons.
 func readyz(health func(context.Context) Health) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h, status := health(r.Context()), http.StatusOK

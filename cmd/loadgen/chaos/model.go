@@ -82,7 +82,7 @@ func (m *model) takeRich(n int, keyed bool) (first int) {
 	return first
 }
 
-// isRich says whether entry i is of the rich workload.
+// isRich reports whether entry i belongs to the rich workload.
 func (m *model) isRich(i int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

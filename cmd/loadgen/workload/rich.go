@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Rich is the same workload in the words of the audit dialect, with more in its entries: account ids, request ids and targets,
+// Rich returns the same workload in the words of the audit dialect, with more in its entries: account ids, request ids and targets,
 // and without a device or an account name in some. Its entries count in every way that a rollup counts: chaos sends them.
 // Performance is measured without: the figures would not compare with earlier ones.
 func (s *Source) Rich() *Source {

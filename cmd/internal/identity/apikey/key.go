@@ -51,8 +51,8 @@ func New(k Key) (Key, string) {
 
 var secretText = base64.RawURLEncoding.Strict()
 
-// ErrSyntax means that a text is no API key.
-var ErrSyntax = errors.New("this is no API key")
+// ErrSyntax means that a text is not an API key.
+var ErrSyntax = errors.New("this is not an API key")
 
 // Parse reads the text of a key: prefix, id and secret, separated by dots.
 func Parse(text string) (id string, secret []byte, err error) {

@@ -249,7 +249,7 @@ func keyedThrice(ctx context.Context, t *trial) error {
 	return err
 }
 
-// terminated stops and starts services one by one under load, and at last stops all of them. No consumer may leave a batch that it or
+// terminated stops and starts services one by one under load, and finally stops all of them. No consumer may leave a batch that it or
 // another has to store again, neither when it stops nor when the group moves its partitions.
 func terminated(ctx context.Context, t *trial) error {
 	services := []string{chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query}
@@ -332,8 +332,8 @@ func columnsAdded(ctx context.Context, t *trial) error {
 	return err
 }
 
-// windowOverrun has ClickHouse remember so few tokens that those of a killed consumer's last batch are forgotten before
-// its heir repeats it.
+// windowOverrun makes ClickHouse remember so few tokens that it forgets the token of a killed consumer's last batch before the next owner
+// repeats the batch.
 func windowOverrun(ctx context.Context, t *trial) error {
 	recovered := 0.0
 	err := t.play(ctx, t.base(), chaos.Script{
