@@ -151,7 +151,7 @@ func TestComposeAddresses(t *testing.T) {
 	}
 }
 
-// listens are the ports on which a service of the file listens, according to its settings.
+// listens returns the ports on which a service of the file listens, according to its settings.
 func listens(s types.ServiceConfig) []string {
 	var ports []string
 	for _, key := range []string{"HTTP_ADDR", "KAFKA_ADVERTISED_LISTENERS"} {

@@ -110,7 +110,7 @@ func (c *Config) complete() error {
 	return errors.Join(faults...)
 }
 
-// Ready is an error while inserts are refused because the disk is full.
+// Ready returns an error while inserts are refused because the disk is full.
 func (e *Engine) Ready(context.Context) error { return e.folder.ready() }
 
 // Addr returns the host:port that the engine is bound to.

@@ -39,7 +39,7 @@ var codeNames = map[int]string{
 
 var errBusy = fault(codeTooManyQueries, "Too many simultaneous queries")
 
-// fault is an error of the interface itself.
+// fault returns an error of the interface itself.
 func fault(code int, format string, args ...any) *libchdb.Error {
 	return &libchdb.Error{Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), codeNames[code])}
 }

@@ -48,13 +48,13 @@ func openFolder(c Config) (*dataFolder, error) {
 	return f, nil
 }
 
-// close gives the folder back after a start that failed.
+// close releases the folder after a failed start.
 func (f *dataFolder) close() error { return f.lock.Close() }
 
-// release gives the folder back; the engine has written everything.
+// release releases the folder; the engine has written everything.
 func (f *dataFolder) release() error { return f.lock.Release() }
 
-// ready is an error while the disk has less free than the reserve.
+// ready returns an error while the disk has less free space than the reserve.
 func (f *dataFolder) ready() error {
 	free, total, err := folder.Space(f.path)
 	if err == nil {
@@ -88,7 +88,7 @@ func (f *dataFolder) mend(log *slog.Logger) error {
 	return nil
 }
 
-// arguments are the command line of the engine's first connection.
+// arguments returns the command line of the engine's first connection.
 func (f *dataFolder) arguments() []string {
 	return []string{"--path=" + filepath.Join(f.path, "clickhouse"), "--config-file=" + f.file("engine.xml")}
 }

@@ -160,7 +160,7 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 	return nil
 }
 
-// readonly is the setting that forbids a request to write. A GET never writes. A statement cannot change the setting.
+// readonly returns the setting that forbids a request to write. A GET never writes. A statement cannot change the setting.
 func (req *request) readonly(method, value string) ([]string, error) {
 	for _, name := range req.stmt.Settings {
 		switch {
@@ -202,7 +202,7 @@ func answerEncoding(r *http.Request, q url.Values) wire.Encoding {
 	return enc
 }
 
-// query is the query for the engine, for all statements but an INSERT with data.
+// query returns the query for the engine, for all statements but an INSERT with data.
 func (req *request) query() libchdb.Query {
 	return libchdb.Query{SQL: req.stmt.With(req.settings), Format: req.format, Params: req.params}
 }

@@ -1,6 +1,6 @@
-// Package folder is what the embedded broker and the embedded engine have in common about their data folders: a lock that gives
-// a folder to one process and detects copies of a folder in use, a password that is kept in the folder, and the free space of its disk
-// with the reserve that stays free.
+// Package folder has what the embedded broker and the embedded engine share about their data folders: a lock that gives a folder to one
+// process and detects copies of a folder in use, a password that is kept in the folder, and the free space of its disk with the reserve
+// that stays free.
 package folder
 
 import (
@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// Password is the password that is kept in dir. The first time it is made at random, and dir with it.
+// Password returns the password that is kept in dir. The first call creates dir and a random password.
 func Password(dir string) (string, error) {
 	path := filepath.Join(dir, "password")
 	text, err := os.ReadFile(path)
@@ -26,7 +26,7 @@ func Password(dir string) (string, error) {
 	}
 	made := rand.Text()
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(path, []byte(made+"\n"), 0o600)); err != nil {
-		return "", fmt.Errorf("keep password: %w", err)
+		return "", fmt.Errorf("store password: %w", err)
 	}
 	return made, nil
 }
@@ -43,7 +43,7 @@ func Space(dir string) (free, total int64, err error) {
 // DefaultReserve is how many bytes of a disk of total bytes stay free where nothing else is configured: 5 %, at most 2 GB.
 func DefaultReserve(total int64) int64 { return min(total/20, 2e9) }
 
-// CheckReserve is an error while free is less than the reserve, all in bytes. A reserve of 0 stands for DefaultReserve.
+// CheckReserve returns an error while free is less than the reserve, all in bytes. A reserve of 0 stands for DefaultReserve.
 func CheckReserve(free, total, reserve int64) error {
 	if reserve == 0 {
 		reserve = DefaultReserve(total)

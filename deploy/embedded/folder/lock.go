@@ -44,7 +44,7 @@ func Lock(dir, name string) (*Held, error) {
 func hold(file *os.File) error {
 	dir := filepath.Dir(file.Name())
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	text, _ := io.ReadAll(io.LimitReader(file, 1<<10)) // what cannot be read says nothing
+	text, _ := io.ReadAll(io.LimitReader(file, 1<<10)) // an unreadable file counts as empty
 	holder, use, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return fmt.Errorf("%w: %s is held by process %s", ErrLocked, dir, holder)
@@ -63,7 +63,7 @@ func hold(file *os.File) error {
 	return write(file, mine)
 }
 
-// What the second line of a lock file says.
+// The states in the second line of a lock file; an inode follows the first one.
 const (
 	inUsePrefix = "in use, inode "
 	closed      = "closed"

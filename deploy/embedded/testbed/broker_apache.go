@@ -62,10 +62,10 @@ func (s *server) release() error {
 	return relay.close()
 }
 
-// replace has the next start run another node, over an empty folder.
+// replace makes the next start run another node, with an empty folder.
 func (s *server) replace() error { return s.node.move() }
 
-// save copies the folder of the stopped node, and returns what has the next start run over the copy.
+// save copies the folder of the stopped node, and returns a function that makes the next start use the copy.
 func (s *server) save() (restore func() error, err error) {
 	copied, err := s.node.copied()
 	if err != nil {

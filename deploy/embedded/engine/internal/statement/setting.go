@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// families are the prefixes of settings that clients may set: bounds, choices of plans, and details of formats.
+// families lists the prefixes of settings that clients may set: limits, query planning, and details of formats.
 var families = []string{
 	"aggregate_", "aggregation_", "any_join_", "cast_", "collect_hash_table_stats_", "date_time_", "distinct_", "fsync_", "group_by_",
 	"input_format_", "join_", "max_", "merge_", "min_", "optimize_", "output_format_", "partial_merge_join_", "preferred_",
@@ -14,7 +14,7 @@ var families = []string{
 	"timeout_", "totals_", "transform_null_", "use_",
 }
 
-// settings are those outside of the families.
+// settings lists further settings that clients may set.
 var settings = []string{
 	"additional_table_filters", // a URL parameter only; its conditions are checked, see CheckFilters
 	"allow_experimental_analyzer", "allow_experimental_json_type", "alter_sync", "alter_update_mode", "analyzer_compatibility_join_using_top_level_identifier",
@@ -44,8 +44,8 @@ func Allowed(name string) bool {
 	return inFamily && !slices.Contains(reaching, name)
 }
 
-// CheckFilters checks a value of the setting additional_table_filters, {'table': 'condition', …}: it must be such a map, and each
-// condition has to pass what the text of a statement has to. ErrSyntax or ErrForbidden if not.
+// CheckFilters checks a value of the setting additional_table_filters, {'table': 'condition', …}: it must be such a map, and each condition
+// must pass the same checks as the text of a statement. ErrSyntax or ErrForbidden if not.
 func CheckFilters(value string) error {
 	l := lexer{text: value}
 	expect := func(s string) error {
@@ -100,13 +100,13 @@ func (l *lexer) condition() error {
 	}
 	s, err := Parse("SELECT 1 FROM t WHERE (" + text + ")")
 	if err == nil && (s.Kind != Read || len(s.Settings) > 0 || s.Format != "") {
-		err = fmt.Errorf("%w: more than a condition in a filter", ErrForbidden)
+		err = fmt.Errorf("%w: a filter must be a single condition", ErrForbidden)
 	}
 	return err
 }
 
-// unquote returns what a literal holds. It knows the escapes \\ and \' and doubled quotes, and refuses all others: what it
-// returns must be what the engine reads.
+// unquote returns the value of a literal. It knows the escapes \\ and \' and doubled quotes, and refuses all others: the value must be the
+// same that the engine reads.
 func unquote(quoted string) (string, error) {
 	inner := quoted[1 : len(quoted)-1]
 	var b strings.Builder

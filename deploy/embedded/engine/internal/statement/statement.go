@@ -36,7 +36,7 @@ var kinds = map[string]Kind{
 // Statement is a statement, split where settings and data are added.
 type Statement struct {
 	Kind Kind
-	// Settings are the names of the settings that the text sets.
+	// Settings lists the settings that the text sets.
 	Settings []string
 	// Format is the format of an Insert's data, or of a read's answer if the text names it.
 	Format string
@@ -48,7 +48,7 @@ type Statement struct {
 	fixed                bool   // accepts no more settings
 }
 
-// Reads tells whether the statement changes nothing.
+// Reads reports whether the statement changes nothing.
 func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light || s.Kind == Session }
 
 // With returns the text with more settings, "name = value, …", which override its own. It adds none to a SYSTEM statement, which
@@ -186,7 +186,7 @@ func (sc *scan) settings(s *Statement) (span, error) {
 	return own, nil
 }
 
-// setsAt tells whether a list of settings follows token i.
+// setsAt reports whether a list of settings follows token i.
 func (sc *scan) setsAt(i int) bool {
 	switch sc.upper(i) {
 	case "SETTINGS":
