@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Every command says what to try where the server that it needs is away. It shows neither names of functions nor addresses with
-// users and passwords.
+// Every command says what to try if the server that it needs is unavailable. It shows neither names of functions nor addresses with users
+// and passwords.
 func TestNothingIsRunning(t *testing.T) {
 	broker, engine, query := freeAddr(t), freeAddr(t), freeAddr(t)
 	env := []string{"KAFKA_BROKERS=" + broker, "CLICKHOUSE_DSN=http://default:hunter2@" + engine + "/default", "QUERY_URL=http://" + query}

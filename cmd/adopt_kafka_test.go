@@ -18,8 +18,8 @@ import (
 	free "github.com/activitylog/activitylog/cmd/loadgen/process"
 )
 
-// Development begins with the embedded broker and goes on with a node of Apache Kafka at its address, over the same engine folder.
-// A client writes all the time, but for the moment when the broker is stopped: what only the first Kafka has is not moved.
+// Development begins with the embedded broker and continues with a node of Apache Kafka at its address, with the same engine folder. A
+// client writes all the time, except when the broker is stopped: records that only the first Kafka has are not moved.
 func TestFromTheEmbeddedBrokerToApacheKafka(t *testing.T) {
 	var addrs [4]string
 	for i := range addrs {
@@ -142,7 +142,7 @@ func (c *client) post(n int) (ok bool) {
 	return true
 }
 
-// end has it end, and returns how many entries were acknowledged.
+// end stops the client, and returns how many entries were acknowledged.
 func (c *client) end() int64 {
 	select {
 	case <-c.done:

@@ -1,7 +1,3 @@
-//go:build !race
-
-// With the race detector these tests would show nothing more: the services are built without it.
-
 package cmd_test
 
 import (
@@ -14,7 +10,7 @@ import (
 	"testing"
 )
 
-// The folder of standalone's broker is lost: the tables stay, nothing is taken, and the operator is told what to run.
+// The folder of standalone's broker is lost: the tables stay, no entry is accepted, and the operator is told what to run.
 func TestAdopt(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	env := []string{"DATA_DIR=" + data}

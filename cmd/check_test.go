@@ -89,14 +89,14 @@ func TestUnknownNamesInEnvFile(t *testing.T) {
 	}
 	write("\ufeff# for all services\nKAFKA_BROKERS=127.0.0.1:9092\r\nBATCH_ROWS=1000\nRATE_LIMIT=5\nexport QUERY_URL=http://127.0.0.1:1\nJWT_SECRET_FILE=/run/secrets/jwt\n")
 	for _, name := range []string{"collector", "consumer"} {
-		if out, code := run(t, nil, name, "--check", "--env-file", file); name == "consumer" && code != 0 || strings.Contains(out, "is no setting") {
+		if out, code := run(t, nil, name, "--check", "--env-file", file); name == "consumer" && code != 0 || strings.Contains(out, "is not a setting") {
 			t.Errorf("%s, settings of other services: got exit %d and %s, want none refused", name, code, out)
 		}
 	}
 	write("KAFKA_BROKER=127.0.0.1:9092\nkafka_brokers=127.0.0.1:9092\nGOMEMLIMIT=1GiB\nKAFKA_TOPIC=a\nKAFKA_TOPIC=b\nno assignment\n=x\n")
 	out, code := run(t, nil, "collector", "--check", "--env-file="+file)
 	for _, want := range []string{
-		"KAFKA_BROKER: is no setting, but " + file + " sets it; did you mean KAFKA_BROKERS?", "kafka_brokers: is no setting", "GOMEMLIMIT: is no setting",
+		"KAFKA_BROKER: is not a setting, but " + file + " sets it; did you mean KAFKA_BROKERS?", "kafka_brokers: is not a setting", "GOMEMLIMIT: is not a setting",
 		"line 5: KAFKA_TOPIC is set in line 4, too", "line 6: want NAME=value", "line 7: want NAME=value",
 	} {
 		if code != 78 || !strings.Contains(out, want) {

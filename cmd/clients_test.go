@@ -1,7 +1,3 @@
-//go:build !race
-
-// With the race detector these tests would show nothing more: the services are built without it.
-
 package cmd_test
 
 import (
@@ -50,7 +46,7 @@ func head(method, path string, length int) string {
 	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", method, path, length)
 }
 
-// takers are the routes that take a body.
+// takers lists the routes that take a body.
 var takers = []struct{ method, path string }{
 	{"POST", entries},
 	{"POST", "/filterActivity"},
@@ -60,7 +56,7 @@ var takers = []struct{ method, path string }{
 	{"PUT", "/api/v1/activity-logs/retention"},
 }
 
-// askers are routes that are asked without a body, of every dialect.
+// askers lists routes without a body, of every dialect.
 var askers = []string{
 	entries, entries + "/count", "/actionlogs?Page=1&ItemsPerPage=9", "/actionlogs.json?Page=1&ItemsPerPage=9",
 	"/actionlogs.csv?Page=1&ItemsPerPage=9", "/api/v1/activity-logs", "/api/v1/activity-logs/count",
@@ -69,6 +65,7 @@ var askers = []string{
 
 // A slow client is served to the end. A client that stopped sending gets 408 in the envelope of the path, in every dialect.
 func TestSlowClients(t *testing.T) {
+	t.Parallel()
 	p := standalone(t)
 	t.Run("all", func(t *testing.T) {
 		for _, d := range takers {
@@ -109,8 +106,8 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// What a client gets does not depend on how well it behaves: it may send all of a body that is too large, may end its side of the
-// connection, may write a slash at the end of a path, and may speak HTTP/2.
+// A client gets the same answer if it sends all of a body that is too large, closes its sending side, writes a slash at the end of a path,
+// or speaks HTTP/2.
 func TestOddClients(t *testing.T) {
 	p := standalone(t)
 	p.write(t, "/api/v1/activity-logs", `{"action":"seen","userId":"u"}`)
@@ -170,7 +167,7 @@ func TestOddClients(t *testing.T) {
 	}
 }
 
-// What changes something is finished although its caller has left, and that counts as no fault of the service.
+// A request that changes something is finished even if its caller has left, and does not count as a fault of the service.
 func TestCallersWhoLeave(t *testing.T) {
 	p := standalone(t)
 	const batch = "/api/v1/activity-logs/batch"

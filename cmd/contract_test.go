@@ -62,7 +62,16 @@ func TestEveryRouteAnswersAnInternalRefusal(t *testing.T) {
 		})
 		routes(routers[name])
 	}
-	for _, d := range append(described(t), guardedRoutes...) {
+	elsewhere := []guarded{
+		{process: "query", method: "GET", path: entries + "/nothing/there"},
+		{process: "query", method: "PUT", path: entries + "/count"},
+		{process: "query", method: "PUT", path: "/api/v1/activity-logs"},
+		{process: "query", method: "GET", path: "/api/v1/activity-logs/nothing/there"},
+		{process: "query", method: "GET", path: "/filterActivity"},
+		{process: "query", method: "POST", path: "/actionlogs"},
+		{process: "query", method: "GET", path: "/actionlogs.nope"},
+	}
+	for _, d := range slices.Concat(described(t), guardedRoutes, elsewhere) {
 		w := httptest.NewRecorder()
 		routers[d.process].ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), d.method, d.path, strings.NewReader(d.body)))
 		if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, envelope(d.path, 500)) || strings.Contains(body, "secret") {
@@ -70,6 +79,56 @@ func TestEveryRouteAnswersAnInternalRefusal(t *testing.T) {
 		}
 	}
 }
+
+// Every path answers a method that it does not support with 405, in its envelope, and names the methods that it supports.
+func TestEveryPathNamesItsMethods(t *testing.T) {
+	d, err := contract.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	supported := map[string][]string{} // by path
+	for _, o := range d.Operations() {
+		for _, path := range o.Literal {
+			path = parameters.ReplaceAllString(strings.Replace(path, "{suffix}", "json", 1), "1")
+			supported[path] = append(supported[path], o.Method)
+		}
+	}
+	log := slog.New(slog.DiscardHandler)
+	c := collector.New(collector.Defaults(), &kafka.Client{}, log, prometheus.NewRegistry())
+	reads := queryservice.Part(queryservice.Config{}, queryservice.Needs{Tables: &service.Await{}}, service.NewProcess(log, prometheus.NewRegistry()))
+	alone, both := service.NewProcess(log, prometheus.NewRegistry()).Router(nil), service.NewProcess(log, prometheus.NewRegistry()).Router(nil)
+	alone.Group(func(r chi.Router) { r.Use(everybody); reads.Routes(r) })
+	both.Group(func(r chi.Router) { r.Use(everybody); reads.Routes(r); c.Routes(r) })
+	for name, router := range map[string]chi.Router{"query": alone, "standalone": both} {
+		home.Part(home.Config{}).Open(router, func(context.Context) service.Health { return service.Health{} })
+		for path, methods := range supported {
+			var want []string
+			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE"} {
+				of := strings.Replace(method, "HEAD", "GET", 1)
+				written := name == "query" && path != "/api/v1/activity-logs/batch" && slices.Contains(writes, of+" "+path)
+				if slices.Contains(methods, of) && !written {
+					want = append(want, method)
+				}
+			}
+			for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "post"} {
+				if slices.Contains(want, method) {
+					continue
+				}
+				w := httptest.NewRecorder()
+				router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))
+				if got := w.Header().Values("Allow"); w.Code != 405 || len(got) != 1 || got[0] != strings.Join(want, ", ") {
+					t.Errorf("%s: %s %s: got %d with %q, want 405 with %q", name, method, path, w.Code, got, want)
+				}
+				if strings.HasPrefix(path, "/api/") && path != "/api/v1/status" && !strings.Contains(w.Body.String(), envelope(path, 405)) {
+					t.Errorf("%s: %s %s: got %s", name, method, path, w.Body)
+				}
+			}
+		}
+	}
+}
+
+// writes are what the collector serves.
+var writes = []string{"POST " + entries, "POST /api/v1/activity-logs", "POST /api/v1/activity-logs/batch"}
 
 func everybody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +180,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 	}
 }
 
-// route is a method and a path without the names of its parameters.
+// route returns a method and a path without the names of its parameters.
 func route(method, path string) string {
 	return method + " " + parameters.ReplaceAllString(path, "{}")
 }

@@ -1,7 +1,3 @@
-//go:build !race
-
-// With the race detector these tests would show nothing more: the services are built without it.
-
 package cmd_test
 
 import (
@@ -15,8 +11,11 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl/plain"
 
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
+	"github.com/activitylog/activitylog/deploy/embedded/testbed"
 )
 
 const explorer = "../query/ui"
@@ -46,22 +45,50 @@ func tools(t *testing.T) (chromium string) {
 // The explorer, in a browser, over a service with 200,000 entries and one that wants credentials.
 func TestExplorer(t *testing.T) {
 	chromium := tools(t)
-	open := standalone(t)
-	locked := standalone(t, "AUTH=jwt", "JWT_SECRET="+jwtSecret)
+	open, broker := standalone(t), freeAddr(t)
+	locked := standalone(t, "AUTH=jwt", "JWT_SECRET="+jwtSecret, "BROKER_ADDR="+broker, "KAFKA_PASSWORD=hunter2")
 	end := time.Now().UTC()
+	token := func(tenant, role string, more ...any) string {
+		claims := jwt.MapClaims{"tenant": tenant, "role": role}
+		if len(more) > 0 {
+			claims["scope"] = more[0]
+		}
+		return tokenOf(t, claims)
+	}
 	fill(t, open, end)
-	token := func(tenant, role string) string {
-		return tokenOf(t, jwt.MapClaims{"tenant": tenant, "role": role})
+	wide(t, locked, token("wide", "ADMIN"))
+	client := &kafka.Client{Addr: kafka.TCP(broker), Transport: &kafka.Transport{SASL: plain.Mechanism{Username: "activity", Password: "hunter2"}}}
+	for i, days := range []int{5, 20, 40} {
+		testbed.ProduceAged(t, client, "activity", "old", uint64(9_000_001+i), days)
 	}
 	cmd := exec.CommandContext(t.Context(), "npx", "vitest", "run", "--config", "e2e/vitest.config.ts")
 	cmd.Dir = explorer
 	cmd.Env = append(
 		os.Environ(),
 		"CHROMIUM="+chromium, "EXPLORER_URL=http://"+open.addr, "EXPLORER_END="+end.Format(time.RFC3339), "LOCKED_URL=http://"+locked.addr,
-		"ADMIN_TOKEN="+token("acme", "ADMIN"), "READER_TOKEN="+token("acme", "Reader"), "EVERY_TOKEN="+token("*", "ADMIN"), "FRESH_TENANT=fresh", "FRESH_TOKEN="+token("fresh", "ADMIN"),
+		"ADMIN_TOKEN="+token("acme", "ADMIN"), "ANALYST_TOKEN="+token("acme", "Analyst"), "TENANT_ADMIN_TOKEN="+token("acme", "TenantAdmin"),
+		"ACCESS_ADMIN_TOKEN="+token("acme", "AccessAdmin"), "READER_TOKEN="+token("acme", "Reader"), "AUDITOR_TOKEN="+token("acme", "ADMIN", "read"),
+		"EVERY_TOKEN="+token("*", "ADMIN"), "FRESH_TENANT=fresh", "EMPTY_TOKEN="+token("empty", "ADMIN"), "FRESH_TOKEN="+token("fresh", "ADMIN"),
+		"WIDE_TOKEN="+token("wide", "Analyst"), "WIDE_WRITER="+token("wide", "ADMIN"), "OLD_TOKEN="+token("old", "ADMIN"),
 	)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// wide sends entries with 50,000 different actions, 10,000 devices and as many actors.
+func wide(t *testing.T, p *process, token string) {
+	t.Helper()
+	const entries, batch = 50_000, 10_000
+	for from := 0; from < entries; from += batch {
+		body := make([]string, batch)
+		for i := range body {
+			n := from + i
+			body[i] = fmt.Sprintf(`{"action":"action-%d","serial":"SN-%d","username":"user-%d","platform":"p%d"}`, n, n%10_000, n%9_999, n%50)
+		}
+		if status, answer, _ := p.as(t, token, "POST", "/api/v1/activity-logs/batch", "["+strings.Join(body, ",")+"]"); status != 200 {
+			t.Fatalf("batch from %d: got %d %.200s", from, status, answer)
+		}
 	}
 }
 
@@ -82,7 +109,7 @@ func fill(t *testing.T, p *process, end time.Time) {
 	p.until(t, "/api/v1/activity_log/count", 200, fmt.Sprintf(`"count":%d`, entries))
 }
 
-// dist is what the source gives: whoever changes one must run make ui.
+// dist must be the build of the source: whoever changes the source must run make ui.
 func TestExplorerIsBuilt(t *testing.T) {
 	tools(t)
 	out := t.TempDir()

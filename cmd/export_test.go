@@ -16,6 +16,7 @@ import (
 
 // activityctl exports with the client that is generated from openapi.yaml.
 func TestExport(t *testing.T) {
+	t.Parallel()
 	p := standalone(t)
 	var position string
 	for _, body := range []string{`{"action":"a","timestamp":1707725001000,"serial":"d"}`, `{"action":"b","timestamp":1707725002000}`, `{"action":"a","timestamp":1707725003000}`} {
@@ -50,7 +51,7 @@ func TestExport(t *testing.T) {
 	}{
 		{[]string{"--url=nowhere"}, 78, "QUERY_URL"},
 		{[]string{"--url=http://127.0.0.1:1"}, 1, "refused"},
-		{[]string{url, "--start=yesterday"}, 1, "startDate"},
+		{[]string{url, "--start=yesterday"}, 1, "--start: must be"},
 		{[]string{url + "/elsewhere"}, 1, "check QUERY_URL"},
 		{[]string{url, "--format=xlsx"}, 2, "format"},
 	} {
@@ -97,7 +98,7 @@ func cutOff(t *testing.T, p *process) {
 			t.Errorf("%s: got %s, %v, want %s", format, text, err, whole)
 		}
 		if !strings.Contains(c.query.Load().(string), "after=") {
-			t.Errorf("%s: it began anew: %s", format, c.query.Load())
+			t.Errorf("%s: it started again from the beginning: %s", format, c.query.Load())
 		}
 		if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 1 {
 			t.Errorf("%s: left behind: %v, %v", format, left, err)
@@ -119,7 +120,7 @@ func cutOff(t *testing.T, p *process) {
 	}
 }
 
-// cutter closes the connection after two thirds of the first response. While it is gone, it answers nothing.
+// cutter closes the connection after two thirds of the first response. While gone is set, it does not answer.
 type cutter struct {
 	next  http.Handler
 	asked atomic.Int32

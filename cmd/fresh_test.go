@@ -1,7 +1,3 @@
-//go:build !race
-
-// With the race detector these tests would show nothing more: the services are built without it.
-
 package cmd_test
 
 import (
@@ -18,6 +14,7 @@ var rounds = flag.Int("rounds", 25, "writes and reads of TestReadsShowWhatWasWri
 
 // TestReadsShowWhatWasWritten: a script that writes and then reads sees its entry, in every dialect, without a position.
 func TestReadsShowWhatWasWritten(t *testing.T) {
+	t.Parallel()
 	p := standalone(t, "READ_WAIT=20s") // on a machine that is busy with other tests an insert may take longer than the default
 	written := 0
 	for _, tt := range []struct{ name, write, body, method, read, ask, want string }{

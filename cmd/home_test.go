@@ -49,7 +49,8 @@ func TestHomePageCommands(t *testing.T) {
 	}
 }
 
-// The page of a query service whose dependencies are away says so, in words, and reloads. It answers under any name, as health checks do.
+// The page of a query service whose dependencies are unavailable says so, in words, and reloads. It answers under any name, as health
+// checks do.
 func TestHomePageWaits(t *testing.T) {
 	broker := freeAddr(t)
 	p := start(t, []string{"KAFKA_BROKERS=" + broker, "CLICKHOUSE_DSN=http://default:hunter2@" + freeAddr(t) + "/default", "AUTH=keys"}, "query")

@@ -81,7 +81,7 @@ func under(path string, folders ...string) bool {
 	return false
 }
 
-// The arrows: schema <- ingest/collector, ingest/consumer, query <- query/dialect/* <- cmd/*. Those within query are in rooms.
+// The import arrows: schema <- ingest/collector, ingest/consumer, query <- query/dialect/* <- cmd/*. The arrows within query are in layers.
 var arrows = []struct {
 	from  string
 	never []string
@@ -111,22 +111,22 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// rooms are the packages of query from the bottom up: each may import those before it. query/actions stands beside query.
-var rooms = []string{"query/db", "query/stored", "query/visible", "query", "query/erase", "query/retain", "query/backend"}
+// layers lists the packages of query from the bottom up: each may import those before it. query/actions is beside query.
+var layers = []string{"query/db", "query/stored", "query/visible", "query", "query/erase", "query/retain", "query/backend"}
 
-func TestRoomsOfQuery(t *testing.T) {
+func TestLayersOfQuery(t *testing.T) {
 	for _, p := range list(t, "./query/...") {
-		at := slices.Index(rooms, strings.TrimPrefix(p.ImportPath, module))
+		at := slices.Index(layers, strings.TrimPrefix(p.ImportPath, module))
 		switch {
 		case p.ImportPath == module+"query/actions":
-			at = slices.Index(rooms, "query")
+			at = slices.Index(layers, "query")
 		case under(p.ImportPath, "query/dialect"):
-			at = slices.Index(rooms, "query/backend") // which only puts the rooms together
+			at = slices.Index(layers, "query/backend") // which only puts the layers together
 		case under(p.ImportPath, "query/internal/fixture/pipeline"):
 			continue
 		}
 		for _, i := range p.Imports {
-			if room := slices.Index(rooms, strings.TrimPrefix(i, module)); room >= 0 && room >= at {
+			if layer := slices.Index(layers, strings.TrimPrefix(i, module)); layer >= 0 && layer >= at {
 				t.Errorf("%s imports %s", p.ImportPath, i)
 			}
 			if i == module+"query/actions" && p.ImportPath != module+"query/backend" {
@@ -136,7 +136,7 @@ func TestRoomsOfQuery(t *testing.T) {
 	}
 }
 
-// maxFiles bounds the files of a package, tests apart: with more, one no longer sees what it does.
+// maxFiles bounds the files of a package, without tests: with more, a reader no longer sees what it does.
 const maxFiles = 16
 
 func TestPackagesAreSmall(t *testing.T) {
@@ -147,7 +147,7 @@ func TestPackagesAreSmall(t *testing.T) {
 	}
 }
 
-// The rooms of query know no dialect, and no dialect knows another; what several need is in query/dialect/internal.
+// The layers of query know no dialect, and no dialect knows another; what several need is in query/dialect/internal.
 func TestDialectsStandAlone(t *testing.T) {
 	const dialects = "query/dialect"
 	for _, p := range list(t, "./query/...") {

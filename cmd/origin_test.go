@@ -2,13 +2,15 @@ package cmd_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// envelope is what the answers of a dialect contain, by the beginning of the path.
+// envelope returns a text that every error of a dialect contains, by path prefix.
 func envelope(path string, status int) string {
 	switch {
 	case strings.HasPrefix(path, "/api/v1/activity_log"):
@@ -130,5 +132,49 @@ func TestAllowedOriginsAndHosts(t *testing.T) {
 	_, _, header := p.do(mustRequest(t, "GET", "http://"+p.addr+"/actionlogs?Page=1&ItemsPerPage=1", ""))
 	if vary := strings.Join(header.Values("Vary"), ","); !strings.Contains(vary, "Origin") || !strings.Contains(vary, "Accept") {
 		t.Errorf("/actionlogs varies with %q", vary)
+	}
+	withoutHost(t, p)
+	positionsThatCannotBe(t, p)
+}
+
+// withoutHost asks over HTTP/1.0, which knows no Host. A page can't send such a request.
+func withoutHost(t *testing.T, p *process) {
+	t.Helper()
+	for request, want := range map[string]string{
+		"GET " + entries + " HTTP/1.0\r\n\r\n": "200",
+		"POST /filterActivity HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}": "200",
+		"GET " + entries + " HTTP/1.0\r\nHost:\r\n\r\n":                                                  "200",
+		"GET " + entries + " HTTP/1.0\r\nHost: third.example.com\r\n\r\n":                                "421",
+		"GET http://third.example.com" + entries + " HTTP/1.0\r\n\r\n":                                   "421",
+		"GET " + entries + " HTTP/1.1\r\n\r\n":                                                           "400", // RFC 9112, section 3.2
+	} {
+		conn, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, request)
+		answer := make([]byte, 12)
+		_, err = io.ReadFull(conn, answer)
+		_ = conn.Close()
+		if got := string(answer[9:]); err != nil || got != want {
+			t.Errorf("%q: got %q, %v, want %s", request, answer, err, want)
+		}
+	}
+}
+
+// positionsThatCannotBe are refused by every read, under the name that the caller gave them.
+func positionsThatCannotBe(t *testing.T, p *process) {
+	t.Helper()
+	for _, path := range []string{entries, entries + "/count", "/actionlogs?Page=1&ItemsPerPage=1", "/api/v1/activity-logs", "/api/v1/activity-logs/stats", "/api/v1/activity-logs/export", "POST /filterActivity"} {
+		method, path, ok := strings.Cut(path, " ")
+		if !ok {
+			method, path = "GET", method
+		}
+		req := mustRequest(t, method, "http://"+p.addr+path, "")
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Activity-Position", "p0:0,p77:0")
+		if status, body, _ := p.do(req); status != 400 || !strings.Contains(body, "X-Activity-Position: names partition 77; the highest is ") {
+			t.Errorf("%s %s: got %d %s", method, path, status, body)
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	free "github.com/activitylog/activitylog/cmd/loadgen/process"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
@@ -36,7 +36,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	build := exec.Command("go", "build", "-o", dir+"/", "./collector", "./consumer", "./query", "./standalone", "./activityctl")
+	build := exec.Command("go", "build", "-o", dir+"/", "./collector", "./consumer", "./query", "./standalone", "./activityctl", "./loadgen")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
@@ -52,6 +52,11 @@ func clean(env []string) []string {
 		}
 	}
 	return env
+}
+
+// freePorts adds settings to env, so that processes of different tests do not meet.
+func freePorts(env []string) []string {
+	return append(append([]string{"ENGINE_ADDR=127.0.0.1:0"}, env...), "HTTP_ADDR=127.0.0.1:0") // the last one of a name counts
 }
 
 // run runs a command until it exits.
@@ -86,7 +91,7 @@ func start(t *testing.T, env []string, name string, args ...string) *process {
 	}
 	defer log.Close()
 	p := &process{cmd: exec.Command(filepath.Join(bin, name), args...), log: log.Name(), ended: make(chan error, 1)}
-	p.cmd.Env = clean(append(env, "HTTP_ADDR=127.0.0.1:0"))
+	p.cmd.Env = clean(freePorts(env))
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
@@ -170,6 +175,7 @@ func (p *process) until(t *testing.T, path string, status int, contains string) 
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, tt := range []struct {
 		name string
@@ -225,6 +231,7 @@ func TestStandalone(t *testing.T) {
 	p.kill()
 	p = start(t, env, "standalone")
 	p.until(t, entries, 200, `"first"`)
+	p.until(t, "/readyz", 200, `"status":"ready"`)
 	if status, body := p.ask(http.MethodPost, entries, `{"action_type":"second"}`); status != 200 {
 		t.Fatalf("POST after a kill: got %d %s, want 200", status, body)
 	}
@@ -243,6 +250,7 @@ func TestStandalone(t *testing.T) {
 
 // Services that start before their dependencies wait for them, report that in /readyz, and become ready once they are reachable.
 func TestServicesWaitForTheirDependencies(t *testing.T) {
+	t.Parallel()
 	broker, engine := freeAddr(t), freeAddr(t)
 	env := []string{"KAFKA_BROKERS=" + broker, "CLICKHOUSE_DSN=http://default@" + engine + "/default", "CLICKHOUSE_PASSWORD=secret"}
 	collector, consumer, query := start(t, env, "collector"), start(t, env, "consumer"), start(t, env, "query")
@@ -314,10 +322,9 @@ func confirm(t *testing.T, broker string) {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	addr, err := free.FreeAddr()
 	if err != nil {
-		t.Fatalf("listen: %v", err)
+		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return addr
 }

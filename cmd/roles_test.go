@@ -30,7 +30,7 @@ const (
 	rolesEnd       = "<!-- roles:end -->"
 )
 
-// anyOther stands for every role that means nothing here, and for none.
+// anyOther stands for every unknown role, and for none.
 const anyOther = "any other"
 
 // caller puts a principal into requests.
@@ -73,7 +73,7 @@ func may(t *testing.T, router chi.Router, o contract.Operation) bool {
 	return w.Code != http.StatusForbidden
 }
 
-// rights is the table of what each role may do, as the services enforce it.
+// rights returns the table of what each role may do, as the services enforce it.
 func rights(t *testing.T) string {
 	t.Helper()
 	d, err := contract.Load()

@@ -88,7 +88,7 @@ func (p *process) counts(t *testing.T, path, search string, n int) {
 	}
 }
 
-// follow opens a stream of what a search finds. The result waits until it has brought n entries.
+// follow opens a stream of the entries that a search finds. The function that it returns waits until n entries have arrived.
 func (p *process) follow(t *testing.T, search string) (brings func(n int)) {
 	t.Helper()
 	res, err := http.DefaultClient.Do(mustRequest(t, http.MethodGet, "http://"+p.addr+"/api/v1/activity-logs/stream?search="+url.QueryEscape(search), ""))

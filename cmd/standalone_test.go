@@ -75,7 +75,7 @@ func startIn(t *testing.T, dir string, env []string, name string, args ...string
 	}
 	defer log.Close()
 	p := &process{cmd: exec.Command(name, args...), log: log.Name(), ended: make(chan error, 1)}
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, clean(append(env, "HTTP_ADDR=127.0.0.1:0")), log, log
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, clean(freePorts(env)), log, log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What standalone has accepted is in the engine when it has ended, also what waited for others to be stored with.
+// Everything that standalone has accepted is in the engine when the process has ended, including entries that waited for a larger batch.
 func TestStandaloneStoresWhatItAcceptedBeforeItEnds(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p := start(t, []string{"DATA_DIR=" + data}, "standalone")

@@ -11,7 +11,7 @@ import (
 // A text that was cut in the middle of an emoji loses no entry, however it is written, and every API shows it as valid JSON. Details
 // are shown byte for byte.
 func TestHalfAnEmojiIsStored(t *testing.T) {
-	p := standalone(t)
+	p := standalone(t, "READ_WAIT=20s") // all pages show all, however busy the machine is
 	for _, w := range writers {
 		body := fmt.Sprintf(w.form, w.detail+`:"well done \ud83d","details":{"text":"nearly \ud83d","\ude00":1}`)
 		if status, answer := p.ask(http.MethodPost, w.path, body); status >= 300 {

@@ -20,7 +20,7 @@ const root = ".."
 func load(t *testing.T) *types.Project {
 	t.Helper()
 	opts, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")},
-		cli.WithEnv([]string{"CLICKHOUSE_PASSWORD=secret"}), cli.WithProfiles([]string{"*"}), cli.WithResolvedPaths(true))
+		cli.WithEnv([]string{"CLICKHOUSE_PASSWORD=secret", "READER_PASSWORD=other"}), cli.WithProfiles([]string{"*"}), cli.WithResolvedPaths(true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestComposePublishesOnLoopbackOnly(t *testing.T) {
 			published[name] = net.JoinHostPort(p.HostIP, p.Published)
 		}
 	}
-	want := map[string]string{"proxy": "127.0.0.1:50809", "prometheus": "127.0.0.1:9090"}
+	want := map[string]string{"proxy": "127.0.0.1:50809", "prometheus": "127.0.0.1:9090", "grafana": "127.0.0.1:3000"}
 	if fmt.Sprint(published) != fmt.Sprint(want) {
 		t.Errorf("published ports: got %v, want %v", published, want)
 	}
@@ -151,7 +151,7 @@ func TestComposeAddresses(t *testing.T) {
 	}
 }
 
-// listens are the ports on which a service of the file listens, according to its settings.
+// listens returns the ports on which a service of the file listens, according to its settings.
 func listens(s types.ServiceConfig) []string {
 	var ports []string
 	for _, key := range []string{"HTTP_ADDR", "KAFKA_ADVERTISED_LISTENERS"} {
@@ -159,8 +159,10 @@ func listens(s types.ServiceConfig) []string {
 			ports = append(ports, (*v)[strings.LastIndex(*v, ":")+1:])
 		}
 	}
-	if strings.HasPrefix(s.Image, "clickhouse/") {
-		ports = append(ports, "8123") // the image's own http_port
+	for image, port := range map[string]string{"clickhouse/": "8123", "prom/": "9090"} { // the images' own
+		if strings.HasPrefix(s.Image, image) {
+			ports = append(ports, port)
+		}
 	}
 	return ports
 }

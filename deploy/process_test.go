@@ -42,7 +42,7 @@ func binary(t *testing.T, name string) string {
 	return filepath.Join(binaries, name)
 }
 
-// installed is the path of a program from the Debian package pkg. Without it, the test is skipped, except in CI, which installs it.
+// installed returns the path of a program from the Debian package pkg. Without it, the test is skipped, except in CI, which installs it.
 func installed(t *testing.T, program, pkg string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -126,7 +126,7 @@ func run(ctx context.Context, env []string, path string, args ...string) (string
 	return string(out), err
 }
 
-// environment is the environment of a service in the compose file, with the addresses of the test instead of the file's, plus set.
+// environment returns the environment of a service in the compose file, with the addresses of the test instead of the file's, plus set.
 func environment(s types.ServiceConfig, addresses *strings.Replacer, set map[string]string) []string {
 	var env []string
 	for key, value := range s.Environment {
@@ -140,7 +140,7 @@ func environment(s types.ServiceConfig, addresses *strings.Replacer, set map[str
 	return env
 }
 
-// freePort is a port on loopback that was free a moment ago.
+// freePort returns a port on loopback that was free a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -102,7 +102,7 @@ func TestPrometheusTargets(t *testing.T) {
 	}
 }
 
-// find is what re finds in a file: its first group, or all of it.
+// find returns re's matches in a file: the last group of each, or the whole match if re has no group.
 func find(t *testing.T, re *regexp.Regexp, path string) (out []string) {
 	t.Helper()
 	for _, m := range re.FindAllStringSubmatch(string(must(os.ReadFile(path))), -1) {

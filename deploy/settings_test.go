@@ -37,7 +37,7 @@ func TestComposeSettings(t *testing.T) {
 		}
 		for key := range s.Environment {
 			if !slices.Contains(known, key) && !slices.Contains(ofTheRuntime, key) {
-				t.Errorf("%s: %s is no setting of %s, which has %v", name, key, s.Command[0], known)
+				t.Errorf("%s: %s is not a setting of %s, which has %v", name, key, s.Command[0], known)
 			}
 		}
 		if out, err := run(t.Context(), env, binary(t, s.Command[0]), append(args, "--check")...); err != nil {
@@ -69,7 +69,7 @@ func TestProxySettings(t *testing.T) {
 	}
 }
 
-// mounted is the repository's file that is mounted at target.
+// mounted returns the repository's file that is mounted at target.
 func mounted(t *testing.T, volumes []types.ServiceVolumeConfig, target string) string {
 	t.Helper()
 	for _, v := range volumes {
@@ -81,7 +81,7 @@ func mounted(t *testing.T, volumes []types.ServiceVolumeConfig, target string) s
 	return ""
 }
 
-// testbedSettings are the variables with which a service connects to the broker of a test.
+// testbedSettings returns the variables with which a service connects to the broker of a test.
 func testbedSettings(b *testbed.Broker) map[string]string {
 	mechanism, user, password := b.Login()
 	return map[string]string{"KAFKA_TOPIC": b.Topic(), "KAFKA_SASL": mechanism, "KAFKA_USERNAME": user, "KAFKA_PASSWORD": password}

@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// large are n entries with as much text as an entry may have, ids from 1, each with a timestamp of its own.
+// large returns n entries with as much text as an entry may have, ids from 1, each with a timestamp of its own.
 func large(n int) []schema.Entry {
 	all := make([]schema.Entry, n)
 	for i := range all {
@@ -33,7 +33,7 @@ func bytesOf(entries []schema.Entry) (n int) {
 	return n
 }
 
-// TestPagesEndByBytes: a page of large entries ends early, its cursor goes on where it ended, and offsets count entries as ever.
+// TestPagesEndByBytes: a page of large entries ends early, its cursor continues where it ended, and offsets still count entries.
 func TestPagesEndByBytes(t *testing.T) {
 	s, tables := openReader(t)
 	const n = 100
@@ -84,7 +84,7 @@ func TestPagesEndByBytes(t *testing.T) {
 	}
 }
 
-// TestWholePages: a caller who goes on by number gets a page whole, or the number of entries that it may ask for.
+// TestWholePages: a caller who pages by number gets a whole page, or an error with the number of entries that it may ask for.
 func TestWholePages(t *testing.T) {
 	s, tables := openReader(t)
 	const n = 400
@@ -152,7 +152,7 @@ func TestOneEntryLargerThanAPage(t *testing.T) {
 	}
 }
 
-// TestLargePagesTakeLittleMemory: what is not kept is not read either.
+// TestLargePagesTakeLittleMemory: text that the page drops is not read either.
 func TestLargePagesTakeLittleMemory(t *testing.T) {
 	s, tables := openReader(t)
 	const n = 300

@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/query/db"
 )
 
-// Count is exactly how many entries f means. An error is ErrInvalid naming a field, ErrUnavailable, or ErrTimeout.
+// Count returns the exact number of entries that match f. An error is ErrInvalid naming a field, ErrUnavailable, or ErrTimeout.
 func (r *Reader) Count(ctx context.Context, f Filter) (n uint64, err error) {
 	defer r.requests.Observe("count", time.Now(), &err)
 	if err := f.Validate(); err != nil {
@@ -42,8 +42,8 @@ func countEntries(f Filter) db.Statement {
 	return db.Statement{Text: "SELECT count() FROM activity" + c.Where(), Args: c.Args}
 }
 
-// countOf counts whole hours from a rollup, and from the entries what no rollup has: the edges of the time window, or everything
-// if no rollup covers the filter exactly.
+// countOf counts whole hours from a rollup, and the rest from the entries: the edges of the time window, or everything if no rollup covers
+// the filter exactly.
 func countOf(f Filter) db.Statement {
 	if _, exact := f.rollup(); !exact {
 		c := f.inHours()
@@ -66,14 +66,14 @@ func countOf(f Filter) db.Statement {
 	}
 }
 
-// wholeHours are the whole hours [first, end), Unix ms, of f's window; end is 0 if it has no end. ok is false if the window
+// wholeHours returns the whole hours [first, end), Unix ms, of f's window; end is 0 if it has no end. ok is false if the window
 // has no whole hour.
 func (f Filter) wholeHours() (first, end int64, ok bool) {
 	first, end = hourOf(f.Start+hourMs-1), hourOf(f.End+1)
 	return first, end, f.End == 0 || end > first
 }
 
-// outside are the conditions on the entries of f outside the whole hours [first, end); nil when there are no such times.
+// outside returns the conditions on the entries of f outside the whole hours [first, end); nil when there are no such times.
 func (f Filter) outside(first, end int64) *db.Clauses {
 	c := f.entries(f.since.Day)
 	early, late := f.Start != first, f.End != 0 && end != f.End+1

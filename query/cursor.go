@@ -37,7 +37,7 @@ var cursorText = base64.RawURLEncoding.Strict()
 // bookmark is where a page ended and, for a snapshot, the last offset that each partition had stored when it began.
 type bookmark struct {
 	Key
-	stored schema.Position // nil for a listing that is no snapshot
+	stored schema.Position // nil for a listing that is not a snapshot
 }
 
 // sealer makes and reads cursors.
@@ -65,7 +65,7 @@ func (s sealer) seal(m bookmark, l Listing, now time.Time) string {
 	return cursorText.EncodeToString(append(b, s.mac(b, l)...))
 }
 
-// open is the bookmark in l's cursor; an error names the field cursor.
+// open returns the bookmark in l's cursor; an error names the field cursor.
 func (s sealer) open(l Listing, now time.Time) (bookmark, error) {
 	wrong := &schema.FieldError{Field: "cursor", Code: "INVALID", Issue: "is not a cursor of this listing"}
 	b, err := cursorText.DecodeString(l.Cursor)
@@ -124,8 +124,8 @@ func readStored(b []byte) schema.Position {
 	return p
 }
 
-// settleTime is how long a replica that made a key waits before it reads back which one counts: another replica may have made
-// one at the same moment, and an insert takes no longer.
+// settleTime is how long a replica waits after inserting a key before it reads which key counts: another replica may have inserted one at
+// the same moment, and an insert does not take longer.
 const settleTime = time.Second
 
 // cursorKey is the key of cursors: the configured one, or the one that all replicas share through the database.
@@ -160,7 +160,7 @@ func (k *cursorKey) sealer(ctx context.Context) (sealer, error) {
 	return sealer{key, k.maxAge}, err
 }
 
-// shared is the oldest key in the database. It makes one if there is none.
+// shared returns the oldest key in the database. It makes one if there is none.
 func (k *cursorKey) shared(ctx context.Context) ([]byte, error) {
 	key, err := k.read(ctx)
 	if err != nil || key != nil {
@@ -175,7 +175,7 @@ func (k *cursorKey) shared(ctx context.Context) ([]byte, error) {
 	case <-time.After(settleTime):
 	}
 	if key, err = k.read(ctx); err == nil && key == nil {
-		err = errors.New("it is missing after it was made")
+		err = errors.New("the key was inserted, but is missing")
 	}
 	return key, err
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// columns are what a listing reads, in the order of row.dest.
+// columns lists the columns that a listing reads, in the order of row.dest.
 var columns = [...]string{
 	Summary:    "id, timestamp, action, platform, device, actor_id, actor_name, detail",
 	Outline:    "id, timestamp, action, platform, device, actor_id, actor_name, detail, targets, extra",
 	Everything: "id, timestamp, action, platform, device, actor_id, actor_name, detail, actor_kind, received_at, targets, request_id, details, extra",
 }
 
-// columns are the columns of fields and, where entries of several tenants are read, the tenant.
+// columns returns the columns of fields and, if entries of several tenants are read, the tenant.
 func (f Filter) columns(fields Fields) string {
 	if f.tenant == schema.AllTenants {
 		return "tenant, " + columns[fields]
@@ -91,7 +91,7 @@ func (r *row) entry() (schema.Entry, error) {
 	return e, nil
 }
 
-// Get is the entry with the id, of p's tenant; ErrNotFound when there is none.
+// Get returns the entry of p's tenant with this id; ErrNotFound when there is none.
 func (r *Reader) Get(ctx context.Context, p schema.Principal, id uint64) (e schema.Entry, err error) {
 	defer r.requests.Observe("get", time.Now(), &err)
 	f, err := NewFilter(p)
@@ -112,8 +112,8 @@ type Location struct {
 	Timestamp int64 // the entry's, Unix ms
 }
 
-// Locate is the location of the entry with the id, of p's tenant, for those who erase and need not read; ErrNotFound when there
-// is none.
+// Locate returns the location of the entry of p's tenant with this id, for callers who may erase but not read; ErrNotFound when there is
+// none.
 func (r *Reader) Locate(ctx context.Context, p schema.Principal, id uint64) (Location, error) {
 	f, err := TenantFilter(p)
 	if err != nil {

@@ -29,7 +29,7 @@ type Exclusion struct {
 	Value string
 }
 
-// excluding are the conditions of the dimensions, with a %s for the value.
+// excluding has the conditions of the dimensions, with a %s for the value.
 var excluding = map[Dimension]struct{ name, cond string }{
 	ByAction:     {"action", "action != %s"},
 	ByPlatform:   {"platform", "platform != %s"},
@@ -53,7 +53,7 @@ func (x Exclusion) validate() error {
 	return schema.CheckText("not "+by.name, x.Value, schema.MaxNameBytes)
 }
 
-// inKind reports whether the rollup by kind has what x excludes.
+// inKind reports whether the rollup by kind has the dimension of x.
 func (x Exclusion) inKind() bool { return x.By == ByAction || x.By == ByPlatform }
 
 // exclude adds the conditions of all exclusions, or of those that the rollup by kind has.
@@ -84,7 +84,7 @@ func (f Filter) exactIn(byKind bool) bool {
 // excludes reports whether f excludes anything.
 func (f Filter) excludes() bool { return f.Not != [MaxExclusions]Exclusion{} }
 
-// excluded is the part of Filter.canonical that tells exclusions apart.
+// excluded returns the part of Filter.canonical that distinguishes exclusions.
 func (f Filter) excluded() string {
 	var b strings.Builder
 	for _, x := range f.Not {

@@ -33,10 +33,10 @@ type exportPages struct {
 
 var exportDefaults = exportPages{hours: 20_000, rows: 30_000, bytes: 8 << 20}
 
-// busyFor is when to try again while as many exports or tails run as may.
+// busyFor is the time after which to try again when too many exports or tails run.
 const busyFor = 5 * time.Second
 
-// exports is what all exports share.
+// exports is the state that all exports share.
 type exports struct {
 	running   chan struct{} // holds a token for each export that runs
 	pages     exportPages
@@ -69,7 +69,7 @@ type Exporting struct {
 	at       Key           // of the last entry that was handed out
 }
 
-// OpenExport begins an export. Its error is ErrInvalid naming a field, or ErrUnavailable, also where too many run.
+// OpenExport begins an export. Its error is ErrInvalid naming a field, or ErrUnavailable, also if too many exports run.
 func (r *Reader) OpenExport(ctx context.Context, x Export) (e *Exporting, err error) {
 	defer func() {
 		if err != nil {
@@ -101,9 +101,9 @@ func (e *Exporting) Close() {
 	e.reader.exports.exporting.Dec()
 }
 
-// Each calls f with every entry once, in order, and ends with the first error of f. Entries that are erased meanwhile may be
-// missing; no other entry is, and none that was stored later is there. It waits for a ClickHouse that is unavailable for a
-// moment; an error of its own is ErrUnavailable or ErrTimeout.
+// Each calls f with every entry once, in order, and ends with the first error of f. Entries that are erased meanwhile may be missing. No
+// other entry is missing, and no entry that was stored later is included. If ClickHouse is unavailable for a moment, it waits. Its own
+// errors are ErrUnavailable and ErrTimeout.
 func (e *Exporting) Each(ctx context.Context, f func(*schema.Entry) error) (err error) {
 	defer e.reader.requests.Observe("export", time.Now(), &err)
 	if len(e.Snapshot) == 0 {
@@ -129,8 +129,8 @@ func (e *Exporting) Each(ctx context.Context, f func(*schema.Entry) error) (err 
 	}
 }
 
-// walk looks up the hours in which entries lie. by_kind is written last, so it may lack hours of the snapshot: its hours only
-// say where to divide, and what lies between or beyond them is read as well.
+// walk looks up the hours in which entries lie. by_kind is written last, so it may lack hours of the snapshot: its hours only divide the
+// export into pages, and entries between or beyond them are read as well.
 func (e *Exporting) walk(ctx context.Context, filter Filter) (w *walk, err error) {
 	r, _ := filter.rollup()
 	err = e.retry(ctx, func() error {
@@ -148,7 +148,7 @@ func (e *Exporting) walk(ctx context.Context, filter Filter) (w *walk, err error
 	return w, err
 }
 
-// aim is how many entries the rollup should count for a span: more, if it counts more than the filter means.
+// aim is how many entries the rollup should count for a span. It is higher if the rollup counts more entries than the filter selects.
 func (e *Exporting) aim() int64 {
 	_, exact := e.export.Filter.rollup()
 	switch {
@@ -188,7 +188,7 @@ func (e *Exporting) span(ctx context.Context, sp span, f func(*schema.Entry) err
 // page reads the next entries of a span, and reports whether there may be more.
 func (e *Exporting) page(ctx context.Context, sp span) (page []schema.Entry, more bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends a query of which enough has been read
+	defer cancel() // ends a query when enough has been read
 	f, err := e.export.Filter.visible(ctx, e.reader.visible)
 	if err != nil {
 		return nil, false, err
@@ -216,7 +216,7 @@ func (e *Exporting) page(ctx context.Context, sp span) (page []schema.Entry, mor
 	return page, len(page) == e.reader.exports.pages.rows, db.Fault(ctx, rows.Err())
 }
 
-// statement is the query of one page.
+// statement returns the query of one page.
 func (e *Exporting) statement(f Filter, sp span) db.Statement {
 	f.Start = max(f.Start, e.at.Timestamp)
 	c := f.entries(f.since.Day)
@@ -235,7 +235,7 @@ func (e *Exporting) statement(f Filter, sp span) db.Statement {
 // retryPause is the pause between two tries to read a page.
 const retryPause = 250 * time.Millisecond
 
-// retry does it again while ClickHouse is unavailable or too busy, for as long as a caller waits for anything.
+// retry repeats reading a page while ClickHouse is unavailable or too busy, at most for the time that a caller waits.
 func (e *Exporting) retry(ctx context.Context, do func() error) error {
 	deadline := time.Now().Add(e.retryFor)
 	for {

@@ -15,7 +15,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// export is all of x.
+// export returns all of x.
 func export(t testing.TB, s *Reader, x Export) []schema.Entry {
 	t.Helper()
 	e, err := s.OpenExport(t.Context(), x)

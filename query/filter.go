@@ -12,9 +12,8 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Filter says which entries of one tenant are meant. The tenant comes from the principal alone: everything that takes a Filter
-// refuses one that NewFilter or TenantFilter did not make. That of an administrator of schema.AllTenants means the entries of
-// every tenant.
+// Filter selects entries of one tenant. The tenant comes only from the principal: every function that takes a Filter refuses one that
+// NewFilter or TenantFilter did not make. The filter of an administrator of schema.AllTenants selects entries of every tenant.
 type Filter struct {
 	tenant string
 	schema.Match
@@ -22,7 +21,7 @@ type Filter struct {
 	since visible.Since            // from which day of receipt on; empty until Filter.visible has looked it up
 }
 
-// NewFilter is the filter of everything that p may read; ErrForbidden without the scope read.
+// NewFilter returns the filter of everything that p may read; ErrForbidden without the scope read.
 func NewFilter(p schema.Principal) (Filter, error) {
 	if err := p.Require(schema.ScopeRead); err != nil {
 		return Filter{}, err
@@ -30,7 +29,7 @@ func NewFilter(p schema.Principal) (Filter, error) {
 	return TenantFilter(p)
 }
 
-// TenantFilter is the filter of every entry of p's tenant, for those who erase and need not read.
+// TenantFilter returns the filter of every entry of p's tenant, for callers who may erase but not read.
 func TenantFilter(p schema.Principal) (Filter, error) {
 	if p.Tenant == schema.AllTenants && !p.Admin() {
 		return Filter{}, fmt.Errorf("%w: reading across tenants needs an administrator", schema.ErrForbidden)
@@ -39,7 +38,7 @@ func TenantFilter(p schema.Principal) (Filter, error) {
 	return f, f.check()
 }
 
-// Tenant is the tenant whose entries are meant.
+// Tenant returns the tenant whose entries are selected.
 func (f Filter) Tenant() string { return f.tenant }
 
 func (f Filter) check() error {
@@ -62,13 +61,13 @@ func (f Filter) Validate() error {
 	return f.Match.Validate()
 }
 
-// visible is f with the days of receipt that it may show.
+// visible returns f with the days of receipt that it may show.
 func (f Filter) visible(ctx context.Context, v *visible.Lookup) (_ Filter, err error) {
 	f.since, err = v.Since(ctx, f.tenant)
 	return f, err
 }
 
-// canonical is f as one string, which differs for every different filter. Cursors are bound to it.
+// canonical returns f as one string, which differs for every different filter. Cursors are bound to it.
 func (f Filter) canonical() string {
 	var b strings.Builder
 	for _, v := range [...]string{
@@ -83,7 +82,7 @@ func (f Filter) canonical() string {
 	return b.String()
 }
 
-// entries are the conditions on the table activity of entries that were received on the day since, YYYY-MM-DD, or later.
+// entries returns the conditions on the table activity for entries that were received on the day since, YYYY-MM-DD, or later.
 func (f Filter) entries(since string) *db.Clauses {
 	c := &db.Clauses{}
 	c.OfTenant(f.tenant)
@@ -93,7 +92,7 @@ func (f Filter) entries(since string) *db.Clauses {
 	return c
 }
 
-// counts are the rollup that covers f and the conditions on it, without those on hours.
+// counts returns the rollup that covers f and the conditions on it, without those on hours.
 func (f Filter) counts() (table string, c *db.Clauses) {
 	r, _ := f.rollup()
 	c = &db.Clauses{}
@@ -113,7 +112,7 @@ func (f Filter) counts() (table string, c *db.Clauses) {
 	return table, c
 }
 
-// countsInHours is counts with the hours in which f's window lies.
+// countsInHours returns the same with conditions on the hours of f's window.
 func (f Filter) countsInHours() (table string, c *db.Clauses) {
 	table, c = f.counts()
 	c.AddHour("hour >= %s", "first_hour", hourOf(f.Start))
@@ -123,7 +122,7 @@ func (f Filter) countsInHours() (table string, c *db.Clauses) {
 	return table, c
 }
 
-// inHours are the conditions on the entries of f within the hours that its rollup names.
+// inHours returns the conditions on the entries of f within the hours that its rollup names.
 func (f Filter) inHours() *db.Clauses {
 	table, hours := f.countsInHours()
 	c := f.entries(f.since.Day)
@@ -141,7 +140,7 @@ type rollup struct {
 
 func (r rollup) byEntity() bool { return r.kind != 0 }
 
-// rollup is the narrowest rollup that covers f. It is exact if it counts exactly the entries of f within whole hours.
+// rollup returns the narrowest rollup that covers f. It is exact if it counts exactly the entries of f within whole hours.
 func (f Filter) rollup() (r rollup, exact bool) {
 	entities := []rollup{
 		{kind: tables.KindDevice, entity: f.Device},

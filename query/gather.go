@@ -13,22 +13,22 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// A rollup that has only some conditions of a filter counts too many entries. So a listing first reads hours whose rollup
-// count reaches guess × the page. If too few entries match, it reads the other hours that it has looked up, and then whatever
-// lies beyond them, with one query each: four queries in all, however many hours there are.
+// A rollup that has only some conditions of a filter counts too many entries. So a listing first reads hours whose rollup count reaches
+// firstFactor × the page. If too few entries match, it reads the other hours that it has looked up, and then everything beyond them, with
+// one query each: four queries in all, however many hours there are.
 const (
 	guess  = 64
 	beyond = 1 << 40
 )
 
-// firstFactor is how many times as many entries as are missing the rollup should count for the first span.
+// firstFactor times the number of missing entries is the rollup count that the first span should reach.
 func (l Listing) firstFactor() int64 {
 	_, exact := l.Filter.rollup()
 	switch {
 	case exact:
 		return 1
 	case l.Filter.RequestID != "":
-		return beyond // its index leads to the few entries that there are
+		return beyond // its index finds the few entries directly
 	}
 	return guess
 }
@@ -44,15 +44,15 @@ type gatherer struct {
 	skip     int64           // entries left to skip
 	aim      int             // entries wanted
 	exact    bool            // the rollup counts the entries of the filter and no others
-	factor   int64           // how many times as many the rollup should count
+	factor   int64           // factor between wanted entries and the rollup's count
 	entries  []schema.Entry
 	bytes    int  // of their text
 	early    bool // the next entry does not fit
-	large    bool // the entries have so much text that they are read some at a time
+	large    bool // the entries have so much text that a query reads only a few
 }
 
-// A result arrives whole before its first entry can be looked at: a page of 1,000 entries of 190 kB would take a GB of memory for the 8
-// MiB that are kept. So a query fails whose result has more than resultBytes, and is asked again for so few entries that any fit.
+// The client receives a whole result before it returns the first entry: a page of 1,000 entries of 190 kB would take a GB of memory, of
+// which 8 MiB are kept. So a query whose result exceeds resultBytes fails, and is repeated for so few entries that even the largest fit.
 const (
 	resultBytes = 2 * PageBytes
 	fewEntries  = resultBytes / schema.MaxRecordBytes
@@ -70,7 +70,7 @@ func (g *gatherer) rows() int {
 	return min(missing, max(fewEntries, PageBytes/(g.bytes/n+1)))
 }
 
-// refused is the error of a page that must be whole and is not.
+// refused returns the error for a page that must be whole and is not.
 func (g *gatherer) refused() error {
 	if !g.early || !g.listing.Whole {
 		return nil
@@ -123,8 +123,8 @@ func (g *gatherer) cuts(h hour) bool {
 	return f.End != 0 && f.End < h.at+hourMs-1
 }
 
-// resume narrows the filter to what lies beyond edge, Unix ms, in the listing's order. It returns false if nothing can: there is
-// nothing before schema.MinTimestamp, and an end of 0 would be none.
+// resume narrows the filter to times beyond edge, Unix ms, in the listing's order. It returns false if there are none: nothing lies before
+// schema.MinTimestamp, and an end of 0 would mean no end.
 func (g *gatherer) resume(edge int64) bool {
 	if g.listing.Order == OldestFirst {
 		g.filter.Start = edge
@@ -134,7 +134,7 @@ func (g *gatherer) resume(edge int64) bool {
 	return g.filter.End >= schema.MinTimestamp
 }
 
-// read goes through w until the page is full or w has no more hours.
+// read reads the spans of w until the page is full or w has no more hours.
 func (g *gatherer) read(ctx context.Context, w *walk) error {
 	if err := g.skipHours(ctx, w); err != nil {
 		return err
@@ -148,8 +148,8 @@ func (g *gatherer) read(ctx context.Context, w *walk) error {
 	return nil
 }
 
-// widen makes the next span larger than the one that was too small: all the rest, or, where the rollup should have been exact and
-// was not because entries are being erased, several times as much.
+// widen makes the next span larger after one that was too small: all the rest, or several times as much if the rollup was expected to be
+// exact but is not, because entries are being erased.
 func (g *gatherer) widen() {
 	if g.exact {
 		g.factor = min(g.factor*guess, beyond)
@@ -207,7 +207,7 @@ func (g *gatherer) add(ctx context.Context, sp span) error {
 	}
 }
 
-// moveOn has the next query begin after the last entry.
+// moveOn makes the next query begin after the last entry.
 func (g *gatherer) moveOn() {
 	last := g.entries[len(g.entries)-1]
 	g.after = &Key{last.Timestamp, last.ID}
@@ -244,7 +244,7 @@ func (g *gatherer) query(ctx context.Context, sp span) error {
 	return db.Fault(ctx, rows.Err())
 }
 
-// statement is the query of one span.
+// statement returns the query of one span.
 func (g *gatherer) statement(sp span) db.Statement {
 	c := g.filter.entries(sp.received)
 	sp.bound(c)

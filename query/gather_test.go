@@ -40,7 +40,7 @@ func (c *counting) Query(ctx context.Context, text string, args ...any) (driver.
 	return c.Conn.Query(ctx, text, args...)
 }
 
-// openCounted is a Reader that counts its queries.
+// openCounted returns a Reader that counts its queries.
 func openCounted(t *testing.T, cfg db.Config) (*Reader, *fixture.Database, *counting) {
 	t.Helper()
 	f := fixture.Open(t, testbed.ClickHouse(t))
@@ -54,8 +54,8 @@ func openCounted(t *testing.T, cfg db.Config) (*Reader, *fixture.Database, *coun
 // days400 is how many hours 400 days have.
 const days400 = 400 * 24
 
-// fillHours stores an entry in each of 400 days' hours: its id is the number of the hour. The first and the last three have more to
-// find.
+// fillHours stores an entry in each of 400 days' hours: its id is the number of the hour. The first hour and the last three have more
+// entries.
 func fillHours(t *testing.T, tables *fixture.Database) {
 	t.Helper()
 	all := make([]schema.Entry, days400)
@@ -71,7 +71,7 @@ func fillHours(t *testing.T, tables *fixture.Database) {
 	tables.Put(t, all...)
 }
 
-// TestFarHoursTakeFewQueries: what lies in the last of 9,600 hours is found with a few queries, whichever conditions a rollup lacks.
+// TestFarHoursTakeFewQueries: entries in the last of 9,600 hours are found with a few queries, whichever conditions a rollup lacks.
 func TestFarHoursTakeFewQueries(t *testing.T) {
 	s, tables, conn := openCounted(t, db.Defaults())
 	fillHours(t, tables)
@@ -143,7 +143,7 @@ func TestPagesOfFarHours(t *testing.T) {
 	}
 }
 
-// TestListingsEndAtTheFirstHour: 1970 begins with hour 0, which no bound may take for none.
+// TestListingsEndAtTheFirstHour: 1970 begins with hour 0, which must not be mistaken for "no bound".
 func TestListingsEndAtTheFirstHour(t *testing.T) {
 	s, tables, _ := openCounted(t, db.Defaults())
 	const hours = maxHours // as many as one query names, so that the listing asks for more

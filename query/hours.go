@@ -16,14 +16,14 @@ const maxHours = 1000
 // maxNamedHours bounds the hours that a query names one by one; of more hours it names only the range.
 const maxNamedHours = 400
 
-// hour is what a rollup has about one hour of timestamps.
+// hour is one hour of timestamps with its counts, from a rollup.
 type hour struct {
 	at       int64 // Unix ms of its beginning
 	entries  int64
 	received time.Time // the first day on which one of them was received
 }
 
-// hoursOf asks the rollup that covers f in which hours entries lie.
+// hoursOf reads the hours that have entries from the rollup that covers f.
 func hoursOf(f Filter, order Order) db.Statement {
 	table, c := f.countsInHours()
 	return db.Statement{
@@ -33,7 +33,7 @@ func hoursOf(f Filter, order Order) db.Statement {
 	}
 }
 
-// hourIndex looks up in which hours the entries of a filter lie.
+// hourIndex looks up the hours that have entries of a filter.
 type hourIndex struct {
 	db     *db.DB
 	recent *recent.Cache[[]hour]
@@ -66,8 +66,8 @@ func (x *hourIndex) query(ctx context.Context, f Filter, q db.Statement) ([]hour
 	return hours, db.Fault(ctx, rows.Err())
 }
 
-// lookUpRecent is lookUp, or its answer of less than a second ago. That is enough for a newest-first page by kind: its window
-// has no end towards now, and it reads further hours when the first ones hold fewer entries than they did.
+// lookUpRecent returns an answer of lookUp that is less than a second old. That is enough for a newest-first page by kind: its window is
+// open towards now, and it reads further hours if the first ones have fewer entries than before.
 func (x *hourIndex) lookUpRecent(ctx context.Context, f Filter, order Order) ([]hour, error) {
 	q := hoursOf(f, order)
 	name := fmt.Sprint(q.Args)
@@ -84,7 +84,7 @@ func (x *hourIndex) lookUpRecent(ctx context.Context, f Filter, order Order) ([]
 
 func (x *hourIndex) forget() { x.recent.Forget() }
 
-// span is a part of a listing that one query reads: a window of time, of which perhaps only some hours.
+// span is the part of a listing that one query reads: a window of time, or only some hours of it.
 type span struct {
 	from, to int64    // Unix ms, from inclusive, to exclusive; 0 is no bound
 	hours    []uint32 // Unix s; nil means all of the window
@@ -103,7 +103,7 @@ func (w span) bound(c *db.Clauses) {
 // walk goes through the hours of a listing in its order, one span at a time.
 type walk struct {
 	order   Order
-	named   bool   // the hours are few among many: name them
+	named   bool   // only a few of many hours have entries: name them
 	hours   []hour // not read yet
 	last    bool   // the rollup names no hour after these
 	edge    int64  // where the span before ended; 0 before the first
@@ -128,7 +128,7 @@ func (w *walk) drop(n int) {
 	w.edge, w.hours, w.partial = end, w.hours[n:], false
 }
 
-// next is the span of the first hours that hold at least aim entries together.
+// next returns the span of the first hours that have at least aim entries together.
 func (w *walk) next(aim int64, since string) span {
 	n, sum := 0, int64(0)
 	for n < len(w.hours) && sum < aim {
@@ -145,7 +145,7 @@ func (w *walk) next(aim int64, since string) span {
 	w.drop(n)
 	after := w.edge
 	if len(w.hours) == 0 && w.last {
-		after = 0 // whatever lies beyond belongs to the listing
+		after = 0 // everything beyond belongs to the listing
 	}
 	sp.from, sp.to = after, before
 	if w.order == OldestFirst {
@@ -167,7 +167,7 @@ func firstReceived(hours []hour) time.Time {
 	return first
 }
 
-// names are the hours as Unix seconds; nil where their range says the same, or where there are too many to name.
+// names returns the hours as Unix seconds; nil if their range means the same, or if there are too many to name.
 func names(hours []hour) []uint32 {
 	width := hours[0].at - hours[len(hours)-1].at
 	if max(width, -width) == int64(len(hours)-1)*hourMs || len(hours) > maxNamedHours {

@@ -10,7 +10,7 @@ import (
 // Order is the order of a listing: by timestamp, then by id.
 type Order uint8
 
-// The orders that there are.
+// The possible orders.
 const (
 	NewestFirst Order = iota
 	OldestFirst
@@ -37,14 +37,13 @@ const (
 // MaxLimit is the most entries that one page has.
 const MaxLimit = db.MaxPage
 
-// PageBytes is how much text a page has before it ends early, and WholePageBytes how much one may have that has to be whole. A
-// single entry may have more than PageBytes.
+// A page ends early at PageBytes of text; a page that must be whole may have WholePageBytes. A single entry may have more than PageBytes.
 const (
 	PageBytes      = 8 << 20
 	WholePageBytes = 64 << 20
 )
 
-// Listing asks for one page of the entries that a filter means.
+// Listing asks for one page of the entries that a filter selects.
 type Listing struct {
 	Filter Filter
 	Order  Order
@@ -53,12 +52,15 @@ type Listing struct {
 	Offset int64  // entries to skip; not together with a cursor
 	Cursor string // Page.Next of the page before; the limit may differ, the filter and the order may not
 
+	// Beyond begins the page after this place in the order, whether or not an entry is there. Not together with a cursor or an offset.
+	Beyond *Key
+
 	// Snapshot makes all pages show what was stored when the first one was read: each of these entries once, and nothing that was
 	// stored later, whatever its timestamp. What is erased meanwhile is missing. Not together with an offset.
 	Snapshot bool
 
-	// Whole has every entry up to the limit in the page, or none: for callers who go on by number. Other pages end early when they
-	// have much text, and their cursor continues there.
+	// Whole returns either all entries up to the limit or an error, for callers who page by number. Other pages end early when they have
+	// much text, and their cursor continues there.
 	Whole bool
 }
 
@@ -76,13 +78,15 @@ func (l Listing) validate() error {
 		return &schema.FieldError{Field: "offset", Code: "RANGE", Issue: "must not be negative"}
 	case l.Offset > 0 && l.Cursor != "":
 		return &schema.FieldError{Field: "offset", Code: "CONFLICT", Issue: "a cursor takes its place: send one of them"}
+	case l.Beyond != nil && (l.Offset > 0 || l.Cursor != ""):
+		return &schema.FieldError{Field: "offset", Code: "CONFLICT", Issue: "a place in the order takes its place: send one of them"}
 	case l.Offset > 0 && l.Snapshot:
 		return &schema.FieldError{Field: "offset", Code: "CONFLICT", Issue: "a snapshot is paged by cursor"}
 	}
 	return l.Filter.Validate()
 }
 
-// maxBytes is how much text l's page may have.
+// maxBytes returns how much text l's page may have.
 func (l Listing) maxBytes() int {
 	if l.Whole {
 		return WholePageBytes
@@ -90,7 +94,7 @@ func (l Listing) maxBytes() int {
 	return PageBytes
 }
 
-// Key is where an entry stands in the order of a listing or an export; the zero value stands before all entries.
+// Key is an entry's place in the order of a listing or an export; the zero value is before all entries.
 type Key struct {
 	Timestamp int64 // Unix ms
 	ID        uint64

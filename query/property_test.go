@@ -96,7 +96,7 @@ func drawEntries(t *rapid.T, tenants [2]string, firstID int) []schema.Entry {
 	return out
 }
 
-// conditions are all that a filter can have but its times.
+// conditions returns all conditions of filters except times.
 var conditions = []func(*Filter){
 	func(f *Filter) { f.Platform = "x" },
 	func(f *Filter) { f.Action = "post" },
@@ -137,8 +137,8 @@ func drawFilter(t *rapid.T, f Filter) Filter {
 	return f
 }
 
-// TestPagesAgainstModel reads random listings page by page while entries come and go: what was there all the time is shown
-// once, in order, and only what matches is shown. Counts equal the model's. Two tenants share the tables.
+// TestPagesAgainstModel reads random listings page by page while entries come and go: entries that exist all the time are shown once, in
+// order, and only matching entries are shown. Counts equal the model's. Two tenants share the tables.
 func TestPagesAgainstModel(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set("8") // a check takes 0.2 s of the engine

@@ -28,7 +28,7 @@ type Config struct {
 	Tails        int           // tails that may follow at once
 }
 
-// Defaults are the values of a Config that names none.
+// Defaults returns the values of a Config that names none.
 func Defaults() Config { return Config{CursorMaxAge: 24 * time.Hour, Exports: 2, Tails: 100} }
 
 // Validate returns everything that is wrong with c.
@@ -73,17 +73,17 @@ func New(cfg Config, d *db.DB, s *stored.Progress, v *visible.Lookup, reg promet
 	}
 }
 
-// keyRetry is the pause between two tries to have the key of cursors.
+// keyRetry is the pause between two tries to read or create the key of cursors.
 const keyRetry = time.Second
 
-// Run has the key of cursors ready before the first page needs it: to make one takes a second. It tries until that is done or
-// ctx ends.
+// Run reads or creates the key of cursors before the first page needs it: creating one takes a second. It tries until that is done or ctx
+// ends.
 func (r *Reader) Run(ctx context.Context) {
 	ready := func() (sealer, error) { return r.cursors.sealer(ctx) }
 	_, _ = backoff.Retry(ctx, ready, backoff.WithBackOff(backoff.NewConstantBackOff(keyRetry)), backoff.WithMaxElapsedTime(0))
 }
 
-// Ready is nil when reads can be answered, or says that ClickHouse is unavailable.
+// Ready returns nil if reads can be answered, otherwise an error that ClickHouse is unavailable.
 func (r *Reader) Ready(ctx context.Context) error {
 	if err := r.db.Ready(ctx); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (r *Reader) Await(ctx context.Context, p schema.Position) error {
 	if err := r.stored.Await(ctx, p); err != nil {
 		return err
 	}
-	r.Forget() // the caller must not get what was looked up before its write
+	r.Forget() // the caller must not see hours that were looked up before its write
 	return nil
 }
 

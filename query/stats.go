@@ -15,9 +15,9 @@ import (
 // Dimension is the property by which entries are grouped when they are counted.
 type Dimension uint8
 
-// The dimensions that there are. An entry without a value (no platform, no device, …) is counted by ByNothing only. ByUsername
-// is the actor's name, or its id where it has no name. ByTargetType counts an entry once for each type among its targets, its
-// device included: so does a filter by that type.
+// The possible dimensions. An entry without a value (no platform, no device, …) is counted by ByNothing only. ByUsername is the actor's
+// name, or its id where it has no name. ByTargetType counts an entry once for each type among its targets, its device included: so does a
+// filter by that type.
 const (
 	ByNothing Dimension = iota
 	ByAction
@@ -46,14 +46,14 @@ type Statistics struct {
 // Intervals are the intervals that entries can be counted by. Rollups have hours and days; shorter ones are counted from the entries.
 var Intervals = []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}
 
-// Stats are the counts. Total is what all groups have together, Other what those beyond the top have: Total is always Other and
-// the counts of Groups.
+// Stats are the counts. Total is the sum over all groups, Other the sum over the groups beyond the top: Total is always Other plus the
+// counts of Groups.
 type Stats struct {
 	Total, Other uint64
-	Groups       []Group // without an interval by falling count, with one by bucket and then by falling count; none is empty
+	Groups       []Group // sorted by bucket if there is an interval, then by falling count; every count is above 0
 }
 
-// Group is how many entries have the value, within the bucket that begins at Bucket, Unix ms, if there is an interval.
+// Group is the number of entries with the value; with an interval, only of entries in the bucket that begins at Bucket, Unix ms.
 type Group struct {
 	Bucket int64
 	Value  string
@@ -125,7 +125,7 @@ func (q statsQuery) byTime(ctx context.Context, d *db.DB, top Stats) (out Stats,
 	return out, nil
 }
 
-// ranked keeps, of all groups by time, those of the top values.
+// ranked keeps only the groups of the top values.
 func ranked(all []Group, top int) (out Stats) {
 	sums := map[string]uint64{}
 	for _, g := range all {
@@ -161,7 +161,7 @@ func (q statsQuery) readsEntries(ctx context.Context, d *db.DB) (bool, error) {
 	return n <= directEntries, err
 }
 
-// top are the groups with the most entries, and what all groups have.
+// top returns the groups with the most entries, and the sum over all groups.
 func (q statsQuery) top(ctx context.Context, d *db.DB) (out Stats, err error) {
 	rows, err := d.Query(ctx, q.Filter.tenant, q.topStatement())
 	if err != nil {
@@ -180,7 +180,7 @@ func (q statsQuery) top(ctx context.Context, d *db.DB) (out Stats, err error) {
 	return out, db.Fault(ctx, rows.Err())
 }
 
-// groups are the groups of values by time; nil are all values.
+// groups returns the groups of values by time; nil means all values.
 func (q statsQuery) groups(ctx context.Context, d *db.DB, values []string) (out []Group, err error) {
 	rows, err := d.Query(ctx, q.Filter.tenant, q.seriesStatement(values))
 	if err != nil {

@@ -18,8 +18,8 @@ type statsQuery struct {
 	direct bool // read the entries of the window, whatever the rollups have
 }
 
-// dimensions say where the values of a dimension are: in by_entity under the kind, or else in by_kind in the column, which an
-// entry has too.
+// dimensions says where the values of a dimension are: in by_entity under the kind, otherwise in by_kind in the column, which an entry has
+// too.
 var dimensions = [...]struct {
 	kind   tables.Kind // 0: the dimension is in by_kind
 	column string
@@ -35,7 +35,7 @@ var dimensions = [...]struct {
 
 func (d Dimension) byEntity() bool { return dimensions[d].kind != 0 }
 
-// ofEntry is an entry's value, as an expression over the columns of activity; ByTargetType has a row for each value.
+// ofEntry returns an entry's value, as an expression over the columns of activity; ByTargetType has a row for each value.
 func (d Dimension) ofEntry() string {
 	switch {
 	case !d.byEntity():
@@ -57,7 +57,7 @@ func (q statsQuery) topStatement() db.Statement {
 	}
 }
 
-// seriesStatement counts the values for each interval; nil are all values.
+// seriesStatement counts the values for each interval; nil means all values.
 func (q statsQuery) seriesStatement(values []string) db.Statement {
 	text, args := q.rows()
 	bucket, picked := "hour", ""
@@ -98,7 +98,7 @@ func (q statsQuery) hour() string {
 	return "toStartOfHour(timestamp)"
 }
 
-// rows are the rows of (hour, value, n).
+// rows returns the rows of (hour, value, n).
 func (q statsQuery) rows() (string, []any) {
 	f := q.Filter
 	first, end, whole := f.wholeHours()
@@ -116,7 +116,7 @@ func (q statsQuery) rows() (string, []any) {
 	return text, args
 }
 
-// entries are the rows by the entries themselves.
+// entries returns the rows counted from the entries.
 func (q statsQuery) entries(c *db.Clauses) (string, []any) {
 	args := c.Args
 	if q.By == ByTargetType {
@@ -141,7 +141,7 @@ func (q statsQuery) exact() bool {
 	return r.kind == dimensions[q.By].kind && q.By != ByTargetType
 }
 
-// rollup are the rows by the rollup, of the hours in [first, end), Unix ms.
+// rollup returns the rows counted from the rollup, for the hours in [first, end), Unix ms.
 func (q statsQuery) rollup(first, end int64) (string, []any) {
 	if q.By == ByTargetType {
 		return q.targets(first, end)
@@ -159,7 +159,7 @@ func (q statsQuery) rollup(first, end int64) (string, []any) {
 	return "SELECT hour, " + value + " AS value, n FROM " + table + c.Where(), c.Args
 }
 
-// entities are the conditions on by_entity for all entities of a kind; name is the parameter's.
+// entities returns the conditions on by_entity for all entities of a kind; name is the name of the parameter.
 func (q statsQuery) entities(kind tables.Kind, name string) (string, *db.Clauses) {
 	c := &db.Clauses{}
 	c.OfTenant(q.Filter.tenant)
@@ -168,7 +168,7 @@ func (q statsQuery) entities(kind tables.Kind, name string) (string, *db.Clauses
 	return "by_entity", c
 }
 
-// targets are the rollup's rows by type of target. An entry can match the device's type by its device or by a target; hours
+// targets returns the rollup's rows by type of target. An entry can match the device's type by its device or by a target; hours
 // with such targets are counted from entries. Usually there are none.
 func (q statsQuery) targets(first, end int64) (string, []any) {
 	table, others := q.entities(tables.KindTarget, "kind")

@@ -17,7 +17,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// values are an entry's values of the dimension.
+// values returns an entry's values of the dimension.
 func (d Dimension) values(e schema.Entry) []string {
 	name := e.ActorName
 	if name == "" {
@@ -43,7 +43,7 @@ func (d Dimension) values(e schema.Entry) []string {
 	return slices.Compact(all)
 }
 
-// stats is what Stats should return.
+// stats returns the expected result of Stats.
 func (m *model) stats(q Statistics) Stats {
 	counts, series := map[string]uint64{}, map[Group]uint64{}
 	for _, e := range m.entries {
@@ -149,7 +149,7 @@ func TestStatsAgainstModel(t *testing.T) {
 	})
 }
 
-// TestStatsAndCounts holds that a group has what a count by its value has.
+// TestStatsAndCounts checks that the count of a group equals the count with its value as a filter.
 func TestStatsAndCounts(t *testing.T) {
 	s, tables := openReader(t)
 	var entries []schema.Entry

@@ -8,7 +8,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Status is how the service is for a caller, in figures that any of its tenant may see.
+// Status has figures about the service that every caller of the tenant may see.
 type Status struct {
 	ClickHouse, Kafka bool   // can be asked
 	Behind            int64  // records that are acknowledged and not stored yet, of all tenants; 0 without Kafka
@@ -18,8 +18,8 @@ type Status struct {
 // statusTime is how long Kafka and ClickHouse may take to answer; a page asks every few seconds.
 const statusTime = 2 * time.Second
 
-// Status never fails because something is unavailable: that is what it tells. Answers are up to a second old, so that many pages cost
-// as much as one.
+// Status does not fail if a dependency is unavailable: it reports that. Answers are up to a second old, so that many pages cost as much as
+// one.
 func (r *Reader) Status(ctx context.Context, p schema.Principal) (Status, error) {
 	f, err := TenantFilter(p)
 	if err != nil {

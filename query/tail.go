@@ -17,14 +17,14 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// tailRows and tailBytes, of text, bound what a tail has in memory: it reads more when it has handed those entries out. A record
-// of a collector has 512 entries at most, so that a page ends with a whole record.
+// tailRows and tailBytes (of text) bound the entries that a tail has in memory: it reads more when it has returned these. A record of a
+// collector has 512 entries at most, so that a page ends with a whole record.
 const (
 	tailRows  = 1000
 	tailBytes = 4 << 20
 )
 
-// tails is what all tails share.
+// tails is the state that all tails share.
 type tails struct {
 	most   int
 	calls  singleflight.Group
@@ -69,15 +69,15 @@ type tailRow struct {
 	index  int
 }
 
-// tailPage is what was read of a range.
+// tailPage has the entries that were read from a range of offsets.
 type tailPage struct {
 	rows  []tailRow
 	more  bool // there may be more
 	whole bool // the last record is complete
 }
 
-// OpenTail begins to follow, at position or with what is stored from now on. Its error is ErrInvalid naming a field, or
-// ErrUnavailable, also where too many tails are open.
+// OpenTail starts a tail after position, or, if it is nil, with the entries that are stored from now on. Its error is ErrInvalid naming a
+// field, or ErrUnavailable, also if too many tails are open.
 func (r *Reader) OpenTail(ctx context.Context, f Filter, position *stored.TailPosition) (t *Tailing, err error) {
 	defer r.requests.Observe("tail", time.Now(), &err)
 	if err := f.Validate(); err != nil {
@@ -99,13 +99,13 @@ func (r *Reader) OpenTail(ctx context.Context, f Filter, position *stored.TailPo
 	return t, nil
 }
 
-// Close ends the tail, so that another one may be open.
+// Close ends the tail, so that another one may be opened.
 func (t *Tailing) Close() {
 	t.reader.stored.Feed.Leave()
 	t.reader.tails.open.Dec()
 }
 
-// Position is how far the tail has come, entries that do not match the filter included.
+// Position returns how far the tail has read, including entries that do not match the filter.
 func (t *Tailing) Position() stored.TailPosition { return t.position }
 
 // Next waits for entries, for timeout at most, after which it returns none. It waits for a ClickHouse that is unavailable as if
@@ -135,7 +135,7 @@ func (t *Tailing) Next(ctx context.Context, timeout time.Duration) ([]Followed, 
 	}
 }
 
-// read is the next entries of one partition, up to now.
+// read returns the next entries of one partition, up to now.
 func (t *Tailing) read(ctx context.Context, now schema.Position) ([]Followed, error) {
 	for _, partition := range t.order(now) {
 		last := now[partition]
@@ -155,8 +155,8 @@ func (t *Tailing) read(ctx context.Context, now schema.Position) ([]Followed, er
 	return nil, nil
 }
 
-// order is the order in which to read the partitions: first the one with a record that is partly read, otherwise the one after
-// the partition that was read last, so that a busy partition does not delay the others.
+// order returns the order in which to read the partitions: first the one with a record that is partly read, otherwise the one after the
+// partition that was read last, so that a busy partition does not delay the others.
 func (t *Tailing) order(now schema.Position) []int {
 	all := slices.Sorted(maps.Keys(now))
 	first := t.last + 1
@@ -207,7 +207,7 @@ func (t *tails) read(ctx context.Context, r *Reader, f Filter, x tailRange) (tai
 	})
 }
 
-// tailOf is the query of a range. With the bounds of koff, its index selects the few granules that hold the range.
+// tailOf returns the query of a range. With the bounds of koff, its index selects the few granules that hold the range.
 func (f Filter) tailOf(x tailRange) db.Statement {
 	c := f.entries(f.since.Day)
 	c.Add("kpart = {kpart:UInt16}", "kpart", uint16(x.partition))

@@ -23,7 +23,7 @@ import (
 )
 
 // TestTailMissesNothing writes through the consumer to every partition while a tail follows. The tail ends at any entry and
-// continues from its position at another service: it gets every entry of its tenant once, those of a partition in order.
+// continues from its position at another service: it gets every entry of its tenant once, and the entries of a partition in order.
 func TestTailMissesNothing(t *testing.T) {
 	p := pipeline.Start(t, 20*time.Second)
 	f, err := query.NewFilter(pipeline.Of("a"))

@@ -1,6 +1,6 @@
 package schema
 
-// Edits is how many bytes must be inserted, removed or replaced to make b of a (Levenshtein's distance).
+// Edits returns how many bytes must be inserted, removed or replaced to turn a into b (the Levenshtein distance).
 func Edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -22,7 +22,7 @@ var (
 	ErrStorageFull     = errors.New("storage full")
 	ErrUnsupported     = errors.New("unsupported media type")
 	ErrMisdirected     = errors.New("misdirected") // the request names a host that is not this service
-	ErrStalled         = errors.New("stalled")     // the request's body did not go on arriving
+	ErrStalled         = errors.New("stalled")     // the request's body stopped arriving
 	ErrLeft            = errors.New("left")        // the client ended the request or its connection too early
 )
 
@@ -43,12 +43,12 @@ func (e *FieldError) Unwrap() error {
 	return e.Kind
 }
 
-// Missing is the error for a required field that is absent or empty.
+// Missing returns the error for a required field that is absent or empty.
 func Missing(field string) error {
 	return &FieldError{Field: field, Code: "REQUIRED", Issue: "is required"}
 }
 
-// TooLong is the error for a field of got bytes where limit bytes are allowed.
+// TooLong returns the error for a field of got bytes where limit bytes are allowed.
 func TooLong(field string, got, limit int) error {
 	return &FieldError{Field: field, Code: "TOO_LARGE", Issue: fmt.Sprintf("at most %d bytes, got %d", limit, got), Kind: ErrTooLarge}
 }

@@ -94,7 +94,7 @@ func (t TargetMatch) validate() error {
 	return CheckText("target id", t.ID, MaxNameBytes)
 }
 
-// wire is t as text for Match.Proto. A version that does not know Else refuses such a target, because its id has a NUL.
+// wire returns t as text for Match.Proto. A version that does not know Else refuses such a target, because its id has a NUL.
 func (t TargetMatch) wire() string {
 	w := t.Type + "\x00" + t.ID
 	if t.Else != "" {
@@ -103,7 +103,7 @@ func (t TargetMatch) wire() string {
 	return w
 }
 
-// Proto is m in the form of a command.
+// Proto returns m in the form of a command.
 func (m Match) Proto() *activitypb.Match {
 	p := &activitypb.Match{
 		Platform: m.Platform, Device: m.Device, Action: m.Action, ActorId: m.ActorID, ActorKind: m.ActorKind,
@@ -118,8 +118,8 @@ func (m Match) Proto() *activitypb.Match {
 	return p
 }
 
-// MatchOf reverses Proto. Conditions that this version does not know are ErrRecord: to ignore one would select more entries than
-// were meant.
+// MatchOf reverses Proto. A condition that this version does not know is an ErrRecord: ignoring it would select more entries than were
+// meant.
 func MatchOf(p *activitypb.Match) (Match, error) {
 	m := Match{
 		Platform: p.Platform, Device: p.Device, Action: p.Action, ActorID: p.ActorId, ActorKind: p.ActorKind,
@@ -135,7 +135,7 @@ func MatchOf(p *activitypb.Match) (Match, error) {
 		}
 	}
 	if !slices.Equal(m.Proto().Targets, p.Targets) { // an empty target would match everything
-		return Match{}, fmt.Errorf("%w: a target of a command says nothing", ErrRecord)
+		return Match{}, fmt.Errorf("%w: a command with an empty target", ErrRecord)
 	}
 	if len(p.ProtoReflect().GetUnknown()) > 0 {
 		return Match{}, fmt.Errorf("%w: a command with conditions of a newer version", ErrRecord)

@@ -12,7 +12,7 @@ type decimal struct {
 	cut         bool  // there was more
 }
 
-// ParseInteger reads a JSON number that is an integer, however it is written: 45, 45.0, 4.5e1. One beyond int64 is
+// ParseInteger reads a JSON number that is an integer, however it is written: 45, 45.0, 4.5e1. A number beyond int64 becomes
 // ±math.MaxInt64. ok is false for everything else.
 func ParseInteger(text string) (n int64, ok bool) {
 	d, ok := parseDecimal(text)
@@ -64,7 +64,7 @@ func (d *decimal) add(place int, digit int64) {
 	}
 }
 
-// maxExponent is more than any number needs that means something here.
+// maxExponent is larger than the exponent of any useful number.
 const maxExponent = 1 << 20
 
 func parseExponent(text string) (n int, ok bool) {

@@ -10,14 +10,14 @@ import (
 // PositionHeader carries the position of a write to its caller. A read that sends it back waits until the write is visible.
 const PositionHeader = "X-Activity-Position"
 
-// Bounds of ParsePosition: a waiting read asks Kafka every few milliseconds about every partition of the position. The position of a
-// batch that touched more partitions cannot be waited for.
+// Bounds of ParsePosition: a waiting read asks Kafka every few milliseconds about every partition of the position. A read cannot wait for
+// the position of a batch in more partitions.
 const (
 	maxPositions = 512
 	maxPartition = 4095 // as ForeignID
 )
 
-// Position is where a write is in Kafka: the highest offset of its records in each partition.
+// Position is the place of a write in Kafka: the highest offset of its records in each partition.
 type Position map[int]int64
 
 // Add raises the offset of partition to at least offset.
@@ -27,7 +27,7 @@ func (p Position) Add(partition int, offset int64) {
 	}
 }
 
-// String is p in ascending order of partitions: "p0:17,p3:4". It is opaque to callers.
+// String returns p in ascending order of partitions: "p0:17,p3:4". It is opaque to callers.
 func (p Position) String() string {
 	parts := make([]int, 0, len(p))
 	for k := range p {

@@ -20,10 +20,10 @@ const (
 	ScopeAdmin  Scope = "admin"
 )
 
-// Scopes are all scopes.
+// Scopes lists all scopes.
 func Scopes() []Scope { return []Scope{ScopeIngest, ScopeRead, ScopeDelete, ScopeAdmin} }
 
-// The roles that mean something here. Their case does not matter.
+// The known roles. Their case does not matter.
 const (
 	RoleAdmin       = "ADMIN"       // of the audit dialect; the things dialect writes Admin
 	RoleTenantAdmin = "TenantAdmin" // of the things dialect
@@ -31,7 +31,7 @@ const (
 	RoleAnalyst     = "Analyst"     // reads everything of its tenant in every dialect, and changes nothing
 )
 
-// Roles are all of them.
+// Roles lists all known roles.
 func Roles() []string { return []string{RoleAdmin, RoleTenantAdmin, RoleAccessAdmin, RoleAnalyst} }
 
 // Tenants with a special meaning. No entry has the tenant AllTenants.
@@ -48,12 +48,12 @@ type Principal struct {
 	Scopes  []Scope
 }
 
-// Anonymous is the principal of every request while no authentication is configured: the default tenant with every permission.
+// Anonymous returns the principal of every request while no authentication is configured: the default tenant with every permission.
 func Anonymous() Principal {
 	return Principal{Tenant: DefaultTenant, Subject: "anonymous", Roles: []string{"ADMIN", "Admin"}, Scopes: Scopes()}
 }
 
-// HasRole reports whether p has at least one of the roles, in any case: identity providers write them in their own.
+// HasRole reports whether p has at least one of the roles. Case does not matter, because identity providers differ in it.
 func (p Principal) HasRole(names ...string) bool {
 	return slices.ContainsFunc(p.Roles, func(role string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, role) })
@@ -76,8 +76,8 @@ func (p Principal) Require(s Scope) error {
 
 var verbs = map[Scope]string{ScopeIngest: "write to", ScopeDelete: "delete from"}
 
-// In is p within the tenant that a request names; "" names none. Only an administrator of AllTenants may name a tenant other than
-// its own, and only an administrator may have the tenant AllTenants.
+// In returns p within the tenant that a request names; "" names none. Only an administrator of AllTenants may name a tenant other than its
+// own, and only an administrator may have the tenant AllTenants.
 func (p Principal) In(tenant string) (Principal, error) {
 	if p.Tenant == AllTenants && !p.Admin() {
 		return Principal{}, &Refusal{Kind: ErrForbidden, Issue: "reading across tenants needs the role ADMIN"}
@@ -98,7 +98,7 @@ func (p Principal) In(tenant string) (Principal, error) {
 // organizations is the namespace of Organization. It is a random UUID that must never change: clients store the ids made with it.
 var organizations = uuid.MustParse("1e5bd9c3-b5cb-4121-935f-d621d1d54a21")
 
-// Organization is the id of a tenant for a dialect that needs a UUID: the tenant itself if it is a UUID, else its UUIDv5 in the
+// Organization returns the id of a tenant for a dialect that needs a UUID: the tenant itself if it is a UUID, otherwise its UUIDv5 in the
 // namespace 1e5bd9c3-b5cb-4121-935f-d621d1d54a21.
 func Organization(tenant string) uuid.UUID {
 	if u, err := uuid.Parse(tenant); err == nil {
@@ -109,7 +109,7 @@ func Organization(tenant string) uuid.UUID {
 
 type principalKey struct{}
 
-// identity is what a request's context carries: a principal, or the reason why there is none.
+// identity is the value in a request's context: a principal, or the reason why there is none.
 type identity struct {
 	principal Principal
 	refusal   error
@@ -125,13 +125,13 @@ func WithRefusal(ctx context.Context, why error) context.Context {
 	return context.WithValue(ctx, principalKey{}, &identity{refusal: why})
 }
 
-// PrincipalOf is the caller of a request, or the reason why there is none: ErrUnauthenticated, ErrForbidden, temporarily
+// PrincipalOf returns the caller of a request, or the reason why there is none: ErrUnauthenticated, ErrForbidden, temporarily
 // ErrUnavailable or ErrRateLimited, or ErrInvalid if the request names a tenant that cannot exist.
 func PrincipalOf(ctx context.Context) (Principal, error) {
 	i, _ := ctx.Value(principalKey{}).(*identity)
 	switch {
 	case i == nil:
-		return Principal{}, fmt.Errorf("%w: nobody was identified", ErrUnauthenticated)
+		return Principal{}, fmt.Errorf("%w: the request was not authenticated", ErrUnauthenticated)
 	case i.refusal != nil:
 		return Principal{}, i.refusal
 	case i.principal.Tenant == "":

@@ -53,8 +53,7 @@ type EventKey struct {
 	Body uint64   // hash of the entry: a repeat has the same, a conflict another
 }
 
-// The window of event keys, where no setting says otherwise. The collector answers repeats from it; the consumer keeps them out
-// of the store.
+// Defaults for remembered event keys. The collector answers repeats from them; the consumer does not store repeats.
 const (
 	DefaultKeyWindow = 24 * time.Hour
 	DefaultMaxKeys   = 200_000 // remembered by a collector, and by a consumer of each partition
@@ -69,10 +68,10 @@ func (c *Chunk) Reset(tenant string, receivedAt int64) {
 	c.buf = protowire.AppendString(c.buf, tenant)
 }
 
-// Len is the number of entries.
+// Len returns the number of entries.
 func (c *Chunk) Len() int { return c.entries }
 
-// Size is the length of c's wire form in bytes.
+// Size returns the length of c's wire form in bytes.
 func (c *Chunk) Size() int { return len(c.buf) }
 
 // Add encodes an entry. Its id, tenant and receive time come from the chunk. c keeps no reference to e.
@@ -89,7 +88,7 @@ func (c *Chunk) Add(e *Entry, key *EventKey) {
 	c.buf = protowire.AppendVarint(c.buf, uint64(size))
 	at := len(c.buf)
 	c.buf = append(c.buf, make([]byte, size)...)
-	// It cannot fail: the buffer has the size that the entry asked for.
+	// cannot fail: the buffer has the size that the entry reported
 	_, _ = w.MarshalToSizedBufferVT(c.buf[at:])
 	c.entries++
 }

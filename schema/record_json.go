@@ -61,7 +61,7 @@ func decodeJSONRecord(value []byte, b *activitypb.ActivityBatch) error {
 		return fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	if dec.More() {
-		return fmt.Errorf("%w: text behind the entry", ErrRecord)
+		return fmt.Errorf("%w: text after the entry", ErrRecord)
 	}
 	if j.Details != nil && j.Details[0] != '{' {
 		return fmt.Errorf("%w: details must be an object", ErrRecord)

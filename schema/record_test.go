@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// goldenRecord is a record of version 1, whose encoding must never change; testdata/record_v1.hex holds its bytes.
+// goldenRecord returns a record of version 1, whose encoding must never change; testdata/record_v1.hex holds its bytes.
 func goldenRecord() []byte {
 	var c Chunk
 	c.Reset("default", 1707725000123)

@@ -9,11 +9,11 @@ import (
 // Instant is a time as a client wrote it.
 type Instant struct {
 	Millis int64 // its first ms, Unix
-	Span   int64 // how many ms it stands for: a day for a date alone, a second for a time without a fraction of one, at least 1
-	Cut    bool  // it had a part of a ms, which is cut off
+	Span   int64 // its length in ms: a day for a date alone, a second for a time without a fraction, at least 1
+	Cut    bool  // a fraction of a ms was cut off
 }
 
-// Last is the last ms that i stands for.
+// Last returns the last ms of i.
 func (i Instant) Last() int64 { return i.Millis + i.Span - 1 }
 
 // Numbers that are times. A number below 1e11 is seconds, because 1e11 s is in the year 5138 and 1e11 ms in 1973. From 1e14 on it would
@@ -42,8 +42,8 @@ func UnixMillis(field string, n int64) (int64, error) {
 	return 0, tooFine(field, "nanoseconds")
 }
 
-// endless reports whether n ms is what a program sends for "no end": the year 9999, JavaScript's last date and largest integer, or the
-// largest integer there is.
+// endless reports whether n ms is a value that programs send for "no end": the year 9999, JavaScript's last date or largest integer, or the
+// largest 64-bit integer.
 func endless(n int64) bool {
 	const lastDate, largestInteger = 8_640_000_000_000_000, 1<<53 - 1
 	return n >= firstOf9999*1000 && n <= (lastOf9999+1)*1000 || n == lastDate || n == largestInteger || n == 1<<63-1
@@ -53,7 +53,7 @@ func tooFine(field, unit string) error {
 	return &FieldError{Field: field, Code: "RANGE", Issue: "looks like " + unit + ": must be Unix seconds or milliseconds"}
 }
 
-// ParseUnix reads a JSON number as UnixMillis does. A fraction of a second is kept to the ms; a whole number of seconds stands for that
+// ParseUnix reads a JSON number as UnixMillis does. A fraction of a second is kept to the ms; a whole number of seconds means that whole
 // second.
 func ParseUnix(field, text string) (Instant, error) {
 	d, ok := parseDecimal(text)
@@ -116,7 +116,7 @@ func ParseISO(text string) (Instant, error) {
 	return i, nil
 }
 
-// isoReader reads a text from its beginning. After the first part that is not what was expected, it reads nothing more.
+// isoReader reads a text from its beginning. After the first unexpected part it reads nothing more.
 type isoReader struct {
 	rest string
 	bad  bool

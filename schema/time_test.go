@@ -15,7 +15,7 @@ const (
 
 func TestParseISO(t *testing.T) {
 	for text, want := range map[string]struct {
-		first string // empty if it is no time
+		first string // empty if it is not a time
 		span  int64
 	}{
 		"2024-03-15T10:30:00Z":                {"2024-03-15T10:30:00Z", secondMillis},

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/logs"
 )
@@ -29,7 +30,7 @@ func (c *adopt) defaults() {
 
 func (c *adopt) validate() error { return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate()) }
 
-func (c *adopt) run(ctx context.Context, out io.Writer) error {
+func (c *adopt) run(ctx context.Context, out term.Output) error {
 	client, err := c.Kafka.Client()
 	if err != nil {
 		return err
@@ -42,24 +43,24 @@ func (c *adopt) run(ctx context.Context, out io.Writer) error {
 	pair := &logs.Pair{Client: client, Topic: c.Kafka.Topic, Conn: conn}
 	plan, err := pair.Plan(ctx)
 	if errors.Is(err, logs.ErrNothingToAdopt) {
-		return c.print(out, adoption{}, "nothing to do: Kafka and the tables belong together\n")
+		return c.print(out, adoption{}, wrapped(out, "nothing to do: Kafka and the tables belong together"))
 	}
 	if err != nil {
 		return err
 	}
 	a := adoptionOf(plan)
 	if !c.Yes {
-		return c.print(out, a, a.table()+"\nNothing has been changed. To do this, run the command again with --yes.\n")
+		return c.print(out, a, a.table(out)+"\n"+wrapped(out, "Nothing has been changed. To do this, run the command again with --yes."))
 	}
 	if err := pair.Adopt(ctx, plan, nil); err != nil {
 		return fmt.Errorf("adopt log %s: %w; run the command again", plan.Next.ID, err)
 	}
 	a.Adopted = true
-	return c.print(out, a, a.table()+"\nDone. Running services notice it within seconds.\n")
+	return c.print(out, a, a.table(out)+"\n"+wrapped(out, "Done. Running services notice it within seconds."))
 }
 
 // print writes a as JSON, or text.
-func (c *adopt) print(out io.Writer, a adoption, text string) error {
+func (c *adopt) print(out term.Output, a adoption, text string) error {
 	if c.JSON {
 		return json.NewEncoder(out).Encode(a)
 	}
@@ -67,7 +68,7 @@ func (c *adopt) print(out io.Writer, a adoption, text string) error {
 	return err
 }
 
-// adoption is what the command shows of a plan.
+// adoption is the output of the command: the relevant fields of a plan.
 type adoption struct {
 	Adopted    bool           `json:"adopted"`
 	Why        string         `json:"why,omitempty"` // empty: there is nothing to do
@@ -101,46 +102,35 @@ func adoptionOf(plan *logs.Plan) adoption {
 	return a
 }
 
-// width is the number of columns of a terminal.
-const width = 80
-
 // table is a for people.
-func (a adoption) table() string {
+func (a adoption) table(o term.Output) string {
 	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	to := term.Output{Writer: &b, Width: o.Width, Color: o.Color}
 	known := a.TablesLog
 	if known == "" {
 		known = "unknown: the tables are older than logs with an identity"
 	}
-	fmt.Fprintf(w, "tables' log\t%s\nKafka's log\t%s\nnew log\t%s\n", known, a.KafkaLog, a.NewLog)
-	fmt.Fprintf(w, "highest id\t%d\nnew ids\tfrom %d\n", a.HighestID, a.FirstID)
-	_ = w.Flush() // a Builder takes everything
-	fmt.Fprintf(&b, "\n%s\n\n", wrapped(a.Why))
-	w = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PARTITION\tHIGHEST OFFSET\tNEW OFFSETS FROM")
+	_ = term.Record(to, [][2]string{ // a Builder takes everything
+		{"tables' log", known},
+		{"Kafka's log", a.KafkaLog},
+		{"new log", a.NewLog},
+		{"highest id", strconv.FormatUint(a.HighestID, 10)},
+		{"new ids", fmt.Sprintf("from %d", a.FirstID)},
+	})
+	fmt.Fprintf(&b, "\n%s\n", wrapped(o, a.Why))
+	t := term.Table{Columns: []term.Column{{Name: "PARTITION"}, {Name: "HIGHEST OFFSET"}, {Name: "NEW OFFSETS FROM"}}}
 	for _, p := range a.Partitions {
-		fmt.Fprintf(w, "%d\t%d\t%d\n", p.Partition, p.Highest, p.First)
+		t.Add(strconv.Itoa(p.Partition), strconv.FormatInt(p.Highest, 10), strconv.FormatInt(p.First, 10))
 	}
-	_ = w.Flush()
+	_ = t.Print(to)
 	return b.String()
 }
 
-// wrapped is text in lines that fit a terminal, where words allow it.
-func wrapped(text string) string {
-	var b strings.Builder
-	column := 0
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case column == 0:
-		case column+1+len(word) > width:
-			b.WriteByte('\n')
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += len(word)
+// wrapped is a text in lines that fit.
+func wrapped(o term.Output, text string) string {
+	wide := o.Width
+	if wide == 0 {
+		wide = term.Usual
 	}
-	return b.String()
+	return strings.Join(term.Wrap(term.Clean(text), wide), "\n") + "\n"
 }

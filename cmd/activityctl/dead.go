@@ -12,6 +12,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 )
 
 type dead struct {
@@ -43,7 +44,7 @@ type deadLetter struct {
 	bytes     int
 }
 
-func (c *dead) run(ctx context.Context, out io.Writer) error {
+func (c *dead) run(ctx context.Context, out term.Output) error {
 	conn, err := c.ClickHouse.Conn()
 	if err != nil {
 		return err
@@ -52,10 +53,10 @@ func (c *dead) run(ctx context.Context, out io.Writer) error {
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return fmt.Errorf("list dead letters: %w", err)
 	}
-	if c.JSON || !toTerminal(out) {
+	if c.JSON || out.Width == 0 {
 		return printLines(out, letters)
 	}
-	return c.print(out, letters, columnsOf(out))
+	return c.print(out, letters)
 }
 
 func readDeadLetters(ctx context.Context, conn driver.Conn, limit int) ([]deadLetter, error) {
@@ -79,8 +80,8 @@ ORDER BY at DESC, kpart, koff, kidx LIMIT 1 BY kpart, koff, kidx LIMIT ?`, limit
 	return all, rows.Err()
 }
 
-// print prints a table of n columns. The last cell, the reason, continues on further lines.
-func (c *dead) print(out io.Writer, letters []deadLetter, n int) error {
+// print prints a table. The last cell, the reason, continues on further lines.
+func (c *dead) print(out term.Output, letters []deadLetter) error {
 	if len(letters) == 0 {
 		_, err := fmt.Fprintln(out, "no dead letters")
 		return err
@@ -93,12 +94,20 @@ func (c *dead) print(out io.Writer, letters []deadLetter, n int) error {
 	}
 	var b strings.Builder
 	head := fmt.Sprintf("%-20s  %-*s  %8s  ", "AT", wide, "RECORD", "BYTES")
-	fmt.Fprintln(&b, head+"REASON")
+	indent := len(head)
+	if out.Width-indent < 24 { // the reason begins on a line of its own
+		indent = 2
+	}
+	fmt.Fprintln(&b, out.Paint(term.Bold, term.Fit(head+"REASON", out.Width)))
 	for i, l := range letters {
-		begin := fmt.Sprintf("%-20s  %-*s  %8d  ", l.At.UTC().Format(time.RFC3339), wide, places[i], l.bytes)
-		for _, line := range wrap(printable(l.Reason), max(n-len(head), 20)) {
+		begin := fmt.Sprintf("%s  %-*s  %8d  ", out.Paint(term.Dim, l.At.UTC().Format(time.RFC3339)), wide, places[i], l.bytes)
+		if indent == 2 {
+			fmt.Fprintln(&b, term.Fit(fmt.Sprintf("%s  %s", l.At.UTC().Format(time.RFC3339), places[i]), out.Width))
+			begin = "  "
+		}
+		for _, line := range term.Wrap(term.Clean(l.Reason), out.Width-indent) {
 			fmt.Fprintln(&b, strings.TrimRight(begin+line, " "))
-			begin = strings.Repeat(" ", len(head))
+			begin = strings.Repeat(" ", indent)
 		}
 	}
 	if len(letters) == c.Limit {

@@ -12,9 +12,12 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/activityctl/internal/rows"
 	"github.com/activitylog/activitylog/cmd/internal/service"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
@@ -22,7 +25,7 @@ type export struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
 	Format   string   `help:"Format: ndjson, csv, json or parquet." oneof:"ndjson,csv,json,parquet"`
-	Out      string   `help:"Output file, which must not exist yet; standard output without it, or for -. It is FILE.part until the export is complete; the same command resumes it." placeholder:"FILE"`
+	Out      *string  `help:"Output file, which must not exist yet; standard output without it, or for -. It is FILE.part until the export is complete; the same command resumes it." placeholder:"FILE"`
 	JSON     bool     `name:"json" help:"Describe the complete file of --out as one JSON object, on standard output."`
 }
 
@@ -32,36 +35,44 @@ func (c *export) defaults() {
 }
 
 func (c *export) validate() error {
-	if c.JSON && !c.named() {
-		return errors.Join(c.Asking.validate(), errors.New("--json: describes the file of --out; for entries as JSON use --format ndjson or --format json"))
+	faults := []error{c.Asking.validate(), c.Matching.validate()}
+	if c.Out != nil && *c.Out == "" {
+		faults = append(faults, errors.New("--out: must not be empty; leave it out for standard output"))
 	}
-	return c.Asking.validate()
+	if c.JSON && !c.named() {
+		faults = append(faults, errors.New("--json: describes the file of --out; for entries as JSON use --format ndjson or --format json"))
+	}
+	return errors.Join(faults...)
 }
 
-func (c *export) run(ctx context.Context, out io.Writer) error {
+func (c *export) run(ctx context.Context, out term.Output) error {
 	ask, err := c.Asking.client()
 	if err != nil {
 		return err
 	}
-	d := &download{ask: ask, parameters: c.parameters(), rows: &rows{out: out, format: c.Format}}
+	d := &download{ask: ask, parameters: c.parameters(), rows: &rows.Writer{Out: out, Format: c.Format}}
 	switch {
 	case c.named():
 		if err := c.toFile(ctx, d); err != nil {
 			return err
 		}
-		return c.report(out, d.rows.n)
-	case c.Format == "parquet" && toTerminal(out):
+		return c.report(out, d.rows.N)
+	case c.Format == "parquet" && out.Width > 0:
 		return fmt.Errorf("%w: --format parquet is binary, and the output is a terminal: set --out FILE, or redirect the output", service.ErrUsage)
 	}
-	return d.all(ctx)
+	if out.Width > 0 { // the entries themselves are the progress
+		d.rows.Out = term.Masked{Writer: out}
+		return d.all(ctx)
+	}
+	return d.watched(ctx)
 }
 
 // named reports whether the output is a file.
-func (c *export) named() bool { return c.Out != "" && c.Out != "-" }
+func (c *export) named() bool { return c.Out != nil && *c.Out != "-" }
 
 // report says what is in the complete file.
-func (c *export) report(out io.Writer, entries int) error {
-	info, err := os.Stat(c.Out)
+func (c *export) report(out term.Output, entries int) error {
+	info, err := os.Stat(*c.Out)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -71,38 +82,35 @@ func (c *export) report(out io.Writer, entries int) error {
 			Format  string `json:"format"`
 			Entries int    `json:"entries"`
 			Bytes   int64  `json:"bytes"`
-		}{c.Out, c.Format, entries, info.Size()})
+		}{*c.Out, c.Format, entries, info.Size()})
 	}
-	_, err = fmt.Fprintf(out, "%d entries in %s\n", entries, c.Out)
+	_, err = fmt.Fprintf(out, "%d entries in %s\n", entries, *c.Out)
 	return err
 }
 
 // toFile writes FILE.part, and renames it to FILE once it is complete. It removes a part that cannot be resumed.
 func (c *export) toFile(ctx context.Context, d *download) error {
-	f, err := openPart(c.Out, d)
+	f, err := openPart(*c.Out, d)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	d.rows.out, d.begun = f, f.begun
-	d.progress = watch(ctx, d, os.Stderr)
-	err = errors.Join(d.all(ctx), f.Sync(), f.Close())
-	d.progress.stop()
+	d.rows.Out, d.begun = f, f.begun
+	err = errors.Join(d.watched(ctx), f.Sync(), f.Close())
 	if err != nil {
-		if d.rows.n > 0 && c.Format != "parquet" {
-			return fmt.Errorf("%w; %d entries are in %s; run the same command again to resume", err, d.rows.n, f.Name())
+		if d.rows.N > 0 && c.Format != "parquet" {
+			return fmt.Errorf("%w; %d entries are in %s; run the same command again to resume", err, d.rows.N, f.Name())
 		}
 		return errors.Join(err, f.remove())
 	}
-	return f.finish(c.Out)
+	return f.finish(*c.Out)
 }
 
 func (c *export) parameters() *client.AuditExportParams {
-	m := c.Matching
+	m, format := c.Matching, client.AuditExportParamsFormat(c.Format)
 	return &client.AuditExportParams{
-		Format: given(client.AuditExportParamsFormat(c.Format)), Tenant: given(m.Tenant),
-		UserId: given(m.User), Username: given(m.Username), Action: given(m.Action), TargetType: given(m.TargetType), TargetId: given(m.TargetID),
-		Platform: given(m.Platform), Serial: given(m.Serial), RequestId: given(m.RequestID), Search: given(m.Search),
-		StartDate: given(m.Start), EndDate: given(m.End),
+		Format: &format, Tenant: m.Tenant,
+		UserId: m.User, Username: m.Username, Action: m.Action, TargetType: m.TargetType, TargetId: m.TargetID,
+		Platform: m.Platform, Serial: m.Serial, RequestId: m.RequestID, Search: m.Search, StartDate: m.Start, EndDate: m.End,
 	}
 }
 
@@ -110,12 +118,45 @@ func (c *export) parameters() *client.AuditExportParams {
 type download struct {
 	ask        *client.Client
 	parameters *client.AuditExportParams
-	rows       *rows
+	rows       *rows.Writer
+	bytes      int64                       // that were there already
 	begun      func(snapshot string) error // called before the first entry is written; may be nil
-	progress   *progress
+	progress   *term.Progress
 }
 
-// tries is how many responses in a row may bring nothing, and pause the wait after the first of them; it doubles.
+// watched shows the progress of all on a terminal, beside which the number of entries is asked for.
+func (d *download) watched(ctx context.Context) error {
+	d.progress = term.Watch(os.Stderr, int64(d.rows.N), d.bytes)
+	if d.progress == nil {
+		return d.all(ctx)
+	}
+	counting, cancel := context.WithCancel(ctx)
+	var counted sync.WaitGroup
+	counted.Go(func() { d.progress.Expect(d.total(counting)) })
+	err := d.all(ctx)
+	cancel()
+	counted.Wait()
+	d.progress.Stop()
+	return err
+}
+
+// total returns roughly how many entries to expect; 0 if unknown.
+func (d *download) total(ctx context.Context) int64 {
+	p := d.parameters
+	res, err := granted(d.ask.AuditCount(ctx, &client.AuditCountParams{
+		Tenant: p.Tenant, UserId: p.UserId, Username: p.Username, Action: p.Action, TargetType: p.TargetType, TargetId: p.TargetId,
+		Platform: p.Platform, Serial: p.Serial, RequestId: p.RequestId, Search: p.Search, StartDate: p.StartDate, EndDate: p.EndDate,
+	}))
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	var answer struct{ Data struct{ Count int64 } }
+	_ = json.NewDecoder(res.Body).Decode(&answer)
+	return answer.Data.Count
+}
+
+// tries is the most responses without an entry in a row, and pause the wait after the first of them; it doubles.
 const (
 	tries = 5
 	pause = 500 * time.Millisecond
@@ -124,16 +165,16 @@ const (
 // all resumes the export when a response breaks off, or the service is unavailable for some seconds.
 func (d *download) all(ctx context.Context) error {
 	for empty := 0; ; {
-		before := d.rows.n
+		before := d.rows.N
 		err := d.some(ctx)
 		if err == nil || ctx.Err() != nil || errors.Is(err, errRefused) || errors.Is(err, errIncomplete) {
 			return err
 		}
-		if empty++; d.rows.n > before {
+		if empty++; d.rows.N > before {
 			empty = 1
 		}
-		after, err2 := d.rows.after()
-		if empty == tries || after == "" || d.rows.format == "parquet" || err2 != nil {
+		after, err2 := d.rows.After()
+		if empty == tries || after == "" || d.rows.Format == "parquet" || err2 != nil {
 			return errors.Join(err, err2)
 		}
 		d.parameters.After = &after
@@ -161,38 +202,40 @@ func (d *download) some(ctx context.Context) error {
 		}
 		d.parameters.Snapshot = &snapshot
 	}
-	before, sum := d.rows.n, sha256.New()
+	before, sum := d.rows.N, sha256.New()
 	if _, err := io.Copy(d, io.TeeReader(res.Body, sum)); err != nil {
-		d.rows.drop()
-		return fmt.Errorf("export: interrupted after %d entries: %w", d.rows.n, err)
+		d.rows.Drop()
+		return fmt.Errorf("export: interrupted after %d entries: %w", d.rows.N, err)
 	}
-	if err := d.rows.flush(); err != nil {
+	if err := d.rows.Flush(); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	return verify(res, d.rows, d.rows.n-before, sum)
+	return verify(res, d.rows, d.rows.N-before, sum)
 }
 
 // Write implements io.Writer.
 func (d *download) Write(p []byte) (int, error) {
-	if d.rows.format == "parquet" {
-		return d.rows.out.Write(p)
+	if d.rows.Format == "parquet" {
+		n, err := d.rows.Out.Write(p)
+		d.progress.Set(0, int64(n))
+		return n, err
 	}
 	n, err := d.rows.Write(p)
-	d.progress.set(int64(d.rows.n))
+	d.progress.Set(int64(d.rows.N), int64(n))
 	return n, err
 }
 
-// errIncomplete is a response that ended without error and differs from its trailers. It is not retried: its entries are written.
+// errIncomplete means that a response ended without an error and differs from its trailers. It is not retried: its entries are written.
 var errIncomplete = errors.New("export: incomplete")
 
 // verify compares what was received with the trailers.
-func verify(res *http.Response, r *rows, n int, sum hash.Hash) error {
+func verify(res *http.Response, r *rows.Writer, n int, sum hash.Hash) error {
 	number, checksum := res.Trailer.Get("X-Export-Rows"), res.Trailer.Get("X-Export-Sha256")
-	if checksum != hex.EncodeToString(sum.Sum(nil)) || r.format != "parquet" && number != strconv.Itoa(n) {
+	if checksum != hex.EncodeToString(sum.Sum(nil)) || r.Format != "parquet" && number != strconv.Itoa(n) {
 		return fmt.Errorf("%w: received %d entries, but the trailers say %s, with the checksum %s", errIncomplete, n, number, checksum)
 	}
-	if r.format == "parquet" {
-		r.n, _ = strconv.Atoi(number) // nobody has counted
+	if r.Format == "parquet" {
+		r.N, _ = strconv.Atoi(number) // nobody has counted
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func (f *failure) Error() string { return f.text }
 
 func (f *failure) Unwrap() error { return f.err }
 
-// explain says what went wrong at one of the places, and what to try. envFile is the file of settings that was used, if any.
+// explain says what went wrong at one of the servers, and what to try. envFile is the file of settings that was used, if any.
 func explain(err error, places []place, envFile string) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
@@ -152,7 +152,7 @@ func cutOff(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// placeOf is the place that err speaks of: the one with its port, else the first.
+// placeOf returns the server that err is about: the one whose port it contains, otherwise the first.
 func placeOf(err error, places []place) place {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil {
@@ -170,7 +170,7 @@ func placeNamed(places []place, name string) place {
 	return places[max(slices.IndexFunc(places, func(p place) bool { return p.name == name }), 0)]
 }
 
-// plain is the text of err without what libraries add for programmers, and without what servers say below the first line.
+// plain returns the text of err without the parts that libraries add for programmers, and with only the first line of a server's message.
 func plain(err error) string {
 	text := err.Error()
 	var ex *clickhouse.Exception

@@ -75,10 +75,10 @@ func TestExplain(t *testing.T) {
 		&os.LinkError{Op: "rename", Old: "e.part", New: "e", Err: syscall.EACCES},
 	} {
 		if got := explain(fmt.Errorf("export: %w", err), query, ""); strings.Contains(got.Error(), "running") {
-			t.Errorf("got %v: an error of a file is no connection error", got)
+			t.Errorf("got %v: an error of a file is not a connection error", got)
 		}
 	}
 	if got := explain(fmt.Errorf("x: %w", kafkago.TopicAuthorizationFailed), both, ""); strings.Contains(got.Error(), "running") {
-		t.Errorf("got %v: an answer of Kafka is no connection error", got)
+		t.Errorf("got %v: an answer of Kafka is not a connection error", got)
 	}
 }

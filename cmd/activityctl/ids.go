@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -36,7 +36,7 @@ func formsOf(id uint64) forms {
 	return forms{id, fmt.Sprintf("act-%d", id), strings.ReplaceAll(u, "-", ""), u, schema.Block(id)}
 }
 
-func (c *ids) run(_ context.Context, out io.Writer) error {
+func (c *ids) run(_ context.Context, out term.Output) error {
 	var all []forms
 	var faults []error
 	for _, text := range c.IDs {
@@ -54,7 +54,7 @@ func (c *ids) run(_ context.Context, out io.Writer) error {
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
-		faults = append(faults, record(out, [][2]string{
+		faults = append(faults, term.Record(out, [][2]string{
 			{"id", strconv.FormatUint(f.ID, 10)}, {"act", f.Act}, {"guid", f.GUID}, {"uuid", f.UUID}, {"block", strconv.FormatUint(f.Block, 10)},
 		}))
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/activitylog/activitylog/cmd/internal/term"
+
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -13,7 +15,7 @@ func TestIDs(t *testing.T) {
 	u := schema.UUID(70_000).String()
 	for _, text := range []string{"70000", "act-70000", "070000", u, strings.ToUpper(u), strings.ReplaceAll(u, "-", "")} {
 		var out bytes.Buffer
-		if err := (&ids{IDs: []string{text}}).run(t.Context(), &out); err != nil {
+		if err := (&ids{IDs: []string{text}}).run(t.Context(), term.Output{Writer: &out}); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 		want := []string{"id", "70000", "act", "act-70000", "guid", strings.ReplaceAll(u, "-", ""), "uuid", u, "block", "1"}

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -18,6 +15,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/identity"
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/schema"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
@@ -62,7 +60,7 @@ func (c *createKey) validate() error {
 	return errors.Join(faults...)
 }
 
-func (c *createKey) run(ctx context.Context, out io.Writer) error {
+func (c *createKey) run(ctx context.Context, out term.Output) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	topic, err := keysOf(c.Kafka)
@@ -81,7 +79,7 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	if c.Expires > 0 {
 		k.Expires = now.Add(time.Duration(c.Expires))
 	}
-	// A produce request to a broker that is away fails with "topic not found": ask first.
+	// A produce request to an unavailable broker fails with "topic not found": ask first.
 	if _, err := schemakafka.Partitions(ctx, topic.Client, topic.Name); err != nil {
 		return hint(err)
 	}
@@ -89,11 +87,11 @@ func (c *createKey) run(ctx context.Context, out io.Writer) error {
 	if err := topic.Put(ctx, k); err != nil {
 		return hint(err)
 	}
-	return show(out, c.JSON, k, text)
+	return reveal(out, c.JSON, k, text)
 }
 
-// knownRoles are the roles that names mean, as the dialects write them. A role that means nothing here is refused: a key with a
-// misspelt one would have other rights than its owner thinks.
+// knownRoles returns the roles with these names, as the dialects write them. An unknown role is refused: a key with a misspelt role would
+// have other rights than its owner thinks.
 func knownRoles(names []string) ([]string, error) {
 	var all []string
 	for _, name := range names {
@@ -106,17 +104,17 @@ func knownRoles(names []string) ([]string, error) {
 	return all, nil
 }
 
-// show prints only the key for a script, and explains it to people.
-func show(out io.Writer, asJSON bool, k apikey.Key, text string) (err error) {
+// reveal prints only the key for a script, and explains it to people.
+func reveal(out term.Output, asJSON bool, k apikey.Key, text string) (err error) {
 	if asJSON {
 		return json.NewEncoder(out).Encode(shown{itemOf(k), text})
 	}
 	about := fmt.Sprintf("Key %s of tenant %s has the scopes %s and is %s.", k.ID, k.Tenant, strings.Join(itemOf(k).Scopes, ", "), until(k.Expires))
-	if f, ok := out.(*os.File); ok && terminal(f) {
+	if out.Width > 0 {
 		_, err = fmt.Fprintf(out, "%s It is shown only once:\n\n%s\n", about, text)
 		return err
 	}
-	if terminal(os.Stderr) { // as in KEY=$(activityctl key create …)
+	if term.Width(os.Stderr) > 0 { // as in KEY=$(activityctl key create …)
 		fmt.Fprintln(os.Stderr, about)
 	}
 	_, err = fmt.Fprintln(out, text)
@@ -139,7 +137,7 @@ func (c *listKeys) defaults() { c.Kafka.Defaults() }
 
 func (c *listKeys) validate() error { return c.Kafka.Validate() }
 
-func (c *listKeys) run(ctx context.Context, out io.Writer) error {
+func (c *listKeys) run(ctx context.Context, out term.Output) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	topic, err := keysOf(c.Kafka)
@@ -162,22 +160,37 @@ func (c *listKeys) run(ctx context.Context, out io.Writer) error {
 	return tabulate(out, keys)
 }
 
-func tabulate(out io.Writer, keys []apikey.Key) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tTENANT\tSCOPES\tROLES\tRATE\tCREATED\tEXPIRES\tSTATUS")
+func tabulate(out term.Output, keys []apikey.Key) error {
+	t := term.Table{Columns: []term.Column{
+		{Name: "ID"},
+		{Name: "NAME", Rank: 2, Min: 8},
+		{Name: "TENANT", Rank: 1, Min: 8},
+		{Name: "SCOPES", Rank: 3},
+		{Name: "ROLES", Rank: 4},
+		{Name: "RATE", Right: true, Rank: 6},
+		{Name: "CREATED", Rank: 5, Min: len(time.DateOnly)},
+		{Name: "EXPIRES", Rank: 2, Min: len(time.DateOnly)},
+		{Name: "STATUS", Paint: paintStatus},
+	}}
 	for _, k := range keys {
 		i := itemOf(k)
-		expires, speed := "never", "-"
+		expires, speed := "never", ""
 		if !k.Expires.IsZero() {
 			expires = k.Expires.Format(time.DateOnly)
 		}
 		if k.Rate > 0 {
 			speed = strconv.FormatFloat(k.Rate, 'g', -1, 64) + "/s"
 		}
-		fmt.Fprintf(w, "%s\t%q\t%q\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Tenant, strings.Join(i.Scopes, ","),
-			cmp.Or(strings.Join(i.Roles, ","), "-"), speed, k.Created.Format(time.DateOnly), expires, i.Status)
+		t.Add(k.ID, k.Name, k.Tenant, strings.Join(i.Scopes, ","), strings.Join(i.Roles, ","), speed, k.Created.Format(time.DateOnly), expires, i.Status)
 	}
-	return w.Flush()
+	return t.Print(out)
+}
+
+func paintStatus(status string) term.Style {
+	if status == "active" {
+		return term.Green
+	}
+	return term.Red
 }
 
 type revokeKey struct {
@@ -190,7 +203,7 @@ func (c *revokeKey) defaults() { c.Kafka.Defaults() }
 
 func (c *revokeKey) validate() error { return c.Kafka.Validate() }
 
-func (c *revokeKey) run(ctx context.Context, out io.Writer) error {
+func (c *revokeKey) run(ctx context.Context, out term.Output) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	topic, err := keysOf(c.Kafka)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/activitylog/activitylog/cmd/activityctl/internal/rows"
 )
 
 // part is the file of an incomplete export. A JSON file beside it says which export it belongs to.
@@ -20,8 +22,8 @@ type state struct {
 	Snapshot string `json:"snapshot"` // of the export
 }
 
-// openPart opens FILE.part. If it belongs to the same request as d, d resumes after its last complete entry; else it starts again. FILE
-// must not exist.
+// openPart opens FILE.part. If it belongs to the same request as d, d resumes after its last complete entry; otherwise it starts again.
+// FILE must not exist.
 func openPart(name string, d *download) (*part, error) {
 	if err := unused(name); err != nil {
 		return nil, err
@@ -43,22 +45,23 @@ func (p *part) resume(d *download) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err != nil || json.Unmarshal(text, &old) != nil || old.Request != p.state.Request || d.rows.format == "parquet" {
+	if err != nil || json.Unmarshal(text, &old) != nil || old.Request != p.state.Request || d.rows.Format == "parquet" {
 		return p.cut(0)
 	}
 	var whole counter
-	found := &rows{out: &whole, format: d.rows.format}
+	found := &rows.Writer{Out: &whole, Format: d.rows.Format}
 	if _, err := io.Copy(found, p); err != nil {
 		return err
 	}
-	found.drop()
-	after, err := found.after()
+	found.Drop()
+	after, err := found.After()
 	if err != nil || after == "" {
 		return p.cut(0)
 	}
-	d.rows.n, d.rows.last, d.rows.header = found.n, found.last, found.header
+	d.rows.N, d.rows.Last, d.rows.Header = found.N, found.Last, found.Header
 	d.parameters.Snapshot, d.parameters.After = &old.Snapshot, &after
-	return p.cut(int64(whole))
+	d.bytes = int64(whole)
+	return p.cut(d.bytes)
 }
 
 // cut truncates the file to size bytes, and continues writing there.
@@ -90,7 +93,7 @@ func (p *part) begun(snapshot string) error {
 	return nil
 }
 
-// unused is an error if there is a file of that name.
+// unused returns an error if there is a file of that name.
 func unused(name string) error {
 	_, err := os.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {

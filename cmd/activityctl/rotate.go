@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/identity/apikey"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 )
 
 type rotateKey struct {
@@ -32,7 +32,7 @@ func (c *rotateKey) validate() error {
 }
 
 // run shows the new key before it changes the old one: if it breaks off in between, the old key still works.
-func (c *rotateKey) run(ctx context.Context, out io.Writer) error {
+func (c *rotateKey) run(ctx context.Context, out term.Output) error {
 	ctx, cancel := context.WithTimeout(ctx, keyTime)
 	defer cancel()
 	topic, err := keysOf(c.Kafka)
@@ -51,7 +51,7 @@ func (c *rotateKey) run(ctx context.Context, out io.Writer) error {
 	if err := topic.Put(ctx, k); err != nil {
 		return hint(err)
 	}
-	if err := show(out, c.JSON, k, text); err != nil {
+	if err := reveal(out, c.JSON, k, text); err != nil {
 		return err
 	}
 	if err := topic.Put(ctx, retired(old, now, c.Overlap)); err != nil {
@@ -60,7 +60,7 @@ func (c *rotateKey) run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// successor has the rights and the lifetime of a key.
+// successor returns a new key with the rights and the lifetime of a key.
 func successor(old apikey.Key, now time.Time) apikey.Key {
 	k := apikey.Key{Name: old.Name, Tenant: old.Tenant, Roles: old.Roles, Scopes: old.Scopes, Rate: old.Rate, Created: now}
 	if !old.Expires.IsZero() {
@@ -69,7 +69,7 @@ func successor(old apikey.Key, now time.Time) apikey.Key {
 	return k
 }
 
-// retired is a key that ends after the overlap, unless it ends earlier by itself.
+// retired returns the key with its end after the overlap, unless it ends earlier anyway.
 func retired(old apikey.Key, now time.Time, overlap time.Duration) apikey.Key {
 	end := now.Add(overlap)
 	switch {

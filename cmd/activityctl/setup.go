@@ -1,16 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+
+	clickhousego "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/activitylog/activitylog/schema"
 )
 
 type migrate struct {
@@ -22,7 +30,7 @@ func (c *migrate) defaults() { c.ClickHouse.Defaults() }
 
 func (c *migrate) validate() error { return c.ClickHouse.Validate() }
 
-func (c *migrate) run(ctx context.Context, out io.Writer) error {
+func (c *migrate) run(ctx context.Context, out term.Output) error {
 	opts, err := c.ClickHouse.Options()
 	if err != nil {
 		return err
@@ -59,7 +67,7 @@ func (c *topics) defaults() {
 
 func (c *topics) validate() error { return errors.Join(c.Kafka.Validate(), c.Creation.Validate()) }
 
-func (c *topics) run(ctx context.Context, out io.Writer) error {
+func (c *topics) run(ctx context.Context, out term.Output) error {
 	client, err := c.Kafka.Client()
 	if err != nil {
 		return err
@@ -78,4 +86,103 @@ func (c *topics) run(ctx context.Context, out io.Writer) error {
 	return json.NewEncoder(out).Encode(struct {
 		Topics []string `json:"topics"`
 	}{names})
+}
+
+// printLines prints values as JSON, one per line.
+func printLines[T any](out io.Writer, all []T) error {
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false) // as the service sends entries
+	for _, v := range all {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type reader struct {
+	Create createReader `cmd:"" help:"Print the SQL that makes a user of ClickHouse who can only read the views, of one tenant or of all."`
+}
+
+type createReader struct {
+	ClickHouse clickhouse.Config `embed:""`
+	Tenant     string            `help:"Tenant whose entries the reader sees." xor:"tenant"`
+	AllTenants bool              `help:"Let the reader see the entries of all tenants." xor:"tenant"`
+	Name       string            `help:"Name of the user; by default the tenant and _reader, or all_reader."`
+	Run        bool              `help:"Run the SQL instead of printing it. The user of CLICKHOUSE_DSN needs the right ACCESS MANAGEMENT."`
+	JSON       bool              `name:"json" help:"Print one JSON object that includes the password and the SQL."`
+}
+
+func (c *createReader) defaults() { c.ClickHouse.Defaults() }
+
+func (c *createReader) validate() error {
+	faults := []error{c.ClickHouse.Validate()}
+	switch {
+	case c.Tenant == schema.AllTenants:
+		faults = append(faults, errors.New("--tenant: for all tenants, write --all-tenants"))
+	case !c.AllTenants:
+		faults = append(faults, checkTenant(c.Tenant, nil))
+	}
+	if err := schema.CheckText("--name", c.Name, 200); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+func (c *createReader) run(ctx context.Context, out term.Output) error {
+	opts, err := c.ClickHouse.Options()
+	if err != nil {
+		return err
+	}
+	r := schemaclickhouse.NewReader{
+		Database: cmp.Or(opts.Auth.Database, "default"), Tenant: c.Tenant, Password: rand.Text(),
+		Name: cmp.Or(c.Name, cmp.Or(c.Tenant, "all")+"_reader"),
+	}
+	if c.Run {
+		if err := c.execute(ctx, r); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.JSON:
+		return json.NewEncoder(out).Encode(struct {
+			Name     string   `json:"name"`
+			Tenant   string   `json:"tenant,omitempty"`
+			Password string   `json:"password"`
+			Created  bool     `json:"created"`
+			SQL      []string `json:"sql"`
+		}{r.Name, r.Tenant, r.Password, c.Run, r.SQL()})
+	case c.Run:
+		_, err = fmt.Fprintf(out, "created %s; the password, which is shown only once: %s\n", r.Name, r.Password)
+	default:
+		_, err = fmt.Fprintf(out, "-- The password, which is shown only once: %s\n%s;\n", r.Password, strings.Join(r.SQL(), ";\n"))
+	}
+	return err
+}
+
+// execute makes the user, or leaves nothing of it.
+func (c *createReader) execute(ctx context.Context, r schemaclickhouse.NewReader) error {
+	conn, err := c.ClickHouse.Conn()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	made := false
+	for _, text := range r.SQL() {
+		err := conn.Exec(ctx, text)
+		if err == nil {
+			made = made || strings.HasPrefix(text, "CREATE USER")
+			continue
+		}
+		if made {
+			err = errors.Join(err, conn.Exec(context.WithoutCancel(ctx), r.Undo()))
+		}
+		var refused *clickhousego.Exception
+		if errors.As(err, &refused) && refused.Code == 497 {
+			return fmt.Errorf("%w: %w: the embedded engine has one reader, with READER_PASSWORD; on a server, the user of CLICKHOUSE_DSN needs ACCESS MANAGEMENT, "+
+				"or run the SQL that is printed without --run as another user", schema.ErrForbidden, err)
+		}
+		return fmt.Errorf("create %s: %w", r.Name, err)
+	}
+	return nil
 }

@@ -7,42 +7,50 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/tmaxmax/go-sse"
 
+	"github.com/activitylog/activitylog/cmd/activityctl/internal/show"
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
 type tail struct {
 	Asking   asking   `embed:""`
 	Matching matching `embed:""`
-	After    string   `help:"Id of an event; start after it instead of now." placeholder:"ID"`
+	After    *string  `help:"Id of an event; start after it instead of now." placeholder:"ID"`
 	JSON     bool     `name:"json" help:"Print one JSON object per line, also on a terminal."`
+
+	notes term.Output // where it says that the stream broke
 }
 
 func (c *tail) defaults() { c.Asking.defaults() }
 
-func (c *tail) validate() error { return c.Asking.validate() }
+func (c *tail) validate() error {
+	err := errors.Join(c.Asking.validate(), c.Matching.validate())
+	if c.After != nil && *c.After == "" {
+		err = errors.Join(err, errors.New("--after: must not be empty; leave it out to start now"))
+	}
+	return err
+}
 
 // again is the wait before a stream that has ended is requested again.
 const again = 2 * time.Second
 
 // run prints entries as they are stored, one per line, until ctx ends: as a table on a terminal, as JSON elsewhere. It resumes a stream
 // that breaks after its last event.
-func (c *tail) run(ctx context.Context, out io.Writer) error {
+func (c *tail) run(ctx context.Context, out term.Output) error {
 	ask, err := c.Asking.client()
 	if err != nil {
 		return err
 	}
-	to := printer{out: out}
-	if !c.JSON && toTerminal(out) {
-		to.columns = columnsOf(out)
-	}
+	c.notes = term.To(os.Stderr, out.Colors)
+	to := printer{out: out, json: c.JSON || out.Width == 0}
 	p := c.parameters()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var broke outage
 	for following := false; ; {
 		select {
 		case <-ctx.Done():
@@ -52,10 +60,15 @@ func (c *tail) run(ctx context.Context, out io.Writer) error {
 		res, err := granted(ask.AuditStream(ctx, p))
 		if err == nil {
 			following = true
-			s := events{last: c.After, print: to.print}
+			broke.over(c.notes, p.LastEventID)
+			s := events{print: to.print}
+			if p.LastEventID != nil {
+				s.last = *p.LastEventID
+			}
 			err = errors.Join(s.follow(res.Body), res.Body.Close())
-			c.After = s.last
-			p.LastEventID = given(c.After)
+			if s.last != "" {
+				p.LastEventID = &s.last
+			}
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -63,7 +76,7 @@ func (c *tail) run(ctx context.Context, out io.Writer) error {
 		case !following, errors.Is(err, errOutput), errors.Is(err, errRefused):
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "stream ended, reconnecting: %v\n", err)
+		broke.says(c.notes, plain(err))
 		timer.Reset(again)
 	}
 }
@@ -71,11 +84,42 @@ func (c *tail) run(ctx context.Context, out io.Writer) error {
 func (c *tail) parameters() *client.AuditStreamParams {
 	m := c.Matching
 	return &client.AuditStreamParams{
-		LastEventID: given(c.After), Tenant: given(m.Tenant),
-		UserId: given(m.User), Username: given(m.Username), Action: given(m.Action), TargetType: given(m.TargetType), TargetId: given(m.TargetID),
-		Platform: given(m.Platform), Serial: given(m.Serial), RequestId: given(m.RequestID), Search: given(m.Search),
-		StartDate: given(m.Start), EndDate: given(m.End),
+		LastEventID: c.After, Tenant: m.Tenant,
+		UserId: m.User, Username: m.Username, Action: m.Action, TargetType: m.TargetType, TargetId: m.TargetID,
+		Platform: m.Platform, Serial: m.Serial, RequestId: m.RequestID, Search: m.Search, StartDate: m.Start, EndDate: m.End,
 	}
+}
+
+// outage is the time without a stream.
+type outage struct {
+	since time.Time // zero: there is none
+	why   string
+}
+
+// says tells once why the stream broke, and each new reason.
+func (o *outage) says(to term.Output, why string) {
+	if o.since.IsZero() {
+		o.since = time.Now()
+		fmt.Fprintln(to, to.Paint(term.Yellow, "── stream interrupted at "+o.since.UTC().Format(time.TimeOnly)+" UTC: "+term.Clean(why)))
+	} else if why != o.why {
+		fmt.Fprintln(to, to.Paint(term.Yellow, "── still interrupted: "+term.Clean(why)))
+	}
+	o.why = why
+}
+
+// over tells that the stream goes on, after which event, and whether entries are missing.
+func (o *outage) over(to term.Output, last *string) {
+	if o.since.IsZero() {
+		return
+	}
+	text := fmt.Sprintf("── stream resumed after %v", time.Since(o.since).Round(100*time.Millisecond))
+	if last != nil {
+		text += ": goes on after the last event, nothing is missing"
+	} else {
+		text += ": the service had sent no event to resume after; entries stored meanwhile are missing"
+	}
+	fmt.Fprintln(to, to.Paint(term.Yellow, text))
+	*o = outage{}
 }
 
 // errOutput means that the output failed.
@@ -100,8 +144,11 @@ func (e *events) follow(body io.Reader) error {
 			return err
 		}
 	}
-	return io.EOF
+	return errCut
 }
+
+// errCut means that the stream stopped without a reason, as when a proxy or the service was killed.
+var errCut = fmt.Errorf("the connection ended: %w", io.EOF)
 
 func (e *events) handle(event sse.Event) error {
 	switch event.Type {
@@ -110,7 +157,7 @@ func (e *events) handle(event sse.Event) error {
 			return fmt.Errorf("%w: %w", errOutput, err)
 		}
 	case "end":
-		return fmt.Errorf("the service ended the stream: %s", event.Data)
+		return fmt.Errorf("the service ended the stream: %s", reasonOf(event.Data))
 	}
 	if event.LastEventID != "" {
 		e.last = event.LastEventID
@@ -118,55 +165,34 @@ func (e *events) handle(event sse.Event) error {
 	return nil
 }
 
+// reasonOf is the reason in the data of the event end.
+func reasonOf(data string) string {
+	var end struct{ Reason string }
+	if json.Unmarshal([]byte(data), &end) != nil || end.Reason == "" {
+		return data
+	}
+	return end.Reason
+}
+
 // printer prints entries as they arrive.
 type printer struct {
-	out     io.Writer
-	columns int // of the table; 0: JSON
+	out  term.Output
+	json bool
 }
 
 func (p *printer) print(data string) error {
-	if p.columns == 0 {
+	if p.json {
+		if p.out.Width > 0 {
+			data = term.Clean(data)
+		}
 		_, err := fmt.Fprintln(p.out, data)
 		return err
 	}
-	var it struct {
-		client.AuditItem
-		Details json.RawMessage `json:"details"` // as the sender wrote it
-	}
-	if err := json.Unmarshal([]byte(data), &it); err != nil {
+	var e show.Entry
+	if err := json.Unmarshal([]byte(data), &e); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(p.out, line(&it.AuditItem, string(it.Details), p.columns))
+	p.out.Resize()
+	_, err := fmt.Fprintln(p.out, show.Line(p.out, &e))
 	return err
-}
-
-// line formats an entry in n columns: time, action, actor, device, target and details.
-func line(it *client.AuditItem, details string, n int) string {
-	who, where, rest := "-", "-", ""
-	for _, name := range []*string{it.UserId, it.Username} {
-		if name != nil {
-			who = *name
-		}
-	}
-	if it.Platform != nil {
-		where = *it.Platform
-	}
-	if it.Serial != nil {
-		where = strings.TrimPrefix(where, "-") + "/" + *it.Serial
-	}
-	if it.TargetType != nil && it.TargetId != nil {
-		rest = *it.TargetType + " " + *it.TargetId
-	}
-	if details != "null" {
-		rest = strings.TrimSpace(rest + " " + details)
-	}
-	more := max(n-usual, 0) / 4 // a wide terminal has wider cells
-	cells := []string{it.CreatedAt.UTC().Format("2006-01-02 15:04:05")}
-	for _, c := range []struct {
-		text string
-		wide int
-	}{{it.Action, 14 + more}, {who, 12 + more}, {where, 14 + more}} {
-		cells = append(cells, cell(printable(c.text), c.wide))
-	}
-	return printable(fit(strings.Join(append(cells, printable(rest)), "  "), n))
 }

@@ -47,7 +47,7 @@ func (c *benchCmd) Run(ctx context.Context, out *output) error {
 	if c.Out != "" {
 		return c.write(r)
 	}
-	return out.result(r, func() { _ = r.Write(os.Stdout) })
+	return out.result(r, func() { _ = r.Write(out.to) })
 }
 
 func (c *benchCmd) write(r *bench.Report) error {

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos/matrix"
 )
 
-// runMatrix runs rows of the fault matrix, prints each as it ends, and at last all of them as a table.
+// runMatrix runs rows of the fault matrix, prints each as it ends, and finally all of them as a table.
 func (c *chaosCmd) runMatrix(ctx context.Context, cfg chaos.Config, out *output) (broken bool, err error) {
 	m := matrix.Config{
 		Config: cfg, Rows: c.Rows, Keep: c.Keep, Kills: c.Kills, Soak: c.Soak, Progress: out.progress.Update,
@@ -34,11 +35,10 @@ func (c *chaosCmd) runMatrix(ctx context.Context, cfg chaos.Config, out *output)
 	return broken, err
 }
 
-const matrixHead = "| row | fault | faults | acknowledged | must be stored | lost | twice | resurrected | groups wrong | figures | verdict |\n" +
-	"|---|---|---|---|---|---|---|---|---|---|---|"
-
 func printMatrix(out *output, rows []*matrix.Result) {
-	out.say("seed %d\n\n%s", rows[0].Seed, matrixHead)
+	out.say("seed %d\n", rows[0].Seed)
+	t := &term.Table{Columns: append(append([]term.Column{{Name: "row", Rank: 1, Min: 3}, {Name: "fault", Rank: 2, Min: 20}}, exactColumns()...),
+		term.Column{Name: "figures", Rank: 9, Min: 10}, term.Column{Name: "verdict", Paint: paintVerdict})}
 	for _, r := range rows {
 		figures := []string{}
 		for _, f := range r.Figures {
@@ -52,8 +52,9 @@ func printMatrix(out *output, rows []*matrix.Result) {
 		if r.Seed != rows[0].Seed {
 			row += fmt.Sprintf(", seed %d", r.Seed)
 		}
-		out.say("| %s | %s | %s | %s | **%s** |", row, r.Fault, exactness(r.Report), strings.Join(figures, "; "), r.Verdict)
+		t.Add(append(append([]string{row, r.Fault}, exactness(r.Report)...), strings.Join(figures, "; "), fmt.Sprint(r.Verdict))...)
 	}
+	out.table(t)
 	for _, r := range rows {
 		for _, why := range r.Reasons {
 			out.say("row %d: %s", r.Row, why)
@@ -61,13 +62,34 @@ func printMatrix(out *output, rows []*matrix.Result) {
 	}
 }
 
-// exactness returns the columns that every run has; dashes for a row without a run.
-func exactness(r *chaos.Report) string {
-	if r == nil {
-		return "– | – | – | – | – | – | –"
+// exactColumns are the columns that every run has.
+func exactColumns() (all []term.Column) {
+	for i, name := range []string{"faults", "acknowledged", "must be stored", "lost", "twice", "resurrected", "groups wrong"} {
+		all = append(all, term.Column{Name: name, Right: true, Rank: []int{5, 6, 7, 0, 0, 3, 4}[i]})
 	}
-	e := r.Entries
-	return fmt.Sprintf("%d | %d | %d | %d | %d | %d | %d", r.Faults, e.Acknowledged, e.MustStay, e.Lost, e.Twice, e.Resurrected, r.Tables.ByKind+r.Tables.ByEntity)
+	return all
+}
+
+// exactness are their cells; empty ones for a row without a run.
+func exactness(r *chaos.Report) []string {
+	if r == nil {
+		return make([]string, 7)
+	}
+	e, cells := r.Entries, []string{}
+	for _, n := range []int{r.Faults, e.Acknowledged, e.MustStay, e.Lost, e.Twice, e.Resurrected} {
+		cells = append(cells, strconv.Itoa(n))
+	}
+	return append(cells, strconv.FormatInt(r.Tables.ByKind+r.Tables.ByEntity, 10))
+}
+
+func paintVerdict(verdict string) term.Style {
+	switch verdict {
+	case verdictOf(0), matrix.Held:
+		return term.Green
+	case matrix.Slow:
+		return term.Yellow
+	}
+	return term.Red
 }
 
 // campaign makes a run per seed, prints each as a row of a table, and adds them up.
@@ -106,7 +128,8 @@ func (c *chaosCmd) once(ctx context.Context, cfg chaos.Config) (*chaos.Report, e
 }
 
 func printCampaign(out *output, all []*chaos.Report) {
-	out.say("\n| seed | faults | acknowledged | must be stored | lost | twice | resurrected | groups wrong | slowest start, ms | verdict |\n|---|---|---|---|---|---|---|---|---|---|")
+	t := &term.Table{Columns: append(append([]term.Column{{Name: "seed"}}, exactColumns()...),
+		term.Column{Name: "slowest start, ms", Right: true, Rank: 8}, term.Column{Name: "verdict", Paint: paintVerdict})}
 	var total chaos.Report
 	slowest, violations := 0, 0
 	for _, r := range all {
@@ -116,11 +139,13 @@ func printCampaign(out *output, all []*chaos.Report) {
 				start = max(start, ms)
 			}
 		}
-		out.say("| %d | %s | %d | **%s** |", r.Seed, exactness(r), start, verdictOf(len(r.Violations)))
+		t.Add(append(append([]string{strconv.FormatUint(r.Seed, 10)}, exactness(r)...), strconv.Itoa(start), verdictOf(len(r.Violations)))...)
 		add(&total, r)
 		slowest, violations = max(slowest, start), violations+len(r.Violations)
 	}
-	out.say("| all %d | %s | %d | **%s** |", len(all), exactness(&total), slowest, verdictOf(violations))
+	t.Add(append(append([]string{fmt.Sprintf("all %d", len(all))}, exactness(&total)...), strconv.Itoa(slowest), verdictOf(violations))...)
+	out.say("")
+	out.table(t)
 	for _, r := range all {
 		for _, v := range r.Violations {
 			out.say("seed %d: %s", r.Seed, v)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 )
 
@@ -150,7 +151,9 @@ func verdictOf(violations int) string {
 }
 
 func printOutages(out *output, r *chaos.OutageReport) {
+	t := &term.Table{Columns: []term.Column{{Name: "verdict", Paint: paintVerdict}, {Name: "what", Rank: 1, Min: 30}, {Name: "figure", Rank: 2, Min: 6}}}
 	for _, c := range r.Checks {
-		out.say("%-4s %-62s %s", map[bool]string{true: "ok", false: "FAIL"}[c.OK], c.What, c.Figure)
+		t.Add(map[bool]string{true: verdictOf(0), false: "FAIL"}[c.OK], c.What, c.Figure)
 	}
+	out.table(t)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/activitylog/activitylog/cmd/internal/term"
 	"github.com/activitylog/activitylog/cmd/loadgen/bench"
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 	"github.com/activitylog/activitylog/cmd/loadgen/stats"
@@ -25,28 +26,42 @@ var errBroken = errors.New("a promise was broken")
 // output is where a command prints its result.
 type output struct {
 	json     bool
+	to       term.Output
 	progress *stats.Progress
 }
 
 // say prints a line of the result.
 func (o *output) say(format string, args ...any) {
 	o.progress.Clear()
-	fmt.Printf(format+"\n", args...)
+	fmt.Fprintf(o.to, format+"\n", args...)
 }
 
-// result prints v as JSON with --json, else calls text.
+// table prints a table: for people on a terminal, elsewhere as Markdown, for reports.
+func (o *output) table(t *term.Table) {
+	o.progress.Clear()
+	write := t.Markdown
+	if o.to.Width > 0 {
+		write = t.Print
+	}
+	if err := write(o.to); err != nil {
+		o.progress.Say("print the table: %v", err)
+	}
+}
+
+// result prints v as JSON with --json, otherwise calls text.
 func (o *output) result(v any, text func()) error {
 	if !o.json {
 		text()
 		return nil
 	}
-	enc := json.NewEncoder(os.Stdout)
+	enc := json.NewEncoder(o.to)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }
 
 type cli struct {
-	JSON bool `help:"Print the result as JSON." name:"json"`
+	JSON  bool        `help:"Print the result as JSON." name:"json"`
+	Color term.Colors `help:"When to print colours: auto, always or never." enum:"auto,always,never" default:"auto"`
 
 	Send    sendCmd    `cmd:"" help:"Send entries and report the rate and the latency."`
 	Verify  verifyCmd  `cmd:"" help:"Compare what is stored with a journal of what was acknowledged."`
@@ -74,7 +89,7 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "loadgen:", err)
 		return 2
 	}
-	out := &output{json: c.JSON, progress: stats.NewProgress(os.Stderr)}
+	out := &output{json: c.JSON, to: term.To(os.Stdout, c.Color), progress: stats.NewProgress(os.Stderr)}
 	cmd.BindTo(ctx, (*context.Context)(nil))
 	if err := cmd.Run(out); err != nil {
 		fmt.Fprintln(os.Stderr, "loadgen:", err)

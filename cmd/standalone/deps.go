@@ -28,7 +28,7 @@ type brokerConfig struct {
 	Sync         bool           `name:"broker-sync" help:"Sync every entry to disk before it is acknowledged." negatable:"" env:"BROKER_SYNC"`
 }
 
-// Defaults are those of the broker.
+// Defaults returns the broker's defaults.
 func (c *brokerConfig) Defaults() {
 	d := broker.Defaults()
 	c.MaxBytes, c.KeepBytes, c.Sync = d.MaxBytes, d.KeepBytes, !d.NoSync
@@ -49,18 +49,31 @@ func (c *brokerConfig) validate() error {
 }
 
 type engineConfig struct {
-	Addr      string         `name:"engine-addr" help:"Address that the engine listens on; empty: 127.0.0.1:8123 with --only, else a free port of 127.0.0.1." env:"ENGINE_ADDR"`
+	Addr      string         `name:"engine-addr" help:"Address that the engine listens on; empty: 127.0.0.1:8123, or a free port if that is taken (not with --only)." env:"ENGINE_ADDR"`
 	Password  service.Secret `name:"clickhouse-password" help:"Password of the engine for the user default; empty: a random one, which is kept in the data folder." env:"CLICKHOUSE_PASSWORD"`
+	Reader    service.Secret `name:"reader-password" help:"Password of the engine for the user reader, who can only read the views; empty: a random one, which is kept in the data folder." env:"READER_PASSWORD"`
 	MaxMemory uint64         `name:"engine-max-memory" help:"Most memory of the engine, in bytes; 0: half of the machine's." env:"ENGINE_MAX_MEMORY"`
 	Reserve   int64          `name:"engine-reserve-bytes" help:"Store nothing while the disk has less free space than this; 0: 5 % of the disk, at most 2 GB." env:"ENGINE_RESERVE_BYTES"`
 	LibPath   string         `name:"chdb-lib-path" help:"Path of the engine's library libchdb.so, instead of the fetched one." placeholder:"FILE" env:"CHDB_LIB_PATH"`
 }
 
-func (c *engineConfig) validate() error {
-	if c.Reserve < 0 {
-		return fmt.Errorf("ENGINE_RESERVE_BYTES: must be 0 or more, but is %d", c.Reserve)
+// spare is where the engine listens if its usual port is taken. With --only, other processes look for it at that port.
+func (c *config) spare() string {
+	if c.Engine.Addr != "" || len(c.Only) > 0 {
+		return ""
 	}
-	return nil
+	return anyPort
+}
+
+func (c *engineConfig) validate() error {
+	var faults []error
+	if c.Reserve < 0 {
+		faults = append(faults, fmt.Errorf("ENGINE_RESERVE_BYTES: must be 0 or more, but is %d", c.Reserve))
+	}
+	if c.Reader != "" && c.Reader == c.Password {
+		faults = append(faults, errors.New("READER_PASSWORD: must differ from CLICKHOUSE_PASSWORD"))
+	}
+	return errors.Join(faults...)
 }
 
 const (
@@ -70,7 +83,7 @@ const (
 	database   = "default"
 )
 
-// addr is where a dependency listens: as configured, else at its usual port with --only, else at any port.
+// addr is where the broker listens: as configured, else at its usual port with --only, else at any port.
 func (c *config) addr(configured, usual string) string {
 	if configured == "" && len(c.Only) == 0 {
 		return anyPort
@@ -78,10 +91,12 @@ func (c *config) addr(configured, usual string) string {
 	return cmp.Or(configured, usual)
 }
 
-// links is how to connect to the dependencies of this process.
+// links has the settings with which other processes connect to the dependencies of this one.
 type links struct {
 	kafka      kafka.Config
 	clickhouse clickhouse.Config
+	engine     string // address
+	reader     string // the password of the user reader
 }
 
 // startBroker starts the broker. Without --only a password protects it, a random one if none is configured.
@@ -123,7 +138,8 @@ func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) 
 func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) error {
 	dir := filepath.Join(c.DataDir, "engine")
 	cfg := engine.Config{
-		Addr: c.addr(c.Engine.Addr, engineAddr), DataDir: dir, Password: c.Engine.Password.Reveal(),
+		Addr: cmp.Or(c.Engine.Addr, engineAddr), Spare: c.spare(), DataDir: dir, Password: c.Engine.Password.Reveal(),
+		Reader:  engine.Reader{Password: c.Engine.Reader.Reveal(), Grants: schemaclickhouse.ReaderGrants(database)},
 		LibPath: c.Engine.LibPath, MaxMemory: c.Engine.MaxMemory, Reserve: c.Engine.Reserve, Log: p.Log, Registerer: p.Metrics,
 	}
 	var e *engine.Engine
@@ -135,6 +151,11 @@ func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) 
 			}
 			if cfg.Password == "" {
 				if cfg.Password, err = folder.Password(dir); err != nil {
+					return err
+				}
+			}
+			if cfg.Reader.Password == "" {
+				if cfg.Reader.Password, err = folder.PasswordOf(dir, "reader-password"); err != nil {
 					return err
 				}
 			}
@@ -151,6 +172,7 @@ func (c *config) startEngine(ctx context.Context, p *service.Process, l *links) 
 		DSN:      service.Secret(fmt.Sprintf("http://default@%s/%s", e.Addr(), database)),
 		Password: service.Secret(cfg.Password),
 	}
+	l.reader, l.engine = cfg.Reader.Password, e.Addr()
 	if err := migrate(ctx, p, l.clickhouse); err != nil || len(c.Only) == 0 {
 		return err
 	}
@@ -166,7 +188,7 @@ func migrate(ctx context.Context, p *service.Process, c clickhouse.Config) error
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // a migration may read every text
 	defer cancel()
 	applied, err := schemaclickhouse.Migrate(ctx, opts)
 	if err != nil {

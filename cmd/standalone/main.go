@@ -135,7 +135,7 @@ func (c *config) run(ctx context.Context, p *service.Process) error {
 	}
 	if p.AwaitReady(ctx) {
 		p.Log.Info("ready")
-		c.printWelcome(addr)
+		c.printWelcome(&links, addr)
 	}
 	return p.Wait(ctx)
 }

@@ -25,6 +25,7 @@ func (l *links) variables() (all []string) {
 	if l.clickhouse.DSN != "" {
 		add("CLICKHOUSE_DSN", l.clickhouse.DSN.Reveal())
 		add("CLICKHOUSE_PASSWORD", l.clickhouse.Password.Reveal())
+		add("READER_PASSWORD", l.reader)
 	}
 	return all
 }
@@ -46,15 +47,15 @@ func (c *config) writeServices(l *links, query string) error {
 	return nil
 }
 
-// ofOthers returns what another process has written to the file about the dependency that it runs beside this one: --only broker
-// and --only engine may share the data folder.
+// ofOthers returns the lines that another process has written to the file about its dependency: --only broker and --only engine may share
+// the data folder.
 func (c *config) ofOthers(path string) (all []string) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil // there is no such file yet
 	}
 	for _, d := range []struct{ name, prefix, lock string }{
-		{"broker", "KAFKA_", "lock"}, {"engine", "CLICKHOUSE_", "engine.lock"},
+		{"broker", "KAFKA_", "lock"}, {"engine", "CLICKHOUSE_", "engine.lock"}, {"engine", "READER_", "engine.lock"},
 	} {
 		if c.runs(d.name) || !folder.InUse(filepath.Join(c.DataDir, d.name), d.lock) {
 			continue
@@ -68,7 +69,7 @@ func (c *config) ofOthers(path string) (all []string) {
 	return all
 }
 
-// sibling returns how to call another command of this project: as this one was called.
+// sibling returns how to call another command of this project: in the same way as this one was called.
 func sibling(name string) string {
 	if dir, _ := filepath.Split(os.Args[0]); dir != "" {
 		return dir + name
@@ -110,16 +111,17 @@ activitylog is ready at http://%[1]s
 %[3]s  curl%[4]s -X POST http://%[1]s/api/v1/activity_log -d '{"action_type":"login","platform":"web","serial":"device-1","username":"ada"}'
   curl%[4]s http://%[1]s/api/v1/activity_log
 
-Data is in %[2]s. Open http://%[1]s in a browser for more. Ctrl-C shuts down.
+Data is in %[2]s. Open http://%[1]s in a browser for more. SQL for Grafana, pandas and others: ClickHouse at http://%[5]s,
+user reader, password READER_PASSWORD in %[6]s. Ctrl-C shuts down.
 
 `
 
 // printWelcome prints the first commands to try, with a credential if AUTH requires one.
-func (c *config) printWelcome(addr string) {
+func (c *config) printWelcome(l *links, addr string) {
 	credential, header := "", ""
 	if command := c.Auth.Command(); command != "" {
 		credential = fmt.Sprintf("  TOKEN=$(%s --env-file %s %s)\n", sibling("activityctl"), filepath.Join(c.DataDir, servicesFile), command)
 		header = ` -H "Authorization: Bearer $TOKEN"`
 	}
-	fmt.Fprintf(os.Stdout, welcome, addr, c.DataDir, credential, header)
+	fmt.Fprintf(os.Stdout, welcome, addr, c.DataDir, credential, header, l.engine, filepath.Join(c.DataDir, servicesFile))
 }

@@ -41,7 +41,7 @@ func (w *witness) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Reques
 	return w.RoundTripper.RoundTrip(ctx, addr, req)
 }
 
-// TestEveryReplicaAcknowledges holds that the loss of one broker loses neither an entry nor a block of ids.
+// TestEveryReplicaAcknowledges checks that the loss of one broker loses neither an entry nor a block of ids.
 func TestEveryReplicaAcknowledges(t *testing.T) {
 	client := testbed.Kafka(t, 1).Client()
 	w := &witness{RoundTripper: client.Transport, acks: map[string][]int16{}}

@@ -22,7 +22,7 @@ type audit struct{ *handler }
 const (
 	auditPath        = "/api/v1/activity-logs"
 	auditBatchPath   = auditPath + "/batch"
-	auditContentType = "application/json; charset=utf-8" // the same as of the dialect's reads
+	auditContentType = "application/json; charset=utf-8" // the same as in the dialect's reads
 )
 
 func (c *Collector) audit() *audit {
@@ -59,14 +59,14 @@ func appendUUID(b []byte, id uint64) []byte {
 	return append(append(append(b, '"'), text...), '"')
 }
 
-// auditFault is what is wrong with a field.
+// auditFault describes a fault of one field.
 type auditFault struct {
 	Field string `json:"field"`
 	Code  string `json:"code"`
 	Issue string `json:"issue"`
 }
 
-// auditItemFault is what is wrong with an item of a batch.
+// auditItemFault describes a fault of one item of a batch.
 type auditItemFault struct {
 	Index int `json:"index"`
 	auditFault
@@ -80,7 +80,7 @@ func itemFaults(res *publish.Result) []auditItemFault {
 	return faults
 }
 
-// codes are the codes of faults without a field, by HTTP status.
+// codes maps an HTTP status to the code of a fault without a field.
 var codes = map[int]string{
 	http.StatusBadRequest:            "INVALID",
 	http.StatusRequestEntityTooLarge: "TOO_LARGE",
@@ -89,7 +89,7 @@ var codes = map[int]string{
 	http.StatusInsufficientStorage:   "STORAGE_FULL",
 }
 
-// faultOf is an error as a fault. One without a field is a fault of the whole.
+// faultOf turns an error into a fault. An error without a field is a fault of the whole request.
 func faultOf(err error, whole string) auditFault {
 	var (
 		field  *schema.FieldError
@@ -104,7 +104,7 @@ func faultOf(err error, whole string) auditFault {
 	return auditFault{whole, codes[api.Status(err)], messageOf(err)}
 }
 
-// detailsOf are the faults of the caller: of each item, or of the request.
+// detailsOf returns the faults of each item of a batch, or the fault of the request's field or JSON.
 func detailsOf(res *publish.Result, err error) any {
 	switch own := (*schema.FieldError)(nil); {
 	case res != nil:
@@ -115,7 +115,7 @@ func detailsOf(res *publish.Result, err error) any {
 	return []auditFault{}
 }
 
-// refusal is the response to a request of which nothing was accepted.
+// refusal returns the response to a request of which nothing was accepted.
 func refusal(requestID, message string, details any) []byte {
 	var response struct {
 		Success bool   `json:"success"`

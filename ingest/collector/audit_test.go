@@ -160,7 +160,7 @@ type auditData struct {
 	}
 }
 
-// TestAuditInTheLog holds that every field of an entry is in the log, under the id in the response.
+// TestAuditInTheLog checks that every field of an entry is in the log, under the id in the response.
 func TestAuditInTheLog(t *testing.T) {
 	r := start(t, 4, nil).ready()
 	const body = `{"action":"TICKET_PAY","timestamp":1770883400123,"userId":"abc-123","user":{"name":"Ada L.","kind":"business"},"username":"ada",
@@ -241,7 +241,7 @@ func TestAuditBatch(t *testing.T) {
 	}
 }
 
-// TestKeysOfAllDialects holds that an event id is the same in every dialect.
+// TestKeysOfAllDialects checks that an event id is the same in every dialect.
 func TestKeysOfAllDialects(t *testing.T) {
 	r := start(t, 4, nil).ready()
 	first := r.post(`{"action_type":"a","serial":"s","timestamp":1707725000}`, "Idempotency-Key", "k")

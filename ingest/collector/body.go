@@ -7,25 +7,33 @@ import (
 	"math/bits"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // Bounds of reading a body. A client's Content-Length reserves no memory: a body holds memory in proportion to the bytes
 // that have arrived, and none before the first one.
 const (
 	firstBuffer = 16 << 10 // once a byte has arrived
-	maxGrowth   = 16       // a body of known length gets at most this many times the bytes that have arrived
+	maxGrowth   = 16       // up to keptBuffer, a body of known length gets at most this many times the bytes that have arrived
 	keptBuffer  = 1 << 20  // a larger buffer goes back to the garbage collector
+	largeGrowth = 4        // beyond keptBuffer, a body of known length gets at most this many times the bytes that have arrived
 )
 
 // bodies reads request bodies into memory that is reused and bounded, of one request and of all together.
 type bodies struct {
 	maxBytes int64 // of one body, compressed and decompressed each
 	pending  *budget
+	arriving arriving
 	buffers  [7]sync.Pool // of *buffer: of firstBuffer bytes, of twice as many, … of keptBuffer
 	packed   packed
+}
+
+func newBodies(maxBytes, pending int64, now func() time.Time) *bodies {
+	return &bodies{maxBytes: maxBytes, pending: &budget{limit: pending}, arriving: arriving{now: now, all: map[*body]struct{}{}}}
 }
 
 // body is a request's text, decompressed. release gives its memory back.
@@ -35,6 +43,11 @@ type body struct {
 	held int64 // bytes of the budget, and of buf that may be used
 
 	first [1]byte // read before any memory is held
+
+	source api.Cuttable  // nil if its arrival cannot be ended
+	since  time.Time     // when its memory became worth following
+	gone   chan struct{} // closed by release, if its arrival was ended for others
+	gives  int64         // what it held then
 }
 
 type buffer struct{ bytes []byte }
@@ -42,6 +55,9 @@ type buffer struct{ bytes []byte }
 func (b *bodies) release(d *body) {
 	b.pending.give(d.held)
 	b.keep(d.buf)
+	if d.gone != nil {
+		b.arriving.gave(d)
+	}
 	*d = body{}
 }
 
@@ -115,29 +131,33 @@ func unlessEnd(err error) error {
 	return err
 }
 
-// nextSize is the size of the next buffer of a body that has filled its buffer of had bytes. For a body of known length it
+// nextSize returns the size of the next buffer of a body that has filled its buffer of had bytes. For a body of known length it
 // is at most length+1: the end of the body shows in the extra byte.
 func nextSize(had, length int64) int64 {
 	switch {
 	case had == 0:
 		return firstBuffer
-	case length >= had:
-		return min(length+1, maxGrowth*had)
+	case length < had:
+		return 2 * had
 	}
-	return 2 * had
+	if size := max(largeGrowth*had, min(maxGrowth*had, keptBuffer)); size < length {
+		return size
+	}
+	return length + 1
 }
 
-// grow moves d into a buffer of size bytes or more. It is false when the budget of all bodies does not allow that.
+// grow moves d into a buffer of size bytes or more. It returns false if the budget of all bodies does not allow that.
 func (b *bodies) grow(d *body, size int64) bool {
 	most := b.maxBytes + 1
 	buf := b.buffer(int(min(size, most)))
 	size = min(int64(cap(buf.bytes)), most)
-	if !b.pending.take(size - d.held) {
+	if !b.take(d, size-d.held) {
 		b.keep(buf)
 		return false
 	}
 	buf.bytes = append(buf.bytes[:0], d.text...)
 	b.keep(d.buf)
-	d.buf, d.text, d.held = buf, buf.bytes, size
+	d.buf, d.text = buf, buf.bytes
+	b.arriving.hold(d, size)
 	return true
 }

@@ -43,7 +43,7 @@ func (r *rig) raw(request []byte) (status int, body string) {
 	}
 }
 
-// moved is a request for another path.
+// moved returns a request for another path.
 func moved(request []byte, path string) []byte {
 	line, rest, _ := bytes.Cut(request, []byte("\r\n"))
 	method, _, _ := bytes.Cut(line, []byte(" "))

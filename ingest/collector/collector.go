@@ -17,7 +17,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/collector/internal/publish"
 )
 
-// Collector is the write half of the HTTP interface.
+// Collector serves the writes of the HTTP interface.
 type Collector struct {
 	cfg       Config
 	log       *slog.Logger
@@ -30,7 +30,7 @@ type Collector struct {
 func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Collector {
 	return &Collector{
 		cfg: cfg, log: log, m: newMetrics(reg),
-		bodies: &bodies{maxBytes: cfg.MaxBodyBytes, pending: &budget{limit: cfg.MaxPendingBytes}},
+		bodies: newBodies(cfg.MaxBodyBytes, cfg.MaxPendingBytes, cfg.Now),
 		publisher: publish.New(publish.Config{
 			Topic: cfg.Topic, QueueBytes: cfg.QueueBytes, QueueChunks: cfg.QueueChunks,
 			AckTimeout: cfg.AckTimeout, DrainTimeout: cfg.DrainTimeout, KeyWindow: cfg.KeyWindow, MaxKeys: cfg.MaxKeys,
@@ -45,13 +45,13 @@ func (c *Collector) Routes(r chi.Router) {
 	c.audit().routes(r)
 }
 
-// Run writes what the endpoints take in. It waits for Kafka and its topics for as long as they are unavailable. When ctx
-// ends it refuses new writes, completes those that it has taken in and returns nil. A write that Kafka does not acknowledge
-// within the drain timeout is answered with an unknown outcome.
+// Run writes the accepted requests to Kafka. It waits for Kafka and its topics for as long as they are unavailable. When ctx ends it
+// refuses new writes, completes those that it has begun, and returns nil. A write that Kafka does not acknowledge within the drain timeout
+// is answered with an unknown outcome.
 func (c *Collector) Run(ctx context.Context) error {
 	c.publisher.Run(ctx)
 	return nil
 }
 
-// Ready is nil when a write would be taken now, else the reason why not.
+// Ready returns nil if a write would be accepted now, otherwise the reason why not.
 func (c *Collector) Ready(ctx context.Context) error { return c.publisher.Ready(ctx) }

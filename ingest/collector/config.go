@@ -32,7 +32,7 @@ type Config struct {
 	Now func() time.Time // the clock of the entries' receive times
 }
 
-// Defaults is the configuration of a Collector without settings.
+// Defaults returns the configuration of a Collector without settings.
 func Defaults() Config {
 	return Config{
 		Topic:        "activity",
@@ -82,7 +82,7 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// burst is the number of entries that a tenant may write at once.
+// burst returns the number of entries that a tenant may write at once.
 func (c Config) burst() int {
 	if c.RateBurst > 0 {
 		return c.RateBurst

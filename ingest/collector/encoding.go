@@ -18,11 +18,10 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// zstdWindow is what RFC 8878, section 3.1.1.1.2 asks a decoder to support.
+// zstdWindow is the window size that RFC 8878, section 3.1.1.1.2, asks a decoder to support.
 const zstdWindow = 8 << 20
 
-// packed holds what decompresses bodies, for reuse, and bounds how many do so at once: a zstd window alone may have 8 MiB, which no
-// budget counts.
+// packed holds decompressors for reuse, and bounds how many are used at once: a zstd window alone may have 8 MiB, which no budget counts.
 type packed struct {
 	once  sync.Once
 	slots chan struct{}
@@ -31,14 +30,14 @@ type packed struct {
 	zstds sync.Pool // of *zstd.Decoder
 }
 
-// enter waits for one of as many slots as there are processors.
+// enter waits for a slot. There are as many slots as processors.
 func (p *packed) enter() (leave func()) {
 	p.once.Do(func() { p.slots = make(chan struct{}, runtime.GOMAXPROCS(0)) })
 	p.slots <- struct{}{}
 	return func() { <-p.slots }
 }
 
-// wire is a body as it arrives. It remembers why it ended: what breaks a connection must not be blamed on the compression.
+// wire is a body as it arrives. It remembers why it ended, so that a broken connection is not reported as a fault of the compression.
 type wire struct {
 	from io.Reader
 	left int64 // bytes that may still arrive
@@ -61,7 +60,7 @@ func (b *bodies) decode(d *body, r *http.Request) error {
 	var err error
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
-		err = b.fill(d, w, length)
+		err = b.receive(d, w, length)
 	case "gzip", "x-gzip":
 		err = b.unpack(d, w, length, "gzip", b.gunzip)
 	case "deflate", "zlib": // RFC 9110, section 8.4.1.2: deflate is the zlib format
@@ -85,15 +84,15 @@ func (b *bodies) decode(d *body, r *http.Request) error {
 func (b *bodies) unpack(d *body, w *wire, length int64, format string, with func(*body, []byte) error) error {
 	sent := new(body)
 	defer b.release(sent)
-	if err := b.fill(sent, w, length); err != nil || len(sent.text) == 0 || w.err != nil && !errors.Is(w.err, io.EOF) {
+	if err := b.receive(sent, w, length); err != nil || len(sent.text) == 0 || w.err != nil && !errors.Is(w.err, io.EOF) {
 		return err
 	}
 	defer b.packed.enter()()
 	return broken(format, with(d, sent.text))
 }
 
-// errMore is that other bytes follow the end of compressed data. They may be the rest of a member whose beginning was damaged, so
-// that what came before them must not pass for the whole body.
+// errMore means that other bytes follow the end of compressed data. They may be the rest of a member whose beginning was damaged, so the
+// data before them must not be taken for the whole body.
 var errMore = errors.New("has other bytes after its end")
 
 // members are the members of a gzip body, of which RFC 1952 allows several.
@@ -184,7 +183,7 @@ func (b *bodies) unzstd(d *body, sent []byte) error {
 	return err
 }
 
-// broken says what is wrong with compressed data. Errors that are the caller's already stay as they are.
+// broken explains what is wrong with compressed data. Errors that are the caller's already stay as they are.
 func broken(format string, err error) error {
 	var issue string
 	switch {

@@ -23,7 +23,7 @@ import (
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// damaged is b with another bit in the byte at i, counted from the end if it is negative.
+// damaged returns b with one bit changed in the byte at i, counted from the end if i is negative.
 func damaged(b []byte, i int) []byte {
 	b = bytes.Clone(b)
 	b[(i+len(b))%len(b)] ^= 1
@@ -45,7 +45,7 @@ func rawDeflate(t *testing.T, text []byte) []byte {
 	return buf.Bytes()
 }
 
-// TestEncodings holds what is read of compressed bodies, and what is said of broken ones.
+// TestEncodings reads compressed bodies, and checks the errors for broken ones.
 func TestEncodings(t *testing.T) {
 	text := []byte(strings.Repeat(`{"action_type":"gz-first","serial":"d-17"}`+"\n", 50))
 	gz, zl, zs := compressed(t, text, "gzip"), compressed(t, text, "deflate"), compressed(t, text, "zstd")
@@ -138,7 +138,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// A connection that breaks is not blamed on the compression, nor a body that is too large.
+// A broken connection and a body that is too large are not reported as faults of the compression.
 func TestBrokenConnectionIsNotBrokenCompression(t *testing.T) {
 	text := bytes.Repeat([]byte("0123456789abcdef"), 1<<12)
 	for _, encoding := range []string{"", "gzip", "deflate", "zstd"} {
@@ -166,7 +166,7 @@ func TestBrokenConnectionIsNotBrokenCompression(t *testing.T) {
 	}
 }
 
-// TestDamagedBitIsNoticed turns every bit of a compressed body: what is read is the text, or an error.
+// TestDamagedBitIsNoticed flips every bit of a compressed body, one at a time: the result is the text, or an error.
 func TestDamagedBitIsNoticed(t *testing.T) {
 	text := []byte(strings.Repeat(`{"action_type":"a","serial":"d-17"}`+"\n", 3))
 	b := testBodies(1<<16, 1<<20)
@@ -205,7 +205,7 @@ func TestBombInEachFormat(t *testing.T) {
 	}
 }
 
-// TestSlowCompressedBodyHoldsNoWindow has callers send the beginning of a zstd frame whose window has 8 MiB, and no more.
+// TestSlowCompressedBodyHoldsNoWindow sends only the beginning of zstd frames whose window has 8 MiB.
 func TestSlowCompressedBodyHoldsNoWindow(t *testing.T) {
 	const slow = 40
 	var buf bytes.Buffer

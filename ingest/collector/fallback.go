@@ -9,8 +9,9 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// Fallback registers 404 and 405 for everything below /api/v1 that is no write, in the envelope of the dialect that the path
-// belongs to. It is for a process without the reads: beside them, their dialects do this, and know more methods.
+// Fallback registers 404 and 405 for everything below /api/v1 that is not a write, in the envelope of the dialect that the path
+// belongs to. It is for a process without the reads. In a process with reads, the dialects of the reads do this, because they know more
+// methods.
 func (c *Collector) Fallback(r chi.Router) {
 	f := c.fleet()
 	r.HandleFunc("/api/v1/*", func(w http.ResponseWriter, r *http.Request) {

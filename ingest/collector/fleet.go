@@ -87,5 +87,5 @@ func (f *fleet) send(w http.ResponseWriter, status, code int, message string, da
 	send(w, status, b)
 }
 
-// codeOf is the dialect's code of an error: the HTTP status followed by 01.
+// codeOf returns the dialect's code of an error: the HTTP status followed by 01.
 func codeOf(err error) int { return api.Status(err)*100 + 1 }

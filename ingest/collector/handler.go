@@ -29,7 +29,7 @@ func (c *Collector) handler(dialect string, reader func() *decode.Reader) *handl
 	return h
 }
 
-// write publishes the entries of a request. A result beside an error is that of a batch without an accepted entry.
+// write publishes the entries of a request. It returns both a result and an error for a batch without an accepted entry.
 func (h *handler) write(r *http.Request, takes decode.Takes) (*publish.Result, error) {
 	who, err := schema.PrincipalOf(r.Context())
 	if err == nil {
@@ -64,7 +64,7 @@ func (h *handler) write(r *http.Request, takes decode.Takes) (*publish.Result, e
 	return res, err
 }
 
-// source is a request's body as entries. Its memory is reused after Close.
+// source reads entries from a request's body. Its memory is reused after Close.
 type source struct {
 	*decode.Reader
 	body *body
@@ -83,7 +83,7 @@ func (h *handler) open(r *http.Request, o decode.Options) (*source, error) {
 	return s, nil
 }
 
-// Close gives the memory of the body back. It returns the error that ended the entries early, if one did.
+// Close releases the memory of the body. It returns the error that ended the entries early, if there was one.
 func (s *source) Close() error {
 	err, h := s.Err(), s.h
 	small := s.Held() <= keptBuffer && cap(s.body.text) <= keptBuffer // a large one goes to the garbage collector
@@ -179,7 +179,7 @@ func outcomeOf(status int, res *publish.Result) string {
 	return "error"
 }
 
-// messageOf is the text of an error that a caller may read.
+// messageOf returns the part of an error's text that callers may read.
 func messageOf(err error) string {
 	var (
 		field  *schema.FieldError

@@ -2,7 +2,7 @@ package collector
 
 import "sync/atomic"
 
-// budget bounds the bytes that are in use at once.
+// budget bounds the number of bytes in use at once.
 type budget struct {
 	limit int64
 	used  atomic.Int64

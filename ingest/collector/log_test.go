@@ -53,7 +53,7 @@ func (r *rig) state() schemakafka.LogState {
 	return state
 }
 
-// adopt has another log take the place of the one that Kafka has, with ids from the block on and offsets from the base on.
+// adopt replaces Kafka's log by another one, with ids from the block on and offsets from the base on.
 func (r *rig) adopt(block uint64, base int64) {
 	r.t.Helper()
 	next := r.state().Log.Successor()
@@ -99,7 +99,7 @@ func TestALogThatNobodyComparedTakesNothing(t *testing.T) {
 	r.wrote(0, 0)
 }
 
-// While entries are written, another broker takes the place of theirs: none is acknowledged there before the log is adopted.
+// While entries are written, another broker replaces theirs: it acknowledges none before its log is adopted.
 func TestAnotherBrokerTakesNothing(t *testing.T) {
 	r := start(t, 2, nil)
 	r.ready()
@@ -140,7 +140,7 @@ func TestAnotherBrokerTakesNothing(t *testing.T) {
 	if before < 50 || acknowledged != before {
 		t.Errorf("%d entries were acknowledged by the first broker, %d in all, want as many", before, acknowledged)
 	}
-	// What was sent just as the first broker went away may reach the second one. No caller was told that it was accepted.
+	// Entries that were sent just when the first broker stopped may reach the second one. No caller was told that they were accepted.
 	if entries, _ := r.log(2); len(entries) > posters {
 		t.Errorf("the second broker has %d entries, want at most those that were on their way", len(entries))
 	}

@@ -7,6 +7,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Every test stops its rig.
+	// Every test stops its collector.
 	goleak.VerifyTestMain(m)
 }

@@ -11,7 +11,7 @@ var outcomes = [...]string{"accepted", "partial", "rejected", "conflict", "too_l
 // The write dialects, as labels.
 var dialects = [...]string{"fleet", "audit"}
 
-// counters are those of one dialect.
+// counters are the counters of one dialect.
 type counters struct {
 	requests map[string]prometheus.Counter // by outcome
 	accepted prometheus.Counter

@@ -88,7 +88,7 @@ func TestStartedBeforeItsBroker(t *testing.T) {
 	}
 }
 
-// stored is the entries that a consumer keeps: those whose id is above the last one of its block and partition.
+// stored returns the entries that a consumer keeps: those whose id is above the last one of its block and partition.
 func stored(entries []entry) map[uint64]int {
 	kept := map[uint64]int{}
 	last := map[[2]uint64]uint64{}
@@ -215,8 +215,7 @@ func TestStopRespondsToEveryCaller(t *testing.T) {
 	}
 }
 
-// lossy is a connection that loses the responses to as many produce requests as armed says: the request arrives, then the
-// connection breaks.
+// lossy is a connection that loses the responses to the next armed produce requests: the request arrives, then the connection breaks.
 type lossy struct {
 	net.Conn
 	armed *atomic.Int32 // produce responses still to lose
@@ -320,7 +319,7 @@ func (r *rig) settled(partitions, want int) {
 	}
 }
 
-// TestUnknownOutcomeIs504 holds that 503 is never the answer to a write that may be kept, in any dialect, alone and in a batch.
+// TestUnknownOutcomeIs504 checks that a write that may be kept is never answered 503, in any dialect, alone and in a batch.
 func TestUnknownOutcomeIs504(t *testing.T) {
 	r := unanswered(t)
 	const n = 20
@@ -372,7 +371,7 @@ func TestUnknownOutcomeIs504(t *testing.T) {
 	r.settled(2, n*(1+2+1+2))
 }
 
-// TestRepeatOfAnUnknownOutcome holds that a repeat which comes while the first is still being written is not told that nothing
+// TestRepeatOfAnUnknownOutcome checks that a repeat which comes while the first is still being written is not told that nothing
 // was accepted, and that the repeats are one entry.
 func TestRepeatOfAnUnknownOutcome(t *testing.T) {
 	r := unanswered(t)

@@ -15,21 +15,21 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// recovery is what ClickHouse holds already of a batch's range of offsets. It exists where the range begins at or below an
-// offset that was stored or counted before.
+// recovery lists what ClickHouse already holds of a batch's range of offsets. It exists where the range begins at or below an offset that
+// was stored or counted before.
 type recovery struct {
 	stored   map[block.Location]early.Identity
 	entities int64 // watermark of by_entity: it has counted up to this offset
-	kinds    int64 // the same of by_kind
+	kinds    int64 // watermark of by_kind
 }
 
-// decided says whether the batch that row was in has been stored completely before, but perhaps for by_kind. by_entity is
-// written after the entries, and its watermark covers whole batches.
+// decided reports whether row's batch was stored completely before, perhaps without by_kind. by_entity is written after the entries, and
+// its watermark covers whole batches.
 func (r *recovery) decided(row *block.Row) bool {
 	return r != nil && row.Location.Offset <= r.entities
 }
 
-// has says whether row is stored, so that it was decided about before: as new.
+// has reports whether row is stored. Then an earlier try decided that it was new.
 func (r *recovery) has(row *block.Row) bool {
 	if r == nil {
 		return false
@@ -47,15 +47,15 @@ type deadLetter struct {
 
 const dayMillis = 24 * 3600 * 1000
 
-// outcomes counts a batch's entries by what became of them.
+// outcomes counts a batch's entries by outcome.
 type outcomes struct {
 	stored    int
 	repeated  int // written twice by a producer
 	keyed     int // repeats of an event key
 	recovered int // stored before, by an earlier try
-	erased    int // decided about before, and absent: deleted since, or never stored
+	erased    int // an earlier try decided about them, and they are absent: deleted since, or never stored
 
-	renumbered int // of those stored: under another id than they were given
+	renumbered int // of the stored ones: those with another id than the collector assigned
 }
 
 // assembly turns a batch's records into the blocks that are stored. It keeps its memory from batch to batch.
@@ -74,7 +74,7 @@ type assembly struct {
 	outcomes outcomes
 	counted  struct{ entities, kinds int } // entries given to each rollup
 	rejected int                           // rows that ClickHouse refused
-	clash    bool                          // a stored location holds another entry than the log: offsets have been used twice
+	clash    bool                          // at a stored location the log has another entry: offsets have been used twice
 	of       int                           // how many partitions the topic has, as far as is known; 0 if unknown
 	astray   bool                          // an event key belongs to another of these partitions
 	gone     map[repeat.Place]bool         // entries of before the end of the batch that are not in the tables any more
@@ -100,7 +100,7 @@ func (a *assembly) reset(partition int, blocks *repeat.Blocks, keys *repeat.KeyB
 	a.counted.entities, a.counted.kinds, a.rejected = 0, 0, 0
 }
 
-// add assembles every record of b. The blocks of the rollups share memory with the records.
+// add decodes every record of b into the blocks. The blocks of the rollups share memory with the records.
 func (a *assembly) add(b *batch) {
 	for i := range b.records {
 		a.addRecord(&b.records[i])
@@ -108,8 +108,8 @@ func (a *assembly) add(b *batch) {
 	a.sum()
 }
 
-// token is the batch's deduplication token for ClickHouse. It is made of the batch's range, and of the ids in it in case its
-// offsets are ever used again. Every try of a range has the same token: it does not depend on what has been stored meanwhile.
+// token returns the batch's deduplication token for ClickHouse. It consists of the batch's range of offsets and a checksum of its ids, in case
+// the offsets are ever used again. Every try of a range has the same token, whatever has been stored meanwhile.
 func (a *assembly) token(topic string, b *batch) string {
 	return fmt.Sprintf("%s:%d:%d-%d:%08x", topic, a.partition, b.first, b.last, a.checksum)
 }
@@ -144,8 +144,8 @@ func (a *assembly) addCommand(r *record, c *activitypb.Command) {
 	a.commands = append(a.commands, cmd)
 }
 
-// eachEntry calls f for each entry of a decoded record. However often the record is read, the rows are the same. If the record
-// has more entries than can be numbered it returns false, without a call.
+// eachEntry calls f for each entry of a decoded record. The rows are the same every time the record is read. If the record has more entries
+// than can be numbered it returns false, without a call.
 func eachEntry(partition int, r *record, m *activitypb.ActivityBatch, f func(*block.Row, *activitypb.Chunk)) bool {
 	total := 0
 	for _, c := range m.Chunks {
@@ -184,7 +184,7 @@ func (a *assembly) pick(b *batch, from, to int, f func(*block.Row)) {
 		m.ResetVT()
 		before := next
 		if err := schema.DecodeRecord(b.records[i].value, &m); err != nil {
-			return // impossible: this record has been decoded before
+			return // cannot happen: this record was decoded before
 		}
 		eachEntry(a.partition, &b.records[i], &m, func(row *block.Row, _ *activitypb.Chunk) {
 			if next < to && row.Location == a.entries.Location(next) {
@@ -201,7 +201,7 @@ func (a *assembly) pick(b *batch, from, to int, f func(*block.Row)) {
 	}
 }
 
-// addEntry decides what becomes of an entry.
+// addEntry decides whether an entry is stored, dropped or sent to dead letters.
 func (a *assembly) addEntry(row *block.Row, c *activitypb.Chunk) {
 	if reason := validate.Entry(row, c.FirstId != 0); reason != "" {
 		a.reject(row, reason)
@@ -255,9 +255,8 @@ func (a *assembly) store(row *block.Row) {
 	a.countKinds(row)
 }
 
-// marks says whether the watermark of by_entity rises to the end of b. The batch may have left out an entry as the repetition of
-// one that a delete removes, now or later. Then only the watermark tells somebody who reads the log again that this entry must not
-// be stored.
+// marks reports whether the watermark of by_entity rises to the end of b. The batch may have dropped an entry because it repeats one that a
+// delete removes, now or later. If the log is read again, only the watermark shows that the dropped entry must not be stored.
 func (a *assembly) marks(b *batch) bool { return a.counted.entities > 0 || b.keyed }
 
 func (a *assembly) countEntities(row *block.Row) {
@@ -270,8 +269,8 @@ func (a *assembly) countKinds(row *block.Row) {
 	a.kinds.Add(row, 1)
 }
 
-// recognise finds out what became of an entry that was decided about before. An absent one was deleted since, or was never
-// stored. It is not decided about again: the entries that it was compared with may have been deleted, too.
+// recognise looks up an entry that an earlier try of the batch decided about. If it is absent, it was deleted since, or was never stored.
+// There is no new decision: the entries that it was compared with may have been deleted, too.
 func (a *assembly) recognise(row *block.Row, keyed bool) {
 	entry, stored := a.recovery.stored[row.Location]
 	switch {
@@ -289,14 +288,14 @@ func (a *assembly) recognise(row *block.Row, keyed bool) {
 	}
 }
 
-// noteKey has later entries compared with row, which is stored.
+// noteKey remembers the key of the stored row, so that a later entry with the same key counts as a repetition.
 func (a *assembly) noteKey(row *block.Row, keyed bool) {
 	if key, ok := a.keyOf(row); keyed && ok {
 		a.keys.Repeated(key)
 	}
 }
 
-// same says whether the entry that is stored at row's location is row. A renumbered one has another id.
+// same reports whether the entry that is stored at row's location is row. A renumbered entry has another id.
 func (a *assembly) same(entry early.Identity, row *block.Row) bool {
 	return entry.Received == row.ReceivedAt && (entry.ID == row.ID || a.early.Has(row) || a.given[row.Location] != 0)
 }
@@ -321,8 +320,8 @@ func (a *assembly) recover(row *block.Row, keyed bool) {
 	}
 }
 
-// refuseKey says whether an earlier entry had row's event key. If the two differ, row was acknowledged all the same: it becomes
-// a dead letter, so that it is not lost.
+// refuseKey reports whether an earlier entry had row's event key. If the two entries differ, row becomes a dead letter: it was
+// acknowledged, so it must not be lost.
 func (a *assembly) refuseKey(row *block.Row) bool {
 	key, ok := a.keyOf(row)
 	if !ok {
@@ -349,7 +348,7 @@ func (a *assembly) place(l block.Location) repeat.Place {
 	return repeat.Place{Partition: a.partition, Offset: l.Offset, Index: l.Index}
 }
 
-// lost notes that the entry at l is not in the tables: a later one with its event key is no repetition.
+// lost notes that the entry at l is not in the tables: a later one with its event key is not a repetition.
 func (a *assembly) lost(l block.Location) {
 	if a.gone == nil {
 		a.gone = map[repeat.Place]bool{}

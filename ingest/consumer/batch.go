@@ -15,7 +15,7 @@ type record struct {
 	value  []byte
 }
 
-// shape is what a batch needs to know about a record before the record is decoded.
+// shape has the facts about a record that a batch needs before the record is decoded.
 type shape struct {
 	entries  int
 	received int64 // Unix ms; the earliest of the keyed chunks
@@ -102,14 +102,14 @@ type limits struct {
 	entries, bytes int
 }
 
-// small is how small b is, in percent: 100 is empty, 0 is half of a limit or more. The smaller an insert, the greater the share
-// of its cost that does not depend on its rows, and the longer the next batch should wait for more records.
+// small rates how small b is, in percent: 100 is empty, 0 is half of a limit or more. The smaller an insert, the greater the share of its
+// cost that does not depend on its rows, and the longer the next batch should wait for more records.
 func (l limits) small(b *batch) int {
 	return max(0, 100-2*max(100*b.entries/l.entries, 100*b.bytes/l.bytes))
 }
 
-// maxCommands bounds how long a batch's deletes may take. Each is answered only when the last of them has been applied, and an
-// interrupted batch begins anew.
+// maxCommands bounds how long a batch's deletes may take. All of them are answered when the last one has been applied, and an interrupted
+// batch starts again from its beginning.
 const maxCommands = 64
 
 // batch is a range of a partition's offsets that is stored as a whole.
@@ -121,7 +121,7 @@ type batch struct {
 	commands    int
 	keyed       bool
 	received    int64     // Unix ms; the earliest of the keyed chunks
-	replay      bool      // its range was declared before; limits do not apply
+	replay      bool      // the range was declared by an earlier commit; limits do not apply
 	assembled   *assembly // set if the batch was assembled while the one before it was written
 }
 
@@ -130,8 +130,8 @@ func newBatch(first int64) *batch {
 }
 
 // fits says whether a record may join b. Entries may follow a command: the batch's entries are stored before its commands are
-// applied, and a command reaches only entries before its own offset. Entries with event keys may not follow one: it may delete
-// what they are compared with.
+// applied, and a command reaches only entries before its own offset. Entries with event keys may not follow one: it may delete the entries
+// that they are compared with.
 func (b *batch) fits(s shape, value []byte, l limits) bool {
 	switch {
 	case b.replay || len(b.records) == 0:
@@ -165,7 +165,7 @@ func (b *batch) since() int64 {
 	return b.records[0].at
 }
 
-// drop gives b's assembly back.
+// drop returns b's assembly to the pool.
 func (b *batch) drop(to *pool.Pool[assembly]) {
 	if b.assembled != nil {
 		to.Put(b.assembled)
@@ -173,5 +173,5 @@ func (b *batch) drop(to *pool.Pool[assembly]) {
 	}
 }
 
-// maxRecordEntries is how many entries a record may have: an entry's index must fit the column kidx.
+// maxRecordEntries is the most entries a record may have: an entry's index must fit the column kidx.
 const maxRecordEntries = math.MaxUint16 + 1

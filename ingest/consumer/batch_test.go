@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// packed is a record of chunks of n entries each.
+// packed returns a record of chunks of n entries each.
 func packed(t testing.TB, keyed bool, sizes ...int) []byte {
 	t.Helper()
 	value := schema.AppendRecordHeader(nil)

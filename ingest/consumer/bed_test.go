@@ -107,7 +107,7 @@ func (b *bed) consumer(change ...func(*Consumer)) (c *Consumer, stop func()) {
 	return c, stop
 }
 
-// entry is the i-th of the test's entries. They vary in everything that the rollups count by.
+// entry returns the i-th of the test's entries. They vary in everything that the rollups count by.
 func entry(i int) schema.Entry {
 	e := schema.Entry{
 		Timestamp: 1_760_000_000_000 + int64(i)*137_000, Action: fmt.Sprintf("action-%d", i%5), Platform: []string{"ios", "android", ""}[i%3],
@@ -120,7 +120,7 @@ func entry(i int) schema.Entry {
 	return e
 }
 
-// value is a record of n new entries of a tenant, and their ids.
+// value returns a record of n new entries of a tenant, and their ids.
 func (b *bed) value(tenant string, n int, keys ...*schema.EventKey) (value []byte, first uint64, entries []schema.Entry) {
 	var c schema.Chunk
 	c.Reset(tenant, time.Now().UnixMilli())
@@ -239,7 +239,7 @@ func (b *bed) nextID() uint64 {
 	return b.id - 1
 }
 
-// end is the offset that the partition's next record gets.
+// end returns the offset that the partition's next record gets.
 func (b *bed) end(partition int) (end int64) {
 	b.t.Helper()
 	b.await("the log's end", func() error {
@@ -255,7 +255,7 @@ func (b *bed) end(partition int) (end int64) {
 	return end
 }
 
-// committed is the group's offset and metadata.
+// committed returns the group's offset and metadata.
 func (b *bed) committed(group string, partition int) (int64, string) {
 	res, err := b.client.OffsetFetch(b.t.Context(), &kafka.OffsetFetchRequest{
 		GroupID: group, Topics: map[string][]int{b.broker.Topic(): {partition}},

@@ -50,7 +50,7 @@ func newWorkload(total int) *workload {
 	return w
 }
 
-// value is a record of n entries.
+// value returns a record of n entries.
 func (w *workload) value(n int) []byte {
 	w.chunk.Reset("default", time.Now().UnixMilli())
 	for range n {

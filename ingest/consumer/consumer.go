@@ -14,7 +14,7 @@
 // of its range of offsets. The next owner of the partition stores the same range under the same token, and ClickHouse drops
 // what it has already.
 //
-// Offsets are absolute throughout. Whatever asks Kafka converts them: see schema/kafka.Log.
+// Offsets are absolute throughout. Code that calls Kafka converts them: see schema/kafka.Log.
 package consumer
 
 import (
@@ -66,8 +66,7 @@ func Defaults() Config {
 	}
 }
 
-// maxBlockRows is how many rows a block may have and still become one part: ClickHouse divides larger ones
-// (max_insert_block_size).
+// maxBlockRows is the most rows of a block that still becomes one part: ClickHouse divides larger ones (max_insert_block_size).
 const maxBlockRows = 1_048_449
 
 // Validate returns everything that is wrong with c.
@@ -116,14 +115,14 @@ type Consumer struct {
 	fail       func(partition int, point string) error // a test's; nil otherwise
 }
 
-// assemblies bounds how many batches are in memory in their final form.
+// assemblies bounds how many assembled batches are in memory.
 const assemblies = 4
 
-// longestRest bounds the pause after a small insert. On a machine that is busy with other things an insert of a few rows takes
-// 0.2 s, and a pause of four times that for each partition would delay entries by seconds.
+// longestRest bounds the pause after a small insert. On a busy machine an insert of a few rows takes 0.2 s. A pause of four times that for
+// each partition would delay entries by seconds.
 const longestRest = 300 * time.Millisecond
 
-// savedRest is how much pause an idle consumer saves up: some hundred small inserts come without one.
+// savedRest is the most pause time that an idle consumer saves up: enough for about a hundred small inserts without a pause.
 const savedRest = 10 * time.Second
 
 // New wires a consumer from a valid configuration. It does not connect.
@@ -136,7 +135,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 	}
 }
 
-// Ready is nil while this consumer is a member of the group and ClickHouse accepts its inserts. Otherwise it says what is
+// Ready returns nil while this consumer is a member of the group and ClickHouse accepts its inserts. Otherwise it says what is
 // unavailable.
 func (c *Consumer) Ready(ctx context.Context) error {
 	if err := c.health.Err(); err != nil {

@@ -69,7 +69,7 @@ func TestDeletesEqualAModelUnderCrashes(t *testing.T) {
 	b.check()
 }
 
-// some is one of the entries that a partition holds of a tenant; 0 if there is none.
+// some returns the id of one of a tenant's entries in a partition; 0 if there is none.
 func (b *bed) some(partition int, tenant string) uint64 {
 	for id, s := range b.want {
 		if s.partition == partition && s.tenant == tenant {
@@ -79,8 +79,8 @@ func (b *bed) some(partition int, tenant string) uint64 {
 	return 0
 }
 
-// randomly fails one in ten times that a point is reached, twenty times at most: a batch of many deletes, which begins anew each
-// time, would not come to its end otherwise.
+// randomly fails one in ten times that a point is reached, twenty times at most: a batch of many deletes, which starts again each time,
+// would never end otherwise.
 func randomly(seed uint64) func(*Consumer) {
 	var mu sync.Mutex
 	r, left := rand.New(rand.NewPCG(seed, 0)), 20
@@ -186,7 +186,7 @@ func (b *bed) commit(partition int, offset int64) {
 	})
 }
 
-// A log that lost its end gives offsets away again: the new records count as behind the old ones, and nothing that is stored is
+// A log that lost its newest records assigns their offsets again: the new records count as later than the old ones, and no stored entry is
 // stored again or lost.
 func TestReusedOffsetsStoreEveryNewEntry(t *testing.T) {
 	for name, later := range map[string]int{"it ends before what is stored": 1, "it has grown beyond": 12} {
@@ -240,8 +240,8 @@ func TestReusedOffsetsStoreEveryNewEntry(t *testing.T) {
 	}
 }
 
-// ClickHouse is restored from a backup, or emptied, while the consumer runs: it notices that the tables know less than it stored,
-// before it stores more, and reads the log again.
+// ClickHouse is restored from a backup, or emptied, while the consumer runs: before it stores more, it notices that the tables lack stored
+// entries, and reads the log again.
 func TestTablesThatLostEntriesUnderAConsumer(t *testing.T) {
 	names := []string{"activity", "by_entity", "by_kind", "logs"}
 	for name, keep := range map[string]bool{"restored": true, "emptied": false} {

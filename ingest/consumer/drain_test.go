@@ -13,7 +13,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// holding holds the work on a partition where it first reaches the point, until it is let go.
+// holding stops the work on a partition when it first reaches the point, until it is released.
 type holding struct {
 	reached, free chan struct{}
 }
@@ -32,10 +32,10 @@ func hold(partition int, point string) (h holding, change func(*Consumer)) {
 	}
 }
 
-// letGoAfter lets the work go on after d, while the test waits for something else.
+// letGoAfter lets the work continue after d, while the test waits for something else.
 func (h holding) letGoAfter(d time.Duration) { time.AfterFunc(d, func() { close(h.free) }) }
 
-// checkCommitted holds that the group has everything of the log as stored, and nothing under way.
+// checkCommitted checks that the group has committed the whole log as stored, without a declared batch.
 func (b *bed) checkCommitted() {
 	b.t.Helper()
 	for p := range b.partitions {
@@ -47,7 +47,7 @@ func (b *bed) checkCommitted() {
 	}
 }
 
-// replays is how many batches the consumers stored again.
+// replays returns how many batches the consumers stored again.
 func replays(t *testing.T, all ...*Consumer) (n float64) {
 	t.Helper()
 	for _, c := range all {
@@ -73,7 +73,7 @@ func TestStoppingInterruptsNoPartition(t *testing.T) {
 	}
 }
 
-// TestWhatWasAcceptedIsStoredBeforeTheEnd: the log holds many batches more when the process is told to end.
+// TestWhatWasAcceptedIsStoredBeforeTheEnd: the log still has many unstored batches when the process is told to end.
 func TestWhatWasAcceptedIsStoredBeforeTheEnd(t *testing.T) {
 	b := newBed(t, 2)
 	for i := range 40 {
@@ -88,7 +88,7 @@ func TestWhatWasAcceptedIsStoredBeforeTheEnd(t *testing.T) {
 	b.check()
 }
 
-// TestARebalanceInterruptsNoBatch: another member joins while a batch is under way.
+// TestARebalanceInterruptsNoBatch: another member joins while a batch is being stored.
 func TestARebalanceInterruptsNoBatch(t *testing.T) {
 	b := newBed(t, 2)
 	long := func(c *Consumer) { c.cfg.SessionTimeout = 8 * time.Second } // a heartbeat every two seconds

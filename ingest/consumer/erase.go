@@ -38,7 +38,7 @@ func commandOf(c *activitypb.Command, offset int64) (command, error) {
 	}
 	m, err := schema.MatchOf(c.Match)
 	if err == nil && m == (schema.Match{}) {
-		err = fmt.Errorf("%w: a command with a match of no condition", schema.ErrRecord) // a command for all entries has no match
+		err = fmt.Errorf("%w: a command whose match has no condition", schema.ErrRecord) // a command for all entries has no match
 	}
 	return command{c, m, offset}, err
 }
@@ -103,7 +103,7 @@ func (p *partition) eraseTogether(ctx context.Context, a *assembly, b *batch, co
 			where = append(where, cond)
 			token := fmt.Sprintf("%s:%d:%d", hex.EncodeToString(c.Id), p.number, i)
 			if first, _, moved := p.moved(c); moved {
-				token += fmt.Sprintf(":%d", first) // the command may have been applied under the offsets of an earlier log
+				token += fmt.Sprintf(":%d", first) // the command may have been applied before, under the offsets of an earlier log
 			}
 			if err := p.subtract(ctx, c, cond, token); err != nil {
 				return err
@@ -125,8 +125,8 @@ func (p *partition) eraseTogether(ctx context.Context, a *assembly, b *batch, co
 	return p.at(afterDelete)
 }
 
-// fold folds the texts that c searches and that an older version wrote. Otherwise the query service could do so between the two
-// halves of c, and c would remove other entries from the table than from the rollups.
+// fold fills the column folded of rows that c searches and that an older version wrote. Otherwise the query service could do it between the
+// two halves of c, and c would remove other entries from the table than from the rollups.
 func (p *partition) fold(ctx context.Context, c command) error {
 	if c.match.Search == "" {
 		return nil
@@ -143,7 +143,7 @@ func (p *partition) fold(ctx context.Context, c command) error {
 	where.Add("koff < {before:UInt64}", "before", before)
 	where.Match(m)
 	for left := true; left; {
-		err := p.reachClickHouse(ctx, "fold texts", func(ctx context.Context) error {
+		err := p.reachClickHouse(ctx, "fold search text", func(ctx context.Context) error {
 			n, err := tables.Fold(ctx, p.conn, where)
 			left = err != nil
 			if n > 0 && ctx.Err() != nil {
@@ -179,16 +179,22 @@ type condition struct {
 	args   []any             // the same, as a query takes them
 }
 
-// before returns the offset before which a command's entries are: its own, or a lower one that it names.
-func (p *partition) before(c command) uint64 { return uint64(max(0, min(c.Before, c.offset))) }
+// before returns the offset before which a command's entries are: its own, or a lower one that it names. One that was written for
+// other tables names an offset of those: nothing that these tables had before is meant.
+func (p *partition) before(c command) uint64 {
+	if c.Before < p.source.Foreign {
+		return 0
+	}
+	return uint64(max(0, min(c.Before, c.offset)))
+}
 
-// moved is the range of the entries before c that are read again, under other offsets than those that c names, because another log
-// took the place of theirs and gave it back. They were stored again, since the tables had them no more.
+// moved returns the range of entries before c whose absolute offsets have changed since c named them: their log was replaced by another one
+// and came back. The tables had lost these entries, so they were read and stored again under new offsets.
 func (p *partition) moved(c command) (first, end int64, moved bool) {
 	return p.source.Moved(p.number, c.offset, c.Before)
 }
 
-// condition of a command reaches no further than the command's own offset.
+// condition covers only entries before the command's own offset.
 func (p *partition) condition(c command, refs []*activitypb.Ref) condition {
 	cond := fmt.Sprintf("kpart = %d AND koff < %d", p.number, p.before(c))
 	if first, end, moved := p.moved(c); moved {
@@ -220,7 +226,7 @@ func params(named []any) map[string]string {
 	return out
 }
 
-// countErased notes how many entries a command deletes.
+// countErased stores how many entries a command deletes.
 const countErased = `INSERT INTO erased (command, at, received, entries)
 SELECT {command:UUID}, now64(3), toDate(received_at) AS d, count()
 FROM activity WHERE %s GROUP BY d`
@@ -233,7 +239,7 @@ var subtractSettings = map[string]string{
 	"max_insert_threads": "1", "use_statistics": "0", "wait_end_of_query": "1",
 }
 
-// subtract subtracts the command's entries from the rollups and, if the command asks for it, notes how many they are.
+// subtract subtracts the command's entries from the rollups and, if the command asks for it, stores their number.
 func (p *partition) subtract(ctx context.Context, c command, cond condition, token string) error {
 	own := map[string]string{"param_tenant": escape(c.Tenant)}
 	maps.Copy(own, cond.params)

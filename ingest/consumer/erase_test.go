@@ -17,7 +17,7 @@ import (
 	"github.com/activitylog/activitylog/schema/words"
 )
 
-// means says whether e, received at a time (Unix ms), is one of the entries of m. It is what the statements must do, without SQL.
+// means reports whether m selects e, received at a time (Unix ms). It does without SQL what the statements must do.
 func means(m schema.Match, e schema.Entry, received int64) bool {
 	is := func(want, got string) bool { return want == "" || want == got }
 	name := e.ActorName
@@ -43,7 +43,7 @@ func found(search string, e schema.Entry) bool {
 	return search == "" || search == e.RequestID || words.Parse(search).Matches(e.Detail, e.Details)
 }
 
-// matches overlap in many ways over the entries that entry makes.
+// matches returns conditions that overlap in many ways on the entries that entry makes.
 func matches(now int64) []schema.Match {
 	at := entry(7 * schema.IDBlock).Timestamp
 	return []schema.Match{
@@ -89,8 +89,8 @@ func TestEraseByFilterWhereverItIsCutOff(t *testing.T) {
 	}
 }
 
-// TestEntriesBehindADeleteStay has deletes between the entries of one batch, crashes at each point, and then reads the log again in
-// batches of other bounds.
+// TestEntriesBehindADeleteStay writes deletes between the entries of one batch, crashes at each point, and then reads the log again in
+// other batches.
 func TestEntriesBehindADeleteStay(t *testing.T) {
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestEntriesBehindADeleteStay(t *testing.T) {
 			b.erase(0, "default", ids[3])
 			again, value := b.send(0, "default", 10)
 			b.erase(0, "default")
-			b.produce(0, value) // what the delete before it deleted
+			b.produce(0, value) // entries that the delete before it deleted
 			ids, _ = b.send(0, "default", 10)
 			b.erase(0, "default", ids[0], again[0])
 			b.send(0, "other", 5)
@@ -153,7 +153,7 @@ func TestEveryConditionOfAMatch(t *testing.T) {
 	}
 }
 
-// TestACommandThatIsNotUnderstoodTakesNothing has commands with fields that this version cannot read.
+// TestACommandThatIsNotUnderstoodTakesNothing writes commands with fields that this version cannot read.
 func TestACommandThatIsNotUnderstoodTakesNothing(t *testing.T) {
 	more := protowire.AppendString(protowire.AppendTag(nil, 99, protowire.BytesType), "only this")
 	commands := map[string]func(*activitypb.Command){

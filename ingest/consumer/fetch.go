@@ -10,15 +10,15 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// fetchBatch is the records of one fetch.
+// fetchBatch has the records of one fetch.
 type fetchBatch struct {
 	records []record
 	end     int64 // the offset after the partition's last record, as the broker knew it then
 	err     error // kafka.OffsetOutOfRange: the partition does not hold the offset
 }
 
-// fetcher prefetches one partition's records: at most one fetch batch lies in batches and one is on its way. Its offsets are
-// absolute: Kafka's are known to the Reader alone.
+// fetcher prefetches one partition's records: at most one fetch batch waits in batches and one is in flight. Its offsets are absolute:
+// Kafka's are known to the Reader alone.
 type fetcher struct {
 	schemakafka.Reader
 	source  *schemakafka.Log
@@ -74,13 +74,13 @@ func (f *fetcher) fetch(ctx context.Context, offset int64) (batch fetchBatch, ne
 	return batch, f.source.Absolute(f.Partition, ownNext), nil
 }
 
-// bounds are the offset of the first record that the partition still holds, and the offset after its last record.
+// bounds returns the offset of the first record that the partition still holds, and the offset after its last record.
 func (f *fetcher) bounds(ctx context.Context) (start, end int64, err error) {
 	start, end, err = f.Bounds(ctx)
 	return f.source.Absolute(f.Partition, start), f.source.Absolute(f.Partition, end), err
 }
 
-// between is how many offsets lie from one to before another.
+// between returns the number of Kafka's offsets in the range [from, to).
 func (f *fetcher) between(from, to int64) int64 {
 	first, ok1 := f.source.Offset(f.Partition, from)
 	end, ok2 := f.source.Offset(f.Partition, to)

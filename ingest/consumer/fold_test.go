@@ -14,7 +14,7 @@ import (
 	"github.com/activitylog/activitylog/schema/words/texts"
 )
 
-// searched are texts that a search of other letters finds.
+// searched lists texts that a search with other letters finds.
 var searched = []struct{ detail, details, search string }{
 	{"Großer Ärger", "", "GROSSER ärger"},
 	{"Вход выполнен", "", "вход"},
@@ -66,8 +66,8 @@ func (b *bed) checkFolded() {
 	}
 }
 
-// TestEraseFoldsWhatAnOlderVersionWrote has somebody fold the rows between the halves of an erasure: it must take from the
-// rollups what it takes from the table.
+// TestEraseFoldsWhatAnOlderVersionWrote folds rows between the two halves of an erasure: it must remove the same entries from the rollups
+// and from the table.
 func TestEraseFoldsWhatAnOlderVersionWrote(t *testing.T) {
 	for _, point := range []string{"", beforeDelete, afterSubtract, afterDelete} {
 		t.Run(fmt.Sprint("cut off ", point), func(t *testing.T) {

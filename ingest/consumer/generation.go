@@ -19,8 +19,8 @@ type generation struct {
 	*Consumer
 	member member
 	source *schemakafka.Log
-	stop   context.Context // ends when the process is to end
-	own    context.Context // ends when the partitions are not this member's any more
+	stop   context.Context // ends when the process must end
+	own    context.Context // ends when the partitions no longer belong to this member
 	disown context.CancelFunc
 	active sync.WaitGroup // partitions
 }
@@ -32,7 +32,7 @@ type ending struct {
 }
 
 // start runs a goroutine for each of the generation's partitions. For kafka-go the generation ends when the first of them returns:
-// when the process is to end, each waits for the others.
+// when the process must end, each waits for the others.
 func (c *Consumer) start(stop context.Context, of *kafka.Generation, source *schemakafka.Log, workers *sync.WaitGroup) {
 	assigned := of.Assignments[c.cfg.Topic]
 	c.log.Info("partitions assigned", slog.Int("generation", int(of.ID)), slog.Int("partitions", len(assigned)))
@@ -62,17 +62,21 @@ func (c *Consumer) start(stop context.Context, of *kafka.Generation, source *sch
 	}
 }
 
-// attend lets the partitions store for as long as they are this member's. That ends at once when the log is another. When the
-// generation is over, they are its own until it joins the next one: the others wait for it, so a batch under way can be completed.
-// If it were not, its next owner would have to store it again.
+// attend lets the partitions store while they belong to this member. If another log has replaced the generation's, they stop at once. After
+// the end of the generation they still belong to this member until it joins the next one: the other members wait for it, so it can complete
+// the current batch. Otherwise the next owner would have to store that batch again.
 func (g *generation) attend(over context.Context) {
 	done := make(chan struct{})
 	go func() { defer close(done); g.active.Wait() }()
 	defer func() { g.disown(); <-done }()
-	if g.watchLog(over, g.source) {
+	watching, enough := context.WithCancel(over)
+	defer enough()
+	// When the process is to end, kafka-go ends the generation with the first partition that ends. A member may have none.
+	defer context.AfterFunc(g.stop, func() { <-done; enough() })()
+	if g.watchLog(watching, g.source) {
 		return
 	}
-	// The group began to wait up to a quarter of the session timeout before this, and waits for the whole of it.
+	// The group waits for one session timeout, of which up to a quarter has passed already.
 	ctx, cancel := context.WithTimeout(g.own, g.cfg.SessionTimeout/2)
 	defer cancel()
 	beat := time.NewTicker(g.cfg.SessionTimeout / 4)
@@ -94,7 +98,7 @@ func (g *generation) attend(over context.Context) {
 	}
 }
 
-// awaited says whether the group still counts on this member: a member that the group has given up owns nothing.
+// awaited reports whether this member still belongs to the group: a removed member owns no partition.
 func (g *generation) awaited(ctx context.Context) bool {
 	err := attempt(ctx, g.cfg.SessionTimeout/4, func(ctx context.Context) error {
 		res, err := g.client.Heartbeat(ctx, &kafka.HeartbeatRequest{
@@ -108,8 +112,8 @@ func (g *generation) awaited(ctx context.Context) bool {
 	return err == nil || errors.Is(err, kafka.RebalanceInProgress)
 }
 
-// work stores p until the generation is over or the process is to end. It begins no batch after half of the drain timeout, and
-// interrupts the one under way after the whole of it.
+// work stores p until the generation is over or the process must end. It begins no batch after half of the drain timeout, and interrupts
+// the current one after the whole timeout.
 func (g *generation) work(over context.Context, p *partition) {
 	defer g.active.Done()
 	p.since = g.watch.add(p)

@@ -16,7 +16,7 @@ import (
 	"github.com/activitylog/activitylog/schema/logs"
 )
 
-// Run is a member of the group until ctx ends. It waits for Kafka, for the topic and for ClickHouse as long as necessary. When
+// Run joins the group and stays a member until ctx ends. It waits for Kafka, for the topic and for ClickHouse as long as necessary. When
 // ctx ends it stores what its partitions hold at that moment, as far as the drain timeout allows, leaves the group, and returns nil.
 func (c *Consumer) Run(ctx context.Context) error {
 	defer c.sink.Close()
@@ -79,13 +79,13 @@ func (c *Consumer) awaitTopic(ctx context.Context) error {
 	})
 }
 
-// awaitLog is the log, as soon as it is the one that the tables belong to.
+// awaitLog waits until Kafka's log is the one that the tables belong to, and returns it.
 func (c *Consumer) awaitLog(ctx context.Context) (source *schemakafka.Log, err error) {
 	wait := newBackOff()
 	ages := unassigned{Consumer: c}
 	defer ages.forget()
 	for {
-		// Tables from before logs had an identity are searched for an entry that Kafka has: that takes a while if they are large.
+		// Tables of a version without log identities are searched for an entry that Kafka has: that takes a while if they are large.
 		err = attempt(ctx, c.cfg.InsertTimeout, func(ctx context.Context) (err error) {
 			source, err = c.pair.Check(ctx)
 			return err
@@ -105,7 +105,8 @@ func (c *Consumer) awaitLog(ctx context.Context) (source *schemakafka.Log, err e
 // lookEvery is the pause between two looks at the log.
 const lookEvery = 2 * time.Second
 
-// watchLog returns when the log is another than source or may not be stored from any more, or when ctx ends. It says which.
+// watchLog returns when another log has replaced source, when source may no longer be read, or when ctx ends. changed is false only if ctx
+// ended.
 func (c *Consumer) watchLog(ctx context.Context, source *schemakafka.Log) (changed bool) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -158,8 +159,8 @@ func dialer(client *kafka.Client) *kafka.Dialer {
 // errFenced is the error of a commit that the group refused because it has moved on without this member.
 var errFenced = errors.New("the group has another generation")
 
-// commit says to the group that everything before offset is stored and, unless last is schemakafka.None, that the batch
-// [offset, last] is under way. The error is errFenced if this member does not own the partition any more.
+// commit commits offset to the group: everything before it is stored. Unless last is schemakafka.None, it also declares the batch [offset,
+// last]. The error is errFenced if this member no longer owns the partition.
 func (p *partition) commit(ctx context.Context, offset, last int64) error {
 	own, ok := p.source.Offset(p.number, offset)
 	if !ok {

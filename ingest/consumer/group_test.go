@@ -48,6 +48,33 @@ func TestOneThreeTwoConsumers(t *testing.T) {
 	b.check()
 }
 
+// A member to which the group gave no partition leaves at once, too: nothing else ends its generation.
+func TestAMemberWithoutPartitionsLeaves(t *testing.T) {
+	b := newBed(t, 1)
+	b.send(0, "default", 10)
+	leave := map[*Consumer]func(){}
+	for range 2 {
+		c, stop := b.consumer()
+		b.await("it to be a member", func() error { return c.Ready(t.Context()) })
+		leave[c] = stop
+	}
+	time.Sleep(time.Second) // until the first one has joined again
+	for c, stop := range leave {
+		c.watch.mu.Lock()
+		idle := len(c.watch.waiting) == 0
+		c.watch.mu.Unlock()
+		if !idle {
+			continue
+		}
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it left after %v", took)
+		}
+	}
+	b.check()
+}
+
 func TestErasedOffsetsStoreNothingTwice(t *testing.T) {
 	b := newBed(t, 2)
 	for i := range 6 {

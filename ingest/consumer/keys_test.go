@@ -14,7 +14,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// eventKey is one of many event keys, of an entry with a body.
+// eventKey returns one of many event keys, of an entry with a body.
 func eventKey(n byte, body uint64) *schema.EventKey {
 	return &schema.EventKey{Hash: [16]byte{n}, Body: body}
 }
@@ -32,7 +32,7 @@ func (b *bed) sendByKey(key *schema.EventKey) (id uint64) {
 // repeatByKey is sendByKey for an entry that must not be stored.
 func (b *bed) repeatByKey(key *schema.EventKey) { delete(b.want, b.sendByKey(key)) }
 
-// addPartitions makes them n.
+// addPartitions raises the number of partitions to n.
 func (b *bed) addPartitions(n int) {
 	b.t.Helper()
 	res, err := b.client.CreatePartitions(b.t.Context(), &kafka.CreatePartitionsRequest{
@@ -97,7 +97,7 @@ func TestEventKeysMoveWhenPartitionsAreAdded(t *testing.T) {
 	}
 }
 
-// TestAMovedEventKeyIsForgottenInTime: the window holds for keys of other partitions, too.
+// TestAMovedEventKeyIsForgottenInTime: the window applies to keys of other partitions, too.
 func TestAMovedEventKeyIsForgottenInTime(t *testing.T) {
 	b := newBed(t, 1)
 	short := func(c *Consumer) { c.cfg.KeyWindow = time.Second }
@@ -173,7 +173,7 @@ func TestDeletesForgetOnlyTheirOwnKeys(t *testing.T) {
 	}
 }
 
-// TestARefusedRowsKeyIsFree: what ClickHouse refuses is in no table.
+// TestARefusedRowsKeyIsFree: a row that ClickHouse refused is in no table, so its key is free.
 func TestARefusedRowsKeyIsFree(t *testing.T) {
 	var loads atomic.Int64
 	b := newBed(t, 1)

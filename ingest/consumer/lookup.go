@@ -16,8 +16,8 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// recovery returns what is stored of b's range, nil if nothing can be. Something is stored if the committed offset was lost, or
-// if the previous owner stored the batch and ended before it committed.
+// recovery returns what is stored of b's range, nil if nothing can be stored. Something is stored if the committed offset was lost, or if
+// the previous owner stored the batch and ended before it committed.
 func (p *partition) recovery(ctx context.Context, b *batch) (*recovery, error) {
 	if b.first > max(p.stored, p.counted) {
 		return nil, nil
@@ -60,11 +60,11 @@ func (p *partition) renumber(ctx context.Context) (id uint64, err error) {
 	return id, err
 }
 
-// hasKey is how the rows of entries with event keys are found: the field event_key of an Extra begins with tag 7 and 16, the length.
-// A few rows without a key meet it, too.
+// hasKey is the condition for rows with event keys: the field event_key of an Extra begins with tag 7 and the length 16. A few rows without
+// a key meet it, too.
 const hasKey = "position(extra, unhex('3A10')) > 0"
 
-// newestFirst makes reading the newest rows cheap, and sure: see ARCHITECTURE.md.
+// newestFirst makes reading the newest rows cheap and reliable: see ARCHITECTURE.md.
 var newestFirst = clickhouse.Settings{"use_statistics": 0, "use_top_k_dynamic_filtering": 0}
 
 // loadKeys loads the newest event keys that the partition received from since (Unix ms) on and before b, as many as are remembered. If
@@ -93,8 +93,8 @@ func (p *partition) loadKeys(ctx context.Context, b *batch, since int64) error {
 	})
 }
 
-// recount looks, for a batch with a key that belongs to another partition, whether partitions were added meanwhile. If so, it loads
-// the keys again.
+// recount is called for a batch with a key that belongs to another partition. It checks whether partitions were added, and loads the keys
+// again if so.
 func (p *partition) recount(ctx context.Context, b *batch) (changed bool, err error) {
 	if time.Since(p.recounted) < lookEvery {
 		return false, nil
@@ -140,8 +140,8 @@ ORDER BY koff DESC, kidx DESC LIMIT ?`
 	}
 }
 
-// moved says whether keys of the partition may lie in others: they do if one of the partitions is younger than since, or if the
-// tables have more than the topic has now.
+// moved reports whether keys of the partition may lie in other partitions: that is so if one of them is younger than since, or if the
+// tables have more partitions than the topic has now.
 func (q *keyQuery) moved(ctx context.Context) (bool, error) {
 	const (
 		older  = `SELECT count() FROM (SELECT 1 FROM activity WHERE kpart = ? AND received_at < fromUnixTimestamp64Milli(?) LIMIT 1)`
@@ -233,8 +233,8 @@ func (p *partition) lookUpGone(ctx context.Context, a *assembly, b *batch, tenan
 	})
 }
 
-// completeEarlier has the rollups count, before the first batch of an epoch is stored, what the epochs before it stored and did
-// not come to count: the log that would repeat it is gone.
+// completeEarlier adds entries to the rollups that earlier epochs stored but did not count, before the first batch of the new epoch is
+// stored. Their records are gone, so no replay would count them.
 func (p *partition) completeEarlier(ctx context.Context, b *batch) error {
 	first, _ := p.source.Last(p.number)
 	if p.completed || b.first < first || first == 0 {

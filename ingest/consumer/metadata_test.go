@@ -13,7 +13,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// What the limit is held against: Kafka takes so much metadata and not a byte more.
+// Kafka accepts metadata up to the limit, and not a byte more.
 func TestKafkaTakesNoMoreMetadata(t *testing.T) {
 	b := newBed(t, 1)
 	b.await("the group's coordinator", func() error { return b.commitMetadata(strings.Repeat("x", maxMetadata)) })

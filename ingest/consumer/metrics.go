@@ -7,6 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
+// The kinds of alarms, as labels.
+var alarms = [...]string{"beyond_end", "config", "intent_lost", "log", "metadata", "rejected", "renumbered", "reused", "tables_lost", "trimmed"}
+
 type metrics struct {
 	entries *prometheus.CounterVec
 	rows    prometheus.Histogram
@@ -22,7 +25,7 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
-	return &metrics{
+	m := &metrics{
 		entries: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "activity_consumer_entries_total",
 			Help: "Entries read, by outcome: stored, repeated (written twice by a producer), keyed (repeats of an event key), recovered (stored before), erased (deleted before).",
@@ -57,9 +60,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "activity_consumer_alarms_total", Help: "Conditions that an operator should look at, by kind.",
 		}, []string{"kind"}),
 	}
+	for _, kind := range alarms {
+		m.alarms.WithLabelValues(kind) // so that the first one is an increase
+	}
+	return m
 }
 
-// partitionMetrics are those of one partition, while it is assigned to this consumer.
+// partitionMetrics are the metrics of one partition while it is assigned to this consumer.
 type partitionMetrics struct {
 	*metrics
 	label    string

@@ -18,7 +18,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// noted is what the model knows of one record of the log.
+// noted is the model's view of one record of the log.
 type noted struct {
 	value   []byte
 	entries []notedEntry
@@ -33,8 +33,8 @@ type notedEntry struct {
 	received int64
 }
 
-// specify says what must be stored of a partition's log. An entry is stored unless its id came before, or a stored entry had its
-// key within the window. A delete deletes what lies before it.
+// specify returns the entries of a partition's log that must be stored. An entry is stored unless its id came before, or a stored entry had
+// its key within the window. A delete deletes matching entries before it.
 func specify(log []noted, window time.Duration) (stored map[uint64]notedEntry, dead map[block.Location]bool, erased int) {
 	stored, dead = map[uint64]notedEntry{}, map[block.Location]bool{}
 	offsets, seen := map[uint64]int64{}, map[uint64]bool{}
@@ -130,7 +130,7 @@ var (
 	pointGen     = rapid.SampledFrom(points)
 )
 
-// keyIn is the hash of the n-th event key that belongs to one of two partitions.
+// keyIn returns the hash of the n-th event key that belongs to one of two partitions.
 func keyIn(partition int, n byte) (hash [16]byte) {
 	for n > 0 {
 		if hash[0]++; schemakafka.PartitionOf(hash[:], 2) == partition {
@@ -163,7 +163,7 @@ func (h *history) write(t *rapid.T) {
 	h.log[p] = append(h.log[p], n)
 }
 
-// repeat writes a record again, as a producer does that got no answer.
+// repeat writes a record again, as a producer without an answer does.
 func (h *history) repeat(t *rapid.T) {
 	p := partitionGen.Draw(t, "partition")
 	if len(h.log[p]) == 0 {
@@ -294,7 +294,7 @@ func (h *history) removeCrashed(t *rapid.T, err error) {
 	}
 }
 
-// takeOver goes on without the member, which is paused: with another member, or with the same one in another generation.
+// takeOver continues without the paused member: with another member, or with the same one in another generation.
 func (h *history) takeOver(t *rapid.T) {
 	r := h.current
 	h.current, h.held = nil, append(h.held, r)
@@ -307,7 +307,7 @@ func (h *history) takeOver(t *rapid.T) {
 	}
 }
 
-// resume lets a paused member go on. It must notice that it owns nothing any more.
+// resume lets a paused member continue. It must notice that it no longer owns a partition.
 func (h *history) resume(t *rapid.T) {
 	if len(h.held) == 0 {
 		t.Skip("no member is paused")
@@ -348,7 +348,7 @@ func (h *history) mayLoseOffsets(t *rapid.T) {
 	h.loseOffsets(t)
 }
 
-// loseOffsets deletes the group's offsets. No member may be paused: its batch under way would not be repeated.
+// loseOffsets deletes the group's offsets. No member may be paused: its unfinished batch would not be repeated.
 func (h *history) loseOffsets(t *rapid.T) {
 	if len(h.held) > 0 || h.nextID != "" {
 		t.Skip("a member is paused")

@@ -13,8 +13,8 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// member is this process's membership in one generation of the group. Once another generation has begun, the group refuses its
-// commits: so a consumer that was thought dead cannot declare anything.
+// member is this process's membership in one generation of the group. Once another generation has begun, the group refuses its commits, so
+// a consumer that was removed from the group cannot declare a batch.
 type member struct {
 	generation int
 	id         string
@@ -30,7 +30,7 @@ type partition struct {
 	metric partitionMetrics
 
 	fetch   *fetcher
-	pending fetchBatch // what is left of the last fetch batch
+	pending fetchBatch // the rest of the last fetch batch
 	next    int64
 	since   *atomic.Int64 // Unix ms of the oldest record that is not stored; 0 if there is none
 
@@ -43,17 +43,17 @@ type partition struct {
 	intent    int64     // last offset of the batch declared before this assignment; schemakafka.None if there is none
 	stored    int64     // highest offset of an entry in ClickHouse at the assignment, -1 if there is none
 	counted   int64     // watermark of by_entity at the assignment: the offset up to which it counts
-	kinds     int64     // the same of by_kind
+	kinds     int64     // watermark of by_kind at the assignment
 
 	watermark   int64  // of by_entity now
 	marked      int64  // the day on which it rose
-	connections uint64 // to ClickHouse, when the tables were last seen to be the same
+	connections uint64 // to ClickHouse, when the tables were last checked
 	completed   bool   // the rollups count everything from before the last epoch
 	goal        *int64 // where the log ended when the process was told to end; nil before
 }
 
-// run stores records until e says that it is time to end. It completes the batch under way first, unless ctx ends. An error means
-// that the assignment cannot go on: the group makes a new one.
+// run stores records until e tells it to stop. It completes the current batch first, unless ctx ends. After an error the partition cannot
+// continue in this assignment: the group makes a new one.
 func (p *partition) run(ctx context.Context, e ending) error {
 	if err := p.assign(e.begin); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (p *partition) run(ctx context.Context, e ending) error {
 	}
 }
 
-// take fills b until it is time to store it; not ok if it is time to end before. The turn belongs to the batch; it is nil if the
+// take fills b until b must be stored. ok is false if the partition must stop before that. The turn belongs to the batch; it is nil if the
 // batch needs none.
 func (p *partition) take(e ending, b *batch) (t *pace.Turn, ok bool, err error) {
 	if b.assembled != nil {
@@ -133,8 +133,8 @@ func (p *partition) take(e ending, b *batch) (t *pace.Turn, ok bool, err error) 
 	return nil, false, nil
 }
 
-// drained says whether b reaches to where the log ended when the process was told to end, or whether there is no use in going on
-// until then.
+// drained reports whether b reaches the offset at which the log ended when the process was told to stop, or whether Kafka or ClickHouse is
+// unavailable, so continuing would be useless.
 func (p *partition) drained(ctx context.Context, b *batch) bool {
 	if p.goal == nil {
 		p.goal = new(int64)
@@ -186,7 +186,7 @@ func (p *partition) fill(b *batch) (complete bool) {
 	return false
 }
 
-// waiting is what a batch waits for while it can still grow: a turn, or its greatest age.
+// waiting has the two events that end the growth of a batch: its turn, and its greatest age.
 type waiting struct {
 	p     *partition
 	turn  *pace.Turn
@@ -205,7 +205,7 @@ func (w *waiting) begin(b *batch) {
 	w.ready, w.late = w.turn.Ready, w.timer.C
 }
 
-// keep hands the turn to the caller, who must give it back.
+// keep hands the turn to the caller, who must return it.
 func (w *waiting) keep() *pace.Turn {
 	t := w.turn
 	w.turn = nil

@@ -1,12 +1,12 @@
 package consumer
 
-// prefetch fills the next batch while the current one is being written. If the next batch is complete in time, and nothing
-// that the current one decides can matter for it, it is assembled as well, so that a partition with a backlog uses more than
-// one core. Nothing of the next batch is declared or stored yet.
+// prefetch fills the next batch while the current one is being written. If the next batch is complete in time and does not depend on the
+// decisions of the current one, it is assembled as well, so that a partition with a backlog uses more than one core. Nothing of the next
+// batch is declared or stored yet.
 type prefetch struct {
 	p       *partition
 	b       *batch
-	written chan struct{} // closed when the current batch is
+	written chan struct{} // closed when the current batch has been written
 	done    chan struct{}
 }
 
@@ -41,8 +41,8 @@ func (f *prefetch) fill() (complete bool) {
 	return true
 }
 
-// independent says that of all that lies before the batch only the ids matter for it. A batch with event keys depends on the
-// keys of the batch before, and a range of which ClickHouse may hold something has to be looked up.
+// independent reports whether the batch depends on nothing before it but the ids. A batch with event keys depends on the keys of the batch
+// before, and a range of which ClickHouse may hold something has to be looked up.
 func (f *prefetch) independent() bool {
 	return !f.b.keyed && f.b.first > max(f.p.stored, f.p.counted)
 }
@@ -58,7 +58,7 @@ func (f *prefetch) assemble(current *assembly) {
 	}
 }
 
-// end says that the current batch is written, and returns the next one as far as it has come.
+// end tells that the current batch has been written, and returns the next one in its current state.
 func (f *prefetch) end() *batch {
 	close(f.written)
 	<-f.done

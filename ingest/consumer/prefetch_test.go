@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestABacklogIsStoredOnce has batches that are assembled while the batch before is written, and that repeat its last record;
-// and crashes at every point.
+// TestABacklogIsStoredOnce writes batches that are assembled while the batch before is stored, and that repeat its last record, and crashes
+// at every point.
 func TestABacklogIsStoredOnce(t *testing.T) {
 	for _, point := range []string{beforeIntent, afterIntent, afterEntries, afterEntities, afterKinds} {
 		t.Run(point, func(t *testing.T) {

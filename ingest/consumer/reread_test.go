@@ -6,8 +6,8 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestReadingAgainDecidesNothingAnew loses the offsets after the delete of an entry that others had been compared with. What was
-// refused before must not be stored now, nor become a dead letter.
+// TestReadingAgainDecidesNothingAnew loses the offsets after the delete of an entry that others were compared with. An entry that was
+// dropped before must neither be stored now nor become a dead letter.
 func TestReadingAgainDecidesNothingAnew(t *testing.T) {
 	key := func(body uint64) *schema.EventKey { return &schema.EventKey{Hash: [16]byte{1}, Body: body} }
 	for name, tc := range map[string]struct {

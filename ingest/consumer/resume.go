@@ -15,7 +15,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// markDays is for how long a watermark is sure to be in the tables: they keep it for the 46 days that they keep entries.
+// markDays is the time for which the tables certainly keep a watermark: as long as entries, 46 days.
 const markDays = 40
 
 // assign looks up the state of the partition in the group, in the log, and in ClickHouse.
@@ -76,7 +76,7 @@ func (p *partition) takeUp(offset int64, state repeat.State) {
 	p.next = p.source.Absolute(p.number, p.committed)
 }
 
-// state is what a commit says, with the batch up to the absolute offset last under way.
+// state returns the metadata of a commit whose declared batch ends at the absolute offset last.
 func (p *partition) state(last int64) *repeat.State {
 	s := &repeat.State{Commit: p.source.Commit(), Blocks: p.blocks}
 	s.Day = p.marked
@@ -89,8 +89,8 @@ func (p *partition) state(last int64) *repeat.State {
 	return s
 }
 
-// remember compares the tables with what the group remembers of them. Tables that know less than they did have been restored
-// from a backup, or emptied: then the log is read again from where they end.
+// remember compares the tables with the last watermark in the group's metadata. If the tables' watermark is lower, they were restored from
+// a backup, or emptied: then the log is read again from the tables' watermark.
 func (p *partition) remember(ctx context.Context, state repeat.State) error {
 	p.watermark, p.marked = p.counted, today()
 	if p.committed < 0 || state.Watermark < 0 || !p.source.Current(state.Commit) {
@@ -107,8 +107,8 @@ func (p *partition) remember(ctx context.Context, state repeat.State) error {
 		return nil // it has expired
 	}
 	from := p.source.Next(p.number, min(p.counted, p.kinds))
-	p.alarm("tables_lost", "the tables have lost what was stored; reading the log again from where they end",
-		slog.Int64("stored before", before), slog.Int64("stored now", p.counted), slog.Int64("from", from))
+	p.alarm("tables_lost", "the tables have lost stored entries; reading the log again from their last watermark",
+		slog.Int64("stored_before", before), slog.Int64("stored_now", p.counted), slog.Int64("from", from))
 	if p.next = min(p.next, from); p.next == from {
 		p.intent = schemakafka.None
 	}
@@ -147,7 +147,7 @@ func (p *partition) compare(ctx context.Context) error {
 	where := slog.Group("log", slog.Int64("start", start), slog.Int64("end", end), slog.Int64("committed", p.next))
 	epoch, _ := p.source.Last(p.number)
 	if known := max(p.stored, p.counted); known >= max(end, epoch) {
-		p.log.ErrorContext(ctx, "the log ends before what has been stored", where, slog.Int64("stored", known))
+		p.log.ErrorContext(ctx, "kafka log ends before the last stored offset", where, slog.Int64("stored", known))
 		return p.cut(ctx)
 	}
 	switch {
@@ -160,13 +160,13 @@ func (p *partition) compare(ctx context.Context) error {
 		p.alarm("beyond_end", "the log ends before the committed offset; reading it again from its start", where)
 		p.next, p.intent, p.blocks = start, schemakafka.None, &repeat.Blocks{}
 	case p.intent >= end:
-		p.alarm("intent_lost", "the log ends before the batch that was declared", where)
+		p.alarm("intent_lost", "the log ends before the end of the declared batch", where)
 		p.intent = schemakafka.None
 	}
 	return nil
 }
 
-// errSource says that the log is not what it was at the assignment.
+// errSource means that the log has changed since the partition was assigned.
 var errSource = errors.New("the log has changed")
 
 // cut begins a new epoch of the log in this partition, which lost its newest records: records after the last stored one get new
@@ -196,7 +196,7 @@ func (p *partition) cut(ctx context.Context) error {
 		}
 		state, err := schemakafka.AppendLog(ctx, p.client, p.cfg.Topic, next)
 		if errors.Is(err, schemakafka.ErrLogChanged) && state.Log != nil && state.Log.ID == source.ID {
-			source = state.Log // another partition was faster
+			source = state.Log // another partition wrote first
 			continue
 		}
 		if err == nil {
@@ -206,8 +206,8 @@ func (p *partition) cut(ctx context.Context) error {
 	}
 }
 
-// lookUpWatermarks asks how far the partition is stored and counted. What a consumer before this one still has under way may
-// land later; it has this batch's token then.
+// lookUpWatermarks reads how far the partition is stored and counted. An insert of the previous owner may still arrive later; it has the
+// same token as this owner's batch, so nothing is stored twice.
 func (p *partition) lookUpWatermarks(ctx context.Context) error {
 	const query = `SELECT
   (SELECT if(count() = 0, -1, toInt64(max(koff))) FROM activity WHERE kpart = ?),
@@ -223,11 +223,11 @@ func (p *partition) lookUpWatermarks(ctx context.Context) error {
 	})
 }
 
-// blockRecords is how many records before its end a partition is asked for the ids of.
+// blockRecords is the number of a partition's last records whose ids are looked up.
 const blockRecords = 5000
 
-// lookUpBlocks learns from the tables which ids had been seen before an offset: the group's commit knows those of records that the
-// tables lost, too.
+// lookUpBlocks reads from the tables which ids were stored before an offset. The group's commit cannot be used: it also has the ids of
+// records that the tables lost.
 func (p *partition) lookUpBlocks(ctx context.Context, before int64) error {
 	const query = `SELECT max(id) FROM activity WHERE kpart = ? AND koff BETWEEN ? AND ? AND id < ? GROUP BY intDiv(id, ?) ORDER BY max(koff)`
 	last := max(0, before-1)
@@ -249,10 +249,10 @@ func (p *partition) lookUpBlocks(ctx context.Context, before int64) error {
 	})
 }
 
-// errTables says that the tables are not those of the assignment.
-var errTables = errors.New("the tables have changed: they know less than was stored, or belong to another log")
+// errTables means that the tables have changed since the assignment.
+var errTables = errors.New("the tables have changed: they lack stored entries, or belong to another log")
 
-// sameTables makes sure that ClickHouse still has what was stored before, if a connection was made since the last check. Without a new
+// sameTables checks that ClickHouse still has what was stored before, if a connection was made since the last check. Without a new
 // connection it is the same server: a server that was restored from a backup, or that replaced another one, keeps no connections.
 func (p *partition) sameTables(ctx context.Context) error {
 	connections := p.sink.Connections()
@@ -265,7 +265,7 @@ func (p *partition) sameTables(ctx context.Context) error {
 	var counted *int64
 	var log *string
 	if err := p.conn.QueryRow(ctx, query, p.number).Scan(&counted, &log); err != nil {
-		return fmt.Errorf("look whether the tables are the same: %w", err)
+		return fmt.Errorf("check whether the tables are the same: %w", err)
 	}
 	expired := today()-p.marked > markDays
 	if *counted < p.watermark && !expired || p.pair != nil && *log != p.source.ID.String() {

@@ -15,8 +15,8 @@ import (
 // requestTimeout bounds one try of a request to Kafka.
 const requestTimeout = 10 * time.Second
 
-// reachKafka repeats f, which asks Kafka, until it succeeds, the group refuses this member, or ctx ends. An error says what
-// was being done.
+// reachKafka repeats f, which calls Kafka, until it succeeds, the group refuses this member, or ctx ends. The error names the failed
+// action.
 func (c *Consumer) reachKafka(ctx context.Context, what string, f func(context.Context) error) error {
 	return c.reachKafkaFor(ctx, health.User{Dependency: health.Kafka, Partition: -1, Purpose: what}, f)
 }
@@ -40,8 +40,8 @@ func (c *Consumer) reachKafkaFor(ctx context.Context, u health.User, f func(cont
 	})
 }
 
-// reachClickHouse repeats f, which asks ClickHouse, until it succeeds, its rows are refused as data, the tables turn out to be
-// others, or ctx ends.
+// reachClickHouse repeats f, which calls ClickHouse, until it succeeds, ClickHouse refuses its rows as data, the tables turn out to have
+// changed, or ctx ends.
 func (p *partition) reachClickHouse(ctx context.Context, what string, f func(context.Context) error) error {
 	u := health.User{Dependency: health.ClickHouse, Partition: p.number, Purpose: what}
 	return retry(ctx, what, func() error {

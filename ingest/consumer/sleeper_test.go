@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// numbered is a record of n entries with the ids from first on.
+// numbered returns a record of n entries with the ids from first on.
 func numbered(first uint64, n int) []byte {
 	var c schema.Chunk
 	c.Reset("default", time.Now().UnixMilli())
@@ -35,7 +35,7 @@ func (w *world) awaitStored(end int64) error {
 }
 
 // TestAMemberThatSleptStoresNothingMore pauses a member at each point, as a process that gets no CPU. Another member takes over
-// and finds more records. When the first member goes on, its batch must add nothing to ClickHouse.
+// and finds more records. When the first member continues, its batch must add nothing to ClickHouse.
 func TestAMemberThatSleptStoresNothingMore(t *testing.T) {
 	const first = 7 * schema.IDBlock
 	broker := testbed.Kafka(t, 1)

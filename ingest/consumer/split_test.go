@@ -25,7 +25,7 @@ func cutOffAt(point string, n int) func(*Consumer) {
 	}
 }
 
-// refuse has ClickHouse refuse rows by their ids.
+// refuse makes ClickHouse refuse rows by their ids.
 func (b *bed) refuse(ids ...uint64) {
 	b.t.Helper()
 	list := strings.Trim(strings.ReplaceAll(fmt.Sprint(ids), " ", ","), "[]")
@@ -37,9 +37,8 @@ func (b *bed) refuse(ids ...uint64) {
 	}
 }
 
-// TestRefusedRowsAndACrashLoseNothing: ClickHouse refuses some rows of a batch, and the consumer ends when it has stored a part of the
-// others. The batch is one of eight rows; in each case the rows that are left for the next try have the numbers, in their block, of
-// rows that have been stored.
+// TestRefusedRowsAndACrashLoseNothing: ClickHouse refuses some rows of a batch, and the consumer stops after storing a part of the others.
+// The batch has eight rows. In each case the next try gives the remaining rows the numbers of rows that are already stored.
 func TestRefusedRowsAndACrashLoseNothing(t *testing.T) {
 	for _, tc := range []struct {
 		refused []int

@@ -17,7 +17,7 @@ const (
 	beforeIntent  = "before intent"
 	afterIntent   = "after intent"
 	beforeKeys    = "before event keys are read"
-	afterPart     = "after a part of the entries" // where ClickHouse refused them as a whole
+	afterPart     = "after a part of the entries" // when ClickHouse refused them as a whole
 	afterEntries  = "after entries"
 	afterEntities = "after by_entity"
 	afterKinds    = "after by_kind"
@@ -35,8 +35,7 @@ func (p *partition) at(point string) error {
 }
 
 // store declares b, stores its entries in ClickHouse, and applies its deletes. Wherever it is interrupted, the next owner of
-// the partition stores the same range under the same token, with the same result. It returns the next batch, which was begun
-// meanwhile.
+// the partition stores the same range under the same token, with the same result. It returns the next batch, which was filled meanwhile.
 func (p *partition) store(ctx context.Context, e ending, b *batch) (next *batch, err error) {
 	a := b.assembled
 	if a == nil {
@@ -64,7 +63,7 @@ func (p *partition) store(ctx context.Context, e ending, b *batch) (next *batch,
 	next = prefetched.end()
 	if err == nil {
 		if e.begin.Err() != nil {
-			next.drop(p.assemblies) // it does not begin
+			next.drop(p.assemblies) // it is not started
 		}
 		err = p.complete(ctx, a, b, next)
 	}
@@ -74,12 +73,12 @@ func (p *partition) store(ctx context.Context, e ending, b *batch) (next *batch,
 	return next, err
 }
 
-// complete moves on past b, which is stored. If the next batch is about to be declared, its commit covers b. Otherwise complete
-// commits that nothing is under way, so that readers see what has been stored.
+// complete moves the partition to the offset after b, which is stored. If the next batch is about to be declared, its commit covers b.
+// Otherwise complete commits the offset without declaring a batch, so that readers see what has been stored.
 func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) error {
 	p.metric.stored(a, b)
 	if n := a.outcomes.renumbered; n > 0 {
-		p.alarm("renumbered", "ids had been assigned twice; entries are stored under other ids than their callers got",
+		p.alarm("renumbered", "ids were assigned twice; entries are stored under other ids than their callers got",
 			slog.Int("entries", n), slog.Int64("offset", b.first))
 	}
 	p.blocks, p.next, p.intent = a.blocks, p.source.Next(p.number, b.last), schemakafka.None
@@ -87,7 +86,7 @@ func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) e
 		p.watermark, p.marked = b.last, b.records[0].at/dayMillis
 	}
 	a.keys.Keep()
-	p.keys.Remove(a.gone) // a deleted or refused entry must not make a later one its repetition; after a restart it does not, either
+	p.keys.Remove(a.gone) // a later entry must not count as a repetition of a deleted or refused one; after a restart it does not, either
 	p.metric.lag.Set(float64(p.fetch.between(p.next, p.pending.end)))
 	p.since.Store(next.since())
 	if next.assembled != nil {
@@ -96,8 +95,8 @@ func (p *partition) complete(ctx context.Context, a *assembly, b, next *batch) e
 	return p.commit(ctx, p.next, schemakafka.None)
 }
 
-// declare commits the batch's first offset, and its last one as metadata: everything before is stored, and this batch is under
-// way.
+// declare commits the batch's first offset, and its last one as metadata: everything before is stored, and this batch is about to be
+// inserted.
 func (p *partition) declare(ctx context.Context, b *batch) error {
 	if b.replay {
 		p.metric.replays.Inc()
@@ -148,7 +147,7 @@ func (p *partition) assemble(ctx context.Context, a *assembly, b *batch) error {
 		}
 	}
 	if a.clash {
-		p.log.ErrorContext(ctx, "another entry stored at an offset of the log", slog.Int64("offset", b.first))
+		p.log.ErrorContext(ctx, "clickhouse has a different entry at an offset of the batch", slog.Int64("offset", b.first))
 		return p.cut(ctx)
 	}
 	return nil
@@ -192,7 +191,7 @@ func (p *partition) insertAll(ctx context.Context, table, token string, blocks [
 	return nil
 }
 
-// insert tries until the block is stored, its rows are refused as data, or ctx ends.
+// insert repeats until the block is stored, ClickHouse refuses its rows as data, or ctx ends.
 func (p *partition) insert(ctx context.Context, table, token string, b block.Block) error {
 	began := time.Now()
 	err := p.reachClickHouse(ctx, "insert into "+table, func(ctx context.Context) error {
@@ -221,14 +220,14 @@ func (p *partition) insertEntries(ctx context.Context, a *assembly, b *batch, to
 	return s.halve(ctx, 0, rows, err)
 }
 
-// maxRejected is how many rows of one batch may be refused. If there are more, the fault must be the table's.
+// maxRejected is the most rows of one batch that ClickHouse may refuse. If there are more, the fault is probably in the table.
 const maxRejected = 1000
 
 var errManyRejected = errors.New("ClickHouse refuses too many rows of one batch")
 
-// splitter finds the rows that ClickHouse refuses, sends them to dead letters, and stores the others. A part's token is made of the
-// places of its first and its last row in the log. The number of a row in its block would not do: a try after a crash has fewer
-// rows, without those that the try before has stored, and ClickHouse would drop others under a token that it knows.
+// splitter finds the rows that ClickHouse refuses, sends them to dead letters, and stores the others. A part's token has the places of its
+// first and its last row in the log. Row numbers cannot be used: a try after a crash has fewer rows, because the earlier try stored some,
+// and ClickHouse would drop other rows under a token that it knows.
 type splitter struct {
 	p     *partition
 	a     *assembly
@@ -236,7 +235,7 @@ type splitter struct {
 	token string
 }
 
-// halve stores what it can of the rows [from, to), which were refused together because of why.
+// halve splits the rows [from, to), which ClickHouse refused together with the error why, and stores the accepted ones.
 func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
 	if to-from == 1 {
 		return s.reject(ctx, from, why)
@@ -260,7 +259,7 @@ func (s *splitter) halve(ctx context.Context, from, to int, why error) error {
 	return nil
 }
 
-// span names the rows of a part by the places of the first and the last.
+// span identifies a part by the places of its first and its last row.
 func span(first, last block.Location) string {
 	return fmt.Sprintf("%d.%d-%d.%d", first.Offset, first.Index, last.Offset, last.Index)
 }

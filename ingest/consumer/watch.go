@@ -39,7 +39,7 @@ func (w *watch) remove(p *partition) {
 	delete(w.waiting, p)
 }
 
-// oldest sets the metric of each partition's age, and returns the greatest age.
+// oldest updates the metric of each partition's age, and returns the greatest age.
 func (w *watch) oldest(now time.Time) (greatest time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,14 +97,14 @@ func (c *Consumer) retention(ctx context.Context) time.Duration {
 	return 0
 }
 
-// unassigned has the watch know how long the first record of each partition has waited, while nothing can be stored because the log
-// is refused or ClickHouse cannot be asked: the log does not keep a record for ever.
+// unassigned tells the watch how long the first record of each partition has waited while nothing can be stored, because the log is refused
+// or ClickHouse is unavailable: Kafka does not keep records for ever.
 type unassigned struct {
 	*Consumer
 	partitions []*partition
 }
 
-// look looks once; what goes wrong is looked at again the next time.
+// look measures once; after an error the next call tries again.
 func (u *unassigned) look(ctx context.Context) {
 	if len(u.partitions) > 0 {
 		return

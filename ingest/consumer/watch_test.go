@@ -24,7 +24,7 @@ func (c *Consumer) ageOf(t *testing.T) time.Duration {
 	return time.Duration(m.GetGauge().GetValue() * float64(time.Second))
 }
 
-// topic is that of the entries.
+// topic returns the name of the topic of entries.
 func (b *bed) topic() (topic string) {
 	_, stop := b.consumer(func(c *Consumer) { topic = c.cfg.Topic })
 	stop()

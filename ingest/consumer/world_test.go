@@ -94,7 +94,7 @@ func (f *lossyProxy) lose(n int, answer bool) {
 	f.in, f.answer = n, answer
 }
 
-// outage has every request lost and every connection closed while do does something to the engine.
+// outage loses every request and closes every connection while do changes the engine.
 func (f *lossyProxy) outage(do func()) {
 	set := func(down bool) {
 		f.mu.Lock()
@@ -158,7 +158,7 @@ type worker struct {
 	err  error // valid once done is closed
 }
 
-// interruption strikes when a point is reached for the n-th time. It ends the worker there, or holds it until free is closed.
+// interruption takes effect when a point is reached for the n-th time. It ends the worker there, or holds it until free is closed.
 type interruption struct {
 	mu    sync.Mutex
 	point string
@@ -177,7 +177,7 @@ func (t *interruption) set(point string, n int, hold bool) {
 	t.held, t.free = make(chan struct{}), make(chan struct{})
 }
 
-// disarm lets t strike no more. A worker that is held stays held.
+// disarm stops t from interrupting. A worker that is held stays held.
 func (t *interruption) disarm() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -349,7 +349,7 @@ func (w *world) committed(partition int) (int64, error) {
 	return res.Topics[w.topic][0].CommittedOffset, nil
 }
 
-// persist repeats a request to Kafka while a new topic or group is not known everywhere yet.
+// persist repeats a request to Kafka while a new topic or group is not yet known to all brokers.
 func (w *world) persist(what string, f func() error) error {
 	var err error
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && w.ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {

@@ -1,5 +1,5 @@
-// Package actions gives the names of actions codes, for a dialect that shows numbers. It promises: a name has the same code on
-// every replica and after every restart, for as long as the topic of names exists.
+// Package actions assigns codes to action names, for a dialect that shows numbers. It promises: a name has the same code on every replica
+// and after every restart, for as long as the topic of names exists.
 package actions
 
 import (
@@ -25,9 +25,9 @@ import (
 // NoCode is the code of an action that has none because there are too many.
 const NoCode = -1
 
-// Bounds of action codes. An action's name is a caller's, so somebody may invent them by the million: beyond these bounds a name
-// gets no code and takes no memory of the replicas. The order in the topic decides, so that all replicas agree on which names
-// have one. The index of the most names takes some 20 MB.
+// Bounds of action codes. Callers choose the names of actions, so there may be millions: beyond these bounds a name gets no code and takes
+// no memory of the replicas. The order in the topic decides, so that all replicas agree on which names have one. The index of the most
+// names takes some 20 MB.
 const (
 	maxActions       = 1 << 18
 	maxTenantActions = 1 << 14 // names that one tenant was the first to show
@@ -39,7 +39,7 @@ const (
 const prepareEvery = time.Second
 
 // Codes gives each action name a code: the offset of the name's first record in a topic, plus the log's first code. The service that
-// first has to show a name appends it and reads back, because another replica may have been faster. A code is no secret: it says that
+// first has to show a name appends it and reads back, because another replica may have been faster. A code is not a secret: it says that
 // some tenant uses the name, and the name is only used to filter the asking tenant's own entries. Codes may be used by many goroutines
 // at once.
 type Codes struct {
@@ -61,7 +61,7 @@ type Codes struct {
 	complete bool  // every name that has a code is in names
 }
 
-// nameHash stands for a name in memory. 16 bytes of SHA-256: nobody finds two names with one.
+// nameHash represents a name in memory: 16 bytes of its SHA-256, so collisions are impossible in practice.
 type nameHash [16]byte
 
 func hashOf(name string) nameHash {
@@ -71,7 +71,7 @@ func hashOf(name string) nameHash {
 
 // Source is the log that the tables belong to.
 type Source interface {
-	// Log is the log. Its error says why it is not known.
+	// Log returns the log. Its error says why the log is not known.
 	Log(ctx context.Context) (*schemakafka.Log, error)
 	// Seen is the log as it was seen last, nil if it has not been.
 	Seen() *schemakafka.Log
@@ -92,7 +92,7 @@ func New(topic string, waitMax time.Duration, source Source, client *kafka.Clien
 	return c
 }
 
-// Run reads the codes that there are, so that they work when Kafka becomes unavailable. It tries until that is done or ctx ends.
+// Run reads the existing codes, so that they work when Kafka becomes unavailable. It repeats until it succeeds or ctx ends.
 func (c *Codes) Run(ctx context.Context) {
 	read := func() (struct{}, error) { return struct{}{}, c.exclusively(ctx, c.readNew) }
 	_, _ = backoff.Retry(ctx, read, backoff.WithBackOff(backoff.NewConstantBackOff(prepareEvery)), backoff.WithMaxElapsedTime(0))
@@ -127,7 +127,7 @@ func (c *Codes) Codes(ctx context.Context, entries []schema.Entry) (codes map[st
 	})
 }
 
-// Name is the name whose code is given, ok if there is one. While Kafka is unavailable an unknown code is ErrUnavailable.
+// Name returns the name with this code; ok is false if there is none. While Kafka is unavailable an unknown code is ErrUnavailable.
 func (c *Codes) Name(ctx context.Context, code int64) (name string, ok bool, err error) {
 	defer c.requests.Observe("action_of", time.Now(), &err)
 	if code < 0 {
@@ -150,7 +150,7 @@ func (c *Codes) Name(ctx context.Context, code int64) (name string, ok bool, err
 	return name, ok, err
 }
 
-// outdated says whether the codes that are known are those of an earlier log.
+// outdated reports whether the known codes belong to an earlier log.
 func (c *Codes) outdated() bool {
 	log := c.source.Seen()
 	c.mu.RLock()
@@ -158,7 +158,7 @@ func (c *Codes) outdated() bool {
 	return log != nil && log.FirstCode != c.topic.first
 }
 
-// known is how many names have a code.
+// known returns how many names have a code.
 func (c *Codes) known() int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -191,7 +191,7 @@ func (c *Codes) full(tenant string) bool {
 	return len(c.codes) >= c.most || c.tenants[tenant] >= c.each
 }
 
-// name is the name of a code as far as it is in memory; sure if the topic has nothing more about it.
+// name returns the name of a code if it is in memory. sure means that the topic has no more about it.
 func (c *Codes) name(code int64) (name string, ok, sure bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -199,7 +199,8 @@ func (c *Codes) name(code int64) (name string, ok, sure bool) {
 	return name, ok, ok || code < c.next && c.complete
 }
 
-// exclusively does what reads or appends when its turn comes, within waitMax. Its error is ErrUnavailable.
+// exclusively calls a function that reads or appends, one caller at a time, and waits at most waitMax for its turn. Its error is
+// ErrUnavailable.
 func (c *Codes) exclusively(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.waitMax)
 	defer cancel()
@@ -215,8 +216,8 @@ func (c *Codes) exclusively(ctx context.Context, do func(context.Context) error)
 	return nil
 }
 
-// readNew reads what any replica has appended since the last time. Its error says so where the topic was created again: a code
-// that was shown for a name would be given to another one, until that is adopted.
+// readNew reads what any replica has appended since the last time. It returns an error if the topic was recreated: until an operator adopts
+// the new topic, codes that were shown for a name could be assigned to other names.
 func (c *Codes) readNew(ctx context.Context) error {
 	log, err := c.source.Log(ctx)
 	if err != nil {
@@ -240,7 +241,7 @@ func (c *Codes) readNew(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	if end < c.next { // the topic was created again, by a broker that does not tell
+	if end < c.next { // the topic was recreated, by a broker without topic ids
 		c.forget()
 	}
 	c.mu.Unlock()
@@ -261,7 +262,7 @@ func (c *Codes) readTo(ctx context.Context, end int64) error {
 	return nil
 }
 
-// take gives the names of new records their codes.
+// take assigns codes to the names of new records.
 func (c *Codes) take(records []namedRecord, next int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// replica is the codes of one more replica.
+// replica returns the codes of one more replica.
 func replica(b *testbed.Broker) *Codes {
 	return New(schemakafka.Actions(b.Topic()), 20*time.Second, source{b}, b.Client(), prometheus.NewRegistry())
 }
@@ -105,7 +105,7 @@ func TestActionCodes(t *testing.T) {
 	}
 }
 
-// TestReplicasAgreeOnCodes has replicas show the same names at the same time, in different orders.
+// TestReplicasAgreeOnCodes lets replicas show the same names at the same time, in different orders.
 func TestReplicasAgreeOnCodes(t *testing.T) {
 	b := testbed.Kafka(t, 1)
 	const names = 40
@@ -140,7 +140,7 @@ func TestReplicasAgreeOnCodes(t *testing.T) {
 	for name, code := range got[0] {
 		firsts[code] = name
 	}
-	for code := range end { // a record that repeats a name is nobody's code
+	for code := range end { // a record that repeats a name is not a code
 		checkAction(t, late, code, firsts[code])
 	}
 }
@@ -191,7 +191,7 @@ func TestManyNamesAtOnce(t *testing.T) {
 	checkAction(t, replica(b), 999, names[999])
 }
 
-// Codes of an earlier log are those of no name any more: another log has others, also for a replica that knew them.
+// Codes of an earlier log no longer belong to a name: another log has other codes, also for a replica that knew the old ones.
 func TestCodesOfAnEarlierLog(t *testing.T) {
 	b := testbed.Kafka(t, 1)
 	s := replica(b)

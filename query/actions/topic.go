@@ -33,7 +33,7 @@ func newNamesTopic(client *kafka.Client, name string) namesTopic {
 	return namesTopic{Reader: schemakafka.Reader{Client: client, Topic: name, MaxBytes: fetchBytes, Wait: fetchWait}}
 }
 
-// start is the offset of the first record that is left, end the one after the last.
+// start returns the offset of the first record that remains, end the offset after the last one.
 func (t *namesTopic) start(ctx context.Context) (int64, error) {
 	offset, err := t.First(ctx)
 	return t.first + offset, err

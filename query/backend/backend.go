@@ -31,7 +31,7 @@ type Config struct {
 	Retain  retain.Config
 }
 
-// Defaults are the values of a Config that names none.
+// Defaults returns the default values.
 func Defaults() Config {
 	return Config{DB: db.Defaults(), Stored: stored.Defaults(), Visible: visible.Defaults(), Query: query.Defaults(), Retain: retain.Defaults()}
 }
@@ -51,16 +51,16 @@ type Backend struct {
 	stored *stored.Progress
 }
 
-// New makes a Backend over ClickHouse and Kafka, neither of which need be reachable yet. Waits work while Run does.
+// New makes a Backend over ClickHouse and Kafka, neither of which need be reachable yet. Waits work while Run runs.
 func New(cfg Config, conn driver.Conn, client *kafka.Client, log *slog.Logger, reg prometheus.Registerer) *Backend {
 	d := db.New(cfg.DB, conn)
 	s := stored.New(cfg.Stored, d, client, log, reg)
 	v := visible.New(cfg.Visible, d)
 	reader := query.New(cfg.Query, d, s, v, reg)
-	eraser := erase.New(erase.Rooms{DB: d, Stored: s, Visible: v, Reader: reader}, client, reg)
+	eraser := erase.New(erase.Layers{DB: d, Stored: s, Visible: v, Reader: reader}, client, reg)
 	return &Backend{
 		Reader: reader, Eraser: eraser, stored: s,
-		Keeper:  retain.New(cfg.Retain, retain.Rooms{DB: d, Visible: v, Reader: reader, Eraser: eraser}, log, reg),
+		Keeper:  retain.New(cfg.Retain, retain.Layers{DB: d, Visible: v, Reader: reader, Eraser: eraser}, log, reg),
 		Actions: actions.New(schemakafka.Actions(cfg.Stored.Topic), cfg.Stored.WaitMax, s, client, reg),
 	}
 }

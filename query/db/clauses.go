@@ -10,8 +10,7 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Statement is a query and its server parameters. A value reaches the engine as a parameter and in no other way; the text is
-// made of constants.
+// Statement is a query and its server parameters. Values are only sent as parameters; the text consists of constants.
 type Statement struct {
 	Text     string
 	Args     []any // clickhouse.Named
@@ -21,11 +20,11 @@ type Statement struct {
 // Clauses are those of schema/clickhouse, with what only readers ask for.
 type Clauses struct{ tables.Clauses }
 
-// The two walls between tenants. They are variables for the test that takes them away, one and both, to see that the other
-// one holds and that the test would notice.
+// The two independent filters that separate tenants: a predicate and a setting. They are variables so that a test can remove one or both:
+// with one the separation must hold, and without both the test must fail.
 var (
 	ofTenant = "tenant = {tenant:String}"
-	wallOf   = tenantWall
+	filterOf = tenantFilter
 )
 
 // OfTenant adds the condition that the rows are the tenant's. It comes first in every query of entries and rollups. For
@@ -49,9 +48,9 @@ func (c *Clauses) AddHours(first, end int64) {
 	c.AddHour("hour < %s", "end_hour", end)
 }
 
-// tenantWall is the value of the setting additional_table_filters that lets no table show another tenant's rows, whatever the
-// query says. The tenant is written as hex, so that no tenant can end the literal within a literal.
-func tenantWall(tenant string) string {
+// tenantFilter returns the value of the setting additional_table_filters that hides other tenants' rows in every table, whatever the query
+// says. The tenant is written as hex, so that no tenant can end the literal within a literal.
+func tenantFilter(tenant string) string {
 	if tenant == schema.AllTenants {
 		return "{}"
 	}

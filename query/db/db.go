@@ -1,6 +1,6 @@
-// Package db is the only way to the tables. It promises: a query of a tenant never sees a row of another one, because two
-// walls stand between them and each holds alone (the predicate of Clauses.OfTenant and the filter of Query); a query stays
-// within its limits of time and memory and ends with its caller, in the engine too; and an error has a kind of package schema.
+// Package db is the only way to the tables. It promises: a query of a tenant never sees a row of another tenant, because two independent
+// filters separate them (the predicate of Clauses.OfTenant and a setting that Query adds); a query stays within its limits of time and
+// memory and ends with its caller, in the engine too; and an error has a kind of package schema.
 package db
 
 import (
@@ -26,7 +26,7 @@ type Config struct {
 	MaxMemory    int64 // bytes that one query may take in the engine
 }
 
-// Defaults are the limits of a DB whose configuration names none.
+// Defaults returns the default limits.
 func Defaults() Config { return Config{QueryTimeout: 10 * time.Second, MaxMemory: 1 << 30} }
 
 // Validate returns everything that is wrong with c.
@@ -56,7 +56,7 @@ func (d *DB) Query(ctx context.Context, tenant string, q Statement) (driver.Rows
 		return nil, fmt.Errorf("%w: a query needs a tenant", schema.ErrUnauthenticated)
 	}
 	settings := d.limits()
-	settings["additional_table_filters"] = wallOf(tenant)
+	settings["additional_table_filters"] = filterOf(tenant)
 	if q.MaxBytes > 0 {
 		settings["max_result_bytes"] = q.MaxBytes
 	}
@@ -77,7 +77,7 @@ func (d *DB) query(ctx context.Context, q Statement, settings clickhouse.Setting
 	return rows, nil
 }
 
-// left is how long a query may take now: the time of one query, or what is left until the deadline of ctx.
+// left returns how long a query may take now: the time of one query, or the time until the deadline of ctx if that is shorter.
 func (d *DB) left(ctx context.Context) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -86,8 +86,8 @@ func (d *DB) left(ctx context.Context) time.Duration {
 	return max(time.Millisecond, min(time.Until(end), d.cfg.QueryTimeout)) // 0 would be no limit
 }
 
-// timeless is a context that ends with another one and does not tell when. The client would give the engine 5 s more than that,
-// in the place of the limit that the settings have.
+// timeless is a context that ends with another one but hides its deadline. From a deadline the client would set the engine's time limit, 5
+// s later than the deadline, in place of the one in the settings.
 type timeless struct{ context.Context }
 
 func (timeless) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -121,7 +121,7 @@ func (d *DB) Exec(ctx context.Context, q Statement) error {
 	return Fault(ctx, d.conn.Exec(ctx, q.Text, q.Args...))
 }
 
-// Fold folds the texts of entries that an older version wrote, and returns how many there were.
+// Fold fills the column folded of entries that an older version wrote, and returns their number.
 func (d *DB) Fold(ctx context.Context) (int, error) {
 	n, err := tables.Fold(ctx, d.conn, tables.Clauses{})
 	return n, Fault(ctx, err)
@@ -132,7 +132,7 @@ func (d *DB) WithTimeout(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(ctx, d.cfg.QueryTimeout)
 }
 
-// Ready is nil when reads and deletes can be answered. Otherwise it says that ClickHouse is unavailable, or which tables are missing.
+// Ready returns nil when reads and deletes can be answered. Otherwise it says that ClickHouse is unavailable, or which tables are missing.
 func (d *DB) Ready(ctx context.Context) error {
 	missing, err := d.missing(ctx)
 	if err != nil {
@@ -144,7 +144,7 @@ func (d *DB) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Complete is nil if no table is missing. Its text is written for callers.
+// Complete returns nil if no table is missing. Its text is written for callers.
 func (d *DB) Complete(ctx context.Context) error {
 	missing, err := d.missing(ctx)
 	if err == nil && len(missing) > 0 {
@@ -162,7 +162,7 @@ func (d *DB) missing(ctx context.Context) ([]string, error) {
 	return missing, Fault(ctx, err)
 }
 
-// limits are the settings of every query of a reader.
+// limits returns the settings of every query of a reader.
 func (d *DB) limits() clickhouse.Settings {
 	return clickhouse.Settings{
 		"readonly":         1,

@@ -23,7 +23,7 @@ func open(t *testing.T) (*DB, *fixture.Database) {
 	return New(Defaults(), f.Conn), f
 }
 
-func TestSecondWall(t *testing.T) {
+func TestSecondTenantFilter(t *testing.T) {
 	d, f := open(t)
 	f.Put(t, schema.Entry{Tenant: "a", ID: 1, Timestamp: base, Action: "x", Device: "d"}, schema.Entry{Tenant: "b'\\", ID: 2, Timestamp: base, Action: "x", Device: "d"})
 	for tenant, want := range map[string]uint64{"a": 1, "b'\\": 1, "c": 0, "') OR 1=1 --": 0} {
@@ -42,9 +42,9 @@ func TestSecondWall(t *testing.T) {
 	}
 }
 
-func TestWallOfAllTenants(t *testing.T) {
-	if wall := tenantWall(schema.AllTenants); wall != "{}" {
-		t.Errorf("got %s, want no filter", wall)
+func TestNoFilterForAllTenants(t *testing.T) {
+	if filter := tenantFilter(schema.AllTenants); filter != "{}" {
+		t.Errorf("got %s, want no filter", filter)
 	}
 }
 

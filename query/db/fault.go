@@ -16,7 +16,7 @@ var ErrTooMuch = errors.New("the result has too many bytes")
 
 const tooManyBytes = 396 // TOO_MANY_ROWS_OR_BYTES
 
-// Fault gives an error of ClickHouse its kind. An error that is no exception of the server means that the connection does
+// Fault gives an error of ClickHouse its kind. An error that is not an exception of the server means that the connection does
 // not work, which is ErrUnavailable.
 func Fault(ctx context.Context, err error) error {
 	var e *clickhouse.Exception

@@ -40,19 +40,19 @@ type cursor struct {
 // names are endings of tenants that SQL, JSON, globs or lists of tenants might misread.
 var names = []string{"", "'", `\'`, `") OR 1 = 1 --`, "%", "*", ",", "\u00e9", " ", "{tenant:String}"}
 
-// TestNoForeignRows has tenants list, count, get, page, make statistics, export, follow, erase and delete at random: none ever sees or touches
-// an entry of another one, while the administrator of all sees every entry with its tenant. That holds with either wall between tenants
-// taken away. With both taken away the test is seen to fail, so that it is known to notice.
+// TestNoForeignRows lets tenants list, count, get, page, make statistics, export, follow, erase and delete at random: none ever sees or
+// changes an entry of another tenant, while the administrator of all tenants sees every entry with its tenant. That holds without either of
+// the two tenant filters. Without both the test must fail, which proves that it would notice.
 func TestNoForeignRows(t *testing.T) {
 	for _, tt := range []struct {
 		name               string
-		predicate, setting bool // is taken away
+		predicate, setting bool // is removed
 		checks             string
 	}{
-		{"both walls", false, false, "10"},
+		{"both filters", false, false, "10"},
 		{"without the setting", false, true, "5"},
 		{"without the predicate", true, false, "5"},
-		{"without a wall", true, true, "5"},
+		{"without a filter", true, true, "5"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			checks := flag.Lookup("rapid.checks")
@@ -63,24 +63,24 @@ func TestNoForeignRows(t *testing.T) {
 			db.TakeDown(t, tt.predicate, tt.setting)
 			w := &world{Pipeline: pipeline.Start(t, 20*time.Second), entries: map[uint64]schema.Entry{}, breaches: map[string]int{}}
 			open := tt.predicate && tt.setting
-			// Without a wall, one kind of call may by chance show no foreign row for a while.
+			// Without a filter, one kind of call may by chance show no foreign row for a while.
 			for round := 0; round == 0 || open && round < 20 && len(w.unnoticed()) > 0; round++ {
 				rapid.Check(t, func(rt *rapid.T) { w.check(t.Context(), rt, open) })
 			}
 			t.Logf("%d calls, foreign rows: %v", w.calls, w.breaches)
 			if open && len(w.unnoticed()) > 0 {
-				t.Errorf("without a wall %v showed no foreign row: this test would not notice one", w.unnoticed())
+				t.Errorf("without a filter %v showed no foreign row: this test would not notice one", w.unnoticed())
 			}
 		})
 	}
 }
 
-// unnoticed are the calls that have shown no foreign row.
+// unnoticed returns the calls that have shown no foreign row.
 func (w *world) unnoticed() []string {
 	return slices.DeleteFunc([]string{"list", "count", "get", "stats", "export", "tail"}, func(name string) bool { return w.breaches[name] > 0 })
 }
 
-// check lets new tenants call at random. open: no wall stands, so that foreign rows are counted and nothing else is checked.
+// check lets new tenants call at random. open: both filters are removed, so foreign rows are counted and nothing else is checked.
 func (w *world) check(ctx context.Context, rt *rapid.T, open bool) {
 	w.runs++
 	tenants := make([]string, rapid.IntRange(2, 5).Draw(rt, "tenants"))
@@ -98,7 +98,7 @@ func (w *world) check(ctx context.Context, rt *rapid.T, open bool) {
 	}
 }
 
-// begin remembers where a tail has to begin to have all entries of the check.
+// begin remembers where a tail must begin to get all entries of the check.
 func (w *world) begin(ctx context.Context, rt *rapid.T) {
 	f, err := query.NewFilter(pipeline.Of(schema.AllTenants))
 	if err != nil {
@@ -167,7 +167,7 @@ func (c *call) sees(e schema.Entry) bool {
 	return c.tenant == schema.AllTenants || c.tenant == e.Tenant
 }
 
-// filter is a random one, and the entries that the tenant should see by it.
+// filter returns a random filter, and the entries that the tenant should see with it.
 func (c *call) filter() (query.Filter, []schema.Entry) {
 	f, err := query.NewFilter(pipeline.Of(c.tenant))
 	if err != nil {
@@ -298,7 +298,7 @@ func (c *call) stats() {
 	if err != nil {
 		c.rt.Fatal(err)
 	}
-	seen = slices.DeleteFunc(seen, func(e schema.Entry) bool { // one without a value is in no group
+	seen = slices.DeleteFunc(seen, func(e schema.Entry) bool { // an entry without a value is in no group
 		return q.By == query.ByPlatform && e.Platform == "" || q.By == query.ByDevice && e.Device == ""
 	})
 	if got.Total != uint64(len(seen)) {
@@ -331,7 +331,7 @@ func (c *call) export() {
 
 var errForeign = errors.New("a foreign row")
 
-// tail follows from before the check's entries until it has had all of them.
+// tail follows from before the check's entries until it has got all of them.
 func (c *call) tail() {
 	f, seen := c.filter()
 	tail, err := c.w.Backend.OpenTail(c.ctx, f, &c.w.begun)
@@ -357,7 +357,7 @@ func (c *call) tail() {
 		got += len(found)
 		switch {
 		case len(found) > 0:
-		case got != len(seen) && c.tenant != schema.AllTenants: // who sees everything has entries of earlier checks, too
+		case got != len(seen) && c.tenant != schema.AllTenants: // the administrator of all tenants also sees entries of earlier checks
 			c.breach("tail", got, len(seen))
 			return
 		default:
@@ -410,7 +410,7 @@ func (c *call) audited(f query.Filter) {
 	c.rt.Fatalf("%q has no audit entry of an erasure", c.tenant)
 }
 
-// anyID is an id of any tenant's, perhaps of an entry that was erased.
+// anyID returns an id of any tenant's, perhaps of an entry that was erased.
 func (c *call) anyID() (id uint64, e schema.Entry, there bool) {
 	id = rapid.SampledFrom(c.w.all[max(0, len(c.w.all)-60):]).Draw(c.rt, "id")
 	e, there = c.w.entries[id]

@@ -39,7 +39,7 @@ func (w *witness) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Reques
 	return w.RoundTripper.RoundTrip(ctx, addr, req)
 }
 
-// TestEveryReplicaAcknowledgesADelete: a command that is lost with one broker would leave what it was to erase.
+// TestEveryReplicaAcknowledgesADelete: if a command were lost with one broker, its entries would not be erased.
 func TestEveryReplicaAcknowledgesADelete(t *testing.T) {
 	const topic = "acks"
 	client := testbed.Kafka(t, 1).Client()
@@ -57,7 +57,7 @@ func TestEveryReplicaAcknowledgesADelete(t *testing.T) {
 	cfg.Stored.Topic, cfg.Stored.WaitMax = topic, 500*time.Millisecond
 	s := backend.New(cfg, fixture.Open(t, testbed.ClickHouse(t)).Conn, client, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	defer pipeline.Background(t, s.Run)()
-	if err := s.DeleteAll(t.Context(), pipeline.Of("a")); !errors.Is(err, schema.ErrTimeout) { // nobody carries it out
+	if err := s.DeleteAll(t.Context(), pipeline.Of("a")); !errors.Is(err, schema.ErrTimeout) { // no consumer applies it
 		t.Errorf("delete all: got %v, want timed out", err)
 	}
 	if want := []int16{int16(kafka.RequireAll)}; !slices.Equal(slices.Compact(w.acks), want) {

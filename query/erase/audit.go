@@ -14,9 +14,9 @@ import (
 // actionErase is the action of audit entries.
 const actionErase = "activity.erase"
 
-// audit publishes an audit entry about x, which took n entries, to one of the partitions, and returns its position. Its record
-// has no ids: the entries of this service are rare, and an entry without a leased id gets one that follows from its offset
-// (schema.ForeignID). Its event key is the id of x, so that a record that was sent twice is stored once.
+// audit publishes an audit entry about x, which erased n entries, to one of the partitions, and returns its position. Its record has no
+// ids: the entries of this service are rare, and an entry without a leased id gets one that follows from its offset (schema.ForeignID). Its
+// event key is the id of x, so that a record that was sent twice is stored once.
 func (p publisher) audit(ctx context.Context, x *erasure, n uint64) (schema.Position, error) {
 	details, err := json.Marshal(struct {
 		What         string `json:"what"`

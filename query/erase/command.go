@@ -18,7 +18,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// erasure is one request to erase. Each partition that it concerns gets one command.
+// erasure is one request to erase. Each affected partition gets one command.
 type erasure struct {
 	id      uuid.UUID
 	by      schema.Principal
@@ -28,7 +28,7 @@ type erasure struct {
 	entries uint64           // visible ones, as counted when it was asked for
 	refs    []*activitypb.Ref
 	match   *activitypb.Match
-	counted bool // the consumer is to store how many entries each command takes
+	counted bool // the consumer must store how many entries each command removes
 	at      time.Time
 }
 
@@ -36,13 +36,13 @@ func newErasure(log *schemakafka.Log, p schema.Principal, what string) *erasure 
 	return &erasure{id: uuid.New(), log: log, by: p, what: what, at: time.Now()}
 }
 
-// commandID is the id of a partition's command. Each command has its own, because the id is the token of its correction of the
+// commandID returns the id of a partition's command. Each command has its own, because the id is the token of its correction of the
 // rollups.
 func (x *erasure) commandID(partition int) uuid.UUID {
 	return uuid.NewSHA1(x.id, strconv.AppendInt(nil, int64(partition), 10))
 }
 
-// command is the Kafka value that erases what lies before the offset.
+// command returns the record value that erases matching entries before the offset.
 func (x *erasure) command(partition int, before int64) ([]byte, error) {
 	id := x.commandID(partition)
 	return schema.AppendCommand(nil, &activitypb.Command{
@@ -71,7 +71,7 @@ func (p publisher) issue(ctx context.Context, x *erasure) (schema.Position, erro
 	all.SetLimit(maxPublishers)
 	for partition, end := range x.before {
 		if end == 0 {
-			continue // nothing was ever acknowledged there
+			continue // nothing was ever acknowledged in that partition
 		}
 		all.Go(func() error {
 			value, err := x.command(partition, end)
@@ -89,7 +89,7 @@ func (p publisher) issue(ctx context.Context, x *erasure) (schema.Position, erro
 }
 
 // publish appends value to the partition and returns Kafka's offset. It sends the same bytes until they are acknowledged or ctx
-// ends: a command that arrives twice is carried out once.
+// ends: a command that arrives twice is applied once.
 func (p publisher) publish(ctx context.Context, partition int, value []byte) (int64, error) {
 	var failure error
 	offset, err := backoff.Retry(ctx, func() (offset int64, err error) {

@@ -79,7 +79,7 @@ func TestDeleteAcrossOutages(t *testing.T) {
 	p.Broker.Start()
 	pipeline.Eventually(t, func() bool {
 		err := p.Backend.DeleteOne(ctx, pipeline.Of("a"), late[0])
-		return err == nil || errors.Is(err, schema.ErrNotFound) // a try before this one may have been carried out late
+		return err == nil || errors.Is(err, schema.ErrNotFound) // an earlier try may have been applied late
 	}, "deletes work again")
 	if got := p.Shown("a"); len(got) != 0 {
 		t.Errorf("after the last entry was deleted: got %v, want none", got)

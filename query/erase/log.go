@@ -30,7 +30,7 @@ SELECT {id:UUID}, {tenant:String}, fromUnixTimestamp64Milli({at:Int64}, 'UTC'), 
 	return nil
 }
 
-// countErased is how many of the entries that the commands of x took were received from the day since on.
+// countErased returns how many of the entries that the commands of x removed were received on the day since or later.
 func countErased(ctx context.Context, d *db.DB, x *erasure, since string) (n uint64, err error) {
 	ids := make([]string, 0, len(x.before))
 	for partition := range x.before {
@@ -46,7 +46,7 @@ func countErased(ctx context.Context, d *db.DB, x *erasure, since string) (n uin
 	return n, nil
 }
 
-// describe is m in words, for people who read the log of erasures.
+// describe returns m in words, for people who read the log of erasures.
 func describe(m schema.Match) string {
 	var all []string
 	add := func(name, value string) {

@@ -85,8 +85,8 @@ func TestEraseMatchingRefuses(t *testing.T) {
 	}
 }
 
-// TestErasuresShareOutWhatTheyTake races overlapping erasures, by filter and by id, with writers while the consumer restarts: the
-// entries that they report and the entries that are left are what was written, each entry once.
+// TestErasuresShareOutWhatTheyTake runs overlapping erasures, by filter and by id, together with writers while the consumer restarts: the
+// entries that they report plus the remaining entries are the written ones, each once.
 func TestErasuresShareOutWhatTheyTake(t *testing.T) {
 	p := pipeline.Start(t, 60*time.Second)
 	ctx := t.Context()

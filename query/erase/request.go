@@ -24,11 +24,11 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// adminWaits is how many times as long as others an administrator may wait: a filter may erase most of the tables.
+// adminWaits is the factor by which an administrator may wait longer than others: a filter may erase most of the tables.
 const adminWaits = 6
 
-// Rooms are the parts of package query that erasures depend on.
-type Rooms struct {
+// Layers are the parts of package query that erasures depend on.
+type Layers struct {
 	DB      *db.DB
 	Stored  *stored.Progress
 	Visible *visible.Lookup
@@ -46,11 +46,11 @@ type Eraser struct {
 	erased   prometheus.Counter
 }
 
-// New makes an Eraser, which publishes its commands through client. It works while rooms.Stored runs.
-func New(rooms Rooms, client *kafka.Client, reg prometheus.Registerer) *Eraser {
+// New makes an Eraser, which publishes its commands through client. It works while layers.Stored runs.
+func New(layers Layers, client *kafka.Client, reg prometheus.Registerer) *Eraser {
 	return &Eraser{
-		db: rooms.DB, stored: rooms.Stored, visible: rooms.Visible, reader: rooms.Reader,
-		topic: publisher{client, rooms.Stored.Topic()}, requests: requests.New(reg),
+		db: layers.DB, stored: layers.Stored, visible: layers.Visible, reader: layers.Reader,
+		topic: publisher{client, layers.Stored.Topic()}, requests: requests.New(reg),
 		erased: promauto.With(reg).NewCounter(prometheus.CounterOpts{
 			Name: "activity_query_erased_entries_total",
 			Help: "Visible entries that administrators and cleanups erased.",
@@ -58,9 +58,9 @@ func New(rooms Rooms, client *kafka.Client, reg prometheus.Registerer) *Eraser {
 	}
 }
 
-// DeleteOne erases the entry with the id, of p's tenant, also if it is still in Kafka. After nil no read shows it. ErrNotFound:
-// there is no such entry. ErrTimeout: the erasure may or may not take effect, and may be asked for again. ErrUnavailable: nothing
-// has been erased.
+// DeleteOne erases the entry with the id, of p's tenant, also if it is still in Kafka. After it returns nil, no read shows the entry.
+// ErrNotFound: there is no such entry. ErrTimeout: the erasure may or may not take effect, and may be asked for again. ErrUnavailable:
+// nothing has been erased.
 func (e *Eraser) DeleteOne(ctx context.Context, p schema.Principal, id uint64) (err error) {
 	defer e.requests.Observe("delete_one", time.Now(), &err)
 	ctx, cancel, err := e.asDeleter(ctx, p)
@@ -102,8 +102,8 @@ func (e *Eraser) DeleteAll(ctx context.Context, p schema.Principal) (err error) 
 	return e.execute(ctx, x)
 }
 
-// EraseOne is DeleteOne for an administrator: it needs the scope admin and writes an audit entry. Of several that ask for the
-// same entry at once, all but one get ErrNotFound.
+// EraseOne is DeleteOne for an administrator: it needs the scope admin and writes an audit entry. If several callers erase the same entry
+// at once, all but one get ErrNotFound.
 func (e *Eraser) EraseOne(ctx context.Context, p schema.Principal, id uint64) (err error) {
 	defer e.requests.Observe("erase_one", time.Now(), &err)
 	ctx, cancel, err := e.AsAdmin(ctx, p)
@@ -140,8 +140,8 @@ func (e *Eraser) EraseMatching(ctx context.Context, p schema.Principal, f query.
 	return e.audited(ctx, x)
 }
 
-// ReceivedBefore erases the tenant's entries that were received before the day, YYYY-MM-DD, and returns how many of them were
-// received from the day since on. Who calls it has checked what p may do.
+// ReceivedBefore erases the tenant's entries that were received before the day, YYYY-MM-DD, and returns how many of them were received on
+// the day since or later. The caller must have checked the rights.
 func (e *Eraser) ReceivedBefore(ctx context.Context, p schema.Principal, day, since string) (uint64, error) {
 	before, err := time.Parse(time.DateOnly, day)
 	if err != nil {
@@ -162,7 +162,7 @@ func (e *Eraser) ReceivedBefore(ctx context.Context, p schema.Principal, day, si
 	return e.count(ctx, x, since)
 }
 
-// AsAdmin bounds ctx by how long an administrator may wait. It returns ErrForbidden unless p administrates one tenant.
+// AsAdmin bounds ctx by the time that an administrator may wait. It returns ErrForbidden unless p administrates one tenant.
 func (e *Eraser) AsAdmin(ctx context.Context, p schema.Principal) (context.Context, context.CancelFunc, error) {
 	if err := p.Require(schema.ScopeAdmin); err != nil {
 		return nil, nil, err
@@ -182,8 +182,8 @@ func (e *Eraser) asDeleter(ctx context.Context, p schema.Principal) (context.Con
 	return ctx, cancel, nil
 }
 
-// begin is the log that the commands of an erasure go to. It fails before anything was published if a table is missing: the consumer
-// could not carry the commands out, nor could anybody say what they took.
+// begin returns the log that the commands of an erasure are written to. It fails before anything is published if a table is missing: the
+// consumer could not apply the commands, and their result could not be read.
 func (e *Eraser) begin(ctx context.Context) (*schemakafka.Log, error) {
 	if err := e.db.Complete(ctx); err != nil {
 		return nil, fmt.Errorf("look for the tables: %w", err)
@@ -191,7 +191,7 @@ func (e *Eraser) begin(ctx context.Context) (*schemakafka.Log, error) {
 	return e.stored.LogNow(ctx)
 }
 
-// one is the erasure of one entry, in the partition that has it.
+// one returns the erasure of one entry, in the partition that has it.
 func (e *Eraser) one(ctx context.Context, p schema.Principal, id uint64) (*erasure, error) {
 	log, err := e.begin(ctx)
 	if err != nil {
@@ -218,7 +218,7 @@ func (e *Eraser) one(ctx context.Context, p schema.Principal, id uint64) (*erasu
 	return x, nil
 }
 
-// matching is the erasure of the entries of f, in every partition.
+// matching returns the erasure of the entries of f, in every partition.
 func (e *Eraser) matching(ctx context.Context, p schema.Principal, f query.Filter) (x *erasure, err error) {
 	switch {
 	case f.Tenant() != p.Tenant:
@@ -245,7 +245,7 @@ func (e *Eraser) matching(ctx context.Context, p schema.Principal, f query.Filte
 	return x, err
 }
 
-// execute publishes the commands of x, logs x, and waits until all commands have been carried out.
+// execute publishes the commands of x, logs x, and waits until all commands have been applied.
 func (e *Eraser) execute(ctx context.Context, x *erasure) error {
 	issued, err := e.topic.issue(ctx, x)
 	if err == nil {
@@ -260,7 +260,7 @@ func (e *Eraser) execute(ctx context.Context, x *erasure) error {
 	return unsure(err)
 }
 
-// audited executes x, counts the visible entries that it took, and writes an audit entry unless there were none.
+// audited executes x, counts the visible entries that it removed, and writes an audit entry unless there were none.
 func (e *Eraser) audited(ctx context.Context, x *erasure) (n uint64, err error) {
 	since, err := e.visible.Since(ctx, x.by.Tenant)
 	if err != nil {
@@ -281,8 +281,8 @@ func (e *Eraser) audited(ctx context.Context, x *erasure) (n uint64, err error) 
 	return n, nil
 }
 
-// count is how many of the entries that x erased were received from the day since on. It is exact whatever else was erased at
-// the same time, because the first command that meets an entry takes it.
+// count returns how many of the entries that x erased were received on the day since or later. It is exact whatever else was erased at the
+// same time, because only the first command that matches an entry removes and counts it.
 func (e *Eraser) count(ctx context.Context, x *erasure, since string) (uint64, error) {
 	n, err := countErased(ctx, e.db, x, since)
 	if err != nil {
@@ -292,7 +292,7 @@ func (e *Eraser) count(ctx context.Context, x *erasure, since string) (uint64, e
 	return n, nil
 }
 
-// unsure turns an outage into a timeout, which leaves the outcome open: some commands may have been published.
+// unsure turns an outage into a timeout, which says that the outcome is unknown: some commands may have been published.
 func unsure(err error) error {
 	if errors.Is(err, schema.ErrUnavailable) {
 		return fmt.Errorf("%w: erase: %v", schema.ErrTimeout, err) //nolint:errorlint // the kind of err is what must go

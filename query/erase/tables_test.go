@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestDeletesWithoutATable: what could not be carried out or counted is refused with its cause, before anything is published.
+// TestDeletesWithoutATable: a delete that could not be applied or counted is refused with its cause, before anything is published.
 func TestDeletesWithoutATable(t *testing.T) {
 	p := pipeline.Start(t, 10*time.Second)
 	ctx := t.Context()

@@ -103,7 +103,7 @@ func TestCleanupTakesWhatTheCountDropsBy(t *testing.T) {
 	}
 }
 
-// TestExpiredEntriesAreErasedOnce has several replicas clean up after a tenant that keeps its entries for less than others.
+// TestExpiredEntriesAreErasedOnce lets several replicas clean up for a tenant with a shorter retention than others.
 func TestExpiredEntriesAreErasedOnce(t *testing.T) {
 	fixture.SameDay(t)
 	p := pipeline.Start(t, 20*time.Second)

@@ -19,7 +19,7 @@ import (
 // cleanupMax bounds the automatic cleanup of one tenant.
 const cleanupMax = time.Minute
 
-// cleaner erases what has expired, after every tenant.
+// cleaner erases the expired entries of every tenant.
 type cleaner struct {
 	id       uuid.UUID // of this process among those that clean up
 	interval time.Duration
@@ -50,7 +50,7 @@ func (c *cleaner) run(ctx context.Context) {
 	}
 }
 
-// expired is what one tenant's retention has made invisible.
+// expired describes the entries of one tenant that its retention has hidden.
 type expired struct {
 	tenant string
 	days   int
@@ -60,10 +60,10 @@ type expired struct {
 	slot   string // the hour in which it was claimed, as ClickHouse writes times
 }
 
-// all cleans up after the tenants of which entries have expired. Entries of a tenant that keeps them for as long as the tables
-// do are dropped with whole parts; those of other tenants are erased.
+// all cleans up for all tenants that have expired entries. Entries of a tenant that keeps them for as long as the tables do are dropped
+// with whole parts; those of other tenants are erased.
 func (c *cleaner) all(ctx context.Context) error {
-	if err := c.tables.keep(ctx, 0); err != nil {
+	if err := errors.Join(c.tables.tell(ctx), c.tables.keep(ctx, 0)); err != nil {
 		return err
 	}
 	due, err := c.due(ctx)
@@ -103,7 +103,7 @@ func (c *cleaner) one(ctx context.Context, x expired) error {
 	return nil
 }
 
-// due are the tenants with expired entries that no cleanup has seen yet, or that have to be erased.
+// due returns the tenants with expired entries that no cleanup has counted yet, or that have to be erased.
 func (c *cleaner) due(ctx context.Context) ([]expired, error) {
 	all, err := c.visible.Read(ctx, schema.AllTenants)
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *cleaner) due(ctx context.Context) ([]expired, error) {
 	if err != nil {
 		return nil, err
 	}
-	soon := "" // the tables drop by themselves what was received before this day
+	soon := "" // the tables drop entries that were received before this day by themselves
 	if keeps != 0 {
 		soon = c.now().UTC().AddDate(0, 0, 1-keeps).Format(time.DateOnly)
 	}
@@ -133,7 +133,7 @@ func (c *cleaner) due(ctx context.Context) ([]expired, error) {
 	return worth(due), nil
 }
 
-// search finds the tenants of which entries have expired, and calls add for each day of receipt of such entries.
+// search finds the tenants with expired entries, and calls add for each day on which such entries were received.
 func (c *cleaner) search(ctx context.Context, all visible.Retention, add func(x *expired, day string, n uint64)) (found []expired, err error) {
 	now := c.now()
 	var seen db.Clauses
@@ -175,7 +175,7 @@ func worth(all []expired) (due []expired) {
 	return due
 }
 
-// done is up to which day each tenant has been cleaned up.
+// done returns the day up to which each tenant has been cleaned up.
 func (c *cleaner) done(ctx context.Context) (map[string]string, error) {
 	rows, err := c.db.QueryWithoutTenant(ctx, db.Statement{Text: "SELECT tenant, max(before) FROM cleanups WHERE done GROUP BY tenant"})
 	if err != nil {
@@ -194,7 +194,7 @@ func (c *cleaner) done(ctx context.Context) (map[string]string, error) {
 	return done, db.Fault(ctx, rows.Err())
 }
 
-// claim reports whether this process is to do the cleanup. One that failed can be claimed again in the next hour.
+// claim reports whether this process must do the cleanup. A cleanup that failed can be claimed again in the next hour.
 func (c *cleaner) claim(ctx context.Context, x *expired) (bool, error) {
 	x.slot = c.now().UTC().Truncate(time.Hour).Format(time.DateTime) // once: the hour may end meanwhile
 	if err := c.insert(ctx, *x, 0, false); err != nil {

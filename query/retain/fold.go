@@ -10,9 +10,9 @@ import (
 	"github.com/activitylog/activitylog/query/db"
 )
 
-// folder folds the texts of entries that a consumer of an older version wrote. Until it has reached an entry, a search finds the
-// entry by the older rules. It also runs later, because such a consumer may still be running during an upgrade; a run that
-// finds nothing costs as much as a search for a word that does not occur.
+// folder fills the column folded, the normal form that searches read, for entries that a consumer of an older version wrote. Until then a
+// search finds these entries by the older rules. It runs again and again, because such a consumer may still be running during an upgrade; a
+// run that finds nothing costs as much as a search for a word that does not occur.
 type folder struct {
 	interval time.Duration
 	db       *db.DB
@@ -30,9 +30,9 @@ func (f *folder) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			f.log.WarnContext(ctx, "fold texts failed", slog.Int("entries", n), slog.Any("error", err))
+			f.log.WarnContext(ctx, "fold search text of older entries failed", slog.Int("entries", n), slog.Any("error", err))
 		case n > 0:
-			f.log.InfoContext(ctx, "texts folded", slog.Int("entries", n))
+			f.log.InfoContext(ctx, "search text of older entries folded", slog.Int("entries", n))
 		}
 		select {
 		case <-ctx.Done():

@@ -15,7 +15,7 @@ import (
 // MaxDays bounds a retention.
 const MaxDays = visible.MaxDays
 
-// Retention is for how many days after the day of its receipt, in UTC, an entry of p's tenant is visible. It needs the scope admin.
+// Retention returns for how many days after the day of its receipt, in UTC, an entry of p's tenant is visible. It needs the scope admin.
 func (k *Keeper) Retention(ctx context.Context, p schema.Principal) (days int, err error) {
 	defer k.requests.Observe("retention", time.Now(), &err)
 	ctx, cancel, err := k.eraser.AsAdmin(ctx, p)
@@ -34,16 +34,16 @@ type Change struct {
 	DryRun  bool    // only return how many would
 }
 
-// Changed is what a Change did.
+// Changed is the result of a Change.
 type Changed struct {
 	Expired uint64 // entries that are no longer visible, or would not be
 	DryRun  bool   // nothing was changed: it was a dry run, or more entries would expire than were confirmed
 }
 
 // SetRetention sets how long the entries of p's tenant are visible. A shorter retention takes effect at once in this process, and
-// within a second in every other one. If visible entries expire by it, it must be confirmed with their number, or it is a dry
-// run. What has expired stays expired under a longer retention. It needs the scope admin. An error is ErrInvalid naming a field,
-// or ErrUnavailable or ErrTimeout: nothing has changed, or all of it, and the change may be asked for again.
+// within a second in every other one. If visible entries expire by it, it must be confirmed with their number, otherwise it is a dry run.
+// What has expired stays expired under a longer retention. It needs the scope admin. An error is ErrInvalid naming a field, or
+// ErrUnavailable or ErrTimeout: nothing has changed, or all of it, and the change may be asked for again.
 func (k *Keeper) SetRetention(ctx context.Context, p schema.Principal, c Change) (done Changed, err error) {
 	defer k.requests.Observe("set_retention", time.Now(), &err)
 	ctx, cancel, err := k.eraser.AsAdmin(ctx, p)
@@ -98,7 +98,7 @@ func insertRetention(ctx context.Context, d *db.DB, tenant string, days int, gon
 	return nil
 }
 
-// received is how many of the tenant's entries were received on the days [from, to).
+// received returns how many of the tenant's entries were received on the days [from, to).
 func (k *Keeper) received(ctx context.Context, tenant, from, to string) (n uint64, err error) {
 	if to <= from {
 		return 0, nil

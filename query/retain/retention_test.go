@@ -25,7 +25,7 @@ const base = int64(1_707_724_800_000)
 
 const hourMs = int64(time.Hour / time.Millisecond)
 
-// replica is what one process reads with and keeps.
+// replica is one process of the query service: its reads and its retention.
 type replica struct {
 	*query.Reader
 	*Keeper
@@ -43,8 +43,8 @@ func newReplica(tables *fixture.Database) *replica {
 	d := db.New(db.Defaults(), tables.Conn)
 	s, v := stored.New(stored.Defaults(), d, nil, log, reg), visible.New(visible.Defaults(), d)
 	reader := query.New(cfg, d, s, v, reg)
-	eraser := erase.New(erase.Rooms{DB: d, Stored: s, Visible: v, Reader: reader}, nil, reg)
-	return &replica{reader, New(Defaults(), Rooms{DB: d, Visible: v, Reader: reader, Eraser: eraser}, log, reg)}
+	eraser := erase.New(erase.Layers{DB: d, Stored: s, Visible: v, Reader: reader}, nil, reg)
+	return &replica{reader, New(Defaults(), Layers{DB: d, Visible: v, Reader: reader, Eraser: eraser}, log, reg)}
 }
 
 // setClock gives the replica another time.
@@ -145,7 +145,7 @@ func TestRetentionHidesAtOnce(t *testing.T) {
 		{"asked about", Change{Days: 30, Confirm: most(3), DryRun: true}, Changed{3, true}, 6},
 		{"asked about what takes nothing", Change{Days: 400, DryRun: true}, Changed{0, true}, 6},
 		{"confirmed", Change{Days: 30, Confirm: most(3)}, Changed{3, false}, 3},
-		{"for longer", Change{Days: 45}, Changed{0, false}, 3}, // what has expired stays expired
+		{"for longer", Change{Days: 45}, Changed{0, false}, 3}, // expired entries stay expired
 		{"again, as there is nothing left", Change{Days: 31}, Changed{0, false}, 3},
 	} {
 		got, err := s.SetRetention(ctx, adminOf("a"), c.change)
@@ -170,7 +170,7 @@ func TestRetentionHidesAtOnce(t *testing.T) {
 	}
 }
 
-// TestStatisticsAcrossTenants: whoever counts over all tenants gets what the tenants get together, each by its own retention.
+// TestStatisticsAcrossTenants: a count over all tenants is the sum of the tenants' counts, each by its own retention.
 func TestStatisticsAcrossTenants(t *testing.T) {
 	fixture.SameDay(t)
 	s, tables := openReplica(t)
@@ -249,8 +249,8 @@ func TestSetRetentionRefuses(t *testing.T) {
 	}
 }
 
-// TestLongerRetentionSurvivesMerges has entries that are older than what the tables kept before, some in parts that carry the
-// dates by which they would have been dropped then.
+// TestLongerRetentionSurvivesMerges stores entries that are older than the tables' previous retention, some in parts that still have the
+// old expiry dates.
 func TestLongerRetentionSurvivesMerges(t *testing.T) {
 	fixture.SameDay(t)
 	s, tables := openReplica(t)
@@ -313,7 +313,7 @@ func TestLongerRetentionSurvivesMerges(t *testing.T) {
 	}
 }
 
-// awaitMutations waits until parts carry what was altered.
+// awaitMutations waits until the parts have the change.
 func awaitMutations(t *testing.T, tables *fixture.Database) {
 	t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -349,7 +349,7 @@ func TestTablesKeepWhatSomebodyWasPromised(t *testing.T) {
 	}
 }
 
-// TestOneProcessCleansUp has many claim the same cleanup at once, in one hour and in the next.
+// TestOneProcessCleansUp lets many processes claim the same cleanup at once, in one hour and in the next.
 func TestOneProcessCleansUp(t *testing.T) {
 	first, tables := openReplica(t)
 	replicas := []*replica{first}

@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/query/visible"
 )
 
-// expiring are the tables whose rows expire with entries, and the columns by which they do.
+// expiring lists the tables whose rows expire with entries, and the columns with their expiry dates.
 var expiring = [...]struct{ table, expires string }{
 	{"activity", "toDate(received_at)"},
 	{"by_kind", "received"},
@@ -25,11 +25,30 @@ type tables struct {
 	visible *visible.Lookup
 	log     *slog.Logger
 	now     func() time.Time
+	told    bool // whether the views know the default retention of this process
 }
 
-// keep makes the tables keep entries for atLeast days and for as long as the longest retention of all, each with the day of
-// receipt itself. It never shortens that time: while one process looks up what is needed, another may promise more. The
-// entries of tenants with a shorter retention are erased by cleanups.
+// tell notes the retention of tenants without one of their own for the views, once. Of several processes with different settings the
+// one that started last counts.
+func (t *tables) tell(ctx context.Context) error {
+	if t.told {
+		return nil
+	}
+	err := t.db.Exec(ctx, db.Statement{
+		Text: `INSERT INTO retention_default (days) SELECT {days:UInt16}
+WHERE {days:UInt16} != (SELECT tuple(argMax(days, at)) FROM retention_default).1`,
+		Args: []any{clickhouse.Named("days", t.visible.DefaultDays())},
+	})
+	if err != nil {
+		return fmt.Errorf("note the default retention: %w", err)
+	}
+	t.told = true
+	return nil
+}
+
+// keep makes the tables keep entries for atLeast days or the longest retention of all tenants, whichever is longer, plus the day of
+// receipt. It never shortens that time: while one process looks up what is needed, another may promise more. The entries of tenants with a
+// shorter retention are erased by cleanups.
 func (t *tables) keep(ctx context.Context, atLeast int) error {
 	var longest uint16
 	const all = "SELECT max(days) FROM (SELECT argMax(days, at) AS days FROM retention WHERE tenant != '' GROUP BY tenant)"
@@ -54,7 +73,7 @@ func (t *tables) keep(ctx context.Context, atLeast int) error {
 	return nil
 }
 
-// expiry is after how many days the table's rows expire; 0 for never.
+// expiry returns after how many days the table's rows expire; 0 for never.
 func (t *tables) expiry(ctx context.Context, table string) (int, error) {
 	var days uint32
 	q := db.Statement{
@@ -80,16 +99,16 @@ func (t *tables) lengthen(ctx context.Context, table, expires string, from, to i
 		fmt.Sprintf("MODIFY TTL %s + INTERVAL %d DAY SETTINGS materialize_ttl_after_modify = 1, mutations_sync = 0, alter_sync = 0", expires, to),
 	} {
 		if err := t.db.Exec(ctx, db.Statement{Text: "ALTER TABLE " + table + " " + alter}); err != nil {
-			return fmt.Errorf("keep rows of %s for longer: %w", table, err)
+			return fmt.Errorf("lengthen the retention of %s: %w", table, err)
 		}
 	}
 	t.log.InfoContext(ctx, "table retention lengthened", slog.String("table", table), slog.Int("from_days", from), slog.Int("to_days", to))
 	return nil
 }
 
-// renew writes the dates again of parts that still carry those of a shorter expiry, unless that runs already. A part is dropped
-// whole by the date that it carries, without a look at its rows (26.5): a process that ended in the middle of lengthen would
-// lose what it promised to keep.
+// renew updates the expiry dates of parts that still have the dates of a shorter retention, unless such an update is already running.
+// ClickHouse (26.5) drops a whole part by the date in the part, without a look at its rows: if a process ended in the middle of lengthen,
+// entries that it promised to keep would be lost.
 func (t *tables) renew(ctx context.Context, table string, days int) error {
 	var stale uint64
 	var running *uint64
@@ -106,7 +125,7 @@ FROM system.parts WHERE database = currentDatabase() AND table = {table:String} 
 		return nil
 	}
 	if err := t.db.Exec(ctx, db.Statement{Text: "ALTER TABLE " + table + " MATERIALIZE TTL SETTINGS mutations_sync = 0, alter_sync = 0"}); err != nil {
-		return fmt.Errorf("renew when parts of %s expire: %w", table, err)
+		return fmt.Errorf("renew the expiry dates of parts of %s: %w", table, err)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Cleaned is what a webhook gets about a cleanup, as JSON.
+// Cleaned is the JSON body that a webhook gets after a cleanup.
 type Cleaned struct {
 	Tenant       string    `json:"tenant"`
 	Days         int       `json:"days"`         // for which entries are kept after the day of their receipt
@@ -93,7 +93,7 @@ func (h *hook) run(ctx context.Context) {
 		select {
 		case <-sending.Done():
 		case <-time.After(h.drain):
-			cancel(errors.New("the process stops"))
+			cancel(errors.New("the process is stopping"))
 		}
 	})()
 	for {

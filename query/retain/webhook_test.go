@@ -54,7 +54,7 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
-// TestAWebhookBlocksNobody has a webhook that never answers: notifications beyond the queue count as failed.
+// TestAWebhookBlocksNobody uses a webhook that never answers: notifications beyond the queue count as failed.
 func TestAWebhookBlocksNobody(t *testing.T) {
 	m := newMetrics(prometheus.NewRegistry())
 	release := make(chan struct{})
@@ -80,7 +80,8 @@ func TestAWebhookBlocksNobody(t *testing.T) {
 	<-done
 }
 
-// TestNotificationsAtShutdown: what waits when the process stops is delivered, as far as the drain allows; the rest counts as failed.
+// TestNotificationsAtShutdown: notifications that wait when the process stops are delivered, as far as the drain allows; the rest count as
+// failed.
 func TestNotificationsAtShutdown(t *testing.T) {
 	const queued = 20
 	for name, c := range map[string]struct {

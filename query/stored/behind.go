@@ -8,7 +8,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Behind is how many records of the topic have been acknowledged and not stored yet.
+// Behind returns how many records of the topic have been acknowledged and not stored yet.
 func (p *Progress) Behind(ctx context.Context) (n int64, err error) {
 	ends, err := p.Ends(ctx)
 	if err != nil {

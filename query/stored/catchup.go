@@ -19,7 +19,7 @@ const (
 	silence  = time.Second           // after Kafka did not answer
 )
 
-// lag tells reads without a position whether they should wait for the consumer.
+// lag decides whether reads without a position wait for the consumer.
 type lag struct {
 	frontier *shared[frontier]
 	silent   atomic.Int64 // Unix ns until which Kafka is not asked again
@@ -27,13 +27,13 @@ type lag struct {
 	wake     chan struct{} // holds one token while behind may be set
 }
 
-// frontier is how far the consumer was at one moment, compared with what was acknowledged before it.
+// frontier compares the consumer's progress at one moment with the records acknowledged before that moment.
 type frontier struct {
 	committed schema.Position // the next offsets that it will store
 	missing   schema.Position // the last offsets of the partitions that have records which are not stored
 }
 
-// target is what a read waited for in vain. Other reads do not wait until the consumer has passed it and has caught up.
+// target is a position that a read waited for in vain. Other reads do not wait until the consumer has passed it and has caught up.
 type target struct {
 	missing schema.Position
 	since   time.Time
@@ -54,7 +54,7 @@ func (p *Progress) CatchUp(ctx context.Context) {
 	}
 }
 
-// catchUp is CatchUp. It returns why some entries may be missing from the read; empty if all can be read.
+// catchUp is CatchUp. It returns the reason why some entries may be missing from the read; empty if none is missing.
 func (p *Progress) catchUp(ctx context.Context) (missed string) {
 	began := time.Now()
 	switch {
@@ -93,7 +93,7 @@ func (l *lag) fallBehind(t *target) {
 	}
 }
 
-// followLag finds out when reads may wait again, until ctx ends.
+// followLag checks when reads may wait again, until ctx ends.
 func (p *Progress) followLag(ctx context.Context) {
 	if p.cfg.ReadWait == 0 || p.kafka == nil {
 		return
@@ -120,8 +120,8 @@ func (p *Progress) followLag(ctx context.Context) {
 
 // advanceLag compares the consumer with the target. Reads wait again when the consumer has passed the target within ReadWait, or when
 // nothing is left to store. If it took longer, what is missing now becomes the next target: under full load the consumer stays a second
-// behind, and reads must not start to wait again each second. The bound is ReadWait and twice lagEvery, because the check itself
-// comes late.
+// behind, and reads must not start to wait again each second. The bound is ReadWait plus twice lagEvery, because the check itself comes
+// late.
 func (p *Progress) advanceLag(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -164,7 +164,7 @@ func (p *Progress) frontier(ctx context.Context) (f frontier, err error) {
 	return f, err
 }
 
-// behindOf is the last offset of each partition with records that are not stored; ends are Kafka's. A partition that has records
+// behindOf returns the last offset of each partition that has records which are not stored; ends are Kafka's. A partition that has records
 // and no commit may have lost them all to the retention of its topic.
 func (p *Progress) behindOf(ctx context.Context, log *schemakafka.Log, ends, committed schema.Position) (schema.Position, error) {
 	missing, absolute, unsure := schema.Position{}, schema.Position{}, false

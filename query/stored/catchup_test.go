@@ -65,7 +65,7 @@ func openReads(t *testing.T, wait time.Duration) *reads {
 	return r
 }
 
-// write has a record acknowledged by the partition, and returns the offset after it.
+// write writes a record to the partition, and returns the offset after it once it is acknowledged.
 func (r *reads) write(partition int) int64 {
 	r.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -113,8 +113,8 @@ func (r *reads) again(partition int) {
 	r.waitsFor(partition)
 }
 
-// reachable waits until Kafka answers. Connections from before it stopped end with an error, and Apache Kafka has no coordinator for
-// the first group until it has made the topic of offsets.
+// reachable waits until Kafka answers. Connections from before the stop end with an error, and Apache Kafka has no coordinator for the
+// first group until it has created the topic of offsets.
 func (r *reads) reachable() {
 	r.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -128,7 +128,7 @@ func (r *reads) reachable() {
 	}
 }
 
-// waitsFor has a record acknowledged and stored a moment later: a read in between must return after that.
+// waitsFor writes a record that is stored a moment after its acknowledgement: a read in between must return after that.
 func (r *reads) waitsFor(partition int) {
 	r.t.Helper()
 	next := r.write(partition)
@@ -183,7 +183,7 @@ func TestReadsCatchUp(t *testing.T) {
 	}
 }
 
-// TestReadsDoNotWaitForNothing: with 0 nobody asks Kafka.
+// TestReadsDoNotWaitForNothing: with a wait of 0 no read asks Kafka.
 func TestReadsDoNotWaitForNothing(t *testing.T) {
 	r := openReads(t, 0)
 	r.write(0)
@@ -250,7 +250,7 @@ func TestReadsUnderFullLoad(t *testing.T) {
 	r.again(0)
 }
 
-// TestReadsWhileKafkaIsUnavailable: a read does not wait, nor does every read ask.
+// TestReadsWhileKafkaIsUnavailable: a read does not wait, and not every read asks Kafka.
 func TestReadsWhileKafkaIsUnavailable(t *testing.T) {
 	r := openReads(t, 250*time.Millisecond)
 	r.waitsFor(0)
@@ -290,7 +290,7 @@ func TestReadsShareRequests(t *testing.T) {
 	}
 }
 
-// TestWaitsSlowDownWhileKafkaIsAway: who waits for a position does not keep a processor busy.
+// TestWaitsSlowDownWhileKafkaIsAway: a read that waits for a position does not keep a processor busy.
 func TestWaitsSlowDownWhileKafkaIsAway(t *testing.T) {
 	r := openReads(t, 0)
 	next := r.write(0)

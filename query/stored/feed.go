@@ -27,7 +27,7 @@ func newFeed() *Feed {
 	return &Feed{wake: make(chan struct{}, 1), advanced: make(chan struct{})}
 }
 
-// Stored is how far entries are stored, and a channel that is closed when that changes.
+// Stored returns how far entries are stored, and a channel that is closed when that changes.
 func (f *Feed) Stored() (schema.Position, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Ends are the offsets after the last record of each partition: everything acknowledged so far lies before them.
+// Ends returns the offset after the last record of each partition: everything acknowledged so far lies before it.
 func (p *Progress) Ends(ctx context.Context) (schema.Position, error) {
 	n, err := schemakafka.Partitions(ctx, p.kafka, p.cfg.Topic)
 	if err != nil {
@@ -19,7 +19,7 @@ func (p *Progress) Ends(ctx context.Context) (schema.Position, error) {
 	return p.offsets(ctx, n, kafka.LastOffset)
 }
 
-// offsets are those of n partitions at kafka.FirstOffset or kafka.LastOffset.
+// offsets returns the first or the last offsets of n partitions, for kafka.FirstOffset or kafka.LastOffset.
 func (p *Progress) offsets(ctx context.Context, n int, which int64) (schema.Position, error) {
 	at, err := p.kafkaOffsets(ctx, n, which)
 	if err != nil {
@@ -35,7 +35,7 @@ func (p *Progress) offsets(ctx context.Context, n int, which int64) (schema.Posi
 	return at, nil
 }
 
-// kafkaOffsets are offsets as Kafka has them.
+// kafkaOffsets is offsets with Kafka's own offsets.
 func (p *Progress) kafkaOffsets(ctx context.Context, n int, which int64) (schema.Position, error) {
 	ask := make([]kafka.OffsetRequest, n)
 	for i := range ask {
@@ -71,7 +71,7 @@ func (p *Progress) WaitBefore(ctx context.Context, ends schema.Position) error {
 	return p.Wait(ctx, wanted)
 }
 
-// lastOf is the offset of the last record of each partition that has any, where ends are the offsets after them.
+// lastOf returns the offset of the last record of each partition that has records; ends are the offsets after them.
 func (p *Progress) lastOf(ctx context.Context, ends schema.Position) (schema.Position, error) {
 	starts, err := p.offsets(ctx, len(ends), kafka.FirstOffset)
 	if err != nil {

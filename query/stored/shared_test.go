@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestSharedAnswersAreNotOld: whoever asks gets the answer to a question that was asked after it came.
+// TestSharedAnswersAreNotOld: each caller gets the answer to a request that was sent after its call.
 func TestSharedAnswersAreNotOld(t *testing.T) {
 	s := newShared[int64]()
 	var now, asked atomic.Int64

@@ -14,11 +14,11 @@ import (
 )
 
 // A snapshot is bound to offsets. A partition's entries are stored in the order of its offsets, batch by batch, and the
-// rollup watermark of a batch in by_entity is inserted after its entries. So whoever can see a watermark can see the entries
-// up to its offset, and whatever is stored later has a higher one. No time would do: an entry that was received before a page
-// was read may be stored after it, and its timestamp is the client's.
+// rollup watermark of a batch in by_entity is inserted after its entries. So a query that sees a watermark also sees the entries up to its
+// offset, and entries that are stored later have higher offsets. A time cannot be used: an entry that was received before a page was read
+// may be stored after it, and clients choose the timestamps.
 
-// UpTo is the last offset of each partition whose entries have been stored.
+// UpTo returns, for each partition, the last offset up to which entries have been stored.
 func (p *Progress) UpTo(ctx context.Context) (schema.Position, error) {
 	const watermarks = "SELECT toUInt16(entity), max(koff_to) FROM by_entity WHERE " + tables.IsWatermark + " GROUP BY entity"
 	rows, err := p.db.QueryWithoutTenant(ctx, db.Statement{Text: watermarks})

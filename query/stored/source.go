@@ -18,8 +18,7 @@ const (
 	lookTimeout = 2 * time.Second
 )
 
-// watchLog looks at the log every now and then until ctx ends: offsets of callers are those of the log that the tables belong to,
-// which may become another.
+// watchLog looks at the log at intervals until ctx ends: the offsets of callers belong to the tables' log, which another one may replace.
 func (p *Progress) watchLog(ctx context.Context) {
 	defer p.source.Close()
 	timer := time.NewTimer(0)
@@ -66,7 +65,7 @@ func (p *Progress) look(ctx context.Context) (*schemakafka.Log, error) {
 	return p.source.Look(ctx)
 }
 
-// Log is the log that the tables belong to, as it was seen last. Its error is ErrUnavailable: Kafka could not be asked yet, or has
+// Log returns the log that the tables belong to, as it was seen last. Its error is ErrUnavailable: Kafka could not be asked yet, or has
 // another log.
 func (p *Progress) Log(ctx context.Context) (*schemakafka.Log, error) {
 	log, err := p.source.Log()
@@ -79,7 +78,7 @@ func (p *Progress) Log(ctx context.Context) (*schemakafka.Log, error) {
 	return log, nil
 }
 
-// Seen is the log that the tables belong to as it was seen last, nil if it has not been.
+// Seen returns the log that the tables belong to as it was seen last, nil if it has not been seen.
 func (p *Progress) Seen() *schemakafka.Log {
 	log, err := p.source.Log()
 	if err != nil {
@@ -88,7 +87,7 @@ func (p *Progress) Seen() *schemakafka.Log {
 	return log
 }
 
-// LogNow is Log as it is now.
+// LogNow returns the current log, from Kafka.
 func (p *Progress) LogNow(ctx context.Context) (*schemakafka.Log, error) {
 	log, err := p.look(ctx)
 	if err != nil {
@@ -97,25 +96,25 @@ func (p *Progress) LogNow(ctx context.Context) (*schemakafka.Log, error) {
 	return log, nil
 }
 
-// Unchanged is nil if the log is still the one that was seen before, and its offsets are. Else its error is ErrTimeout: what was
-// published meanwhile was for other offsets, or for nobody.
+// Unchanged returns nil if the log and its epochs are the same as before. Otherwise its error is ErrTimeout: what was published meanwhile
+// was for other offsets, or for nobody.
 func (p *Progress) Unchanged(ctx context.Context, before *schemakafka.Log) error {
 	now, err := p.look(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: look whether the log is the same: %v", schema.ErrTimeout, err) //nolint:errorlint // its kind would say that nothing was published
+		return fmt.Errorf("%w: check whether the log is the same: %v", schema.ErrTimeout, err) //nolint:errorlint // its kind would say that nothing was published
 	}
 	if !now.Same(before) {
-		return fmt.Errorf("%w: log %v has taken the place of log %v", schema.ErrTimeout, now, before)
+		return fmt.Errorf("%w: log %v has replaced log %v", schema.ErrTimeout, now, before)
 	}
 	return nil
 }
 
-// ofLog is a FieldError if a caller's position names offsets that are not of the log: they may be of records that are gone, and
-// nothing can be said of them.
+// ofLog returns a FieldError if a caller's position names offsets that do not belong to the log. Their records may be gone, so nobody knows
+// whether they were stored.
 func (p *Progress) ofLog(ctx context.Context, position schema.Position) error {
 	log, err := p.Log(ctx)
 	if err == nil && earlier(log, position) {
-		log, err = p.LogNow(ctx) // it may be of a log that took its place a moment ago
+		log, err = p.LogNow(ctx) // the log may have been replaced a moment ago
 	}
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded): // as for a position that has not been stored in time

@@ -11,7 +11,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// adopt has another log take the place of the broker's, with the epochs, and returns when s has seen it.
+// adopt replaces the broker's log by another one with these epochs, and returns when s has seen it.
 func adopt(t *testing.T, s *Progress, b *testbed.Broker, origin bool, epochs ...schemakafka.Epoch) {
 	t.Helper()
 	state, err := schemakafka.BeginLog(t.Context(), b.Client(), b.Topic())
@@ -36,8 +36,8 @@ func adopt(t *testing.T, s *Progress, b *testbed.Broker, origin bool, epochs ...
 	}
 }
 
-// A position of an earlier log is refused, as one of offsets that the log has lost is; one of the log is waited for, and what was
-// committed for another topic of entries says nothing.
+// A position of an earlier log is refused, and so is one with offsets that the log has lost. A read waits for a position of the current
+// log, and ignores commits for another topic of entries.
 func TestPositionsOfAnEarlierLog(t *testing.T) {
 	s, b := open(t, 200*time.Millisecond)
 	commit(t, b, 0, 5)
@@ -70,7 +70,7 @@ func TestPositionsOfAnEarlierLog(t *testing.T) {
 		{"of the first log", schema.Position{0: 2}, schema.ErrInvalid},
 		{"of the second log", schema.Position{0: base + 3}, schema.ErrInvalid},
 		{"of a partition that had nothing", schema.Position{1: 0}, schema.ErrInvalid},
-		{"of the third log", schema.Position{0: 2 * base}, schema.ErrTimeout}, // what was committed is of another topic
+		{"of the third log", schema.Position{0: 2 * base}, schema.ErrTimeout}, // the commit is for another topic
 	} {
 		if err := s.Await(t.Context(), tc.position); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", tc.name, err, tc.want)

@@ -1,6 +1,6 @@
-// Package stored says how far the entries of the topic are stored. It promises: a wait for a position ends when
-// everything up to it can be read; the end of the topic covers everything acknowledged so far; a read that has caught up shows
-// all of that; and what UpTo returns covers no entry that is stored later. It shows no caller anything about another tenant.
+// Package stored tracks how far the entries of the topic are stored. It promises: a wait for a position ends when everything up to it can
+// be read; the end of the topic covers everything acknowledged so far; a read that has caught up shows all of that; and an entry that is
+// stored after a call of UpTo is never within its result. It tells no caller anything about another tenant.
 package stored
 
 import (
@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +29,7 @@ type Config struct {
 	ReadWait time.Duration // the longest that a read without a position waits for what was acknowledged before it; 0: it does not
 }
 
-// Defaults are the values of a Config that names none.
+// Defaults returns the values of a Config that names none.
 func Defaults() Config {
 	return Config{Topic: "activity", WaitMax: 5 * time.Second, ReadWait: 250 * time.Millisecond}
 }
@@ -81,14 +83,15 @@ func (p *Progress) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// Topic is the entries' topic.
+// Topic returns the entries' topic.
 func (p *Progress) Topic() string { return p.cfg.Topic }
 
-// WaitMax is the longest that a request waits.
+// WaitMax returns the longest that a request waits.
 func (p *Progress) WaitMax() time.Duration { return p.cfg.WaitMax }
 
 // Await returns when everything up to position has been stored, its own offsets included. It waits at most WaitMax: then its
-// error is ErrTimeout, or ErrUnavailable when Kafka could not say what has been stored, or ErrInvalid for one of an earlier log.
+// error is ErrTimeout, or ErrUnavailable when Kafka could not say what has been stored, or ErrInvalid for one of an earlier log or of a
+// partition that does not exist.
 func (p *Progress) Await(ctx context.Context, position schema.Position) (err error) {
 	if len(position) == 0 {
 		return nil
@@ -96,31 +99,38 @@ func (p *Progress) Await(ctx context.Context, position schema.Position) (err err
 	defer p.requests.Observe("wait", time.Now(), &err)
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.WaitMax)
 	defer cancel()
-	if err := p.fits(ctx, position); err != nil {
+	if err := p.ofLog(ctx, position); err != nil {
 		return err
 	}
-	if err := p.ofLog(ctx, position); err != nil {
+	if err := p.fits(ctx, position); err != nil {
 		return err
 	}
 	return p.Wait(ctx, position)
 }
 
-// fits is a FieldError if position names more partitions than the topic has: every wait asks for each of them, again and again.
+// fits is a FieldError if position names a partition that the topic does not have: nothing will ever be stored there, and every wait
+// asks for each partition, again and again.
 func (p *Progress) fits(ctx context.Context, position schema.Position) error {
-	if len(position) == 1 { // every topic has one
+	highest := slices.Max(slices.Collect(maps.Keys(position)))
+	if highest == 0 { // every topic has it
 		return nil
 	}
 	n, err := schemakafka.Partitions(ctx, p.kafka, p.cfg.Topic)
-	if err != nil {
-		return Fault(ctx, err)
+	if err == nil && highest >= n {
+		n, err = schemakafka.PartitionsNow(ctx, p.kafka, p.cfg.Topic) // the write may have gone to one that was added a moment ago
 	}
-	if len(position) > n {
-		return &schema.FieldError{Field: "position", Code: "RANGE", Issue: fmt.Sprintf("names %d partitions where there are %d", len(position), n)}
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded): // as for a position that has not been stored in time
+		return fmt.Errorf("%w: look up the partitions: %v", schema.ErrTimeout, err) //nolint:errorlint // its kind would say that Kafka is unavailable
+	case err != nil:
+		return Fault(ctx, err)
+	case highest >= n:
+		return &schema.FieldError{Field: "position", Code: "RANGE", Issue: fmt.Sprintf("names partition %d; the highest is %d", highest, n-1)}
 	}
 	return nil
 }
 
-// Wait is Await for as long as ctx allows.
+// Wait is like Await, but waits until ctx ends.
 func (p *Progress) Wait(ctx context.Context, position schema.Position) error {
 	if len(position) == 0 {
 		return nil
@@ -128,7 +138,7 @@ func (p *Progress) Wait(ctx context.Context, position schema.Position) error {
 	return p.watcher.wait(ctx, position)
 }
 
-// Fault is the kind of an error of Kafka before anything was published.
+// Fault classifies an error of Kafka that occurred before anything was published.
 func Fault(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Canceled

@@ -9,8 +9,8 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TailPosition says which entries a tail has had: every entry up to the offsets of Position and, of the record at one offset
-// beyond that of its partition, the entries up to an index.
+// TailPosition says which entries a tail has sent: all entries up to the offsets of Position and, in one partition, the entries up to an
+// index of one later record.
 type TailPosition struct {
 	Position  schema.Position
 	Partition int
@@ -18,10 +18,10 @@ type TailPosition struct {
 	Index     int   // of the last entry within that record; -1: none
 }
 
-// TailAt is the position of a tail that has had everything up to p.
+// TailAt returns the position of a tail that has sent everything up to p.
 func TailAt(p schema.Position) TailPosition { return TailPosition{Position: maps.Clone(p), Index: -1} }
 
-// String is t as callers see it, "p0:17,p3:4" or "p0:17,p3:4/3:5:12". It is opaque to them.
+// String returns t as callers see it, "p0:17,p3:4" or "p0:17,p3:4/3:5:12". It is opaque to them.
 func (t TailPosition) String() string {
 	if t.Index < 0 {
 		return t.Position.String()
@@ -58,7 +58,7 @@ func (t *TailPosition) within(parts []string) error {
 	return nil
 }
 
-// Next is where the entries of a partition begin that t has not had: offset from and, in the record at from, behind index.
+// Next returns where the tail continues in a partition: with the record at offset from, after the entry index of that record.
 func (t TailPosition) Next(partition int) (from int64, index int) {
 	if t.Index >= 0 && t.Partition == partition {
 		return t.Offset, t.Index
@@ -69,7 +69,7 @@ func (t TailPosition) Next(partition int) (from int64, index int) {
 	return 0, -1
 }
 
-// Through is t when the tail has had this entry, too.
+// Through returns t after the tail has sent this entry.
 func (t TailPosition) Through(partition int, offset int64, index int) TailPosition {
 	next := TailPosition{Position: maps.Clone(t.Position), Partition: partition, Offset: offset, Index: index}
 	if offset > 0 {
@@ -78,7 +78,7 @@ func (t TailPosition) Through(partition int, offset int64, index int) TailPositi
 	return next
 }
 
-// UpTo is t when the tail has had everything of the partition up to offset.
+// UpTo returns t after the tail has sent everything of the partition up to offset.
 func (t TailPosition) UpTo(partition int, offset int64) TailPosition {
 	next := t
 	next.Position = maps.Clone(t.Position)

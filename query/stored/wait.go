@@ -60,7 +60,7 @@ func (w *watcher) wait(ctx context.Context, p schema.Position) error {
 	}
 }
 
-// late is the error of a wait that ended too early.
+// late returns the error of a wait that ended before the position was stored.
 func (w *watcher) late(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Canceled
@@ -141,8 +141,8 @@ func (w *watcher) poll(ctx context.Context) (waiting, failed bool) {
 	return len(w.waiting) > 0, err != nil
 }
 
-// waiters are all waiters at this moment. A request that is sent after a wait began can end it; an earlier one might not see
-// what was stored in between, so that the waiter waits for the next one.
+// waiters returns the current waiters. Only a request that is sent after a wait began can end that wait: an earlier request might miss what
+// was stored in between.
 func (w *watcher) waiters() []*waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,7 +168,7 @@ func passed(committed, p schema.Position) bool {
 	return true
 }
 
-// committed are the offsets that the consumer group committed; a partition without one is missing.
+// committed returns the offsets that the consumer group committed; partitions without one are missing.
 func (w *watcher) committed(ctx context.Context, partitions []int) (schema.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -83,13 +83,26 @@ func TestAwait(t *testing.T) {
 		{"next to be stored", schema.Position{0: 5}, schema.ErrTimeout},
 		{"never committed", schema.Position{1: 0}, schema.ErrTimeout},
 		{"one of two", schema.Position{0: 4, 1: 0}, schema.ErrTimeout},
-		{"no such partition", schema.Position{77: 0}, schema.ErrTimeout},
+		{"no such partition", schema.Position{77: 0}, schema.ErrInvalid},
+		{"the partition after the last", schema.Position{2: 0}, schema.ErrInvalid},
+		{"one that is there, and one that is not", schema.Position{0: 4, 2: 0}, schema.ErrInvalid},
+		{"the highest that can be named", schema.Position{4095: 1 << 62}, schema.ErrInvalid},
 		{"more partitions than there are", schema.Position{0: 4, 1: 0, 2: 0}, schema.ErrInvalid},
 		{"many more, none of them there", many, schema.ErrInvalid},
 	} {
 		if err := s.Await(t.Context(), tc.position); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", tc.name, err, tc.want)
 		}
+	}
+	if err := s.Await(t.Context(), schema.Position{1: 0, 77: 0}); err == nil || err.Error() != "position: names partition 77; the highest is 1" {
+		t.Errorf("got %v, want the highest partition named", err)
+	}
+	res, err := b.Client().CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: b.Topic(), Count: 3}}})
+	if err != nil || res.Errors[b.Topic()] != nil {
+		t.Fatal(err, res)
+	}
+	if err := s.Await(t.Context(), schema.Position{2: 0}); !errors.Is(err, schema.ErrTimeout) {
+		t.Errorf("a partition that was added a moment ago: got %v, want a timeout", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
@@ -101,7 +114,7 @@ func TestAwait(t *testing.T) {
 		t.Errorf("Kafka unavailable: got %v, want unavailable", err)
 	}
 	b.Start()
-	err := s.Await(t.Context(), schema.Position{0: 4})
+	err = s.Await(t.Context(), schema.Position{0: 4})
 	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, schema.ErrUnavailable) && time.Now().Before(deadline); {
 		err = s.Await(t.Context(), schema.Position{0: 4}) // the group's coordinator may still be loading its offsets
 	}

@@ -60,7 +60,7 @@ func fileOf(name string, body []byte) file {
 	return file{body: body, zipped: zipped.Bytes(), kind: kindOf(name), tag: fmt.Sprintf(`"%x"`, sum[:8]), page: name == page}
 }
 
-// kinds are the types of the files. Those of the mime package depend on the machine.
+// kinds lists the media types of the files. The types of the package mime depend on the machine.
 var kinds = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
 }
@@ -74,10 +74,10 @@ func kindOf(name string) string {
 
 const page = "index.html"
 
-// Routes registers the page at / and at /ui/, and its files below it.
+// Routes registers the page at / and at /ui, and its files below it.
 func (u *UI) Routes(r chi.Router) {
 	r.Get("/", u.serve(func(*http.Request) string { return page }))
-	r.Get("/ui/", u.serve(func(*http.Request) string { return page }))
+	r.Get("/ui", u.serve(func(*http.Request) string { return page }))
 	r.Get("/ui/{file}", u.serve(func(r *http.Request) string { return chi.URLParam(r, "file") }))
 }
 

@@ -78,10 +78,10 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// Where something else is at /, the same page is at /ui/.
+// Where something else is at /, the same page is at /ui.
 func TestSecondAddress(t *testing.T) {
-	if a, b := get(t, "/"), get(t, "/ui/"); b.Code != http.StatusOK || a.Body.String() != b.Body.String() || b.Header().Get("Content-Security-Policy") == "" {
-		t.Errorf("/ui/: got %d %v", b.Code, b.Header())
+	if a, b := get(t, "/"), get(t, "/ui"); b.Code != http.StatusOK || a.Body.String() != b.Body.String() || b.Header().Get("Content-Security-Policy") == "" {
+		t.Errorf("/ui: got %d %v", b.Code, b.Header())
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package visible says from which day on a tenant's entries are shown. It promises: what has expired is never shown again,
-// even under a longer retention; a change is seen by this process at once and by every other one within a second.
+// Package visible tells from which day on a tenant's entries are shown. It promises: what has expired is never shown again, even under a
+// longer retention; a change is seen by this process at once and by every other one within a second.
 package visible
 
 import (
@@ -25,7 +25,7 @@ type Config struct {
 	RetentionDays int // an entry received on day D is visible through day D + RetentionDays, UTC
 }
 
-// Defaults are the values of a Config that names none.
+// Defaults returns the values of a Config that names none.
 func Defaults() Config { return Config{RetentionDays: 45} }
 
 // Validate returns what is wrong with c.
@@ -36,19 +36,19 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Retention is for how long entries stay visible: a tenant's, or everybody's where it was looked up for schema.AllTenants.
+// Retention says how long entries stay visible: for one tenant, or for all tenants if it was looked up for schema.AllTenants.
 type Retention struct {
 	Days       int
 	GoneBefore string               // YYYY-MM-DD: what was received before it is never shown again
 	Others     map[string]Retention // of tenants that have set their own; only where it was looked up for schema.AllTenants
 }
 
-// From is the first day of receipt, YYYY-MM-DD, that is visible.
+// From returns the first day of receipt that is visible, as YYYY-MM-DD.
 func (r Retention) From(now time.Time) string {
 	return max(now.UTC().AddDate(0, 0, -r.Days).Format(time.DateOnly), r.GoneBefore)
 }
 
-// Since is from which days on entries are visible.
+// Since returns the first visible day; for schema.AllTenants also the days of the tenants that have their own retention.
 func (r Retention) Since(now time.Time) Since {
 	s := Since{Day: r.From(now)}
 	if len(r.Others) == 0 {
@@ -61,14 +61,14 @@ func (r Retention) Since(now time.Time) Since {
 	return s
 }
 
-// Since says from which day on entries are visible. Of schema.AllTenants, some tenants have days of their own.
+// Since has the first visible day of receipt. For schema.AllTenants, it also has the days of tenants with a retention of their own.
 type Since struct {
 	Day string // YYYY-MM-DD, of receipt
 
 	others *others // nil if there are none
 }
 
-// others are the tenants with days of their own, and these days in the same order.
+// others lists the tenants with a retention of their own, and their first visible days in the same order.
 type others struct{ tenants, days []string }
 
 // Bound adds the condition that entries were received on Day or later, or on the day that their own tenant has instead.
@@ -81,7 +81,7 @@ func (s Since) Bound(c *db.Clauses, column string) {
 	c.Args = append(c.Args, clickhouse.Named("others", s.others.tenants), clickhouse.Named("floors", s.others.days))
 }
 
-// After is s, but with the first day day for all tenants that have no day of their own.
+// After returns s with the first visible day day for all tenants without a retention of their own.
 func (s Since) After(day string) Since {
 	s.Day = day
 	return s
@@ -100,10 +100,10 @@ func New(cfg Config, d *db.DB) *Lookup {
 	return &Lookup{cfg: cfg, db: d, known: recent.New[Retention](time.Second, 10_000)}
 }
 
-// DefaultDays is the retention of tenants that have not set another one.
+// DefaultDays returns the retention of tenants that have not set another one.
 func (l *Lookup) DefaultDays() int { return l.cfg.RetentionDays }
 
-// Since is from which day on the entries of tenant are visible now.
+// Since returns the day from which on the entries of tenant are visible now.
 func (l *Lookup) Since(ctx context.Context, tenant string) (Since, error) {
 	r, err := l.Of(ctx, tenant)
 	if err != nil {
@@ -112,7 +112,7 @@ func (l *Lookup) Since(ctx context.Context, tenant string) (Since, error) {
 	return r.Since(time.Now()), nil
 }
 
-// Of is the retention of tenant, at most a second old.
+// Of returns the retention of tenant, at most a second old.
 func (l *Lookup) Of(ctx context.Context, tenant string) (Retention, error) {
 	if r, ok := l.known.Get(tenant); ok {
 		return r, nil
@@ -137,7 +137,7 @@ func (l *Lookup) Changed(tenant string) {
 // Forget drops what is remembered of every retention.
 func (l *Lookup) Forget() { l.known.Forget() }
 
-// Read is the retention of tenant as the table has it now.
+// Read returns the current retention of tenant, from the table.
 func (l *Lookup) Read(ctx context.Context, tenant string) (Retention, error) {
 	r, err := l.read(ctx, tenant)
 	if err != nil {

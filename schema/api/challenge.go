@@ -8,7 +8,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Challenge sets the header WWW-Authenticate (RFC 6750) if the status of err is 401; else it does nothing. A dialect calls it with
+// Challenge sets the header WWW-Authenticate (RFC 6750) if the status of err is 401; otherwise it does nothing. A dialect calls it with
 // each error that it answers.
 func Challenge(h http.Header, err error) {
 	if Status(err) != http.StatusUnauthorized {
@@ -22,7 +22,7 @@ func Challenge(h http.Header, err error) {
 	h.Set("WWW-Authenticate", challenge)
 }
 
-// quotable is s without the characters that RFC 6750 does not allow in an error_description.
+// quotable removes the characters that RFC 6750 does not allow in an error_description.
 func quotable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {

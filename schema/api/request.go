@@ -11,7 +11,7 @@ const RequestIDHeader = "X-Request-Id"
 
 const maxRequestID = 128 // bytes
 
-// RequestID is the id in a request's header, or a new one. An id that is not 1 to 128 printable ASCII characters is replaced,
+// RequestID returns the id in a request's header, or a new one. An id that is not 1 to 128 printable ASCII characters is replaced,
 // because it goes into a header and into logs.
 func RequestID(h http.Header) string {
 	id := h.Get(RequestIDHeader)

@@ -25,13 +25,13 @@ var statuses = []struct {
 	{schema.ErrUnsupported, http.StatusUnsupportedMediaType},
 	{schema.ErrMisdirected, http.StatusMisdirectedRequest},
 	{schema.ErrStalled, http.StatusRequestTimeout},
-	{schema.ErrLeft, http.StatusBadRequest}, // one that has only ended its side of the connection reads it
+	{schema.ErrLeft, http.StatusBadRequest}, // a client that has only closed its sending side reads it
 }
 
 // StatusLeft is the status that metrics count for a client that has left. It is never sent. nginx introduced the number.
 const StatusLeft = 499
 
-// Status is the HTTP status of err's kind, 500 for an internal error.
+// Status returns the HTTP status of err's kind, 500 for an internal error.
 func Status(err error) int {
 	for _, s := range statuses {
 		if errors.Is(err, s.kind) {
@@ -41,8 +41,8 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// RetryAfter is the value of the header Retry-After: the time of a schema.RetryError, rounded up to whole seconds; else 1 s for
-// schema.ErrUnavailable, schema.ErrRateLimited and schema.ErrStorageFull; else 0, which means no header.
+// RetryAfter returns the value of the header Retry-After: the time of a schema.RetryError, rounded up to whole seconds; otherwise 1 s for
+// schema.ErrUnavailable, schema.ErrRateLimited and schema.ErrStorageFull; otherwise 0, which means no header.
 func RetryAfter(err error) time.Duration {
 	var r *schema.RetryError
 	if errors.As(err, &r) {

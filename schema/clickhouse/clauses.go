@@ -9,8 +9,8 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Clauses collects the conditions of a WHERE and the server parameters that they name. A value reaches the server only as a
-// parameter. The text is made of constants.
+// Clauses collects the conditions of a WHERE and the server parameters that they name. Values are only sent as parameters. The text
+// consists of constants.
 type Clauses struct {
 	Conds []string
 	Args  []any // clickhouse.Named
@@ -38,11 +38,11 @@ func (c *Clauses) AddTime(cond, name string, ms int64) {
 	}
 }
 
-// Where is the WHERE of all conditions.
+// Where returns the WHERE of all conditions.
 func (c *Clauses) Where() string { return " WHERE " + strings.Join(c.Conds, " AND ") }
 
-// Match adds the conditions of m on the table activity. This is the only place that says what m means: readers and deletes with the
-// same m concern the same entries.
+// Match adds the conditions of m on the table activity. Only this function defines what m selects, so readers and deletes with the same m
+// select the same entries.
 func (c *Clauses) Match(m schema.Match) {
 	c.AddIf("platform = {platform:String}", "platform", m.Platform)
 	c.AddIf("action = {action:String}", "action", m.Action)
@@ -82,7 +82,7 @@ func (c *Clauses) target(t schema.TargetMatch, name string) {
 	}
 }
 
-// either adds the condition of a target of one of two types. Each side can use its index.
+// either adds the condition that an entry has a target of one of two types. Each side can use its index.
 func (c *Clauses) either(t schema.TargetMatch, name string) {
 	cond := "has(targets, {" + name + ":String}) OR has(targets, {" + name + "_else:String})"
 	c.Args = append(c.Args, clickhouse.Named(name, t.Type+"\x00"+t.ID), clickhouse.Named(name+"_else", t.Else+"\x00"+t.ID))

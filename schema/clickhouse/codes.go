@@ -5,7 +5,7 @@ import "strconv"
 // Code is an error code of ClickHouse (src/Common/ErrorCodes.cpp).
 type Code int32
 
-// CodeKind is what an error code says about the cause. Each service decides by it what to do.
+// CodeKind classifies an error code by its cause. Each service decides by it what to do.
 type CodeKind uint8
 
 // The kinds of codes.
@@ -72,7 +72,7 @@ var codes = map[Code]struct {
 // Kind is CodeUnknown for a code that is not in the table, and for 0.
 func (c Code) Kind() CodeKind { return codes[c].kind }
 
-// String is the number with ClickHouse's name of the code, if it is in the table.
+// String returns the number with ClickHouse's name of the code, if it is in the table.
 func (c Code) String() string {
 	number := strconv.Itoa(int(c))
 	if known, ok := codes[c]; ok {

@@ -23,7 +23,7 @@ const toFold = "hasToken(" + searchText + ", " + unfolded + ") AND folded = " + 
 
 // Fold fills the column folded of rows that an older version wrote and that meet where, and returns their number. It can be
 // interrupted and repeated, and several can run at once, because the value depends only on the row's text. Consumers may write and
-// delete meanwhile. Until Fold has reached a row, a search finds the row by the older rule.
+// delete meanwhile. Until Fold has updated a row, a search finds the row by the older rule.
 func Fold(ctx context.Context, conn clickhouse.Conn, where Clauses) (rows int, err error) {
 	where.Conds = append(slices.Clone(where.Conds), toFold)
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1})) // leave the rest to queries
@@ -51,20 +51,20 @@ type offsets struct {
 func unfoldedRanges(ctx context.Context, conn clickhouse.Conn, where Clauses) (all []offsets, err error) {
 	rows, err := conn.Query(ctx, "SELECT kpart, min(koff), max(koff) FROM activity"+where.Where()+" GROUP BY kpart ORDER BY kpart", where.Args...)
 	if err != nil {
-		return nil, fmt.Errorf("look for texts to fold: %w", err)
+		return nil, fmt.Errorf("look for entries to fold: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var r offsets
 		if err := rows.Scan(&r.partition, &r.first, &r.last); err != nil {
-			return nil, fmt.Errorf("read where to fold: %w", err)
+			return nil, fmt.Errorf("read the offsets to fold: %w", err)
 		}
 		all = append(all, r)
 	}
 	return all, rows.Err()
 }
 
-// fold goes through r in steps of about foldRows rows. The number of offsets of a step depends on how many rows the step before had.
+// fold processes r in steps of about foldRows rows. The number of offsets of a step depends on how many rows the step before had.
 func (r offsets) fold(ctx context.Context, conn clickhouse.Conn, where Clauses) (rows int, err error) {
 	width := uint64(foldRows)
 	for first := r.first; first <= r.last; {
@@ -92,7 +92,7 @@ func (r offsets) fold(ctx context.Context, conn clickhouse.Conn, where Clauses) 
 	return rows, nil
 }
 
-// foldBatch is what a step writes.
+// foldBatch holds the rows that one step writes.
 type foldBatch struct {
 	places []uint64
 	folded []string
@@ -117,7 +117,7 @@ func readTexts(ctx context.Context, conn clickhouse.Conn, where Clauses, step of
 	c := step.within(where)
 	rows, err := conn.Query(ctx, "SELECT "+place+", detail, details FROM activity"+c.Where()+fmt.Sprintf(" LIMIT %d", 2*foldRows+1), c.Args...)
 	if err != nil {
-		return b, fmt.Errorf("read texts to fold: %w", err)
+		return b, fmt.Errorf("read entries to fold: %w", err)
 	}
 	defer rows.Close()
 	for size := 0; rows.Next(); {

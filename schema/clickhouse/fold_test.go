@@ -3,19 +3,23 @@ package clickhouse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/activitylog/activitylog/schema/words"
 )
 
-// before is a database as the version before the column folded left it.
-func before(t *testing.T) (*clickhouse.Options, clickhouse.Conn) {
+// before is a database as the version before a migration left it.
+func before(t *testing.T, migration string) (*clickhouse.Options, clickhouse.Conn) {
 	t.Helper()
 	opts, conn := fresh(t)
 	if err := conn.Exec(t.Context(), versionTable); err != nil {
@@ -26,7 +30,7 @@ func before(t *testing.T) (*clickhouse.Options, clickhouse.Conn) {
 		t.Fatal(err)
 	}
 	for _, m := range migrations {
-		if m.Name == "words" {
+		if m.Name == migration {
 			return opts, conn
 		}
 		if err := apply(t.Context(), conn, m); err != nil {
@@ -40,13 +44,13 @@ func before(t *testing.T) (*clickhouse.Options, clickhouse.Conn) {
 func TestFoldWhatAnOlderVersionWrote(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	opts, conn := before(t)
+	opts, conn := before(t, "words")
 	all := randomTexts(rng, 12_000)
 	storeAsBefore(t, conn, all[:6000])
 	if _, err := Migrate(t.Context(), opts); err != nil {
 		t.Fatal(err)
 	}
-	insert(t, conn, all[6000:9000], 6000, false) // a consumer of the older version, which knows of nothing
+	insert(t, conn, all[6000:9000], 6000, false) // a consumer of the older version, which does not know the column
 	insert(t, conn, all[9000:], 9000, true)
 	n, err := Fold(t.Context(), conn, Clauses{})
 	if err != nil || n == 0 || n > 9000 {
@@ -90,9 +94,9 @@ func checkFolded(t *testing.T, conn clickhouse.Conn, all []text) (rows int) {
 	return rows
 }
 
-// TestFoldBesideOthers writes and deletes while rows are folded, by two at once, and cuts both off now and then.
+// TestFoldBesideOthers writes and deletes while two calls fold rows at once, and interrupts both now and then.
 func TestFoldBesideOthers(t *testing.T) {
-	opts, conn := before(t)
+	opts, conn := before(t, "words")
 	all := randomTexts(rand.New(rand.NewPCG(1, 2)), 16_000)
 	storeAsBefore(t, conn, all[:10_000])
 	if _, err := Migrate(t.Context(), opts); err != nil {
@@ -140,6 +144,59 @@ func wantLeft(n int) (left int) {
 	return left
 }
 
+// TestFoldAgainWhatHasUnseenSigns has rows whose words the older version saw otherwise: joiners were a part of them, and most other
+// signs that nobody sees ended them.
+func TestFoldAgainWhatHasUnseenSigns(t *testing.T) {
+	opts, conn := before(t, "unseen")
+	all := []text{{"plain", ""}, {"Ärger", ""}, {"K\u00f6ln", `{"a":"K\\u00f6ln"}`}, {"می\u200cخواهم", ""}, {"e\u00ad\u0301", `{"n":1}`}}
+	for r := rune(0x80); r <= unicode.MaxRune; r++ {
+		if !utf8.ValidRune(r) || strings.TrimRight(words.Folded("a"+string(r)+"b", ""), " ") != "ab" {
+			continue // it is seen
+		}
+		all = append(all, text{"a" + string(r) + "b", ""}, text{"", `{"k":"a` + string(r) + `b"}`})
+		var escaped strings.Builder
+		for _, half := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&escaped, `\u%04x`, half)
+		}
+		all = append(all, text{"", `{"k":"a` + escaped.String() + `b"}`}, text{"", `{"k":"a` + strings.ReplaceAll(strings.ToUpper(escaped.String()), "U", "u") + `b"}`})
+	}
+	if len(all) < 1000 {
+		t.Fatalf("only %d texts", len(all))
+	}
+	batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO activity (tenant, timestamp, id, received_at, action, detail, details, kpart, koff, kidx, folded)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range all {
+		if err := batch.Append("t", time.Now(), uint64(i), time.Now(), "a", s.detail, s.details, uint16(0), uint64(i), uint16(0), []string{"", "of another rule"}[i%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := batch.Send(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Migrate(t.Context(), opts); err != nil {
+		t.Fatal(err)
+	}
+	var marked uint64
+	if err := conn.QueryRow(t.Context(), "SELECT countIf(folded = "+unfolded+") FROM activity").Scan(&marked); err != nil || marked != uint64(len(all)-3) {
+		t.Errorf("%d rows are to be folded again, %v, want all but the first three of %d", marked, err, len(all))
+	}
+	if n, err := Fold(t.Context(), conn, Clauses{}); err != nil || n != int(marked) {
+		t.Errorf("Fold() = %d, %v, want %d", n, err, marked)
+	}
+	all, others := all[3:], all[:3]
+	if err := conn.Exec(t.Context(), "DELETE FROM activity WHERE id < 3"); err != nil {
+		t.Fatal(err)
+	}
+	if got := checkFolded(t, conn, append(others, all...)); got != len(all) {
+		t.Errorf("%d rows, want %d", got, len(all))
+	}
+	if got := len(find(t, conn, "AB")); got != len(all)-2 {
+		t.Errorf("the word is found %d times, want %d", got, len(all)-2)
+	}
+}
+
 func TestFoldOnlyWhatIsMeant(t *testing.T) {
 	conn := migrated(t)
 	storeAsBefore(t, conn, []text{{"Ä", ""}, {"Ö", ""}, {"Ü", ""}, {"plain", ""}})
@@ -153,7 +210,7 @@ func TestFoldOnlyWhatIsMeant(t *testing.T) {
 	}
 }
 
-// TestFoldLargeTexts has more at one offset, and in all, than one step takes.
+// TestFoldLargeTexts folds more text, at one offset and in all, than one step takes.
 func TestFoldLargeTexts(t *testing.T) {
 	conn := migrated(t)
 	if err := conn.Exec(t.Context(), `INSERT INTO activity (tenant, timestamp, id, received_at, action, detail, kpart, koff, kidx)

@@ -64,7 +64,7 @@ const versionTable = `CREATE TABLE IF NOT EXISTS schema_migrations (version UInt
 ENGINE = ReplacingMergeTree ORDER BY version`
 
 // Migrate creates the database of opts if it is missing, and applies the migrations that it lacks. It returns their names. It
-// refuses a database that has lost a table of an earlier migration: whoever makes that anew has to know that its rows are gone.
+// refuses a database that has lost a table of an earlier migration: whoever recreates that table must know that its rows are lost.
 func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
 	if err := createDatabase(ctx, opts); err != nil {
 		return nil, err
@@ -95,6 +95,9 @@ func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
 	if len(lost) > 0 {
 		return nil, fmt.Errorf("missing, although schema_migrations has version %d: %s: restore it from a backup, "+
 			"or drop the table schema_migrations and migrate again, which makes it without its rows", at, strings.Join(lost, ", "))
+	}
+	if err := restoreViews(ctx, conn, all[:at]); err != nil {
+		return nil, err
 	}
 	var applied []string
 	for _, m := range all[at:] {
@@ -129,17 +132,19 @@ func createDatabase(ctx context.Context, opts *clickhouse.Options) error {
 		return fmt.Errorf("open server: %w", err)
 	}
 	defer conn.Close()
-	name := "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(opts.Auth.Database) + "`"
-	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+name); err != nil {
+	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+Identifier(opts.Auth.Database)); err != nil {
 		return fmt.Errorf("create database %s: %w", opts.Auth.Database, err)
 	}
 	return nil
 }
 
-// makes is what stands before the name of a table in a migration.
-const makes = "CREATE TABLE IF NOT EXISTS "
+// What precedes the name of each table and each view that a migration creates.
+const (
+	makes     = "CREATE TABLE IF NOT EXISTS "
+	makesView = "CREATE VIEW IF NOT EXISTS "
+)
 
-// tables are the names of the tables that m makes.
+// tables returns the names of the tables that m makes.
 func (m Migration) tables() (names []string) {
 	for _, s := range m.Statements {
 		if _, rest, ok := strings.Cut("\n"+s, "\n"+makes); ok {
@@ -148,6 +153,21 @@ func (m Migration) tables() (names []string) {
 		}
 	}
 	return names
+}
+
+// restoreViews makes the views of the migrations that the database has lost. They hold no rows.
+func restoreViews(ctx context.Context, conn driver.Conn, all []Migration) error {
+	for _, m := range all {
+		for _, s := range m.Statements {
+			if !strings.Contains("\n"+s, "\n"+makesView) {
+				continue
+			}
+			if err := conn.Exec(ctx, s); err != nil {
+				return fmt.Errorf("restore a view of migration %d (%s): %w", m.Version, m.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Missing names the tables of the migrations that the database does not have.

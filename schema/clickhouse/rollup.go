@@ -6,15 +6,15 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// This file is the only place that says what an entry counts for in the rollups. Entries are counted in Go when they are stored,
-// and in SQL when they are deleted. A delete must subtract exactly what storing the entry added, so the table kinds, in SQL, and
-// Value and TargetType, in Go, stand side by side, and a test checks that the engine counts as Go does. cmd/loadgen/oracle has
-// a second copy of the rule, written independently, to check this one.
+// Only this file defines what an entry counts for in the rollups. Entries are counted in Go when they are stored, and in SQL when they are
+// deleted. A delete must subtract exactly what storing the entry added. So the table kinds, in SQL, and Value and TargetType, in Go, are
+// side by side, and a test checks that the engine counts as Go does. cmd/loadgen/oracle has a second copy of the rule, written
+// independently, to check this one.
 
 // Kind is a kind of by_entity. The order of the kinds is that of their names, by which by_entity is sorted.
 type Kind uint8
 
-// The kinds. An entry that has nothing of a kind is not counted under it.
+// The kinds. An entry without a value of a kind is not counted under it.
 const (
 	KindWatermark Kind = iota // no entity: rows with this kind carry a rollup watermark
 	KindActor                 // by actor id
@@ -24,7 +24,7 @@ const (
 	endOfKinds
 )
 
-// kinds has for each kind its name and, as an expression over the columns of activity, what an entry has of it.
+// kinds has the name of each kind, and an expression over the columns of activity for an entry's value of the kind.
 var kinds = [endOfKinds]struct{ name, sql string }{
 	KindActor:  {"actor", "actor_id"},
 	KindDevice: {"device", "device"},
@@ -32,9 +32,9 @@ var kinds = [endOfKinds]struct{ name, sql string }{
 	KindTarget: {"target", `arrayMap(t -> splitByChar('\0', t)[1], targets)`},
 }
 
-// Value is the SQL of kinds in Go: what e has of the kind, empty if it has nothing. Of KindTarget it is TargetType, for each target.
-// It is called for each entry that is stored, and is short enough to be inlined: a list of what an entry counts for took 10 ns
-// an entry more.
+// Value does in Go what kinds does in SQL: it returns e's value of the kind, empty if it has none. For KindTarget, use TargetType for each
+// target. It is called for each entry that is stored, and is short enough to be inlined: returning a list of values took 10 ns more per
+// entry.
 func (k Kind) Value(e *activitypb.Entry) string {
 	switch k {
 	case KindActor:
@@ -67,11 +67,11 @@ func hasType(targets []string, name string) bool {
 	return false
 }
 
-// String is the kind as the column by_entity.kind has it.
+// String returns the kind as the column by_entity.kind has it.
 func (k Kind) String() string { return kinds[k].name }
 
-// SQL is what an entry has of the kind, as an expression over the columns of activity: a String that is empty if the entry
-// has nothing. Of KindTarget it is an Array(String), which may have a type several times.
+// SQL returns an expression over the columns of activity for an entry's value of the kind: a String that is empty if the entry has none.
+// For KindTarget it is an Array(String), which may have a type several times.
 func (k Kind) SQL() string { return kinds[k].sql }
 
 const (
@@ -79,10 +79,10 @@ const (
 	dayMillis  = 24 * hourMillis
 )
 
-// Hour is the hour that an entry with the timestamp (Unix ms) is counted in, in Unix s.
+// Hour returns the hour in which an entry with the timestamp (Unix ms) is counted, in Unix s.
 func Hour(timestamp int64) uint32 { return uint32(timestamp / hourMillis * 3600) }
 
-// Day is the day that an entry received at the moment (Unix ms) is counted in, in days since 1970.
+// Day returns the day in which an entry received at the moment (Unix ms) is counted, in days since 1970.
 func Day(receivedAt int64) uint16 { return uint16(receivedAt / dayMillis) }
 
 // Rollup is a table of counts.
@@ -93,7 +93,7 @@ type Rollup struct {
 	key     string
 }
 
-// Rollups are both tables, in the order in which they are written.
+// Rollups lists both tables, in the order in which they are written.
 var Rollups = [...]Rollup{ByEntity, ByKind}
 
 // The rollups.
@@ -130,22 +130,22 @@ func (r Rollup) Select(where string) string { return r.count("", where) }
 // Add counts the entries of activity that meet the condition into r. It sets no watermark.
 func (r Rollup) Add(where string) string { return r.insert("", where) }
 
-// Subtract takes the entries of activity that meet the condition away from r. It changes no watermark.
+// Subtract subtracts the entries of activity that meet the condition from r. It changes no watermark.
 func (r Rollup) Subtract(where string) string { return r.insert("-", where) }
 
 func (r Rollup) count(sign, where string) string {
 	return "SELECT " + r.columns + ", " + sign + "toInt64(count()) AS n FROM " + r.from + " WHERE " + where + " GROUP BY " + r.key
 }
 
-// insert leaves koff_to at 0, the default, which no watermark is below.
+// insert leaves koff_to at 0, the default, so it never raises a watermark.
 func (r Rollup) insert(sign, where string) string {
 	return "INSERT INTO " + r.Table + " (" + r.key + ", n) " + r.count(sign, where)
 }
 
-// Key is the columns that r counts by.
+// Key returns the columns that r counts by.
 func (r Rollup) Key() string { return r.key }
 
 // IsWatermark is the condition of the rows of by_entity that carry a rollup watermark: entity is a Kafka partition, and koff_to
 // the offset up to which that partition's entries are stored and counted in by_entity. It is inserted last of a batch's rows in
-// this table. Its other columns say nothing.
+// this table. Its other columns have no meaning.
 const IsWatermark = "tenant = '' AND kind = ''"

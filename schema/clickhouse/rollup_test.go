@@ -20,7 +20,7 @@ func TestKindsAreInTheOrderOfTheirNames(t *testing.T) {
 	}
 }
 
-// rollupCases are entries with what each counts as in by_entity, written out by hand.
+// rollupCases lists entries with the expected rows of by_entity, written by hand.
 var rollupCases = map[string]struct {
 	entry *activitypb.Entry
 	want  []string
@@ -65,7 +65,7 @@ func entitiesOf(e *activitypb.Entry) (out []string) {
 	return out
 }
 
-// TestTheEngineCountsAsGoDoes holds the SQL of the rule against the Go of it and against the cases.
+// TestTheEngineCountsAsGoDoes compares the rule in SQL with the rule in Go and with the cases.
 func TestTheEngineCountsAsGoDoes(t *testing.T) {
 	opts, conn := fresh(t)
 	if _, err := Migrate(t.Context(), opts); err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// searchText is the text that a search looks at, and what the index by_words is over: both expressions must be the same. It has
-	// an entry's words in their order, between ASCII separators, and no others.
+	// searchText is the expression that a search reads and that the index by_words is built on: both must be the same. It has exactly an
+	// entry's words, in their order, between ASCII separators.
 	searchText = "if(length(folded) > 3, folded, lower(concat(detail, ' ', details, ' ', folded)))"
 	// unfolded is words.Unfolded in SQL.
 	unfolded = `'\xEE\x80\x80'`
@@ -30,7 +30,7 @@ func (c *Clauses) search(text string) {
 	c.Add(cond, "search", text)
 }
 
-// has is the condition that an entry's text has all sequences of a search; empty if the search has no words. Entries that are not
+// has returns the condition that an entry's text has all sequences of a search; empty if the search has no words. Entries that are not
 // folded yet are also found by the older rule: by the words as they are written.
 func (c *Clauses) has(text string) string {
 	var all []string

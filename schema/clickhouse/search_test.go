@@ -17,10 +17,10 @@ import (
 	"github.com/activitylog/activitylog/schema/words/texts"
 )
 
-// text is what of an entry is searched.
+// text has the fields of an entry that are searched.
 type text struct{ detail, details string }
 
-// migrated is a database with its tables.
+// migrated returns a database with its tables.
 func migrated(t *testing.T) clickhouse.Conn {
 	t.Helper()
 	opts, conn := fresh(t)
@@ -70,7 +70,7 @@ func insert(t *testing.T, conn clickhouse.Conn, all []text, firstID int, folds b
 	}
 }
 
-// find is the ids of the entries that a search finds.
+// find returns the ids of the entries that a search finds.
 func find(t *testing.T, conn clickhouse.Conn, search string) (ids []uint64) {
 	t.Helper()
 	var c Clauses
@@ -148,7 +148,7 @@ func randomTexts(rng *rand.Rand, n int) []text {
 	return all
 }
 
-// agree searches for what is in some of the texts, or not, and counts what was found.
+// agree searches for words that some of the texts may have, and counts the results.
 func agree(t *testing.T, rng *rand.Rand, conn clickhouse.Conn, all []text, searches int) (found int) {
 	t.Helper()
 	has := make([][]string, len(all))

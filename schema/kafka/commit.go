@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// None is an offset that there is not.
+// None stands for no offset.
 const None = -1
 
 // Commit is the metadata of the consumer's commit of an offset. All offsets are Kafka's.
@@ -25,10 +25,10 @@ const (
 	commitVersion2 = "v2:"
 )
 
-// NoCommit is what a group says that has committed nothing.
+// NoCommit returns the commit of a group that has not committed yet.
 func NoCommit() Commit { return Commit{Last: None, Watermark: None, Epochs: 1} }
 
-// Commit is one to be made now: nothing is under way, nothing has been stored.
+// Commit returns a commit for l without a declared batch and without a watermark.
 func (l *Log) Commit() Commit {
 	return Commit{Last: None, Watermark: None, Origin: l.origin(), Epochs: len(l.Epochs)}
 }
@@ -45,7 +45,7 @@ func (c Commit) Append(b []byte) []byte {
 	return strconv.AppendInt(b, int64(c.Epochs), 10)
 }
 
-// ParseCommit reads what Append wrote, of either version, up to the end or a bar, and gives what is behind the bar.
+// ParseCommit reads what Append wrote, of either version, up to the end or a bar, and returns the text after the bar.
 func ParseCommit(metadata string) (c Commit, rest string, err error) {
 	if metadata == "" {
 		return NoCommit(), "", nil
@@ -92,9 +92,9 @@ func parseOffset(text string, into *int64) error {
 	return nil
 }
 
-// Committed is Kafka's offset up to which a commit says that l's records of the partition are stored, None if it says nothing of
-// l. A commit of another topic of entries means nothing. One from before the partition lost its end may lie behind where that was:
-// what it says of later offsets was said of other records.
+// Committed returns the offset in Kafka up to which the records of the partition are stored, according to the commit c at this offset. It
+// returns None if c was made for another topic of entries. A commit from before the partition lost its newest records may be higher than
+// the offset where they were lost. Higher offsets then belonged to other records, so the result is at most that offset.
 func (l *Log) Committed(partition int, offset int64, c Commit) int64 {
 	if c.Origin != l.origin() && (c.Origin != 0 || l.Epochs[0].Base != 0) {
 		return None
@@ -107,5 +107,5 @@ func (l *Log) Committed(partition int, offset int64, c Commit) int64 {
 	return offset
 }
 
-// Current says whether c was committed when l was as it is now.
+// Current reports whether l has not changed since c was committed.
 func (l *Log) Current(c Commit) bool { return c.Origin == l.origin() && c.Epochs == len(l.Epochs) }

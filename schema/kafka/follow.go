@@ -12,27 +12,27 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// LogError says why nothing may be written to the topics: no consumer has confirmed yet that the tables belong to them, or the
+// LogError is the reason why nothing may be written to the topics: no consumer has confirmed yet that the tables belong to them, or the
 // tables belong to another log.
 type LogError struct {
 	Refused bool // an operator must act; otherwise the service only waits
 	Why     string
 }
 
-// Error is why, for operators.
+// Error returns the reason, for operators.
 func (e *LogError) Error() string { return e.Why }
 
 // AdoptCommand makes a log the tables' log.
 const AdoptCommand = "activityctl adopt"
 
-// Follower knows the log that a service writes to, and whether the service may write.
+// Follower tracks the log that a service writes to, and whether the service may write.
 type Follower struct {
 	client *kafka.Client
 	topic  string
 	topics []string // whose ids count
 	dials  *atomic.Uint64
 	now    atomic.Pointer[followed]
-	sure   atomic.Uint64 // connections that had been made when the last look began
+	sure   atomic.Uint64 // value of dials when the last look began
 
 	mu     sync.Mutex // guards what follows: one look at a time
 	reader *LogReader
@@ -50,11 +50,11 @@ func Follow(client *kafka.Client, topic string) *Follower {
 	f := &Follower{
 		client: counted, topic: topic, dials: dials, reader: NewLogReader(counted, topic), topics: []string{topic, IDs(topic), LogTopic(topic)},
 	}
-	f.now.Store(&followed{err: &LogError{Why: "the log has yet to be looked up"}})
+	f.now.Store(&followed{err: &LogError{Why: "the log has not been looked up yet"}})
 	return f
 }
 
-// Client is the client that Follow was given, with its connections counted.
+// Client returns the client that Follow was given, with its connections counted.
 func (f *Follower) Client() *kafka.Client { return f.client }
 
 // Close closes the connections that are idle.
@@ -64,13 +64,13 @@ func (f *Follower) Close() {
 	}
 }
 
-// Log is the log as it was seen last. Its error is a LogError.
+// Log returns the log that was seen last. Its error is a LogError.
 func (f *Follower) Log() (*Log, error) {
 	now := f.now.Load()
 	return now.log, now.err
 }
 
-// Sure says that no connection was made since the last look began, so the same broker still answers. A broker that replaces another
+// Sure reports that no connection was made since the last look began: then the same broker still answers. A broker that replaces another
 // one, or that restarts on another folder, cannot take over its connections.
 func (f *Follower) Sure() bool { return f.dials.Load() == f.sure.Load() }
 
@@ -110,13 +110,13 @@ func (f *Follower) judge(state LogState, ids map[string]string) error {
 	return nil
 }
 
-// IsLogError says whether err says that nothing may be written to the topics.
+// IsLogError reports whether err means that nothing may be written to the topics.
 func IsLogError(err error) bool {
 	var e *LogError
 	return errors.As(err, &e)
 }
 
-// counting is client with its connections counted. A transport that is not kafka-go's own is left as it is.
+// counting returns client with its connections counted. A transport that is not kafka-go's own is not changed.
 func counting(client *kafka.Client) (*kafka.Client, *atomic.Uint64) {
 	dials := new(atomic.Uint64)
 	if client == nil {

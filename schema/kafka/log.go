@@ -12,15 +12,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// Log is the topics of an installation as they were created together. Ids of entries and offsets are unique within one log only,
-// so the tables remember which log they were filled from.
+// Log identifies the topics of an installation that were created together. Ids of entries and offsets are unique within one log only, so
+// the tables remember which log they were filled from.
 //
 // Every offset is absolute, except within the few functions that call Kafka: a base of the log plus Kafka's own offset. A later
 // log's base lies above every offset of the logs before it, so absolute offsets rise from log to log.
 type Log struct {
 	Version int       `json:"version"`
 	ID      uuid.UUID `json:"log"`
-	// Origin is the first log that had this topic of entries. Ignore the commits of a group under another origin.
+	// Origin is the first log that had this topic of entries. Commits with another origin are ignored.
 	Origin uuid.UUID         `json:"origin"`
 	Topics map[string]string `json:"topics"` // ids of the topics by name; "" if the broker reports none
 	Epochs []Epoch           `json:"epochs"`
@@ -32,6 +32,8 @@ type Log struct {
 	// Adopts is the log whose tables this one takes over; uuid.Nil if the log was created with its topics.
 	Adopts uuid.UUID `json:"adopts"`
 	After  int64     `json:"after"` // offset of the record that this one replaces; -1: none
+	// Foreign is for a log that filled other tables before it was adopted: its records name offsets below Foreign that are of those tables.
+	Foreign int64 `json:"foreign,omitempty"`
 
 	offset int64 // of the record
 }
@@ -48,13 +50,13 @@ type Epoch struct {
 
 const logVersion = 1
 
-// EpochStep is what bases are multiples of.
+// EpochStep divides every base.
 const EpochStep = 1 << 32
 
 // MaxOffset is the highest absolute offset: schema.ForeignID takes no higher one.
 const MaxOffset = 1<<40 - 1
 
-// ErrTooManyEpochs says that no base is left for another log.
+// ErrTooManyEpochs means that no base is left for another log.
 var ErrTooManyEpochs = errors.New("the tables have offsets of too many logs: start with empty tables")
 
 // NextBase returns a base for a new epoch, above every offset up to highest; -1 means that no offset was used.
@@ -99,9 +101,9 @@ func (l *Log) Offset(partition int, absolute int64) (offset int64, ok bool) {
 	return 0, false
 }
 
-// Moved is for a record that names a bound, an absolute offset at or before its own. If both were written when the topic belonged to
-// an earlier log, the records between have other offsets now: it is the range of those before the bound, within the record's epoch.
-// It is false if the bound is an offset of l, or if nothing of the epoch lies before it.
+// Moved handles a record that names a bound: an absolute offset at or before its own. If the topic belonged to an earlier log when both
+// were written, the records before the bound have other absolute offsets now. Moved returns their range [first, end) within the record's
+// epoch. moved is false if the bound is an offset of l, or if no record of the epoch lies before it.
 func (l *Log) Moved(partition int, record, bound int64) (first, end int64, moved bool) {
 	own, ok := l.Offset(partition, record)
 	if _, known := l.Offset(partition, bound); !ok || known || bound >= record {
@@ -134,12 +136,12 @@ func (l *Log) Next(partition int, absolute int64) int64 {
 	return next
 }
 
-// Same says whether l and other give the same records the same absolute offsets and ids.
+// Same reports whether records have the same absolute offsets and ids in l and in other.
 func (l *Log) Same(other *Log) bool {
 	return l.ID == other.ID && len(l.Epochs) == len(other.Epochs) && l.FirstBlock == other.FirstBlock
 }
 
-// Last is the partition's last epoch: its first absolute offset, and the first block that was leased in it.
+// Last returns the partition's last epoch: its first absolute offset, and the first block that was leased in it.
 func (l *Log) Last(partition int) (first int64, fresh uint64) {
 	for i, e := range slices.Backward(l.Epochs) {
 		if from, ok := e.from(i, partition); ok {
@@ -157,7 +159,7 @@ func (e *Epoch) from(i, partition int) (int64, bool) {
 	return from, ok
 }
 
-// Base is the highest base of l.
+// Base returns the highest base of l.
 func (l *Log) Base() int64 { return l.Epochs[len(l.Epochs)-1].Base }
 
 // Cut returns l with a new epoch, which begins at these offsets of Kafka. highest is the highest absolute offset in use, and fresh is the
@@ -194,7 +196,7 @@ func (l *Log) Missing(ids map[string]string, topics ...string) string {
 	return ""
 }
 
-// String is l for people.
+// String returns l for people.
 func (l *Log) String() string {
 	return fmt.Sprintf("%s (made %s)", l.ID, time.UnixMilli(l.Made).UTC().Format("2006-01-02 15:04:05"))
 }
@@ -206,7 +208,7 @@ func DecodeLog(record []byte) (Log, error) {
 	return l, err
 }
 
-// Encode is l as the tables keep it.
+// Encode returns l in the form that the tables store.
 func (l *Log) Encode() ([]byte, error) {
 	next := *l
 	next.Version = logVersion

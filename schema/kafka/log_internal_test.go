@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Absolute offsets of a log rise with Kafka's, each belongs to one of them, and those of the logs before it belong to none.
+// Absolute offsets of a log rise with Kafka's offsets. Each belongs to one of Kafka's offsets, and those of earlier logs belong to none.
 func TestAbsoluteOffsets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, highest := Log{Epochs: []Epoch{{}}}, int64(-1)

@@ -47,7 +47,7 @@ func TestOneOfManyBeginsTheLog(t *testing.T) {
 	}
 }
 
-// Of two logs that are to take the place of one, the first counts, whatever the second's writer thinks.
+// If two logs are written to replace one, the first counts, whatever the writer of the second assumes.
 func TestTheFirstSuccessorCounts(t *testing.T) {
 	broker := testbed.Kafka(t, 1)
 	client, topic := broker.Client(), broker.Topic()
@@ -92,7 +92,7 @@ func TestTheFirstSuccessorCounts(t *testing.T) {
 	}
 }
 
-// A follower says why nothing may be written, and notices what happens to the topics.
+// A follower gives the reason why nothing may be written, and notices changes of the topics.
 func TestFollower(t *testing.T) {
 	broker := testbed.Kafka(t, 1)
 	broker.ForgetLog()
@@ -133,7 +133,7 @@ func TestFollower(t *testing.T) {
 	refused("does not say yet", false)
 }
 
-// A follower is not sure any more once a connection has been made, and is again after a look.
+// A follower is no longer sure after a new connection, and is sure again after a look.
 func TestAFollowerNoticesConnections(t *testing.T) {
 	broker := testbed.Kafka(t, 1)
 	if _, err := schemakafka.BeginLog(t.Context(), broker.Client(), broker.Topic()); err != nil {

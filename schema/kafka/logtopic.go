@@ -11,10 +11,10 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// LogTopic is the topic that says which log the installation's topics are. It must never be compacted: see LogState.
+// LogTopic returns the name of the topic that identifies the installation's log. It must never be compacted: see LogState.
 func LogTopic(topic string) string { return topic + ".log" }
 
-// verdict is what a consumer found when it compared a log with the tables.
+// verdict is a consumer's result of comparing a log with the tables.
 type verdict struct {
 	Version int       `json:"version"`
 	Log     uuid.UUID `json:"log"`
@@ -28,16 +28,16 @@ const (
 	keyVerdict = "tables"
 )
 
-// LogState is what the topic of the log says.
+// LogState is the state of the log, read from the topic of logs.
 type LogState struct {
 	Log       *Log   // nil: no record yet
 	Confirmed bool   // a consumer has compared the log with the tables, and they belong together
 	Refused   string // why they do not belong together
 }
 
-// take adds a record. A log counts only if its After is the record that counts when it arrives. So of several logs that are written
-// at once the first counts, and all readers see the same one. An unreadable record is an error: a newer version may say something
-// that must not be ignored.
+// take adds a record. A log counts only if its After is the offset of the current log's record. So if several logs are written at once, the
+// first counts, and all readers see the same one. An unreadable record is an error: a newer version may say something that must not be
+// ignored.
 func (s *LogState) take(key string, value []byte, offset int64) error {
 	switch key {
 	case keyLog:
@@ -96,7 +96,7 @@ func NewLogReader(client *kafka.Client, topic string) *LogReader {
 	return &LogReader{topic: Reader{Client: client, Topic: LogTopic(topic), MaxBytes: 1 << 20, Wait: 100 * time.Millisecond}}
 }
 
-// Read returns what the topic says now. If the topic does not exist, the state is empty.
+// Read returns the current state. If the topic does not exist, the state is empty.
 func (r *LogReader) Read(ctx context.Context) (LogState, error) {
 	ids, err := TopicIDs(ctx, r.topic.Client, r.topic.Topic)
 	if err != nil {
@@ -163,7 +163,7 @@ func AppendLog(ctx context.Context, client *kafka.Client, topic string, l Log) (
 	return state, nil
 }
 
-// ErrLogChanged says that another process has written a log in the meantime.
+// ErrLogChanged means that another process has written a log in the meantime.
 var ErrLogChanged = errors.New("another log was written meanwhile")
 
 // ConfirmLog writes that the log belongs to the tables.
@@ -176,7 +176,7 @@ func RefuseLog(ctx context.Context, client *kafka.Client, topic string, log uuid
 	return produceJSON(ctx, client, LogTopic(topic), keyVerdict, verdict{logVersion, log, why, time.Now().UnixMilli()})
 }
 
-// identified are the topics whose ids a log records.
+// identified lists the topics whose ids a log records.
 func identified(topic string) []string {
 	return []string{topic, IDs(topic), LogTopic(topic), Actions(topic)}
 }
@@ -192,7 +192,7 @@ func BeginLog(ctx context.Context, client *kafka.Client, topic string) (LogState
 		return state, err
 	}
 	for _, name := range identified(topic) {
-		if _, there := ids[name]; !there { // its id could not be recorded, and nobody would notice if it were recreated
+		if _, there := ids[name]; !there { // its id could not be recorded, and its recreation would not be noticed
 			return state, fmt.Errorf("kafka has no topic %s: \"activityctl topics\" creates it", name)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
-// PartitionsNow is Partitions as a broker knows it now. kafka-go answers requests for metadata from a copy that is some seconds old.
+// PartitionsNow returns the current number from a broker. kafka-go answers requests for metadata from a cache that is some seconds old.
 func PartitionsNow(ctx context.Context, client *kafka.Client, topic string) (int, error) {
 	transport := client.Transport
 	if transport == nil {
@@ -35,7 +35,7 @@ func PartitionsNow(ctx context.Context, client *kafka.Client, topic string) (int
 	return 0, fmt.Errorf("look up topic %s: %w", topic, kafka.UnknownTopicOrPartition)
 }
 
-// topicVersion is the first version of the request that makes no topic.
+// topicVersion is the first version of the request that does not create the topic.
 const topicVersion = 4
 
 // topicRequest asks a broker for the metadata of a topic, as idRequest does.
@@ -43,7 +43,7 @@ type topicRequest struct{ name string }
 
 func (*topicRequest) ApiKey() protocol.ApiKey { return protocol.Metadata } //nolint:revive // the interface's name
 
-// topicResponse keeps kafka-go from taking the response for one of its own.
+// topicResponse prevents kafka-go from treating the response as one of its own.
 type topicResponse struct{ *metadata.Response }
 
 // Required says that the message is never written by kafka-go.

@@ -20,24 +20,24 @@ type Reader struct {
 	Wait      time.Duration // how long the broker waits for a first byte where there is nothing to read yet
 }
 
-// Bounds are the offset of the first record that the partition still holds, and the offset after its last record.
+// Bounds returns the offset of the first record that the partition still holds, and the offset after its last record.
 func (r Reader) Bounds(ctx context.Context) (first, end int64, err error) {
 	return r.bounds(ctx, kafka.FirstOffsetOf(r.Partition), kafka.LastOffsetOf(r.Partition))
 }
 
-// First is the offset of the first record that the partition still holds.
+// First returns the offset of the first record that the partition still holds.
 func (r Reader) First(ctx context.Context) (int64, error) {
 	first, _, err := r.bounds(ctx, kafka.FirstOffsetOf(r.Partition))
 	return first, err
 }
 
-// End is the offset after the partition's last record.
+// End returns the offset after the partition's last record.
 func (r Reader) End(ctx context.Context) (int64, error) {
 	_, end, err := r.bounds(ctx, kafka.LastOffsetOf(r.Partition))
 	return end, err
 }
 
-// bounds answers what wanted asks for; what is not asked for is -1.
+// bounds returns the offsets that wanted asks for; the others are -1.
 func (r Reader) bounds(ctx context.Context, wanted ...kafka.OffsetRequest) (first, end int64, err error) {
 	var res *kafka.ListOffsetsResponse
 	err = overDeadConnections(ctx, func() (err error) {
@@ -77,15 +77,15 @@ func (r Reader) Fetch(ctx context.Context, offset int64, take func(*kafka.Record
 	if err != nil {
 		return offset, 0, fmt.Errorf("read %s/%d from %d: %w", r.Topic, r.Partition, offset, err)
 	}
-	// A batch may hold no record for us, as the end of a transaction does, or a batch of which compaction has left none. It
-	// takes up offsets all the same: without a step past it the next fetch would return it again, for ever.
+	// A batch may have no record for us: a transaction marker, or a batch that compaction has emptied. It has offsets all the same: without
+	// a step past it, every following fetch would return it again.
 	if stream, ok := res.Records.(*protocol.RecordStream); ok && next == offset && len(stream.Records) > 0 && offset < res.HighWatermark {
 		next = offset + 1
 	}
 	return next, res.HighWatermark, nil
 }
 
-// read passes over the records below offset: a broker sends whole batches, which may begin earlier.
+// read skips records below offset: a broker sends whole batches, which may begin earlier.
 func read(records kafka.RecordReader, offset int64, take func(*kafka.Record) error) (next int64, err error) {
 	for next = offset; ; {
 		r, err := records.ReadRecord()
@@ -101,7 +101,7 @@ func read(records kafka.RecordReader, offset int64, take func(*kafka.Record) err
 		}
 		for _, b := range [...]kafka.Bytes{r.Key, r.Value} {
 			if b != nil {
-				_ = b.Close() // gives its memory back, and never fails
+				_ = b.Close() // releases its memory, and never fails
 			}
 		}
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// TopicIDs are the ids that Kafka gave the topics when they were made (KIP-516), by name. A topic that is not there is missing.
-// The id of one that is there is "" where the broker is too old to say (before Kafka 2.8).
+// TopicIDs holds the ids that Kafka gave the topics when they were created (KIP-516), by name. A topic that does not exist is missing. The
+// id of an existing topic is "" if the broker is too old to report it (before Kafka 2.8).
 func TopicIDs(ctx context.Context, client *kafka.Client, names ...string) (map[string]string, error) {
 	transport := client.Transport
 	if transport == nil {
@@ -45,10 +45,10 @@ func TopicIDs(ctx context.Context, client *kafka.Client, names ...string) (map[s
 	return ids.byName, nil
 }
 
-// deadConnections are how many idle connections may turn out to be broken before one is dialled.
+// deadConnections is how many idle connections may be broken before a new one is opened.
 const deadConnections = 8
 
-// overDeadConnections repeats a request that changes nothing while it meets idle connections that are broken.
+// overDeadConnections repeats a request that changes nothing while it gets broken idle connections.
 func overDeadConnections(ctx context.Context, request func() error) error {
 	err := request()
 	for range deadConnections {
@@ -60,7 +60,7 @@ func overDeadConnections(ctx context.Context, request func() error) error {
 	return err
 }
 
-// broken says whether err is that of a connection that had been made before.
+// broken reports whether err means that an existing connection was broken.
 func broken(err error) bool {
 	for _, e := range [...]error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, e) {
@@ -70,7 +70,7 @@ func broken(err error) bool {
 	return false
 }
 
-// Versions of the two requests that are written here by hand, because kafka-go's own stop before topics have ids.
+// Versions of the two requests that are encoded here, because kafka-go supports only versions without topic ids.
 const (
 	versionsVersion = 0
 	metadataVersion = 10
@@ -78,12 +78,12 @@ const (
 	maxReply        = 16 << 20
 )
 
-// idRequest asks one of the transport's own connections for the metadata of topics. kafka-go lets a message that is a
-// protocol.RawExchanger write and read its bytes itself.
+// idRequest asks for the metadata of topics over the transport's connections. kafka-go lets a message that is a protocol.RawExchanger write
+// and read its bytes itself.
 type idRequest struct{ names []string }
 
 type idResponse struct {
-	known  bool // the broker tells ids
+	known  bool // the broker reports ids
 	byName map[string]string
 }
 
@@ -93,7 +93,7 @@ func (*idResponse) ApiKey() protocol.ApiKey { return protocol.Metadata } //nolin
 // Required says that the message is never written by kafka-go.
 func (*idRequest) Required(map[protocol.ApiKey]int16) bool { return true }
 
-// RawExchange asks whether the broker tells ids, and if so which.
+// RawExchange asks whether the broker reports topic ids, and for the ids.
 func (r *idRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	highest, err := metadataOffered(rw)
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *idRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 		body = append(body, make([]byte, 16)...) // asked by name, not by id
 		body = append(append(append(body, compactLength(len(name))...), name...), 0)
 	}
-	body = append(body, 0, 0, 0, 0) // make no topics, tell no permissions of cluster and topics, no tagged fields
+	body = append(body, 0, 0, 0, 0) // create no topics, report no permissions of cluster and topics, no tagged fields
 	reply, err := ask(rw, int16(protocol.Metadata), metadataVersion, body)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (r *idRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return res, res.read(reply)
 }
 
-// metadataOffered is the highest version of metadata requests that the broker takes.
+// metadataOffered returns the highest version of metadata requests that the broker supports.
 func metadataOffered(rw io.ReadWriter) (highest int16, err error) {
 	d, err := ask(rw, int16(protocol.ApiVersions), versionsVersion, nil)
 	if err != nil {
@@ -178,7 +178,7 @@ func (d *decoder) partitions() {
 	}
 }
 
-// ask sends a request and returns its reply from behind the correlation id on.
+// ask sends a request and returns the reply without its correlation id.
 func ask(rw io.ReadWriter, key, version int16, body []byte) (*decoder, error) {
 	const correlation = 1
 	head := binary.BigEndian.AppendUint16(make([]byte, 4, 64), uint16(key))
@@ -214,7 +214,7 @@ func compactLength(n int) []byte { return binary.AppendUvarint(nil, uint64(n)+1)
 
 var errShort = errors.New("reply ends early")
 
-// decoder reads the fields of a reply. After its first error it gives zeros.
+// decoder reads the fields of a reply. After its first error it returns zeros.
 type decoder struct {
 	b   []byte
 	err error
@@ -256,7 +256,7 @@ func (d *decoder) uvarint() uint64 {
 	return v
 }
 
-// count is a number of things of which each takes a byte or more.
+// count reads a number of elements, each of which takes a byte or more.
 func (d *decoder) count(n uint64) int {
 	if n > uint64(len(d.b)) {
 		d.b, d.err = nil, errShort
@@ -265,10 +265,10 @@ func (d *decoder) count(n uint64) int {
 	return int(n)
 }
 
-// compact is the length of an array or a text; 0 for null.
+// compact reads the length of an array or a text; 0 for null.
 func (d *decoder) compact() int { return d.count(max(1, d.uvarint()) - 1) }
 
-// tags passes over fields that a newer broker may add.
+// tags skips fields that a newer broker may add.
 func (d *decoder) tags() {
 	for range d.count(d.uvarint()) {
 		d.uvarint()

@@ -12,19 +12,19 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Group is the consumer group whose committed offsets say what has been stored. Readers wait on them.
+// Group returns the consumer group whose committed offsets say what has been stored. Readers wait on them.
 func Group(topic string) string { return topic + ".store" }
 
-// IDs is the topic whose offsets are blocks of entry ids. It must never be recreated: ids would be given out a second time.
+// IDs returns the topic whose offsets are blocks of entry ids. It must never be recreated: ids would be assigned a second time.
 func IDs(topic string) string { return topic + ".ids" }
 
-// Dead is the topic of dead letters: records that could not be stored.
+// Dead returns the topic of dead letters: records that could not be stored.
 func Dead(topic string) string { return topic + ".dead" }
 
-// Keys is the topic of API keys, by their id. The last record of a key counts.
+// Keys returns the topic of API keys, by their id. The last record of a key counts.
 func Keys(topic string) string { return topic + ".keys" }
 
-// Actions is the topic of action codes: a name's code is the offset of its first record. It must never be compacted or recreated,
+// Actions returns the topic of action codes: a name's code is the offset of its first record. It must never be compacted or recreated,
 // because callers keep the codes.
 func Actions(topic string) string { return topic + ".actions" }
 

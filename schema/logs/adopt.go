@@ -14,7 +14,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// What an adopted log begins above.
+// Numbers that a new log skips to be safe.
 const (
 	blockStep = 1 << 16 // blocks: collectors may hold some that were leased before
 	codeStep  = 1 << 20 // action codes: there are fewer names
@@ -23,7 +23,7 @@ const (
 // unknownLog stands for the log of tables of a version without log identities.
 var unknownLog = uuid.Max
 
-// Plan is what Adopt is going to do.
+// Plan describes what Adopt will do.
 type Plan struct {
 	Tables    *schemakafka.Log // that the tables belong to; nil if they have recorded none
 	Kafka     *schemakafka.Log // that Kafka has
@@ -38,7 +38,7 @@ type Plan struct {
 	turn uint64
 }
 
-// ErrNothingToAdopt says that the log belongs to the tables already.
+// ErrNothingToAdopt means that the log already belongs to the tables.
 var ErrNothingToAdopt = errors.New("nothing to do: the log belongs to the tables")
 
 // Plan says how Adopt makes Kafka's log the log of the tables: leases continue above every id of the tables, and offsets above every
@@ -104,7 +104,7 @@ func noTopic(name string) error {
 	return fmt.Errorf("kafka has no topic %s: create it first, with \"activityctl topics\"", name)
 }
 
-// begun says whether log was written by an Adopt that was interrupted.
+// begun reports whether log was written by an Adopt that was interrupted.
 func begun(known, log *schemakafka.Log) bool {
 	switch {
 	case log.After < 0:
@@ -133,7 +133,7 @@ func (p *Pair) next(ctx context.Context, plan *Plan) error {
 			return noTopic(name)
 		}
 	}
-	before := plan.Tables // what the tables were filled from
+	before := plan.Tables // the topics that the tables were filled from
 	if before == nil {
 		before = &schemakafka.Log{ID: unknownLog, Epochs: []schemakafka.Epoch{{}}}
 	}
@@ -157,12 +157,19 @@ func (p *Pair) next(ctx context.Context, plan *Plan) error {
 		return p.cut(ctx, plan, before, highest)
 	}
 	base, err := schemakafka.NextBase(highest)
+	if err != nil {
+		return err
+	}
 	plan.Next.Origin = next.ID
 	plan.Next.Epochs = []schemakafka.Epoch{{Base: base, Fresh: next.FirstBlock}}
+	own, err := p.had(ctx, plan.Kafka.ID)
+	if !own {
+		plan.Next.Foreign = base
+	}
 	return err
 }
 
-// sameEntries says whether the topic of entries is the one that the tables were filled from.
+// sameEntries reports whether the topic of entries is the one that the tables were filled from.
 func (p *Pair) sameEntries(plan *Plan, ids map[string]string) bool {
 	if plan.Tables == nil || ids[p.Topic] == "" {
 		return false
@@ -196,7 +203,7 @@ func (p *Pair) cut(ctx context.Context, plan *Plan, before *schemakafka.Log, hig
 	return err
 }
 
-// committed are Kafka's offsets up to which a consumer said that everything is stored, -1 where none did.
+// committed returns, for each partition, Kafka's offset up to which a consumer committed that everything is stored, -1 without a commit.
 func (p *Pair) committed(ctx context.Context, partitions int) (map[int]int64, error) {
 	all := make([]int, partitions)
 	for i := range all {
@@ -253,5 +260,5 @@ func (p *Pair) Adopt(ctx context.Context, plan *Plan, at func(point string) erro
 	return schemakafka.ConfirmLog(ctx, p.Client, p.Topic, plan.Next.ID)
 }
 
-// Partitions are those of the plan, in order.
+// Partitions returns the partitions of the plan, in order.
 func (p *Plan) Partitions() []int { return slices.Sorted(maps.Keys(p.Offsets)) }

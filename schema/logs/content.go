@@ -15,7 +15,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// marks are the highest offsets that the tables have of each partition: of an entry, or of a batch that was stored.
+// marks returns the highest offset that the tables have of each partition: of an entry, or of a batch that was stored.
 func (p *Pair) marks(ctx context.Context) (map[int]int64, error) {
 	const query = `SELECT kpart, max(koff) FROM (
   SELECT kpart, max(koff) AS koff FROM activity GROUP BY kpart
@@ -98,14 +98,14 @@ func (p *Pair) stored(ctx context.Context, partition int, first, last int64) (in
 	return int64(at), nil
 }
 
-// identity is what distinguishes an entry from others: two may have the same id, because it was assigned twice, and two may have been
-// received in the same millisecond.
+// identity distinguishes entries by both values: the same id may have been assigned twice, and two entries may have the same millisecond of
+// receipt.
 type identity struct {
 	id       uint64
 	received int64 // Unix ms
 }
 
-// same says whether the stored entries with this absolute offset came from Kafka's record at that offset.
+// same reports whether the stored entries with this absolute offset came from Kafka's record at that offset.
 func (p *Pair) same(ctx context.Context, log *schemakafka.Log, partition int, absolute int64) (bool, error) {
 	offset, ok := log.Offset(partition, absolute)
 	if !ok {
@@ -128,7 +128,7 @@ func (p *Pair) same(ctx context.Context, log *schemakafka.Log, partition int, ab
 			return false, fmt.Errorf("read an entry: %w", err)
 		}
 		got, ok := there[index]
-		// An entry whose id was taken has been given another one, of a later block.
+		// An entry whose id was already in use got another one, of a later block.
 		if !ok || got.received != stored.received || got.id > stored.id {
 			return false, rows.Err()
 		}
@@ -136,7 +136,7 @@ func (p *Pair) same(ctx context.Context, log *schemakafka.Log, partition int, ab
 	return true, rows.Err()
 }
 
-// recordAt are the entries of the record at Kafka's offset, nil if there is none.
+// recordAt returns the entries of the record at Kafka's offset, nil if there is none.
 func (p *Pair) recordAt(ctx context.Context, partition int, offset, absolute int64) (map[uint16]identity, error) {
 	var entries map[uint16]identity
 	_, _, err := p.reader(partition).Fetch(ctx, offset, func(r *kafka.Record) error {
@@ -155,7 +155,7 @@ func (p *Pair) recordAt(ctx context.Context, partition int, offset, absolute int
 	return entries, err
 }
 
-// identities are a record's entries by index, as the consumer stores them.
+// identities returns a record's entries by index, as the consumer stores them.
 func identities(partition int, absolute, at int64, value []byte) map[uint16]identity {
 	entries := map[uint16]identity{}
 	var m activitypb.ActivityBatch
@@ -178,10 +178,10 @@ func identities(partition int, absolute, at int64, value []byte) map[uint16]iden
 	return entries
 }
 
-// Ending is where a partition's records begin that the tables do not have: Kafka's offset. Before it lie the records that were
-// read; of those behind it none was, whatever offsets the tables have, because the log lost its end there and grew again. mark is
-// the highest offset that the tables have of the partition, committed is Kafka's offset up to which a consumer said that
-// everything is stored, -1 if none did.
+// Ending returns Kafka's offset of the first record of a partition that was not read. All records before it were read, and none after it,
+// even if the tables have higher offsets: the log lost its newest records there, and new ones were appended. mark is the highest offset
+// that the tables have of the partition. committed is Kafka's offset up to which a consumer committed that everything is stored, -1 without
+// a commit.
 func (p *Pair) Ending(ctx context.Context, log *schemakafka.Log, partition int, mark, committed int64) (int64, error) {
 	start, end, err := p.reader(partition).Bounds(ctx)
 	if err != nil {
@@ -207,8 +207,8 @@ func (p *Pair) Ending(ctx context.Context, log *schemakafka.Log, partition int, 
 	return max(start, matched+1, min(committed, end, marked+1)), nil
 }
 
-// overlap looks for Kafka's highest offset from start to before end at which it has what the tables have, and for the lowest at
-// which it has something else; -1 where there is none. Up to where a log lost its end all records are the same, behind it none is.
+// overlap searches [start, end) for Kafka's highest offset whose record is in the tables, and for the lowest whose record differs; -1 if
+// there is none. Up to the point where a log lost its newest records all records are the same, after it none is.
 func (p *Pair) overlap(ctx context.Context, log *schemakafka.Log, partition int, start, end int64) (matched, differs int64, err error) {
 	matched, differs = -1, -1
 	for last := end - 1; start < end; {

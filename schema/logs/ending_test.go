@@ -9,8 +9,8 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Whatever a log lost and got since, and whatever was deleted from the tables: no record that the tables lack lies before the
-// ending, and none that they have behind it.
+// Whatever the log lost and got since, and whatever was deleted from the tables: the tables have all records before the ending, and none
+// after it.
 func TestEnding(t *testing.T) {
 	const checks = 40
 	b := newBed(t)

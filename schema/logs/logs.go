@@ -28,9 +28,9 @@ type Pair struct {
 	Conn   driver.Conn
 }
 
-// Check compares the two, and returns the log if it belongs to the tables. New tables take the first log that they see. Tables of a
-// version without log identities take the log that has their entries. The error is a LogError if the tables belong to another log; Check
-// also tells the collectors so, through the topic. Any other error says that Kafka or ClickHouse could not be reached.
+// Check compares the two, and returns the log if it belongs to the tables. New tables belong to the first log that is checked. Tables of a
+// version without log identities belong to the log that has their entries. The error is a LogError if the tables belong to another log;
+// Check also tells the collectors so, through the topic. Any other error says that Kafka or ClickHouse could not be reached.
 func (p *Pair) Check(ctx context.Context) (*schemakafka.Log, error) {
 	state, err := schemakafka.BeginLog(ctx, p.Client, p.Topic)
 	if err != nil {
@@ -40,7 +40,7 @@ func (p *Pair) Check(ctx context.Context) (*schemakafka.Log, error) {
 	var refusal *schemakafka.LogError
 	switch {
 	case errors.As(err, &refusal):
-		// A consumer of other tables must not stop the collectors of these.
+		// A consumer with other tables must not stop the collectors of these tables.
 		tell := own || !state.Confirmed
 		if !tell {
 			had, err := p.had(ctx, state.Log.ID)
@@ -109,7 +109,7 @@ func refuse(format string, args ...any) error {
 	return &schemakafka.LogError{Refused: true, Why: fmt.Sprintf(format, args...)}
 }
 
-// sameTopics says whether the topics of entries and of leases are those of l.
+// sameTopics reports whether the topics of entries and of leases are the topics of l.
 func sameTopics(l *schemakafka.Log, ids map[string]string, topic string) bool {
 	for _, name := range [...]string{topic, schemakafka.IDs(topic)} {
 		if ids[name] == "" || ids[name] != l.Topics[name] {
@@ -119,12 +119,12 @@ func sameTopics(l *schemakafka.Log, ids map[string]string, topic string) bool {
 	return true
 }
 
-// again writes into the topic of the log, which was recreated, what it said before. The other topics keep their recorded ids: if the
-// topic of action codes was recreated, too, this must be noticed.
+// again restores the content of the topic of the log, which was recreated. The other topics keep their recorded ids: if the topic of action
+// codes was recreated, too, this must be noticed.
 func (p *Pair) again(ctx context.Context, known, made *schemakafka.Log) (*schemakafka.Log, error) {
 	next := made.Successor()
 	next.ID, next.Origin, next.Epochs, next.Made = known.ID, known.Origin, known.Epochs, known.Made
-	next.FirstBlock, next.FirstCode, next.Adopts = known.FirstBlock, known.FirstCode, known.Adopts
+	next.FirstBlock, next.FirstCode, next.Adopts, next.Foreign = known.FirstBlock, known.FirstCode, known.Adopts, known.Foreign
 	maps.Copy(next.Topics, known.Topics)
 	name := schemakafka.LogTopic(p.Topic)
 	next.Topics[name] = made.Topics[name]
@@ -150,12 +150,12 @@ func (p *Pair) first(ctx context.Context, log *schemakafka.Log) error {
 	return p.keep(ctx, log, 1)
 }
 
-// empty says whether nothing was ever stored, or nothing is left that would collide.
+// empty reports whether the tables have no entry and no watermark that could collide with a new log.
 func (p *Pair) empty(ctx context.Context) (bool, error) {
 	const query = `SELECT (SELECT count() FROM (SELECT 1 FROM activity LIMIT 1)) + (SELECT count() FROM (SELECT 1 FROM by_entity WHERE ` + tables.IsWatermark + ` LIMIT 1))`
 	var n uint64
 	if err := p.Conn.QueryRow(ctx, query).Scan(&n); err != nil {
-		return false, fmt.Errorf("look whether the tables are empty: %w", err)
+		return false, fmt.Errorf("check whether the tables are empty: %w", err)
 	}
 	return n == 0, nil
 }
@@ -181,7 +181,7 @@ func (p *Pair) leases(ctx context.Context, log *schemakafka.Log) error {
 				schemakafka.IDs(p.Topic), again, id, schema.Block(id), schemakafka.AdoptCommand))
 		}
 	}
-	return errors.New("entries are stored faster than they can be looked at")
+	return errors.New("cannot check the leases: new ids were stored during both look-ups")
 }
 
 func cmpErr(err, otherwise error) error {
@@ -191,7 +191,7 @@ func cmpErr(err, otherwise error) error {
 	return otherwise
 }
 
-// nextBlock is the block that the next lease gets.
+// nextBlock returns the block that the next lease gets.
 func (p *Pair) nextBlock(ctx context.Context, log *schemakafka.Log) (uint64, error) {
 	end, err := schemakafka.Reader{Client: p.Client, Topic: schemakafka.IDs(p.Topic)}.End(ctx)
 	return log.FirstBlock + uint64(end), err
@@ -215,7 +215,7 @@ func (p *Pair) known(ctx context.Context) (*schemakafka.Log, uint64, error) {
 	return &log, turn, nil
 }
 
-// had says whether log is or was the tables' log. What it says of having been confirmed may be from then.
+// had reports whether log is the tables' log, or was it before. A confirmation in its topic may date from that time.
 func (p *Pair) had(ctx context.Context, log uuid.UUID) (bool, error) {
 	var n uint64
 	if err := p.Conn.QueryRow(ctx, "SELECT count() FROM logs WHERE log = ?", log).Scan(&n); err != nil {
@@ -235,7 +235,7 @@ func (p *Pair) keep(ctx context.Context, log *schemakafka.Log, turn uint64) erro
 	}))
 	const insert = "INSERT INTO logs (turn, log, record) SELECT {turn:UInt64}, {log:UUID}, {record:String}"
 	if err := p.Conn.Exec(once, insert, clickhouse.Named("turn", turn), clickhouse.Named("log", log.ID.String()), clickhouse.Named("record", string(record))); err != nil {
-		return fmt.Errorf("note the tables' log: %w", err)
+		return fmt.Errorf("store the tables' log: %w", err)
 	}
 	now, _, err := p.known(ctx)
 	if err != nil {

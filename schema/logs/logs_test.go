@@ -56,7 +56,7 @@ func (b *bed) lease(log *schemakafka.Log) {
 	b.id = (log.FirstBlock+uint64(b.produce(schemakafka.IDs(b.broker.Topic()), 0, []byte{1})))*schema.IDBlock + 1
 }
 
-// write appends a record of n entries, and is its offset.
+// write appends a record of n entries, and returns its offset.
 func (b *bed) write(partition, n int) (offset int64, first uint64, received int64) {
 	b.t.Helper()
 	b.clock++
@@ -140,7 +140,7 @@ func (b *bed) belongs() *schemakafka.Log {
 	return log
 }
 
-// refused wants the log to be refused for a reason that says all of that, to the collectors as well.
+// refused checks that the log is refused for a reason with all of these texts, by the collectors as well.
 func (b *bed) refused(parts ...string) {
 	b.t.Helper()
 	_, err := b.pair().Check(b.t.Context())
@@ -254,7 +254,7 @@ func TestAnotherBrokerUnderTheSameTables(t *testing.T) {
 	}
 }
 
-// A Kafka that comes back after another one took its place still says that it was confirmed.
+// A Kafka that returns after another one replaced it still has the record that confirmed its log.
 func TestAnEarlierLogOfTheTables(t *testing.T) {
 	b := newBed(t)
 	first := b.belongs()
@@ -292,7 +292,7 @@ func TestATopicThatWasMadeAnew(t *testing.T) {
 	}
 }
 
-// What only says which log it is can be lost: the topics of entries and of leases are known by their ids.
+// The topic of the log can be lost: the topics of entries and of leases are recognized by their ids.
 func TestTheTopicOfTheLogWasMadeAnew(t *testing.T) {
 	b := newBed(t)
 	log := b.belongs()
@@ -304,7 +304,7 @@ func TestTheTopicOfTheLogWasMadeAnew(t *testing.T) {
 	}
 }
 
-// If that of action codes is lost as well, this is noticed.
+// If the topic of action codes is lost as well, this is noticed.
 func TestTheTopicsOfTheLogAndOfActionsWereMadeAnew(t *testing.T) {
 	b := newBed(t)
 	log := b.belongs()
@@ -363,7 +363,7 @@ func TestKafkaFromAnOlderBackup(t *testing.T) {
 	}
 }
 
-// Tables from before logs had an identity belong to the log that has their entries.
+// Tables of a version without log identities belong to the log that has their entries.
 func TestTablesThatKnowNoLog(t *testing.T) {
 	b := newBed(t)
 	log := b.belongs()
@@ -415,7 +415,7 @@ func TestEmptyTablesBelongToTheLogThatTheyHad(t *testing.T) {
 	}
 }
 
-// A consumer of other tables does not stop the collectors of these.
+// A consumer with other tables does not stop the collectors of these tables.
 func TestTablesOfAnotherInstallation(t *testing.T) {
 	b, other := newBed(t), newBed(t)
 	log := b.belongs()
@@ -431,7 +431,7 @@ func TestTablesOfAnotherInstallation(t *testing.T) {
 	}
 }
 
-// Many consumers of new tables, of two Kafkas: the tables take one log.
+// Many consumers with new tables and two Kafkas: the tables belong to one log.
 func TestTwoLogsAtOnce(t *testing.T) {
 	b, other := newBed(t), newBed(t)
 	results := make(chan error, 8)
@@ -456,7 +456,7 @@ func TestTwoLogsAtOnce(t *testing.T) {
 	}
 }
 
-// Only the codes of actions begin anew where only their topic was recreated.
+// If only the topic of actions was recreated, only the codes of actions start again.
 func TestTheTopicOfActionsWasMadeAnew(t *testing.T) {
 	b := newBed(t)
 	log := b.belongs()

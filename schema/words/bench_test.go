@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzFolded holds what every user of the column takes for granted, of any bytes.
+// FuzzFolded checks, for any bytes, what every user of the column relies on.
 func FuzzFolded(f *testing.F) {
 	f.Add("Müller’s card “4111”", `{"a":"K\u00f6ln \ud83d\ude00"}`)
 	f.Add("\u1ec7\u0316\u0302\u0323 \u1fb3\u0301 \u0130\u0307"+strings.Repeat("\u0316\u0301", 20), "")

@@ -15,19 +15,18 @@ type kind uint8
 
 const (
 	separator kind = iota
-	ignored        // skipped
-	joiner         // kept inside a word, dropped at its ends
+	ignored        // no part of a word, and no end of one
 	letter         // or number, of a script with spaces
 	mark           // belongs to the letter before it
 	character      // a letter or number of a script without spaces
 	lone           // a mark of a script without spaces: a character of its own if no letter precedes it
 )
 
-// glyph is what the splitter knows about a character.
+// glyph has the properties of a character that the splitter needs.
 type glyph struct {
 	kind kind
 	odd  bool     // its normal form depends on its neighbours: the whole text must be normalized
-	rank uint8    // canonical combining class: the marks of a letter are in rising order; 0 if it is no combining mark
+	rank uint8    // canonical combining class: the marks of a letter are in rising order; 0 if it is not a combining mark
 	size uint8    // of to
 	to   [14]byte // its folded form, composed
 }
@@ -46,20 +45,28 @@ var spaceless = []*unicode.RangeTable{
 }
 
 const (
-	zwnj          = '\u200C'
-	zwj           = '\u200D'
-	softHyphen    = '\u00AD'
 	joinMark      = '\u034F' // combining grapheme joiner
+	wordSpace     = '\u200B' // zero width space
 	dotAbove      = '\u0307'
 	ypogegrammeni = '\u0345' // the only mark that folds to a letter
 )
 
+// isIgnored reports whether r is invisible, or drawn around a letter: hyphens that only show at the end of a line, joiners and
+// non-joiners, directions, tags, variation selectors. A reader does not see them, and types a word with or without them. Unicode keeps
+// them out of the search for the ends of words, too (UAX #29, rule WB4). The zero width space separates words. Signs that are drawn
+// before a number are formats by name only.
+func isIgnored(r rune) bool {
+	if r < 0xAD {
+		return false // nearly every character that is asked for
+	}
+	return r == joinMark || unicode.In(r, unicode.Variation_Selector, unicode.Me) ||
+		unicode.Is(unicode.Cf, r) && r != wordSpace && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
+}
+
 func kindOf(r rune) kind {
 	switch {
-	case r == zwj || r == zwnj:
-		return joiner
-	case r == softHyphen, r == joinMark, unicode.Is(unicode.Variation_Selector, r), unicode.Is(unicode.Me, r):
-		return ignored // invisible, or drawn around a letter
+	case isIgnored(r):
+		return ignored
 	case unicode.IsMark(r) && unicode.In(r, spaceless...):
 		return lone
 	case unicode.IsMark(r):

@@ -59,7 +59,7 @@ func isPlainJSON(s string) bool {
 	}
 }
 
-// tokenByte is how hasToken(lower(…), …) of ClickHouse reads a byte: 0 is a separator, A to Z are in lower case.
+// tokenByte returns a byte as hasToken(lower(…), …) of ClickHouse reads it: 0 for a separator, A to Z in lower case.
 var tokenByte = func() (t [256]byte) {
 	for c := range t {
 		switch b := byte(c); {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Max is the most words that a search may have. Each word is one more test of every text that passes the index.
+// Max is the most words that a search may have. Each further word is one more test of every text that passes the index.
 const Max = 32
 
 // Query is a parsed search. A text matches if it has all sequences.
@@ -19,8 +19,8 @@ type Query struct {
 // Sequence is a list of words, at least one, that must follow each other in a text.
 type Sequence []string
 
-// Parse parses a search. Words in double quotes form a sequence, also in the quotes that phones type in their place, and so do the
-// words of a term without spaces, such as a mail address or a run of Chinese. A quote that is not closed is a separator.
+// Parse parses a search. Words in double quotes form a sequence; typographic quotes, which phones type, count as well. The words of a term
+// without spaces also form a sequence, such as a mail address or a run of Chinese. A quote that is not closed is a separator.
 func Parse(search string) Query {
 	var q Query
 	for {
@@ -35,7 +35,7 @@ func Parse(search string) Query {
 	}
 }
 
-// quotes are the opening quotes, and what closes each.
+// quotes maps the opening quotes to their closing quotes.
 var quotes = map[rune]string{'"': `"`, '“': "”", '„': "“”", '«': "»"}
 
 // cutQuoted cuts text at its first pair of quotes.
@@ -109,7 +109,7 @@ func (s Sequence) Pattern() string {
 		begin = "" // may be the second character of a pair
 	}
 	if s.part(len(s) - 1) {
-		end = `(?:[^\pM\x{200C}\x{200D}]|$)` // may be the first character of a pair, with all its marks
+		end = `(?:[^\pM]|$)` // may be the first character of a pair, with all its marks
 	}
 	return begin + strings.Join(s, separators+"+") + end
 }

@@ -72,6 +72,12 @@ func TestMatches(t *testing.T) {
 		{"a", `{"n":-1.50E+3,"ok":true,"none":null,"deep":{"k":["v1","v2"]}}`, []string{"1.50e+3", "true", "null", "deep", "v2", `"v1 v2"`}, []string{"false"}},
 		{"", "", nil, []string{"", "x", "–", `""`}},
 		{"–", "", nil, []string{"–", "👍"}},
+		{"Daten\u00adbank\u00adfehler", "", []string{"datenbankfehler", "Daten\u00adbankfehler", "DATENBANK\u2060FEHLER"}, []string{"daten", "bank", "Daten bank"}},
+		{"می\u200cخواهم", "", []string{"میخواهم", "می\u200cخواهم", "\"می\u200cخواهم\""}, []string{"خواهم", "می"}},
+		{"क्\u200dष", "", []string{"क्ष", "क्\u200dष", "क्\u200cष"}, nil},
+		{"", `{"phone":"\u200e+49\u2060170\u200e","n":"a\ufeffb"}`, []string{"49170", "+49170", "ab", `"49170 n ab"`}, []string{"170"}},
+		{"шало\u0301м 葛\U000e0100飾", "", []string{"шало\u034f\u0301м", "葛飾", "葛\ufe00飾"}, nil},
+		{"zero\u200bwidth", "", []string{"zero", "width", `"zero width"`}, []string{"zerowidth"}},
 	} {
 		for want, searches := range map[bool][]string{true: c.finds, false: c.not} {
 			for _, search := range searches {
@@ -86,7 +92,7 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// asked is what tables answer that are asked for the tokens and patterns of q.
+// asked returns the answer of tables that search for the tokens and patterns of q.
 func asked(q Query, detail, details string) bool {
 	text := Folded(detail, details)
 	if text == "" {
@@ -112,11 +118,17 @@ func TestATextIsFoundByItsWords(t *testing.T) {
 		detail, details := texts.Text(rng), texts.Details(rng)
 		for _, w := range texts.Words(detail) {
 			w = texts.Cased(rng, w)
+			switch rng.IntN(3) {
+			case 0:
+				w = texts.Seen(w)
+			case 1:
+				w = texts.Unseen(rng, w)
+			}
 			if q := Parse(w); len(q.Sequences) > 0 && !q.Matches(detail, details) {
 				t.Fatalf("%q %+q does not find %q %+q", w, w, detail, detail)
 			}
 		}
-		for _, whole := range []string{detail, `"` + detail + `"`, texts.Cased(rng, detail)} {
+		for _, whole := range []string{detail, `"` + detail + `"`, texts.Cased(rng, detail), texts.Seen(detail), `"` + texts.Seen(detail) + `"`, texts.Unseen(rng, detail)} {
 			if q := Parse(whole); len(q.Sequences) > 0 && !q.Matches(detail, details) {
 				t.Fatalf("%+q does not find itself, %+q", whole, detail)
 			}

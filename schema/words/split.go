@@ -9,7 +9,7 @@ type splitter struct {
 	whole bool // the text was normalized as a whole
 
 	run     int   // start of the current run; -1 outside of a run
-	end     int   // end of the run's last character that is no joiner
+	end     int   // end of the run's last character
 	bare    bool  // the run is of a script without spaces
 	offsets []int // of the characters of a bare run in dst
 	runs    int   // runs that ended
@@ -40,6 +40,9 @@ func (s *splitter) split(text []byte) bool {
 
 // inOrder reports whether a character can be folded without its neighbours: it is composed, and marks are in canonical order.
 func (s *splitter) inOrder(g *glyph) bool {
+	if g.kind == ignored {
+		return true
+	}
 	if g.rank == 0 {
 		s.rank, s.marks = 0, 0
 		return !g.odd
@@ -81,11 +84,6 @@ func (s *splitter) add(g *glyph) {
 		return
 	case ignored:
 		return
-	case joiner:
-		if s.run >= 0 {
-			s.dst = append(s.dst, g.to[:g.size]...)
-		}
-		return
 	case letter:
 		s.open(false)
 	case character:
@@ -120,12 +118,11 @@ func (s *splitter) open(bare bool) {
 	s.run, s.end, s.bare, s.offsets = len(s.dst), len(s.dst), bare, s.offsets[:0]
 }
 
-// close ends the run. Joiners at its end are dropped, and a bare run becomes pairs.
+// close ends the run. A bare run becomes pairs.
 func (s *splitter) close() {
 	if s.run < 0 {
 		return
 	}
-	s.dst = s.dst[:s.end]
 	if s.bare && len(s.offsets) > 2 {
 		s.pair()
 	}

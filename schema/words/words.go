@@ -3,7 +3,8 @@
 //
 // The text of an entry is its detail, followed by the keys and values of its details with their JSON escapes decoded. The text is
 // normalized: canonical composition and full case folding, and the Turkish İ and ı become i. Diacritics count: é is not e. A word
-// is a run of letters, marks and numbers. Everything else separates words. The scripts Han, Hiragana, Katakana, Thai, Lao, Khmer
+// is a run of letters, marks and numbers. Invisible characters, such as soft hyphens and joiners, are no part of it and do not end
+// it. Everything else separates words. The scripts Han, Hiragana, Katakana, Thai, Lao, Khmer
 // and Myanmar put no spaces between words. There the words of a run are its overlapping pairs of characters, or the one
 // character of a run of one. A character is a letter with its marks.
 package words
@@ -14,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// Unfolded is the value of the column folded of an entry that nobody has folded yet. The character occurs in no word.
+// Unfolded is the value of the column folded for an entry that has not been folded yet. The character occurs in no word.
 const Unfolded = "\ue000"
 
 // Folded returns the value of the column folded for a text. It is empty if lower(concat(detail, ' ', details)) in ClickHouse has the
@@ -64,7 +65,7 @@ func splitText(dst, text []byte) splitter {
 	return s
 }
 
-// comparison compares words with what is between the ASCII separators of texts.
+// comparison compares words with the texts between ASCII separators.
 type comparison struct {
 	rest  []byte // the words that were not compared yet
 	begun bool

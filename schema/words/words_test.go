@@ -56,7 +56,12 @@ func TestFolded(t *testing.T) {
 		{"ที่ทำงาน กก", "", "ที่ท ทำ ำง งา าน กก"},
 		{"\u0e35กข", "", "\u0e35ก กข"},
 
-		{"a\u200db می\u200cخواهم c\u200d \u200dd", "", "a\u200db می\u200cخواهم c d"},
+		{"a\u200db می\u200cخواهم c\u200d \u200dd", "", "ab میخواهم c d"},
+		{"می\u200cخواهم", "", "میخواهم"},
+		{"", `{"a":"data\u2060base \u200eabc\u200e x\ufeffy 1\u00ad2"}`, "a database abc xy 12"},
+		{"a\u200bb \u0600123", "", "a b 123"},
+		{"e\u00ad\u0301 e\u034f\u0301 登\u200d录\ufe0f成", "", "é é 登录 录成"},
+		{"\u200d \u2060\ufeff", "", ""},
 		{"Über\u00adweisung 葛\U000e0100飾", "", "überweisung 葛飾"},
 		{"1\ufe0f\u20e3 step ❤\ufe0f 👩\u200d👩\u200d👧", "", "1 step"},
 		{"👍🎉", "", ""},
@@ -109,8 +114,8 @@ func TestPlainAtEveryPlace(t *testing.T) {
 	}
 }
 
-// TestEveryCharacter holds what the splitter takes for granted of the Unicode tables, and that a character folded alone, among
-// others and by its neighbours' path is the same.
+// TestEveryCharacter checks what the splitter relies on in the Unicode tables, and that a character folded alone, among others and by its
+// neighbours' path is the same.
 func TestEveryCharacter(t *testing.T) {
 	fold := cases.Fold()
 	for r := rune(0x80); r <= unicode.MaxRune; r++ {
@@ -156,7 +161,7 @@ func TestBothPathsAgree(t *testing.T) {
 	}
 }
 
-// TestTheEmptyColumn holds that it is empty where, and only where, ClickHouse sees the words in the text as it is.
+// TestTheEmptyColumn checks that it is empty where, and only where, ClickHouse sees the words in the text as it is.
 func TestTheEmptyColumn(t *testing.T) {
 	rng := newRand(t)
 	for range 20_000 {

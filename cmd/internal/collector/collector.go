@@ -16,7 +16,7 @@ import (
 // drainTimeout bounds the wait for acknowledgements when the process stops, which must take less than 10 s in all.
 const drainTimeout = 4 * time.Second
 
-// Config is the limits of the collector.
+// Config has the limits of the collector.
 type Config struct {
 	MaxBodyBytes int64         `help:"Largest request body in bytes, before and after decompression." env:"MAX_BODY_BYTES"`
 	MaxEntries   int           `help:"Most entries in a request." env:"MAX_ENTRIES"`
@@ -45,7 +45,7 @@ func (s Config) config(n Needs) collector.Config {
 	return c
 }
 
-// Defaults are those of the collector, except that RateBurst stays 0: the burst of one second, whatever RateLimit is.
+// Defaults returns the collector's defaults, except that RateBurst stays 0: the burst of one second, whatever RateLimit is.
 func (s *Config) Defaults() {
 	d := collector.Defaults()
 	s.MaxBodyBytes, s.MaxEntries, s.MaxPending, s.AckTimeout = d.MaxBodyBytes, d.MaxEntries, d.MaxPendingBytes, d.AckTimeout
@@ -60,7 +60,7 @@ func (s Config) Validate() error {
 	return service.Named(s, defaults, func(s Config) error { return s.config(needs).Validate() })
 }
 
-// Part is the collector. It answers requests at once, and takes entries as soon as Kafka is reachable.
+// Part returns the collector. It answers requests at once, and takes entries as soon as Kafka is reachable.
 func Part(s Config, n Needs, p *service.Process) service.Part {
 	c := collector.New(s.config(n), n.Kafka, p.Log, p.Metrics)
 	return service.Part{Name: "collector", Run: c.Run, Ready: c.Ready, Routes: func(r chi.Router) {

@@ -9,7 +9,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/collector"
 )
 
-// A process that is told nothing runs the collector with the defaults of its package.
+// A process without settings runs the collector with the defaults of its package.
 func TestDefaultsAreThoseOfTheCollector(t *testing.T) {
 	var c Config
 	var keys idempotency.Config

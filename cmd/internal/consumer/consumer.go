@@ -1,4 +1,4 @@
-// Package consumer wires the consumer, alike in its own process and in standalone.
+// Package consumer wires the consumer, in the same way for its own process and for standalone.
 package consumer
 
 import (
@@ -16,7 +16,7 @@ import (
 // the 9 s before it.
 const drainTime = 4 * time.Second
 
-// Config is how the consumer batches.
+// Config has the settings for the consumer's batches.
 type Config struct {
 	SessionTimeout time.Duration `help:"How long a consumer may be silent before another takes over its partitions." env:"SESSION_TIMEOUT"`
 	BatchRows      int           `help:"Most entries in an insert." env:"BATCH_ROWS"`
@@ -25,7 +25,7 @@ type Config struct {
 	InsertTimeout  time.Duration `help:"Timeout of one attempt to insert a batch." env:"INSERT_TIMEOUT"`
 }
 
-// Needs are what the consumer depends on.
+// Needs has the parts of the process that the consumer uses.
 type Needs struct {
 	Topic      string
 	Brokers    []string
@@ -45,7 +45,7 @@ func (s Config) config(n Needs) consumer.Config {
 	return c
 }
 
-// Defaults are those of the consumer.
+// Defaults returns the consumer's defaults.
 func (s *Config) Defaults() {
 	d := consumer.Defaults()
 	s.SessionTimeout, s.BatchRows, s.BatchAge = d.SessionTimeout, d.MaxRows, d.MaxAge
@@ -61,7 +61,7 @@ func (s Config) Validate() error {
 	return service.Named(s, defaults, func(s Config) error { return s.config(needs).Validate() })
 }
 
-// Part is the consumer. It joins its group as soon as the tables are there.
+// Part returns the consumer. It joins its group as soon as the tables are there.
 func Part(s Config, n Needs, p *service.Process) service.Part {
 	c := consumer.New(s.config(n), n.Kafka, p.Log, p.Metrics)
 	return service.Part{Name: "consumer", Run: n.Tables.After(c.Run), Ready: c.Ready}

@@ -34,14 +34,14 @@ func styleHash() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Config is what the page tells about this installation.
+// Config has the facts about this installation that the page shows.
 type Config struct {
 	Auth      identity.Config
-	Collector string // URL of the collector, where nothing tells that it has the page's own address; empty: it has
+	Collector string // URL of the collector; empty: the same as the page's
 	EnvFile   string // file that connects activityctl to this installation; empty if it needs variables
 }
 
-// Path is where the page is.
+// Path is the path of the page.
 const Path = "/start"
 
 // Part serves the page.
@@ -114,7 +114,7 @@ func proxied(r *http.Request) bool {
 	return r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || r.Header.Get("Via") != ""
 }
 
-// hostPort is what may stand in a command that people paste into a shell.
+// hostPort matches hosts that are safe in a command that people paste into a shell.
 var hostPort = regexp.MustCompile(`^([0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
 
 // address returns the URL under which the caller reached the page.
@@ -131,7 +131,7 @@ func address(r *http.Request) string {
 
 type link struct{ Text, About, To string }
 
-// repository is where the documents are read.
+// repository is the URL of the documents.
 const repository = "https://github.com/activitylog/activitylog/blob/main/"
 
 var docs = []link{

@@ -15,7 +15,7 @@ import (
 // minSecret is the shortest secret for HS256, the length of its hash (RFC 7518, 3.2).
 const minSecret = 32
 
-// Config is which credentials are accepted.
+// Config sets which credentials are accepted.
 type Config struct {
 	Auth     string `help:"Accepted credentials: keys, jwt or keys,jwt; none: everyone may do everything, on loopback only." env:"AUTH"`
 	Insecure bool   `help:"Accept requests from other hosts although AUTH is none." env:"INSECURE"`
@@ -25,20 +25,20 @@ type Config struct {
 	CORSOrigins  []string `name:"cors-origins" help:"Origins of other sites whose pages may call, scheme://host[:port], with commas between; *: any." placeholder:"ORIGIN" env:"CORS_ORIGINS"`
 }
 
-// JWT is which tokens are accepted.
+// JWT sets which tokens are accepted.
 type JWT struct {
 	Signing
 	JWKSURL string        `name:"jwks-url" help:"URL of the public keys of RS and ES tokens, instead of JWT_SECRET: https, or http on loopback." placeholder:"URL" env:"JWT_JWKS_URL"`
-	Leeway  time.Duration `help:"How much the clocks of this service and of who signs tokens may differ." env:"JWT_LEEWAY"`
+	Leeway  time.Duration `help:"How much the clocks of this service and of the issuer of tokens may differ." env:"JWT_LEEWAY"`
 }
 
-// The leeway of tokens: by default what is common among libraries, and at most what still bounds a stolen token.
+// The leeway of tokens: the default is common among libraries, and the maximum still limits the use of a stolen token.
 const (
 	leeway    = 30 * time.Second
 	maxLeeway = 10 * time.Minute
 )
 
-// Signing is what a token is signed with.
+// Signing has the secret to sign tokens with, and their issuer and audience.
 type Signing struct {
 	Secret   service.Secret `help:"Secret of HS256 tokens, 32 bytes or more." env:"JWT_SECRET"`
 	Issuer   string         `help:"Required issuer of tokens (iss); empty: any." env:"JWT_ISSUER"`

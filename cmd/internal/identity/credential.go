@@ -26,7 +26,7 @@ const (
 
 func (k kind) String() string { return [...]string{"none", "jwt", "key"}[k] }
 
-// credential is what a request presents; its text is not yet checked.
+// credential is the credential of a request; its text is not yet checked.
 type credential struct {
 	kind   kind
 	text   string
@@ -73,7 +73,7 @@ func tooLong(text string) error {
 	return nil
 }
 
-// kindOf tells keys from tokens. No token begins like a key: it would not be the base64 of a JSON object.
+// kindOf distinguishes keys from tokens. No token begins like a key: it would not be the base64 of a JSON object.
 func kindOf(bearer string) kind {
 	if strings.HasPrefix(bearer, apikey.Prefix) {
 		return isKey

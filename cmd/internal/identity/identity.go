@@ -60,7 +60,7 @@ func (i *Identity) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready returns nil if every kind of credential can be checked, else why not.
+// Ready returns nil if every kind of credential can be checked, otherwise the reason why not.
 func (i *Identity) Ready(context.Context) error {
 	var tokens, keys error
 	if i.tokens != nil && i.tokens.set != nil {
@@ -114,10 +114,10 @@ func (i *Identity) principal(r *http.Request) (credential, schema.Principal, err
 
 var (
 	errMissing = &schema.Refusal{Kind: schema.ErrUnauthenticated, Issue: "credentials are missing"}
-	errKind    = invalid("credentials of this kind are not taken here")
+	errKind    = invalid("credentials of this kind are not accepted here")
 )
 
-// invalid is the refusal of bad credentials.
+// invalid returns the refusal of bad credentials.
 func invalid(issue string) *schema.Refusal {
 	return &schema.Refusal{Kind: schema.ErrUnauthenticated, Issue: issue, Invalid: true}
 }
@@ -133,7 +133,7 @@ func inTenant(p schema.Principal, u *url.URL) (schema.Principal, error) {
 			named = append(named, values...)
 		}
 	}
-	named = slices.DeleteFunc(named, func(v string) bool { return v == "" }) // an empty value is no filter in any dialect
+	named = slices.DeleteFunc(named, func(v string) bool { return v == "" }) // an empty value is not a filter in any dialect
 	if len(named) == 0 {
 		return p.In("")
 	}

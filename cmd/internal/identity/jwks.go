@@ -72,7 +72,7 @@ func newKeySet(address string, log *slog.Logger) *keySet {
 			return checkURL(r.URL)
 		},
 	}}
-	untried := errors.New("the keys of tokens have yet to be fetched")
+	untried := errors.New("the token keys have not been fetched yet")
 	k.why.Store(&untried)
 	return k
 }
@@ -116,7 +116,7 @@ func (k *keySet) run(ctx context.Context) {
 	}
 }
 
-// ready returns nil once there are keys, else why there are none.
+// ready returns nil once there are keys, otherwise the reason why there are none.
 func (k *keySet) ready() error {
 	if k.keys.Load() != nil {
 		return nil
@@ -189,15 +189,15 @@ func (k *keySet) refresh(ctx context.Context) error {
 func (k *keySet) fetch(ctx context.Context) (map[string]publicKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("ask for keys: %w", err)
+		return nil, fmt.Errorf("fetch token keys: %w", err)
 	}
 	res, err := k.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask for keys: %w", err)
+		return nil, fmt.Errorf("fetch token keys: %w", err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask for keys: the answer's status is %d", res.StatusCode)
+		return nil, fmt.Errorf("fetch token keys: status %d", res.StatusCode)
 	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, setBytes+1))
 	switch {
@@ -210,13 +210,13 @@ func (k *keySet) fetch(ctx context.Context) (map[string]publicKey, error) {
 }
 
 // parseSet reads the public keys of a set that check signatures. It leaves out a key that we cannot use (RFC 7517, 5), and a
-// symmetric one: what is published is no secret.
+// symmetric one: what is published is not a secret.
 func parseSet(text []byte) (map[string]publicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(text, &set); err != nil {
-		return nil, errors.New("read keys: this is no JSON web key set")
+		return nil, errors.New("read keys: this is not a JSON web key set")
 	}
 	keys := map[string]publicKey{}
 	for i, raw := range set.Keys {
@@ -241,8 +241,8 @@ func parseSet(text []byte) (map[string]publicKey, error) {
 	return keys, nil
 }
 
-// parseKey reads one key of a set without its certificates and its private part. We trust the set, not a certificate in it, so one
-// that Go cannot parse must not cost the key.
+// parseKey reads one key of a set without its certificates and its private part. We trust the set, not the certificates in it, so a
+// certificate that Go cannot parse must not make the key unusable.
 func parseKey(raw []byte) (k jose.JSONWebKey, err error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {

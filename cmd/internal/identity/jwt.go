@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -78,11 +79,11 @@ func refusalOf(err error) error {
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
 		return invalid("the token is for another audience")
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return invalid("the token lacks a claim that it must have, such as exp")
+		return invalid("the token lacks a required claim, such as exp")
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return invalid("the token is malformed")
 	}
-	return invalid("the token's signature is not one that is trusted here")
+	return invalid("the token's signature is not trusted here")
 }
 
 // principalOf reads the claims of a verified token.
@@ -94,7 +95,7 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	if err != nil {
 		return schema.Principal{}, err
 	}
-	roles, err := list(claims, "role", "roles")
+	roles, err := list(claims, isRoleSeparator, "role", "roles")
 	if err != nil {
 		return schema.Principal{}, err
 	}
@@ -106,9 +107,9 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 		return schema.Principal{}, err
 	}
 	if schema.CheckText("sub", subject, schema.MaxNameBytes) != nil { // the table erasures stores it
-		return schema.Principal{}, invalid("the claim sub is too long, or no text")
+		return schema.Principal{}, invalid("the claim sub is too long, or not a text")
 	}
-	names, err := text(claims, "scope")
+	names, err := list(claims, isScopeSeparator, "scope", "scopes", "scp") // Okta and Microsoft Entra write scp
 	if err != nil {
 		return schema.Principal{}, err
 	}
@@ -141,8 +142,8 @@ func text(claims jwt.MapClaims, name string) (string, error) {
 	return "", invalid(fmt.Sprintf("the claim %s must be a string", name))
 }
 
-// list returns the values of several claims, each a string or a list of strings.
-func list(claims jwt.MapClaims, names ...string) ([]string, error) {
+// list returns the names in several claims, each a string or a list of strings. A string may have several names between separators.
+func list(claims jwt.MapClaims, separates func(rune) bool, names ...string) ([]string, error) {
 	var all []string
 	for _, name := range names {
 		values, ok := claims[name].([]any)
@@ -153,11 +154,30 @@ func list(claims jwt.MapClaims, names ...string) ([]string, error) {
 			switch v := v.(type) {
 			case nil:
 			case string:
-				all = append(all, v)
+				all = append(all, fieldsOf(v, separates)...)
 			default:
 				return nil, invalid(fmt.Sprintf("the claim %s must be a string or a list of strings", name))
 			}
 		}
 	}
 	return all, nil
+}
+
+// fieldsOf returns what is between separators, without the spaces around it. Nothing is no name.
+func fieldsOf(v string, separates func(rune) bool) (all []string) {
+	for _, field := range strings.FieldsFunc(v, separates) {
+		if field = strings.TrimSpace(field); field != "" {
+			all = append(all, field)
+		}
+	}
+	return all
+}
+
+// isRoleSeparator reports whether r stands between roles. A space does not: roles of others may have some in their names.
+func isRoleSeparator(r rune) bool { return r == ',' || r == ';' || r == '|' }
+
+// isScopeSeparator reports whether r stands between scopes: what the name of a scope cannot have (RFC 6749, section 3.3), and what
+// issuers write in the place of the space. A scope that was overlooked would not narrow the roles.
+func isScopeSeparator(r rune) bool {
+	return r <= ' ' || r > '~' || strings.ContainsRune("\"\\,;|+&'()[]{}", r)
 }

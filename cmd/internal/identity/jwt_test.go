@@ -134,6 +134,77 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestATokenHasNoMoreThanItsScopes writes the scopes of an administrator's token as issuers do.
+func TestATokenHasNoMoreThanItsScopes(t *testing.T) {
+	i := newIdentity(t, JWT{Signing: Signing{Secret: secret}})
+	read, both := []schema.Scope{schema.ScopeRead}, []schema.Scope{schema.ScopeRead, schema.ScopeDelete}
+	for _, tt := range []struct {
+		name  string
+		claim any
+		want  []schema.Scope
+	}{
+		{"in capitals", "READ", read},
+		{"in another case", "Read Delete", both},
+		{"commas", "read,delete", both},
+		{"commas and spaces, in another case", "Read, Delete", both},
+		{"semicolons", "read; delete", both},
+		{"bars", "read|delete", both},
+		{"pluses", "read+delete", both},
+		{"new lines", "read\r\n\tdelete", both},
+		{"spaces that do not break", "read\u00a0delete\u200b", both},
+		{"a list", []string{"read", "delete"}, both},
+		{"a list of one in capitals", []string{"READ"}, read},
+		{"lists in a list", []string{"read delete", "openid,READ"}, both},
+		{"a list as text", `["read","delete"]`, both},
+		{"between scopes of others", "openid,profile,READ,https://other.example/admin", read},
+	} {
+		for _, claim := range []string{"scope", "scopes", "scp"} {
+			t.Run(tt.name+" in "+claim, func(t *testing.T) {
+				got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{"role": "ADMIN", claim: tt.claim}))))
+				if err != nil || !reflect.DeepEqual(got.Scopes, tt.want) {
+					t.Errorf("got %v, %v, want %v", got.Scopes, err, tt.want)
+				}
+			})
+		}
+	}
+	for _, claim := range []any{"", " ", []string{}, []string{""}, "openid profile", []string{"openid", "api:read", "reader"}, "read:all,admin.write"} {
+		got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{"role": "TenantAdmin", "scp": claim}))))
+		if want := schema.Scopes()[:3]; err != nil || !reflect.DeepEqual(got.Scopes, want) {
+			t.Errorf("%v, which names none of our scopes: got %v, %v, want those of the role", claim, got.Scopes, err)
+		}
+	}
+	got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{"role": "ADMIN", "scope": "openid", "scp": "read", "scopes": []string{"delete"}}))))
+	if err != nil || !reflect.DeepEqual(got.Scopes, []schema.Scope{schema.ScopeDelete, schema.ScopeRead}) {
+		t.Errorf("in three claims: got %v, %v", got.Scopes, err)
+	}
+}
+
+// TestRolesAsIssuersWriteThem has tokens that a caller with an unknown role, who may write, must not be taken for.
+func TestRolesAsIssuersWriteThem(t *testing.T) {
+	i := newIdentity(t, JWT{Signing: Signing{Secret: secret}})
+	for _, tt := range []struct {
+		roles any
+		want  []string
+	}{
+		{" Analyst ", []string{"Analyst"}},
+		{"analyst,ACCESSADMIN", []string{"analyst", "ACCESSADMIN"}},
+		{"Analyst; AccessAdmin", []string{"Analyst", "AccessAdmin"}},
+		{[]string{"Analyst", ""}, []string{"Analyst"}},
+		{[]string{"Analyst|AccessAdmin", " "}, []string{"Analyst", "AccessAdmin"}},
+	} {
+		for _, claim := range []string{"role", "roles"} {
+			got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{claim: tt.roles}))))
+			if err != nil || !reflect.DeepEqual(got.Roles, tt.want) || !reflect.DeepEqual(got.Scopes, []schema.Scope{schema.ScopeRead}) {
+				t.Errorf("%s %q: got %q with %v, %v, want %q with read", claim, tt.roles, got.Roles, got.Scopes, err, tt.want)
+			}
+		}
+	}
+	got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{"role": "Tenant Admin"}))))
+	if err != nil || !reflect.DeepEqual(got.Roles, []string{"Tenant Admin"}) {
+		t.Errorf("a role with a space: got %q, %v", got.Roles, err)
+	}
+}
+
 func TestTokensThatAreRefused(t *testing.T) {
 	i := newIdentity(t, JWT{Signing: Signing{Secret: secret, Issuer: "us", Audience: "activitylog"}})
 	good := func(change jwt.MapClaims) string {
@@ -153,22 +224,24 @@ func TestTokensThatAreRefused(t *testing.T) {
 		{"good", good(nil), 200, ""},
 		{"for several audiences", good(jwt.MapClaims{"aud": []string{"x", "activitylog"}}), 200, ""},
 		{"expired", good(jwt.MapClaims{"exp": time.Now().Add(-time.Second).Unix()}), 401, "expired"},
-		{"without an end", good(jwt.MapClaims{"exp": nil}), 401, "lacks a claim"},
-		{"with an end that is no number", good(jwt.MapClaims{"exp": "tomorrow"}), 401, "invalid_token"},
+		{"without an end", good(jwt.MapClaims{"exp": nil}), 401, "lacks a required claim"},
+		{"with an end that is not a number", good(jwt.MapClaims{"exp": "tomorrow"}), 401, "invalid_token"},
 		{"not yet", good(jwt.MapClaims{"nbf": time.Now().Add(hour).Unix()}), 401, "not valid yet"},
 		{"of another issuer", good(jwt.MapClaims{"iss": "them"}), 401, "issuer"},
-		{"of no issuer", good(jwt.MapClaims{"iss": nil}), 401, "lacks a claim"},
+		{"of no issuer", good(jwt.MapClaims{"iss": nil}), 401, "lacks a required claim"},
 		{"for another audience", good(jwt.MapClaims{"aud": "others"}), 401, "audience"},
-		{"for no audience", good(jwt.MapClaims{"aud": nil}), 401, "lacks a claim"},
+		{"for no audience", good(jwt.MapClaims{"aud": nil}), 401, "lacks a required claim"},
 		{"without a tenant", good(jwt.MapClaims{"tenant": nil}), 403, ""},
 		{"with an empty tenant", good(jwt.MapClaims{"tenant": "", "org": ""}), 403, ""},
-		{"with a tenant that is no text", good(jwt.MapClaims{"tenant": "a\x00b"}), 403, ""},
+		{"with a tenant that is not a text", good(jwt.MapClaims{"tenant": "a\x00b"}), 403, ""},
 		{"with a tenant too long", good(jwt.MapClaims{"tenant": strings.Repeat("x", 1025)}), 403, ""},
 		{"with a tenant that is a list", good(jwt.MapClaims{"tenant": []string{"acme"}}), 401, "tenant must be a string"},
-		{"with a subject that is no text", good(jwt.MapClaims{"sub": "a\x00"}), 401, "sub"},
+		{"with a subject that is not a text", good(jwt.MapClaims{"sub": "a\x00"}), 401, "sub"},
 		{"with a subject that is a number", good(jwt.MapClaims{"sub": 1}), 401, "sub must be"},
 		{"with a role that is a number", good(jwt.MapClaims{"role": 1}), 401, "role must be"},
-		{"with a scope that is a list", good(jwt.MapClaims{"scope": []string{"admin"}}), 401, "scope must be a string"},
+		{"with a scope that is a number", good(jwt.MapClaims{"scope": 7}), 401, "scope must be a string or a list of strings"},
+		{"with a scope that is an object", good(jwt.MapClaims{"scope": map[string]any{"read": true}}), 401, "scope must be a string or a list of strings"},
+		{"with a list of scopes that has a number", good(jwt.MapClaims{"scp": []any{"read", 7}}), 401, "scp must be a string or a list of strings"},
 		{"of no algorithm", none, 401, "invalid_token"},
 		{"of no algorithm, with a signature", none + "AAAA", 401, "invalid_token"},
 		{"with another secret", sign(t, jwt.SigningMethodHS256, []byte("x"+secret), claims(nil)), 401, "signature"},

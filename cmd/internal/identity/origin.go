@@ -20,9 +20,12 @@ type origins struct {
 }
 
 // host refuses a request that names a host which is not this service. A page whose own name was made to resolve to 127.0.0.1 (DNS
-// rebinding) sends that name, and is of the same origin for the browser.
+// rebinding) sends that name, and is of the same origin for the browser. A request that names none, as HTTP/1.0 allows, is of no browser.
 func (o origins) host(r *http.Request) error {
 	host := r.Host
+	if host == "" {
+		return nil
+	}
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}

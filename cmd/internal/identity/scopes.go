@@ -7,11 +7,11 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// scopesOf returns our scopes in a space-separated list. It ignores scopes of other services.
-func scopesOf(list string) []schema.Scope {
+// scopesOf returns our scopes among names, which may be written in any case. It ignores scopes of other services.
+func scopesOf(names []string) []schema.Scope {
 	var scopes []schema.Scope
-	for name := range strings.FieldsSeq(list) {
-		if s := schema.Scope(name); slices.Contains(schema.Scopes(), s) {
+	for _, name := range names {
+		if s := schema.Scope(strings.ToLower(name)); slices.Contains(schema.Scopes(), s) && !slices.Contains(scopes, s) {
 			scopes = append(scopes, s)
 		}
 	}

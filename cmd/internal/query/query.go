@@ -1,4 +1,4 @@
-// Package query wires the query service, alike in its own process and in standalone.
+// Package query wires the query service, in the same way for its own process and for standalone.
 package query
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/activitylog/activitylog/query/ui"
 )
 
-// Config is how the query service answers.
+// Config has the settings of the query service.
 type Config struct {
 	WaitMax      time.Duration  `help:"How long a read may wait for its own write, and a delete until it is done." env:"WAIT_MAX"`
 	ReadWait     time.Duration  `help:"How long a read without a position may wait to show what was acknowledged before it; 0: not at all." env:"READ_WAIT"`
@@ -46,7 +46,7 @@ func (s Config) config(topic string) backend.Config {
 	return c
 }
 
-// Defaults are those of the rooms of query.
+// Defaults are the defaults of query's packages.
 func (s *Config) Defaults() {
 	d := backend.Defaults()
 	s.WaitMax, s.ReadWait, s.QueryTimeout, s.QueryMemory = d.Stored.WaitMax, d.Stored.ReadWait, d.DB.QueryTimeout, d.DB.MaxMemory
@@ -61,7 +61,7 @@ func (s Config) Validate() error {
 	return service.Named(s, defaults, func(s Config) error { return s.config("activity").Validate() })
 }
 
-// Needs are what the service stands on.
+// Needs has the parts of the process that the service uses.
 type Needs struct {
 	Topic    string
 	Kafka    *kafka.Client
@@ -70,7 +70,7 @@ type Needs struct {
 	Dialects dialect.Config
 }
 
-// Part is the service. It takes requests at once and answers them as soon as the tables are there.
+// Part returns the service. It takes requests at once and answers them as soon as the tables are there.
 func Part(s Config, n Needs, p *service.Process) service.Part {
 	b := backend.New(s.config(n.Topic), n.Conn, n.Kafka, p.Log, p.Metrics)
 	return service.Part{

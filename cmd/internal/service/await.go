@@ -10,15 +10,15 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-var errUntried = errors.New("has yet to be looked up")
+var errUntried = errors.New("has not been looked up yet")
 
 // Dependency is something that a process needs and may have to wait for.
 type Dependency struct {
 	Name    string                          // of the check in /readyz
 	Try     func(ctx context.Context) error // nil once the process can use it
-	Still   func(ctx context.Context) error // nil while it can be used, once it could; nil: it stays as it was found
+	Still   func(ctx context.Context) error // after Try succeeded: nil while it can still be used; a nil func: not checked again
 	Waiting string                          // log message of the first try that fails, with the key error
-	Ready   string                          // log message of the try that succeeds after it
+	Ready   string                          // log message of the first success after such a failure
 }
 
 // Await is a part that waits for a dependency, however long it takes. It logs once that it waits, is not ready, and tries again
@@ -40,7 +40,7 @@ func NewAwait(d Dependency, log *slog.Logger) *Await {
 // Part returns a as a part of a process.
 func (a *Await) Part() Part { return Part{Name: a.dependency.Name, Run: a.Run, Ready: a.Ready} }
 
-// Ready returns nil once the dependency was found and while it is still there, else why it cannot be used.
+// Ready returns nil while the dependency can be used, otherwise the reason why it cannot.
 func (a *Await) Ready(ctx context.Context) error {
 	if err := *a.state.Load(); err != nil || a.dependency.Still == nil {
 		return err
@@ -60,7 +60,7 @@ func (a *Await) After(run func(ctx context.Context) error) func(ctx context.Cont
 	}
 }
 
-// Run tries until it succeeds, and then does nothing until ctx ends.
+// Run repeats Try until it succeeds, and then waits for the end of ctx.
 func (a *Await) Run(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second

@@ -155,7 +155,7 @@ func TestHalfClosedClientIsAnswered(t *testing.T) {
 	})
 }
 
-// A client that leaves ends the work for it at once, and is counted as such, not as a fault of the service.
+// When a client leaves, the work for it ends at once, and is counted as left, not as a fault of the service.
 func TestClientLeaves(t *testing.T) {
 	reset := func(c *net.TCPConn) error { return errors.Join(c.SetLinger(0), c.Close()) }
 	later := func(c *net.TCPConn) error {

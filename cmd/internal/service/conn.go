@@ -40,7 +40,7 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// connOf is the connection of a request; nil in tests without one.
+// connOf returns the connection of a request; nil in tests without one.
 func connOf(r *http.Request) *conn {
 	c, _ := r.Context().Value(connKey{}).(*conn)
 	return c
@@ -73,10 +73,10 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watch returns when a client that has ended its side of the connection has left, or when net/http stops to watch. Of a client that
-// has left and of one that only sends no more (shutdown, nc -N) the server sees the same: the end of what they send. They differ in
-// how they take an answer: the system of a client that has left resets the connection. So the first byte of the answer is sent at
-// once. An answer that has begun tells by itself; without anything sent for a while the client counts as one that has left.
+// watch is called when a client has closed its sending side. It returns when the client has left, or when net/http stops watching. The
+// server sees the same end of data from a client that has left and from one that only sends no more (shutdown, nc -N). They differ when an
+// answer arrives: the system of a client that has left resets the connection. So the first byte of the answer is sent at once. If the
+// answer has begun, its own writes show the reset. If nothing can be sent for a while, the client counts as one that has left.
 func (c *conn) watch() error {
 	socket, ok := c.Conn.(syscall.Conn)
 	if !ok {
@@ -105,7 +105,7 @@ func (c *conn) watch() error {
 	return syscall.ECONNRESET
 }
 
-// wasReset reports whether a connection has failed. Reading does not show that after the end of what the client sent.
+// wasReset reports whether a connection was reset. After the end of the client's data, reading does not show that.
 func wasReset(fd uintptr) bool {
 	code, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
 	return err != nil || code != 0
@@ -140,7 +140,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n + skipped, err
 }
 
-// write sends p, each piece within its deadline. Who calls it holds mu.
+// write sends p, each piece within its deadline. The caller holds mu.
 func (c *conn) write(p []byte) (n int, err error) {
 	for err == nil && len(p) > 0 {
 		piece := p[:min(len(p), sendPiece)]
@@ -169,8 +169,8 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// linger drops for a while what a client still sends that has been answered. Closed at once, the connection would be reset, and most
-// systems then drop the answer that the client has not read yet (RFC 9112, section 9.6).
+// linger reads and drops for a while what a client still sends after the answer. If the connection were closed at once, it would be reset,
+// and most systems then drop the answer before the client has read it (RFC 9112, section 9.6).
 func (c *conn) linger() {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {

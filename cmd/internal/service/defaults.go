@@ -27,6 +27,8 @@ func defaultOf(f *kong.Flag) (text string, ok bool) {
 		return v, v != ""
 	case Secret:
 		return v.Reveal(), v != ""
+	case *string: // nil: absent is something else than empty
+		return "", false
 	case []string:
 		return strings.Join(v, ","), len(v) > 0
 	case bool:

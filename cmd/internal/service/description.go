@@ -9,7 +9,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// description serves the OpenAPI description of all services. A client that has it asks with its ETag whether it has changed.
+// description serves the OpenAPI description of all services. A client that has a copy sends its ETag to ask whether it has changed.
 func description() http.HandlerFunc {
 	sum := sha256.Sum256(schema.OpenAPIJSON)
 	tag := fmt.Sprintf(`"%x"`, sum[:8])

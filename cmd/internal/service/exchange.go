@@ -29,7 +29,7 @@ func newExchange(w http.ResponseWriter, r *http.Request, l limits) *exchange {
 	x := &exchange{ResponseWriter: w, request: r, control: http.NewResponseController(w), limits: l}
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = newArrival(r, x.control, l)
-		own := *r // net/http looks at the body of its own request
+		own := *r // net/http checks the body of its own request
 		own.Body = x.body
 		x.request = &own
 	}
@@ -61,8 +61,8 @@ func (x *exchange) begin(status int) {
 	}
 }
 
-// Write sends a part of the answer. Over HTTP/1 the connection sets the deadlines. Over HTTP/2 each request has its own, because a
-// client may take one answer and not another.
+// Write sends a part of the answer. Over HTTP/1 the connection sets the deadlines. Over HTTP/2 each request has its own deadline, because a
+// client may read one answer and not another.
 func (x *exchange) Write(p []byte) (n int, err error) {
 	x.begin(http.StatusOK)
 	if x.request.ProtoMajor == 1 {
@@ -88,7 +88,7 @@ func (x *exchange) gone() bool {
 	return x.request.Context().Err() != nil && (x.body == nil || !x.body.stalled)
 }
 
-// outcome is the status for metrics. Not all of the answer was sent if the handler panicked.
+// outcome returns the status for metrics. Not all of the answer was sent if the handler panicked.
 func (x *exchange) outcome(panicked bool) int {
 	switch {
 	case x.left, x.body != nil && x.body.broken, x.status == 0 && x.gone():
@@ -101,7 +101,7 @@ func (x *exchange) outcome(panicked bool) int {
 	return x.status
 }
 
-// end tells the connection what is left of the body.
+// end tells the connection if a part of the body was not read.
 func (x *exchange) end() {
 	if x.body == nil || x.body.ended {
 		return
@@ -162,20 +162,14 @@ func (p *Process) guard(authenticate Middleware, most int) Middleware {
 	}
 }
 
-// recovered answers a panic of a handler without an envelope with 500, and keeps the process alive.
+// recovered answers a panic of a handler that belongs to no dialect with 500, and keeps the process alive.
 func (p *Process) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			v := recover()
-			if v == nil {
-				return
+			if v := recover(); v != nil {
+				p.panicked(w, r, v)
+				http.Error(w, "internal error", http.StatusInternalServerError)
 			}
-			p.panicked(w, r, v)
-			writeJSON(w, http.StatusInternalServerError, struct {
-				Code    int    `json:"code"`
-				Message string `json:"message"`
-				Data    any    `json:"data"`
-			}{50001, "internal error", nil})
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -192,7 +186,7 @@ func (p *Process) panicked(w http.ResponseWriter, r *http.Request, v any) {
 		panic(http.ErrAbortHandler)
 	}
 	for name := range w.Header() {
-		if name != "Vary" && !strings.HasPrefix(name, "Access-Control-") { // those are not the handler's
+		if name != "Vary" && !strings.HasPrefix(name, "Access-Control-") { // those were not set by the handler
 			delete(w.Header(), name)
 		}
 	}

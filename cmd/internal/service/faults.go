@@ -19,7 +19,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// names are the variables of every binary, one per line: one file may hold the settings of all of them. make docs writes it.
+// names lists the variables of all binaries, one per line: one file may hold the settings of all of them. make docs writes it.
 //
 //go:embed names.txt
 var names string
@@ -31,7 +31,7 @@ func (s *sources) unknown() (all []string) {
 		if slices.Contains(known, name) {
 			continue
 		}
-		text := fmt.Sprintf("%s: is no setting, but %s sets it", name, s.path)
+		text := fmt.Sprintf("%s: is not a setting, but %s sets it", name, s.path)
 		if near := nearest(name, known); near != "" {
 			text += "; did you mean " + near + "?"
 		}
@@ -40,7 +40,7 @@ func (s *sources) unknown() (all []string) {
 	return all
 }
 
-// nearest returns the name that one or two typing errors turn into text; empty if there is none.
+// nearest returns the name that differs from text by at most two typing errors; empty if there is none.
 func nearest(text string, known []string) string {
 	best, near := 3, ""
 	for _, name := range known {
@@ -96,7 +96,7 @@ func parse(f *kong.Flag, value string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "--"+f.Name+": "))
 }
 
-// wanted says what a flag takes; empty if its own errors say so.
+// wanted describes the values of a flag; empty if its own errors do.
 func wanted(f *kong.Flag) string {
 	switch f.Target.Interface().(type) {
 	case time.Duration:
@@ -117,8 +117,8 @@ func wanted(f *kong.Flag) string {
 	return ""
 }
 
-// Named returns the faults that validate finds in c, each after the variables that cause it: those without whose values, at their
-// defaults, it is gone; if several values are wrong by themselves, those. The configuration of a package knows no variables.
+// Named returns the faults that validate finds in c, each with the variables that cause it: those whose default would remove the fault or,
+// if there are none, those that cause it alone. A package's Config does not know the names of variables.
 func Named[C any](c, defaults C, validate func(C) error) error {
 	var all []error
 	for _, fault := range lines(validate(c)) {
@@ -170,7 +170,7 @@ func CheckAddr(variable, addr string) error {
 	return nil
 }
 
-// noise is what the messages of libraries have for programmers only, and what stays of it.
+// noise lists the parts of library messages that help only programmers, and what to replace them by.
 var noise = []struct {
 	text  *regexp.Regexp
 	stays string
@@ -183,7 +183,7 @@ var noise = []struct {
 	{regexp.MustCompile(`\b(dial|read|write) (tcp|udp) (\S+->)?(\S+): ((connect|read|write): )?`), "$4: "}, // dial tcp 127.0.0.1:1: connect:
 }
 
-// Plain is the text of an error without names of functions and addresses of requests.
+// Plain removes names of functions and addresses of requests from the text of an error.
 func Plain(text string) string {
 	for _, n := range noise {
 		text = n.text.ReplaceAllString(text, n.stays)

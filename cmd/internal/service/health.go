@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // readyTime is how long a part may take to answer whether it is ready.
@@ -28,13 +30,13 @@ func (p *Process) checks() []check {
 	return all
 }
 
-// Health is whether a process can do its work.
+// Health says whether a process can do its work.
 type Health struct {
 	Status string    `json:"status"` // ready, waiting or draining
 	Checks []Checked `json:"checks"`
 }
 
-// Checked is whether a part is ready.
+// Checked says whether a part is ready.
 type Checked struct {
 	Name   string `json:"name"`
 	Ready  bool   `json:"ready"`
@@ -62,7 +64,7 @@ func (p *Process) health() func(context.Context) Health {
 	}
 }
 
-// readyz answers 200 if every part is ready, else 503 with the parts that are not, and why.
+// readyz answers 200 if every part is ready, otherwise 503 with the parts that are not ready, and the reasons.
 func readyz(health func(context.Context) Health) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h, status := health(r.Context()), http.StatusOK
@@ -71,6 +73,33 @@ func readyz(health func(context.Context) Health) http.HandlerFunc {
 		}
 		writeJSON(w, status, h)
 	}
+}
+
+// readiness exports what readyz says, by part. It asks the parts when it is scraped.
+type readiness struct {
+	health func(context.Context) Health
+	ready  *prometheus.GaugeVec
+}
+
+func newReadiness(health func(context.Context) Health) *readiness {
+	return &readiness{health, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "activity_service_ready", Help: "1 while a part of the process is ready, else 0; GET /readyz says why it is not.",
+	}, []string{"part"})}
+}
+
+// Describe is that of prometheus.Collector.
+func (r *readiness) Describe(to chan<- *prometheus.Desc) { r.ready.Describe(to) }
+
+// Collect asks all parts, which takes readyTime at most.
+func (r *readiness) Collect(to chan<- prometheus.Metric) {
+	for _, c := range r.health(context.Background()).Checks {
+		value := 0.0
+		if c.Ready {
+			value = 1
+		}
+		r.ready.WithLabelValues(c.Name).Set(value)
+	}
+	r.ready.Collect(to)
 }
 
 // AwaitReady returns true as soon as every part is ready, and false if that takes more than 20 s or ctx ends.

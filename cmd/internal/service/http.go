@@ -29,7 +29,7 @@ const (
 	pingAfter    = 30 * time.Second // without a frame from the client
 )
 
-// HTTP is how a process serves HTTP.
+// HTTP has the settings of an HTTP server.
 type HTTP struct {
 	Addr       string        `name:"http-addr" help:"Address to listen on, host:port; port 0 takes a free one." env:"HTTP_ADDR"`
 	MaxConns   int           `name:"http-max-conns" help:"Most open connections, and most requests at once; any more connections are closed, any more requests over HTTP/2 get 503." env:"HTTP_MAX_CONNS"`
@@ -59,8 +59,8 @@ func (h HTTP) Validate() error {
 // Middleware wraps a handler.
 type Middleware = func(http.Handler) http.Handler
 
-// Listen starts to serve the routes of all started parts and the health endpoints, and returns the address. The middleware
-// authenticate wraps the routes of parts, not the health endpoints; it is nil where no part has routes.
+// Listen starts to serve the routes of all started parts and the health endpoints, and returns the address. The middleware authenticate
+// wraps the routes of parts, not the health endpoints; it is nil where no part has routes.
 func (p *Process) Listen(ctx context.Context, h HTTP, authenticate Middleware) (addr string, err error) {
 	if err := p.profiles(ctx, h.PprofAddr); err != nil {
 		return "", err
@@ -120,7 +120,7 @@ func serve(ctx context.Context, server *http.Server, ln *limited, delay time.Dur
 	defer cancel()
 	if server.Shutdown(drain) != nil {
 		ln.hurry.Store(true)
-		_ = server.Close() // cuts off requests that are still in flight; their callers get no answer
+		_ = server.Close() // aborts requests that are still in flight; their callers get no answer
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -128,21 +128,23 @@ func serve(ctx context.Context, server *http.Server, ln *limited, delay time.Dur
 	return nil
 }
 
-// Router returns what Listen serves.
+// Router returns the handler that Listen serves.
 func (p *Process) Router(authenticate Middleware) chi.Router {
 	var h HTTP
 	h.Defaults()
 	return p.router(newMetrics(p.Metrics), authenticate, h.MaxConns)
 }
 
-// router returns what is served, at most to most requests at once.
+// router returns the handler for all routes, for at most most requests at once.
 func (p *Process) router(m *metrics, authenticate Middleware, most int) chi.Router {
 	r := chi.NewRouter()
-	r.Use(p.measure(m), p.recovered, withoutSlash, headIsGet)
+	r.Use(p.measure(m), p.recovered, withoutSlash, routable)
+	r.MethodNotAllowed(notAllowed)
 	if p.CORS != nil {
 		r.Use(p.CORS)
 	}
 	health := p.health()
+	p.Metrics.MustRegister(newReadiness(health))
 	r.Get("/livez", p.livez)
 	r.Get("/readyz", readyz(health))
 	r.Get("/version", p.version)
@@ -170,15 +172,27 @@ func Loopback(addr string) bool {
 	return err == nil && schema.IsLoopback(host)
 }
 
-// headIsGet answers every HEAD like its GET, without the body. chi's middleware.GetHead does so only where no route matches HEAD,
-// but our routes for unknown paths match every method.
-func headIsGet(next http.Handler) http.Handler {
+// routable answers every HEAD like its GET, without the body: chi's middleware.GetHead does so only where no route matches HEAD, but our
+// routes for unknown paths match every method. A method that chi does not know it takes for one that no path supports: chi would answer
+// outside of the envelope of the path, and without the header Allow.
+func routable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead {
+		switch r.Method {
+		case http.MethodHead:
 			chi.RouteContext(r.Context()).RouteMethod = http.MethodGet
+		case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete:
+		default:
+			chi.RouteContext(r.Context()).RouteMethod = http.MethodTrace
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// notAllowed answers for the paths that belong to no dialect.
+func notAllowed(w http.ResponseWriter, r *http.Request) {
+	all := api.Methods(r, func(string) bool { return true })
+	w.Header().Set("Allow", strings.Join(all, ", "))
+	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 }
 
 // withoutSlash takes a path with a slash at its end for the same path without it. An escaped slash belongs to the last segment.

@@ -81,6 +81,8 @@ func TestHealth(t *testing.T) {
 		{"draining", "/readyz", nil, true, 503, `{"status":"draining","checks":[{"name":"kafka","ready":true}]}`},
 		{"version", "/version", nil, false, 200, `{"version":"dev"`},
 		{"metrics", "/metrics", nil, false, 200, `activity_http_request_seconds_count{method="GET",route="/livez",status="200"} 1`},
+		{"a part that is ready", "/metrics", nil, false, 200, `activity_service_ready{part="kafka"} 1`},
+		{"a part that is away", "/metrics", errors.New("gone"), false, 200, `activity_service_ready{part="kafka"} 0`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			away = tt.away
@@ -110,8 +112,24 @@ func TestHandlers(t *testing.T) {
 	}
 	url := listen(t, p, HTTP{})
 	for range 2 { // the process stays alive
-		if status, body := get(t, url+"/panic"); status != 500 || !strings.Contains(body, `"code":50001`) || strings.Contains(body, "nil") {
+		if status, body := get(t, url+"/panic"); status != 500 || body != "internal error\n" {
 			t.Errorf("panic: got %d %s, want 500 and no more", status, body)
+		}
+	}
+	for _, method := range []string{"POST", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"} { // chi does not know the last two
+		for _, path := range []string{"/livez", "/readyz", "/version", "/openapi.json", "/metrics", "/who"} {
+			req, err := http.NewRequestWithContext(t.Context(), method, url+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != 405 || res.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: got %d with %v", method, path, res.StatusCode, res.Header["Allow"])
+			}
 		}
 	}
 	if _, body := get(t, url+"/who"); body != "default<nil>" {

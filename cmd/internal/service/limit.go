@@ -12,7 +12,7 @@ const (
 	lingerBytes = 64 << 20 // dropped at most of a body that was refused
 )
 
-// limits are how slow a client may be.
+// limits set how slow a client may be.
 type limits struct {
 	arrive  time.Duration // for each arrivePiece of a body
 	whole   time.Duration // for a body

@@ -2,8 +2,8 @@
 // endpoints, and a stack of parts that start in order and stop in reverse order.
 //
 // It promises operators: all faults of a configuration are reported at once; the process waits for a dependency that is
-// unavailable, and /readyz names it; SIGTERM and SIGINT shut down within 10 s with exit code 0; and the exit code tells the kind of
-// a failure.
+// unavailable, and /readyz names it; SIGTERM and SIGINT shut down within 10 s with exit code 0; and the exit code shows the kind of a
+// failure.
 package service
 
 import (
@@ -74,7 +74,7 @@ func Tool(name, help string, cfg Config, run func(ctx context.Context, command s
 	os.Exit(exitCode(err))
 }
 
-// environment is what a process gets from outside.
+// environment is the input of a process: arguments, variables and streams.
 type environment struct {
 	args           []string
 	lookup         func(name string) (string, bool)

@@ -26,7 +26,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 }
 
-// route is the pattern that matched the request. Patterns are a closed set; paths are not.
+// route returns the pattern that matched the request. Patterns are a closed set; paths are not.
 func route(r *http.Request) string {
 	if c := chi.RouteContext(r.Context()); c != nil && c.RoutePattern() != "" {
 		return c.RoutePattern()

@@ -40,7 +40,7 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
 // Reveal returns the value.
 func (s Secret) Reveal() string { return string(s) }
 
-// chosen is what the command line asks for.
+// chosen is the outcome of parsing the command line.
 type chosen struct {
 	command string
 	done    bool     // only help, version, settings or a check was asked for, and has been printed
@@ -90,7 +90,7 @@ func (e environment) settings(name, help string, cfg Config) (c chosen, err erro
 	return c, e.report(name, errors.Join(faults...), true)
 }
 
-// helps prints help where the command line ends before its command, and reports whether it did.
+// helps prints help if the command line ends before its command, and reports whether it did.
 func helps(parser *kong.Kong, args []string, err error) bool {
 	var incomplete *kong.ParseError
 	if !errors.As(err, &incomplete) || !strings.HasPrefix(err.Error(), "expected ") || slices.Contains(args, "--check") {
@@ -107,7 +107,7 @@ func helps(parser *kong.Kong, args []string, err error) bool {
 	return true
 }
 
-// after says where a flag belongs that stands before its command; empty if err is another one.
+// after explains where a flag belongs that was written before its command; empty if err is another error.
 func after(parser *kong.Kong, err error) string {
 	rest, ok := strings.CutPrefix(err.Error(), "unknown flag --")
 	name := strings.FieldsFunc(rest+" ", func(r rune) bool { return r == ',' || r == ' ' || r == '=' })
@@ -144,6 +144,22 @@ func newParser(name, help string, cfg Config) (*kong.Kong, error) {
 	return parser, nil
 }
 
+// Model returns the commands and flags of a tool, for completion. It fills nothing.
+func Model(name, help string, cfg Config) (*kong.Node, error) {
+	parser, err := newParser(name, help, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return parser.Model.Node, nil
+}
+
+// Fill fills cfg as Tool does, and prints nothing.
+func Fill(name string, cfg Config, args []string) error {
+	env := environment{args: args, lookup: os.LookupEnv, stdout: io.Discard, stderr: io.Discard}
+	_, err := env.settings(name, "", cfg)
+	return err
+}
+
 // hideValidate keeps kong from calling Validate on what it fills: kong would report the first fault only, and as wrong usage.
 func hideValidate(n *kong.Node) {
 	n.Target = reflect.ValueOf(new(struct{})).Elem()
@@ -169,7 +185,7 @@ func flagsOf(n *kong.Node) []*kong.Flag {
 	return flags
 }
 
-// sources are where a setting comes from if no flag sets it: the environment before the file.
+// sources has the values of settings that no flag sets: from the environment, then from the file.
 type sources struct {
 	lookup func(name string) (string, bool)
 	path   string // of the file; empty without one
@@ -265,7 +281,7 @@ func (s *sources) Validate(*kong.Application) error { return nil }
 func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, f *kong.Flag) (any, error) {
 	value, name, err := s.find(f)
 	if err != nil || name == "" || parse(f, value) != nil {
-		return nil, nil // faults reports it; the default stands in, so that the other settings are checked too
+		return nil, nil // faults reports it; the default is used, so that the other settings are checked too
 	}
 	return value, nil
 }

@@ -179,7 +179,7 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// A fault names the variables without which it is gone, and only those.
+// A fault names the variables whose defaults would remove it, and only those.
 func TestNamed(t *testing.T) {
 	type limits struct {
 		Most  int `env:"MOST"`

@@ -105,6 +105,38 @@ func TestStalledBody(t *testing.T) {
 	}
 }
 
+// A body that is cut off for others is answered 408, with its reason, at once. One that has arrived meanwhile is not hurt.
+func TestBodiesAreCut(t *testing.T) {
+	bodies := make(chan api.Cuttable, 1)
+	addr, metrics := served(t, defaultLimits, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) {
+		bodies <- r.Body.(api.Cuttable)
+		upload(w, r)
+	}})
+	for i, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		for _, first := range []string{"", "x", strings.Repeat("x", 100_000)} {
+			reader, writer := io.Pipe()
+			go func() {
+				_, _ = io.WriteString(writer, first)
+				(<-bodies).Cut()
+			}()
+			began := time.Now()
+			res, err := client(t, proto).Post("http://"+addr, "text/plain", reader)
+			if err != nil {
+				t.Fatalf("%s: %v", proto, err)
+			}
+			text, _ := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			_ = writer.Close()
+			if res.StatusCode != 408 || !strings.HasPrefix(string(text), "body: arrived too slowly while memory was short") || time.Since(began) > 5*time.Second {
+				t.Errorf("%s after %d bytes: got %d %s after %v", proto, len(first), res.StatusCode, text, time.Since(began))
+			}
+		}
+		if text := metrics(); !strings.Contains(text, fmt.Sprintf(`method="POST",route="/",status="408"} %d`, 3*(i+1))) {
+			t.Errorf("%s: not counted as 408", proto)
+		}
+	}
+}
+
 // A client that is still sending gets its answer: it sends all of a body that is refused before it reads.
 func TestRefusalReachesASendingClient(t *testing.T) {
 	const all = 24 << 20

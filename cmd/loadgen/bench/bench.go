@@ -39,7 +39,7 @@ var Parts = []string{"limits", "burst", "stages", "singles", "fresh", "idle", "s
 // order is the order of the tables.
 var order = append(slices.Clone(Parts), "large", "ratios")
 
-// Report is what was measured, where and when.
+// Report has the figures, with their place and time.
 type Report struct {
 	Machine Machine   `json:"machine"`
 	Peer    string    `json:"peer,omitempty"` // its version

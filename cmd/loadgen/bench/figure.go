@@ -16,7 +16,7 @@ type Figure struct {
 	Peer   []float64 `json:"peer,omitempty"` // those of the peer
 }
 
-// Goal is what a figure should reach. The zero value is no goal.
+// Goal is the value that a figure should reach. The zero value means that there is none.
 type Goal struct {
 	Least bool    `json:"least,omitempty"` // at least Value, else at most
 	Value float64 `json:"value"`

@@ -20,7 +20,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/process"
 )
 
-// ProfileConfig is what to profile.
+// ProfileConfig says what to profile.
 type ProfileConfig struct {
 	Bin  string // folder of the binaries
 	Dir  string // folder for the data
@@ -167,11 +167,11 @@ func download(ctx context.Context, from, to string) error {
 	}
 	f, err := os.Create(to)
 	if err != nil {
-		return fmt.Errorf("keep a profile: %w", err)
+		return fmt.Errorf("store a profile: %w", err)
 	}
 	defer f.Close()
 	if _, err := io.Copy(f, res.Body); err != nil {
-		return fmt.Errorf("keep a profile: %w", err)
+		return fmt.Errorf("store a profile: %w", err)
 	}
 	return f.Close()
 }

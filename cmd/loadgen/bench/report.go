@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Machine is where, when and for which commit figures were measured.
+// Machine says where, when and for which commit figures were measured.
 type Machine struct {
 	CPU    string    `json:"cpu"`
 	Cores  int       `json:"cores"`

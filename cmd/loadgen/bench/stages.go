@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
@@ -47,10 +48,17 @@ func (b *bench) stages(ctx context.Context) error {
 	return b.consume(ctx, c)
 }
 
-// collect sends a burst to a collector without consumers.
+// collect sends a burst to a collector without consumers. A collector takes nothing before a consumer has said which log the tables
+// belong to, so one runs for a moment.
 func (b *bench) collect(ctx context.Context, c *chaos.Cluster, what string, goal Goal) error {
-	if err := c.Start(ctx, chaos.Broker, chaos.Collector); err != nil {
+	others := []string{chaos.Engine, chaos.Consumer1}
+	if err := c.Start(ctx, append([]string{chaos.Broker, chaos.Collector}, others...)...); err != nil {
 		return err
+	}
+	for _, name := range slices.Backward(others) {
+		if err := c.Process(name).Stop(time.Minute); err != nil {
+			return err
+		}
 	}
 	collector := c.Process(chaos.Collector)
 	before := collector.Usage().CPU

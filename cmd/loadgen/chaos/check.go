@@ -15,7 +15,7 @@ import (
 // DrainTimeout is how long it may take until everything acknowledged is stored, once all members run again.
 const DrainTimeout = 2 * time.Minute
 
-// Report is what a run found.
+// Report has the findings of a run.
 type Report struct {
 	Seed         uint64         `json:"seed"`
 	Load         time.Duration  `json:"load_ns"`

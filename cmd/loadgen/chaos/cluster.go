@@ -32,7 +32,7 @@ var Members = []string{Broker, Engine, Collector, Consumer1, Consumer2, Query}
 // startTimeout is how long a member may take to become ready.
 const startTimeout = time.Minute
 
-// Plan is how to build a cluster.
+// Plan has the settings of a cluster.
 type Plan struct {
 	Session time.Duration       // of the consumers: how long the partitions of a killed one wait; 0 is the default
 	Nodes   Nodes               // of Apache Kafka; without any: the embedded broker

@@ -9,7 +9,7 @@ import (
 // moment is a time since the start of the run. One process sees all events, so its clock orders them.
 type moment = time.Duration
 
-// outcome is what the writers of an entry were answered.
+// outcome says how the write of an entry was answered.
 type outcome uint8
 
 const (
@@ -30,7 +30,7 @@ type fate struct {
 	erase   erasure
 }
 
-// erasure is what is known about deletes of a single entry.
+// erasure has what is known about the deletes of a single entry.
 type erasure uint8
 
 const (
@@ -45,7 +45,7 @@ type wipe struct {
 	answered   bool
 }
 
-// model is what must be stored. It is safe for concurrent use.
+// model tracks which entries must be stored. It is safe for concurrent use.
 type model struct {
 	mu    sync.Mutex
 	fates []fate // by entry of the workload
@@ -82,7 +82,7 @@ func (m *model) takeRich(n int, keyed bool) (first int) {
 	return first
 }
 
-// isRich says whether entry i is of the rich workload.
+// isRich reports whether entry i belongs to the rich workload.
 func (m *model) isRich(i int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,7 +122,7 @@ func (m *model) answered(i int, o outcome, id uint64) {
 	f.id = id
 }
 
-// verdict is what must be true for an entry at the end of a run.
+// verdict says whether an entry must, may or must not be stored at the end of a run.
 type verdict uint8
 
 const (

@@ -52,7 +52,7 @@ func TestAnsweredKeepsTheBestOutcome(t *testing.T) {
 		t.Errorf("fate = %+v", f)
 	}
 	if m.answered(i, acknowledged, 7); m.clash != 0 {
-		t.Error("the same id for the same entry is no clash")
+		t.Error("the same id for the same entry is not a clash")
 	}
 	if m.answered(i+1, acknowledged, 7); m.clash != 1 {
 		t.Error("the same id for another entry is a clash")

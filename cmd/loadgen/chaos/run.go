@@ -13,7 +13,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Config is what a run does.
+// Config says what a run does.
 type Config struct {
 	Bin      string        // folder of the binaries
 	Dir      string        // folder of the run
@@ -173,7 +173,7 @@ func (r *Run) Count(what string, n int) {
 	r.counts[what] += n
 }
 
-// Counted is the value of one of the counters.
+// Counted returns the value of one of the counters.
 func (r *Run) Counted(what string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,7 +195,7 @@ func (r *Run) Position() string {
 	return r.position.String()
 }
 
-// ForgetPosition is for a log that lost its end: no position from before names a record of it.
+// ForgetPosition is called when the log has lost its newest records: earlier positions no longer name its records.
 func (r *Run) ForgetPosition() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

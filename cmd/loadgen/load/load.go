@@ -48,7 +48,7 @@ func (c Config) Defaults() Config {
 	return c
 }
 
-// Result is what became of a load.
+// Result is the outcome of a load.
 type Result struct {
 	Requests   int64         `json:"requests"`
 	Accepted   int64         `json:"accepted"`   // entries

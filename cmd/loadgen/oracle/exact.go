@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Exact is how consistent the tables are.
+// Exact has counts that show whether the tables are consistent.
 type Exact struct {
 	Rows       int64 `json:"rows"`
 	IDs        int64 `json:"ids"`             // distinct

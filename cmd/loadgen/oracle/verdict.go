@@ -7,7 +7,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/workload"
 )
 
-// Verdict is what became of the entries of a journal.
+// Verdict is the outcome of checking the entries of a journal.
 type Verdict struct {
 	Acknowledged int      `json:"acknowledged"`
 	Stored       int      `json:"stored"`

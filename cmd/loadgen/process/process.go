@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Spec is how to start a process, the same way each time.
+// Spec describes a process, which is started in the same way each time.
 type Spec struct {
 	Name string
 	Path string

@@ -19,7 +19,7 @@ import (
 	"github.com/activitylog/activitylog/deploy/embedded/broker"
 )
 
-// echo is a server that answers each line with itself.
+// echo starts a server that answers each line with itself.
 func echo(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -146,7 +146,7 @@ func TestABodyThatBreaksOffNeverArrivesWhole(t *testing.T) {
 
 const topic = "t"
 
-// cluster is a client of a broker behind a relay.
+// cluster returns a client of a broker behind a relay.
 func cluster(t *testing.T) (*Relay, *kafka.Client, *kafka.Client) {
 	t.Helper()
 	b, err := broker.Open(t.Context(), broker.Config{DataDir: t.TempDir(), NoPassword: true})

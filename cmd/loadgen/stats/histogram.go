@@ -67,7 +67,7 @@ func upper(i int) uint64 {
 	return uint64(i&(1<<subBits-1)+1<<subBits+1)<<shift - 1
 }
 
-// Summary is the figures of a histogram that people compare.
+// Summary has the figures of a histogram that reports show.
 type Summary struct {
 	Count int64         `json:"count"`
 	P50   time.Duration `json:"p50_ns"`

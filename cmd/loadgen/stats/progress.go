@@ -2,36 +2,36 @@ package stats
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/activitylog/activitylog/cmd/internal/term"
 )
 
 // Progress is a line of a terminal that is overwritten. Elsewhere only Say prints.
 type Progress struct {
 	mu   sync.Mutex
-	out  io.Writer
-	live bool
+	out  *os.File
 	last time.Time
 	open bool
 }
 
 // NewProgress writes to f.
 func NewProgress(f *os.File) *Progress {
-	info, err := f.Stat()
-	return &Progress{out: f, live: err == nil && info.Mode()&os.ModeCharDevice != 0}
+	return &Progress{out: f}
 }
 
-// Update replaces the line, at most ten times a second.
+// Update replaces the line, at most ten times a second. It cuts what does not fit.
 func (p *Progress) Update(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.live || time.Since(p.last) < 100*time.Millisecond {
+	width := term.Width(p.out)
+	if width == 0 || time.Since(p.last) < 100*time.Millisecond {
 		return
 	}
 	p.last, p.open = time.Now(), true
-	fmt.Fprintf(p.out, "\r\x1b[K"+format, args...)
+	fmt.Fprint(p.out, "\r\x1b[K", term.Fit(term.Clean(fmt.Sprintf(format, args...)), width-1))
 }
 
 // Say prints a line that stays.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Entry is what entry i says, in the words of the fleet dialect, with what only the audit dialect can say.
+// Entry has the fields of entry i by their names in the fleet dialect, and the fields that only the audit dialect has.
 type Entry struct {
 	Platform  string          `json:"platform"`
 	Serial    string          `json:"serial"`

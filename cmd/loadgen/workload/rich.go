@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Rich is the same workload in the words of the audit dialect, with more in its entries: account ids, request ids and targets,
+// Rich returns the same workload in the words of the audit dialect, with more in its entries: account ids, request ids and targets,
 // and without a device or an account name in some. Its entries count in every way that a rollup counts: chaos sends them.
 // Performance is measured without: the figures would not compare with earlier ones.
 func (s *Source) Rich() *Source {
@@ -37,7 +37,7 @@ var patterns = [...][]Target{
 	{{"TASK", "3"}, {"ROOM", "7"}, {"TASK", "4"}, {"ROOM", "7"}, {"DOOR", "1"}, {"TASK", "3"}},
 }
 
-// enrich adds to the plain entry i what the rich one has.
+// enrich adds the fields of a rich entry to the plain entry i.
 func enrich(e Entry, i int) Entry {
 	h := uint64(i)*0x9e3779b97f4a7c15 + 1
 	h = (h ^ h>>29) * 0xbf58476d1ce4e5b9 >> 8
@@ -47,7 +47,7 @@ func enrich(e Entry, i int) Entry {
 		e.UserID = "u-" + strconv.FormatUint(draw(300), 10)
 	}
 	if draw(4) == 0 {
-		e.Username = "" // the account id is its name then, if it has one
+		e.Username = "" // an actor with an account id is then named by the id
 	}
 	if draw(5) == 0 {
 		e.Serial = ""

@@ -67,7 +67,7 @@ func TestSeedDecidesEverything(t *testing.T) {
 	}
 }
 
-// TestRichEntriesCountInEveryWay holds what the oracle needs to tell a wrong rule of the rollups from the right one.
+// TestRichEntriesCountInEveryWay checks that the entries are varied enough for the oracle to notice a wrong rule of the rollups.
 func TestRichEntriesCountInEveryWay(t *testing.T) {
 	const n = 20_000
 	plain := New(42, n, end)

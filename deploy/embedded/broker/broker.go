@@ -27,7 +27,7 @@ import (
 // User is the SASL user name of every client.
 const User = "activity"
 
-// Config says where the broker listens and what it may use. Defaults stand in for what is missing.
+// Config says where the broker listens and what it may use. Missing values get their defaults.
 type Config struct {
 	Addr         string // host:port; port 0 takes a free one
 	DataDir      string // created if it is missing, with mode 0700
@@ -45,7 +45,7 @@ type Config struct {
 	diskSpace func(dir string) (free, total int64, err error)
 }
 
-// Defaults are the values of a Config that names none.
+// Defaults returns the default values.
 func Defaults() Config {
 	return Config{Addr: "127.0.0.1:0", SegmentBytes: 16 << 20, KeepBytes: 512 << 20, MaxBytes: 8 << 30}
 }
@@ -151,13 +151,13 @@ func (b *Broker) options(dir string) []kfake.Opt {
 	return opts
 }
 
-// Addr is the host:port that clients connect to.
+// Addr returns the host:port that clients connect to.
 func (b *Broker) Addr() string { return b.guard.Addr().String() }
 
-// Password is the password of User; empty if clients need none.
+// Password returns the password of User; empty if clients need none.
 func (b *Broker) Password() string { return b.password }
 
-// Ready is the reason why records are refused, or nil.
+// Ready returns the reason why records are refused, or nil.
 func (b *Broker) Ready(context.Context) error {
 	if why := b.refusing.Load(); why != nil {
 		return *why

@@ -120,7 +120,7 @@ func committed(t *testing.T, c *kafka.Client) int64 {
 	return res.Topics[topic][0].CommittedOffset
 }
 
-// crash copies a running broker's folder, as kill -9 would leave it. Nothing writes to it meanwhile, so the copy is good.
+// crash copies a running broker's folder, as kill -9 would leave it. Nothing writes to it meanwhile, so the copy can be used.
 func crash(t *testing.T, dir string) (copied string) {
 	t.Helper()
 	copied = filepath.Join(t.TempDir(), "crashed")

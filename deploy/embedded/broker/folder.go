@@ -15,13 +15,13 @@ func lockFolder(dir string) (*folder.Held, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil { // other users read nothing, whatever the mode was
+	if err := os.Chmod(dir, 0o700); err != nil { // other users may read nothing, whatever the mode was
 		return nil, fmt.Errorf("protect data folder: %w", err)
 	}
 	return folder.Lock(dir, "lock")
 }
 
-// password is the configured one, else the one that is kept in the data folder.
+// password returns the configured password, otherwise the one that is kept in the data folder.
 func password(cfg Config) (string, error) {
 	if cfg.Password != "" || cfg.NoPassword {
 		return cfg.Password, nil

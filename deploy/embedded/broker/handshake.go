@@ -7,15 +7,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// handshake completes what kfake answers while a client connects, so that clients other than kafka-go and franz-go can log in.
-// librdkafka sends no SaslHandshake request unless the broker offers its version 0, as every Kafka does; it then sends version 1.
-// librdkafka, kafkajs, aiokafka and kafka-python look for their mechanism in the response, which lists those that are enabled
-// (KIP-43); kfake leaves the list empty.
+// handshake completes kfake's responses while a client connects, so that clients other than kafka-go and franz-go can log in. librdkafka
+// sends no SaslHandshake request unless the broker offers its version 0, as every Kafka does; it then sends version 1. librdkafka, kafkajs,
+// aiokafka and kafka-python look for their mechanism in the response, which lists those that are enabled (KIP-43); kfake leaves the list
+// empty.
 type handshake struct {
 	pending atomic.Uint64 // kind, version and correlation id of the request whose response is to be completed; 0 for none
 }
 
-// expect notes a request by its head: size, kind, version, correlation id.
+// expect notes a request by its header: size, kind, version, correlation id.
 func (h *handshake) expect(head [12]byte) {
 	switch kmsg.Key(binary.BigEndian.Uint16(head[4:])) {
 	case kmsg.ApiVersions, kmsg.SASLHandshake:

@@ -13,8 +13,8 @@ const longestJoin = 5 * time.Minute
 
 // joining is a connection's JoinGroup request while kfake has not answered it. kfake starts the session timeout of a new member when it
 // hands the response to the connection. If the connection has ended by then, kfake starts none, and the member keeps partitions that
-// nobody reads until the group happens to be divided anew: a consumer that was killed while it joined held half of the log for two
-// minutes. So kfake learns of the end of a connection only after it has answered.
+// nobody reads until the next rebalance: a consumer that was killed while it joined held half of the log for two minutes. So kfake learns
+// of the end of a connection only after it has answered.
 type joining struct {
 	mu          sync.Mutex // guards what follows
 	correlation uint32

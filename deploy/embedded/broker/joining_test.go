@@ -69,7 +69,7 @@ func join(group, member string) *kmsg.JoinGroupRequest {
 	return r
 }
 
-// member is a member of a group that lives.
+// member is a live member of a group.
 type member struct {
 	*caller
 	group, id  string
@@ -93,7 +93,7 @@ func (m *member) join() {
 	}
 }
 
-// awaitRebalance says whether the group is divided anew within d.
+// awaitRebalance reports whether the group rebalances within d.
 func (m *member) awaitRebalance(d time.Duration) bool {
 	m.t.Helper()
 	beat := kmsg.NewPtrHeartbeatRequest()
@@ -111,7 +111,7 @@ func (m *member) awaitRebalance(d time.Duration) bool {
 	return false
 }
 
-// TestAMemberThatDiedWhileItJoinedIsGivenUp: without the guard, kfake forgets about half of them.
+// TestAMemberThatDiedWhileItJoinedIsGivenUp: without the guard, kfake keeps about half of such members.
 func TestAMemberThatDiedWhileItJoinedIsGivenUp(t *testing.T) {
 	b := open(t, broker.Config{NoPassword: true, DataDir: t.TempDir()})
 	t.Cleanup(func() { closeBroker(t, b) })
@@ -140,7 +140,7 @@ func TestAMemberThatDiedWhileItJoinedIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatEndWhileTheyJoin: a connection whose end waits for an answer does not outlive the broker, nor the answer.
+// TestConnectionsThatEndWhileTheyJoin: a connection whose end is hidden until the answer ends with the answer, or with the broker.
 func TestConnectionsThatEndWhileTheyJoin(t *testing.T) {
 	b := open(t, broker.Config{NoPassword: true, DataDir: t.TempDir()})
 	m := &member{caller: dial(t, b), group: "group"}

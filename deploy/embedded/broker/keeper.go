@@ -26,10 +26,10 @@ const (
 	trimEvery  = 60 * time.Second
 )
 
-// keeper limits the disk space of the logs, instead of kfake, for two reasons. First, only the last file of a partition knows the
-// end of its log: if kfake dropped that file by age, the offsets would begin at 0 again after a crash. The keeper never drops the
-// last file of a partition. Second, kfake drops records by age and size that nobody has read. The keeper drops only records that
-// every consumer group of the partition has committed; if that is not enough, new records are refused.
+// keeper limits the disk space of the logs, instead of kfake, for two reasons. First, only the last file of a partition shows where its log
+// ends: if kfake dropped that file because of its age, the offsets would begin at 0 again after a crash. The keeper never drops the last
+// file of a partition. Second, kfake drops old or excess records even if nobody has read them. The keeper drops only records that every
+// consumer group of the partition has committed; if that is not enough, new records are refused.
 type keeper struct {
 	b    *Broker
 	dir  string
@@ -48,7 +48,7 @@ func (k *keeper) watch() {
 	})
 }
 
-// diskFull is an error if the disk has less free space than the reserve, or if its free space is unknown.
+// diskFull returns an error if the disk has less free space than the reserve, or if its free space is unknown.
 func (k *keeper) diskFull() error {
 	free, total, err := k.b.cfg.diskSpace(k.dir)
 	if err != nil {
@@ -143,7 +143,7 @@ type segment struct {
 	written   time.Time // time of the last write
 }
 
-// listSegments are the log files of all partitions. kfake names them partitions/<topic>-<n>/<base>.dat.
+// listSegments returns the log files of all partitions. kfake names them partitions/<topic>-<n>/<base>.dat.
 func listSegments(dir string) ([]segment, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "partitions", "*", "*.dat"))
 	if err != nil {

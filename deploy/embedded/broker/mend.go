@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 )
 
-// settings are files of kfake that would override this process's configuration: kfake prefers users and settings of an earlier run,
-// and members of groups that ended with that run block their groups until they time out.
+// settings lists files of kfake that would override this process's configuration: kfake prefers users and settings of an earlier run, and
+// members of groups that ended with that run block their groups until they time out.
 var settings = []string{"sasl.json", "broker_configs.json", "session_state.json"}
 
 // mend repairs kfake's folder so that kfake reads it completely. It removes the settings of an earlier run, and the incomplete
@@ -67,8 +67,8 @@ func replace(path string, data []byte) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// wholeEntries is raw without the bytes that belong to no entry. An entry is the length of the body (uint32, little endian), a
-// CRC-32C and the body. Bytes are skipped until an entry begins.
+// wholeEntries returns raw without the bytes that belong to no entry. An entry is the length of the body (uint32, little endian), a CRC-32C
+// and the body. Bytes are skipped until an entry begins.
 func wholeEntries(raw []byte) []byte {
 	whole := make([]byte, 0, len(raw))
 	for len(raw) > 0 {
@@ -83,7 +83,7 @@ func wholeEntries(raw []byte) []byte {
 	return whole
 }
 
-// entryBytes is the size of the entry at the start of raw; 0 if there is no complete entry.
+// entryBytes returns the size of the entry at the start of raw; 0 if there is no complete entry.
 func entryBytes(raw []byte) int {
 	const header, version = 8, 2
 	if len(raw) < header+version {

@@ -17,7 +17,7 @@ type rules struct {
 }
 
 // allow reports whether s may be dropped. A topic that is kept for ever and records that a group has not read are never dropped.
-// Else s is dropped by age or, if the logs are too large, if groups have read it.
+// Any other s may be dropped because of its age or, if the logs are too large, because the groups have read it.
 func (r rules) allow(s segment, tooMuch bool, now time.Time) bool {
 	keep, known := r.retention[s.topic]
 	if !known || keep < 0 {
@@ -63,7 +63,7 @@ func (r rules) commit(topic string, partition int32, offset int64) {
 	}
 }
 
-// retentions is retention.ms of each topic.
+// retentions returns retention.ms of each topic.
 func retentions(ctx context.Context, client *kgo.Client) (map[string]time.Duration, error) {
 	meta := kmsg.NewPtrMetadataRequest()
 	found, err := meta.RequestWith(ctx, client)

@@ -54,7 +54,7 @@ func mendLogs(dir string) error {
 	return nil
 }
 
-// mendLog does so for the files of one partition, in ascending order of offsets.
+// mendLog does the same for one partition. files are in ascending order of offsets.
 func mendLog(files []segment) error {
 	path := filepath.Join(filepath.Dir(files[0].path), "snapshot.json")
 	var old snapshot

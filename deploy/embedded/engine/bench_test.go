@@ -84,7 +84,7 @@ func BenchmarkInsert(b *testing.B) {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				err := shared.engine.pool.do(b.Context(), statement.Insert, c.database, func(s *session) error {
+				err := shared.engine.pool.do(b.Context(), &request{stmt: &statement.Statement{Kind: statement.Insert}, database: c.database}, func(s *session) error {
 					settings := fmt.Sprintf("insert_deduplication_token = '%d', ", counter.Add(1)) + oneBlock
 					_, _, err := s.Exec(libchdb.Query{SQL: stmt.From(file.Path(), settings), Format: "Null"})
 					return err

@@ -3,7 +3,7 @@
 // It promises to clients what a ClickHouse server promises: after an INSERT was answered 200 its rows are stored (and synced, if the
 // table says so); the rows of one INSERT become one part; an INSERT with a repeated insert_deduplication_token stores nothing;
 // errors have ClickHouse's codes. Unlike a server, it takes one statement a request, has no sessions, does not reach files or other
-// hosts, and has one user ("default").
+// hosts, and has two users: "default", which services have, and "reader", which may read what it was granted.
 //
 // A process has one engine, and a data folder belongs to one process.
 package engine
@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,8 +29,10 @@ const drainTime = 10 * time.Second
 // Config says where the engine listens and stores its data. Addr, DataDir and Password are required.
 type Config struct {
 	Addr        string        // host:port; port 0 takes a free one
+	Spare       string        // host:port to listen on if Addr is taken; Open fails then if this is empty
 	DataDir     string        // created if it is missing, with mode 0700
 	Password    string        // of the user "default"
+	Reader      Reader        // the user "reader"
 	LibPath     string        // libchdb.so; LibPath() if empty
 	Connections int           // reads of tables that may run at a time, 3 if 0; inserts and small reads have connections of their own
 	QueueWait   time.Duration // how long a statement may wait for a connection, 5 s if 0; then it is refused with 503
@@ -66,7 +69,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	l, err := c.listen(ctx)
 	if err != nil {
 		p.close()
 		return nil, errors.Join(fmt.Errorf("engine: listen: %w", err), f.close())
@@ -82,6 +85,14 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	return e, nil
 }
 
+func (c *Config) listen(ctx context.Context) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if errors.Is(err, syscall.EADDRINUSE) && c.Spare != "" {
+		return (&net.ListenConfig{}).Listen(ctx, "tcp", c.Spare)
+	}
+	return l, err
+}
+
 func (c *Config) complete() error {
 	var faults []error
 	if c.DataDir == "" {
@@ -90,6 +101,10 @@ func (c *Config) complete() error {
 	if c.Password == "" {
 		faults = append(faults, errors.New("engine: no password"))
 	}
+	if c.Password != "" && c.Password == c.Reader.Password {
+		faults = append(faults, errors.New("engine: the reader needs a password of its own"))
+	}
+	c.Reader.complete(c.MaxMemory)
 	if c.LibPath == "" {
 		path, err := LibPath()
 		c.LibPath = path
@@ -110,7 +125,7 @@ func (c *Config) complete() error {
 	return errors.Join(faults...)
 }
 
-// Ready is an error while inserts are refused because the disk is full.
+// Ready returns an error while inserts are refused because the disk is full.
 func (e *Engine) Ready(context.Context) error { return e.folder.ready() }
 
 // Addr returns the host:port that the engine is bound to.
@@ -118,7 +133,7 @@ func (e *Engine) Addr() string { return e.listener.Addr().String() }
 
 // DSN returns the address of a database in the form that clickhouse-go reads, password included.
 func (e *Engine) DSN(database string) string {
-	dsn := url.URL{Scheme: "http", User: url.UserPassword("default", e.conf.Password), Host: e.Addr(), Path: database}
+	dsn := url.URL{Scheme: "http", User: url.UserPassword(defaultUser, e.conf.Password), Host: e.Addr(), Path: database}
 	return dsn.String()
 }
 

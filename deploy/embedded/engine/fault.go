@@ -24,6 +24,7 @@ const (
 	codeNotEnoughSpace = 243
 	codeTooManyBytes   = 307
 	codeQueryCancelled = 394
+	codeConstraint     = 452
 	codeAccessDenied   = 497
 	codeAuthentication = 516
 	codeUnknown        = 1002
@@ -33,13 +34,13 @@ var codeNames = map[int]string{
 	codeCannotRead: "CANNOT_READ_FROM_ISTREAM", codeBadArguments: "BAD_ARGUMENTS", codeNotImplemented: "NOT_IMPLEMENTED",
 	codeSyntax: "SYNTAX_ERROR", codeUnknownFormat: "UNKNOWN_FORMAT", codeUnknownSetting: "UNKNOWN_SETTING", codeReadonly: "READONLY",
 	codeTooManyQueries: "TOO_MANY_SIMULTANEOUS_QUERIES", codePassword: "REQUIRED_PASSWORD", codeTooManyBytes: "TOO_MANY_BYTES", codeNotEnoughSpace: "NOT_ENOUGH_SPACE",
-	codeQueryCancelled: "QUERY_WAS_CANCELLED", codeAccessDenied: "ACCESS_DENIED", codeAuthentication: "AUTHENTICATION_FAILED",
+	codeQueryCancelled: "QUERY_WAS_CANCELLED", codeAccessDenied: "ACCESS_DENIED", codeConstraint: "SETTING_CONSTRAINT_VIOLATION", codeAuthentication: "AUTHENTICATION_FAILED",
 	codeUnknown: "UNKNOWN_EXCEPTION",
 }
 
 var errBusy = fault(codeTooManyQueries, "Too many simultaneous queries")
 
-// fault is an error of the interface itself.
+// fault returns an error of the interface itself.
 func fault(code int, format string, args ...any) *libchdb.Error {
 	return &libchdb.Error{Code: code, Text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), codeNames[code])}
 }
@@ -49,7 +50,7 @@ func fault(code int, format string, args ...any) *libchdb.Error {
 var statuses = func() map[int]int {
 	m := map[int]int{
 		codePassword: http.StatusUnauthorized, 192: http.StatusForbidden, 193: http.StatusForbidden, 291: http.StatusForbidden,
-		codeReadonly: http.StatusForbidden, codeAccessDenied: http.StatusForbidden, codeAuthentication: http.StatusForbidden, 452: http.StatusForbidden,
+		codeReadonly: http.StatusForbidden, codeAccessDenied: http.StatusForbidden, codeAuthentication: http.StatusForbidden, codeConstraint: http.StatusForbidden,
 		codeNotImplemented: http.StatusNotImplemented, codeTooManyBytes: http.StatusRequestEntityTooLarge,
 		codeTooManyQueries: http.StatusServiceUnavailable, codeNotEnoughSpace: http.StatusInsufficientStorage, 159: http.StatusRequestTimeout, 209: http.StatusServiceUnavailable,
 	}

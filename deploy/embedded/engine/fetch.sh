@@ -46,7 +46,7 @@ if [ -n "${CHDB_LIB_PATH:-}" ]; then
 	exit 0
 fi
 
-# The hash that counts: the committed one, else the one that was recorded by the first fetch on this machine.
+# The expected hash: the committed one, otherwise the one that was recorded by the first fetch on this machine.
 [ -r "$lock/package-lock.json" ] || lock=$folder
 if [ -s "$target" ] && { [ ! -e "$folder/package-lock.json" ] || cmp -s "$lock/package-lock.json" "$folder/package-lock.json"; }; then
 	exit 0

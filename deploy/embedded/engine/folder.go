@@ -42,19 +42,19 @@ func openFolder(c Config) (*dataFolder, error) {
 		}
 		f.reserve = folder.DefaultReserve(total)
 	}
-	if err := errors.Join(f.mend(c.Log), f.writeSettings(c.MaxMemory)); err != nil {
+	if err := errors.Join(f.mend(c.Log), f.writeSettings(c.MaxMemory, c.Reader)); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	return f, nil
 }
 
-// close gives the folder back after a start that failed.
+// close releases the folder after a failed start.
 func (f *dataFolder) close() error { return f.lock.Close() }
 
-// release gives the folder back; the engine has written everything.
+// release releases the folder; the engine has written everything.
 func (f *dataFolder) release() error { return f.lock.Release() }
 
-// ready is an error while the disk has less free than the reserve.
+// ready returns an error while the disk has less free space than the reserve.
 func (f *dataFolder) ready() error {
 	free, total, err := folder.Space(f.path)
 	if err == nil {
@@ -88,7 +88,7 @@ func (f *dataFolder) mend(log *slog.Logger) error {
 	return nil
 }
 
-// arguments are the command line of the engine's first connection.
+// arguments returns the command line of the engine's first connection.
 func (f *dataFolder) arguments() []string {
 	return []string{"--path=" + filepath.Join(f.path, "clickhouse"), "--config-file=" + f.file("engine.xml")}
 }
@@ -100,8 +100,8 @@ func (f *dataFolder) file(name string) string { return filepath.Join(f.path, nam
 // that might not fit.
 //
 // The grants are a second protection behind the statement check: the engine's user cannot reach files, other hosts, users or
-// dictionaries, whatever a statement says. The profiler is off because it uses signals. Parts below 32 MB are merged soon, so they
-// get LZ4; larger parts get ZSTD.
+// dictionaries, whatever a statement says. They are in roles, so that connections can give up those of the services and keep the
+// reader's. The profiler is off because it uses signals. Parts below 32 MB are merged soon, so they get LZ4; larger parts get ZSTD.
 const (
 	serverSettings = `<clickhouse>
   <users_config>%s</users_config>
@@ -121,10 +121,17 @@ const (
     <query_profiler_cpu_time_period_ns>0</query_profiler_cpu_time_period_ns>
     <query_profiler_real_time_period_ns>0</query_profiler_real_time_period_ns>
   </default></profiles>
+  <roles>
+    <services><grants>
+      <query>GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP, TRUNCATE, OPTIMIZE, CHECK, KILL QUERY, SYSTEM, TABLE ENGINE ON *.*</query>
+    </grants></services>
+    %s
+  </roles>
   <users><default>
     <password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
     <grants>
-      <query>GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP, TRUNCATE, OPTIMIZE, CHECK, KILL QUERY, SYSTEM, TABLE ENGINE ON *.*</query>
+      <query>GRANT services</query>
+      %s
     </grants>
   </default></users>
   <quotas><default></default></quotas>
@@ -132,19 +139,20 @@ const (
 `
 )
 
-func (f *dataFolder) writeSettings(maxMemory uint64) error {
+func (f *dataFolder) writeSettings(maxMemory uint64, r Reader) error {
 	server, user := "<max_server_memory_usage_to_ram_ratio>0.5</max_server_memory_usage_to_ram_ratio>", ""
 	if maxMemory > 0 {
 		server = fmt.Sprintf("<max_server_memory_usage>%d</max_server_memory_usage>", maxMemory)
 		user = fmt.Sprintf("<max_memory_usage>%d</max_memory_usage>", maxMemory/2)
 	}
+	role, assume := r.roles()
 	var users strings.Builder
 	if err := xml.EscapeText(&users, []byte(f.file("users.xml"))); err != nil {
 		return fmt.Errorf("engine: data folder's name: %w", err)
 	}
 	for name, text := range map[string]string{
 		"engine.xml": fmt.Sprintf(serverSettings, users.String(), server, f.reserve),
-		"users.xml":  fmt.Sprintf(userSettings, user),
+		"users.xml":  fmt.Sprintf(userSettings, user, role, assume),
 	} {
 		if err := os.WriteFile(f.file(name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("engine: write settings: %w", err)

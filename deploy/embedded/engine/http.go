@@ -34,17 +34,20 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 		ok(w, r)
 		return
 	}
-	if err := e.authenticate(r); err != nil {
-		status = fail(w, err)
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	req, err := readRequest(r)
+	user, err := e.authenticate(r)
 	if err != nil {
 		status = fail(w, err)
 		return
 	}
-	kind = kindNames[req.stmt.Kind]
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	req, err := e.readRequest(r, user)
+	if err != nil {
+		status = fail(w, err)
+		return
+	}
+	if kind = kindNames[req.stmt.Kind]; user == ReaderName {
+		kind = ReaderName
+	}
 	h := w.Header()
 	h.Set("X-ClickHouse-Query-Id", req.id)
 	h.Set("X-ClickHouse-Timezone", "UTC")
@@ -75,12 +78,12 @@ func (e *Engine) run(ctx context.Context, req *request, a *answer) error {
 	case statement.Insert:
 		return e.insert(ctx, req, a)
 	case statement.Write:
-		return e.pool.do(ctx, req.stmt.Kind, req.database, func(s *session) error {
+		return e.pool.do(ctx, req, func(s *session) error {
 			text, p, err := s.Exec(req.query())
 			return e.wrote(a, text, p, err)
 		})
 	}
-	return e.pool.do(ctx, req.stmt.Kind, req.database, func(s *session) error {
+	return e.pool.do(ctx, req, func(s *session) error {
 		return e.pool.killable(ctx, req.comment, func() error {
 			if req.stmt.Kind == statement.Light {
 				text, p, err := s.Exec(req.query())
@@ -102,23 +105,29 @@ func (e *Engine) wrote(a *answer, text []byte, p libchdb.Progress, err error) er
 	return err
 }
 
-// authenticate reads user and password where ClickHouse does: from its headers, from Basic authentication, or from the URL.
-func (e *Engine) authenticate(r *http.Request) error {
+// authenticate reads user and password where ClickHouse does: from its headers, from Basic authentication, or from the URL. It
+// returns the user.
+func (e *Engine) authenticate(r *http.Request) (string, error) {
 	user, password, given := r.BasicAuth()
 	if u := r.Header.Get("X-ClickHouse-User"); u != "" {
 		user, password, given = u, r.Header.Get("X-ClickHouse-Key"), true
 	}
 	if q := r.URL.Query(); !given && q.Has("password") {
-		user, password, given = first(q.Get("user"), "default"), q.Get("password"), true
+		user, password, given = first(q.Get("user"), defaultUser), q.Get("password"), true
 	}
 	if !given {
-		return fault(codePassword, "Authentication is required")
+		return "", fault(codePassword, "Authentication is required")
 	}
-	got, want := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(e.conf.Password))
-	if user != "default" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-		return fault(codeAuthentication, "%.40s: Authentication failed: password is incorrect, or there is no user with such name", user)
+	secrets := map[string]string{defaultUser: e.conf.Password}
+	if e.conf.Reader.Password != "" {
+		secrets[ReaderName] = e.conf.Reader.Password
 	}
-	return nil
+	secret, known := secrets[user]
+	got, want := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(secret))
+	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || !known {
+		return "", fault(codeAuthentication, "%.40s: Authentication failed: password is incorrect, or there is no user with such name", user)
+	}
+	return user, nil
 }
 
 func (m *metrics) served(kind string, status int, d time.Duration) {

@@ -122,7 +122,6 @@ func TestParameters(t *testing.T) {
 func TestSettingsDoNotLeak(t *testing.T) {
 	c := start(t)
 	c.query("SELECT getSetting('max_threads')", "7", "max_threads", "7")
-	c.query("SELECT getSetting('max_threads') SETTINGS max_threads = 3", "7", "max_threads", "7")
 	c.query("SELECT getSetting('max_threads') SETTINGS max_threads = 3", "3")
 	for range 10 {
 		if got := c.want(http.StatusOK, "SELECT getSetting('max_threads')", nil); got == "7" || got == "3" {
@@ -143,6 +142,22 @@ func TestSettingsDoNotLeak(t *testing.T) {
 		t.Errorf("got %d %s, want 404", got.status, got.body)
 	}
 	c.query("SELECT currentDatabase()", c.database)
+}
+
+// TestTheStatementsSettingsCount sends settings in the URL that the statement sets, too. ClickHouse applies its clause last.
+func TestTheStatementsSettingsCount(t *testing.T) {
+	c := start(t)
+	const own = "SELECT getSetting('max_threads'), getSetting('max_block_size')"
+	c.query(own+" SETTINGS max_threads = 3", "3\t1000", "max_threads", "7", "max_block_size", "1000")
+	c.query(own+" FORMAT TSV SETTINGS max_threads = 3, max_block_size = 500", "3\t500", "max_threads", "7", "max_block_size", "1000")
+	c.query(own+" SETTINGS max_threads = 3 FORMAT CSV", "3,1000", "max_threads", "7", "max_block_size", "1000", "default_format", "JSON")
+	c.query("SELECT getSetting('max_threads'), t FROM (SELECT 1 AS t SETTINGS max_threads = 3)", "7\t1", "max_threads", "7")
+	c.query("SELECT getSetting('max_threads') SETTINGS max_threads = 3", "3", "max_threads", "7", "readonly", "2")
+	c.query("SELECT n FROM (SELECT number AS n FROM numbers(5)) SETTINGS limit = 1", "0", "limit", "3")
+	c.want(http.StatusOK, "CREATE TABLE t (id UInt64) ENGINE = Memory", nil)
+	const skip = "INSERT INTO t (id) SETTINGS input_format_allow_errors_num = 1 FORMAT CSV\n"
+	c.want(http.StatusOK, skip+"1\nx\n3\n", nil, "input_format_allow_errors_num", "0")
+	c.query("SELECT groupArray(id) FROM t", "[1,3]")
 }
 
 func TestReadOnly(t *testing.T) {
@@ -236,7 +251,7 @@ func TestQueueIsBounded(t *testing.T) {
 		wg.Go(func() { c.send(ctx, http.MethodPost, slow, nil, nil) })
 	}
 	waitFor(t, "the slow queries to run", func() bool {
-		return len(shared.engine.pool.heavy) == 0
+		return len(shared.engine.pool.heavy.free) == 0
 	})
 	begin := time.Now()
 	got := c.do(http.MethodPost, "SELECT count() FROM t", nil)

@@ -43,7 +43,7 @@ func (e *Engine) insert(ctx context.Context, req *request, a *answer) error {
 	}
 	e.metrics.bytes.Add(float64(n))
 	text := req.stmt.From(file.Path(), req.settings+", "+oneBlock)
-	return e.pool.do(ctx, req.stmt.Kind, req.database, func(s *session) error {
+	return e.pool.do(ctx, req, func(s *session) error {
 		_, p, err := s.Exec(libchdb.Query{SQL: text, Format: "Null", Params: req.params})
 		return e.wrote(a, nil, p, err)
 	})

@@ -11,8 +11,8 @@ import (
 // ErrLibrary means that the engine's library was not found.
 var ErrLibrary = errors.New("engine library not found")
 
-// LibPath finds libchdb: the path in CHDB_LIB_PATH, else lib/libchdb.so or libchdb.so next to the binary, else the cache folder that
-// fetch.sh fills, in the working folder or a folder above it.
+// LibPath finds libchdb: the path in CHDB_LIB_PATH, otherwise lib/libchdb.so or libchdb.so next to the binary, otherwise the cache folder
+// that fetch.sh fills, in the working folder or a folder above it.
 func LibPath() (string, error) {
 	if path := os.Getenv("CHDB_LIB_PATH"); path != "" {
 		if _, err := os.Stat(path); err != nil {
@@ -54,7 +54,7 @@ func cached(folder string) []string {
 	}
 }
 
-// platform is the suffix of the npm package's name: linux-x64-gnu, linux-arm64-gnu, darwin-x64, darwin-arm64.
+// platform returns the suffix of the npm package's name: linux-x64-gnu, linux-arm64-gnu, darwin-x64, darwin-arm64.
 func platform() string {
 	arch := map[string]string{"amd64": "x64"}[runtime.GOARCH]
 	if arch == "" {

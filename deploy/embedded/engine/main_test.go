@@ -26,6 +26,12 @@ import (
 
 const password = "p'w?&"
 
+// readable is the database in which the user reader may read something, with readerPassword.
+const (
+	readable       = "readable"
+	readerPassword = "r'w?&"
+)
+
 // child is set in a process that TestMain turns into a separate engine, which tests can kill. With again, the process first opens
 // and closes that folder and another one.
 const (
@@ -156,6 +162,9 @@ func start(t testing.TB) *client {
 		shared.engine, shared.err = Open(t.Context(), Config{
 			Addr: "127.0.0.1:0", DataDir: folder, Password: password, MaxMemory: 3 << 30, Connections: 2, QueueWait: 300 * time.Millisecond,
 			Registerer: registry,
+			Reader: Reader{Password: readerPassword, Connections: 1, QueueWait: time.Second, Grants: []string{
+				"SELECT ON " + readable + ".open", "SELECT ON " + readable + ".seen", "SELECT ON " + readable + ".leaky", "SELECT(a) ON " + readable + ".half",
+			}},
 		})
 		if shared.err != nil {
 			return

@@ -36,13 +36,18 @@ func (s *session) use(database string) error {
 	return nil
 }
 
+// lane has the connections for one purpose, and says how long a statement may wait for one of them.
+type lane struct {
+	free chan *session
+	wait time.Duration
+}
+
 // pool has all connections of the engine, by purpose. They are opened at start and never later.
 type pool struct {
-	heavy, light, write chan *session
-	killer              *session
-	killing             sync.Mutex // guards killer
-	wait                time.Duration
-	all                 []*session
+	heavy, light, write, reader lane
+	killer                      *session
+	killing                     sync.Mutex // guards killer
+	all                         []*session
 }
 
 func openPool(c Config, f *dataFolder) (*pool, error) {
@@ -50,10 +55,10 @@ func openPool(c Config, f *dataFolder) (*pool, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	p := &pool{
-		heavy: make(chan *session, c.Connections), light: make(chan *session, lightConns), write: make(chan *session, writeConns),
-		wait: c.QueueWait,
+		heavy: newLane(c.Connections, c.QueueWait), light: newLane(lightConns, c.QueueWait), write: newLane(writeConns, c.QueueWait),
+		reader: newLane(c.Reader.Connections, c.Reader.QueueWait),
 	}
-	for range 1 + c.Connections + lightConns + writeConns {
+	for range 1 + c.Connections + lightConns + writeConns + c.Reader.Connections {
 		conn, err := libchdb.Connect(f.arguments()...)
 		if err != nil {
 			closeAll(p.all)
@@ -63,20 +68,43 @@ func openPool(c Config, f *dataFolder) (*pool, error) {
 	}
 	p.killer = p.all[0]
 	rest := p.all[1:]
-	for _, lane := range []chan *session{p.heavy, p.light, p.write} {
-		for range cap(lane) {
-			lane <- rest[0]
+	for _, l := range p.lanes() {
+		for range cap(l.free) {
+			l.free <- rest[0]
 			rest = rest[1:]
 		}
+	}
+	if err := p.confineReaders(); err != nil {
+		closeAll(p.all)
+		return nil, err
 	}
 	return p, nil
 }
 
+func newLane(connections int, wait time.Duration) lane {
+	return lane{free: make(chan *session, connections), wait: wait}
+}
+
+func (p *pool) lanes() []lane { return []lane{p.heavy, p.light, p.write, p.reader} }
+
+// confineReaders leaves the connections of the reader's lane the reader's role alone. No statement can undo it: clients cannot send
+// SET ROLE.
+func (p *pool) confineReaders() error {
+	for range cap(p.reader.free) {
+		s := <-p.reader.free
+		p.reader.free <- s
+		if _, _, err := s.Exec(libchdb.Query{SQL: "SET ROLE " + ReaderName, Format: "Null"}); err != nil {
+			return fmt.Errorf("engine: give up the rights of the services: %w", err)
+		}
+	}
+	return nil
+}
+
 // close waits for running queries, because a connection must not be closed during a query, and closes all connections.
 func (p *pool) close() {
-	for _, lane := range []chan *session{p.heavy, p.light, p.write} {
-		for range cap(lane) {
-			<-lane
+	for _, l := range p.lanes() {
+		for range cap(l.free) {
+			<-l.free
 		}
 	}
 	closeAll(p.all)
@@ -88,25 +116,28 @@ func closeAll(sessions []*session) {
 	}
 }
 
-func (p *pool) lane(k statement.Kind) chan *session {
-	switch k {
-	case statement.Read:
+func (p *pool) lane(req *request) lane {
+	switch {
+	case req.reader != nil:
+		return p.reader
+	case req.stmt.Kind == statement.Read:
 		return p.heavy
-	case statement.Light:
+	case req.stmt.Kind == statement.Light:
 		return p.light
 	}
 	return p.write
 }
 
-// do runs f on a connection for statements of this kind, in the database. The error is errBusy if no connection becomes free in time.
-func (p *pool) do(ctx context.Context, k statement.Kind, database string, f func(*session) error) error {
-	lane := p.lane(k)
-	timer := time.NewTimer(p.wait)
+// do runs f on a connection for the request's user and kind of statement, in its database. The error is errBusy if no connection
+// becomes free in time.
+func (p *pool) do(ctx context.Context, req *request, f func(*session) error) error {
+	l := p.lane(req)
+	timer := time.NewTimer(l.wait)
 	defer timer.Stop()
 	select {
-	case s := <-lane:
-		defer func() { lane <- s }()
-		if err := s.use(database); err != nil {
+	case s := <-l.free:
+		defer func() { l.free <- s }()
+		if err := s.use(req.database); err != nil {
 			return err
 		}
 		return f(s)

@@ -25,6 +25,7 @@ const maxText = 256 << 10
 // request is a statement with everything that a client may send with it over ClickHouse's HTTP interface:
 // https://clickhouse.com/docs/interfaces/http
 type request struct {
+	reader   *Reader // who sent it; nil for the services
 	stmt     *statement.Statement
 	body     io.Reader // an INSERT's data
 	id       string
@@ -58,12 +59,15 @@ var (
 )
 
 // readRequest parses a request and refuses what the interface does not support.
-func readRequest(r *http.Request) (*request, error) {
+func (e *Engine) readRequest(r *http.Request, user string) (*request, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, fault(codeBadArguments, "read the URL's parameters: %v", err)
 	}
 	req := &request{database: first(q.Get("database"), r.Header.Get("X-ClickHouse-Database"), "default")}
+	if user == ReaderName {
+		req.reader = &e.conf.Reader
+	}
 	req.id = first(q.Get("query_id"), uuid.NewString())
 	req.comment = "http " + strconv.FormatUint(counter.Add(1), 10)
 	if err := req.readText(r, q); err != nil {
@@ -131,6 +135,7 @@ func (req *request) parse(text string, rest io.Reader) (err error) {
 // readSettings turns the other URL parameters into settings and parameters of the statement.
 func (req *request) readSettings(r *http.Request, q url.Values) error {
 	var list []string
+	asked := map[string]string{}
 	for name, values := range q {
 		value := values[len(values)-1]
 		switch param, isParam := strings.CutPrefix(name, "param_"); {
@@ -141,11 +146,15 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 			req.params = append(req.params, libchdb.Param{Name: param, Value: value})
 		case settingName.MatchString(name) && statement.Allowed(name):
 			if name == filters {
-				if err := statement.CheckFilters(value); err != nil {
-					return fault(codeAccessDenied, "setting %s: %v", filters, err)
+				if err := req.checkFilters(value); err != nil {
+					return err
 				}
 			}
-			list = append(list, name+" = "+quote(value))
+			asked[name] = value
+			limited := req.reader != nil && req.reader.limits()[name] > 0
+			if !limited && !slices.Contains(req.stmt.Own, name) { // what the statement says counts, as in ClickHouse
+				list = append(list, name+" = "+quote(value))
+			}
 		default:
 			return fault(codeUnknownSetting, "Setting %.80q is unknown, or not allowed here", name)
 		}
@@ -156,21 +165,30 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 		return err
 	}
 	list = append(list, readonly...)
+	if req.reader != nil {
+		list = append(list, req.reader.limit(asked)...)
+	}
+	if err := req.checkReader(); err != nil {
+		return err
+	}
 	req.settings = strings.Join(append(list, "log_comment = "+quote(req.comment)), ", ")
 	return nil
 }
 
-// readonly is the setting that forbids a request to write. A GET never writes. A statement cannot change the setting.
+// readonly returns the setting that forbids a request to write. A GET never writes. A statement cannot change the setting.
 func (req *request) readonly(method, value string) ([]string, error) {
 	for _, name := range req.stmt.Settings {
 		switch {
+		case name == filters && req.reader != nil && len(req.stmt.Filters) > 0:
 		case name == "readonly" || name == "log_comment" || name == filters || slices.Contains(refusedParams, name):
 			return nil, fault(codeAccessDenied, "setting %s cannot be set in a statement", name)
 		case !statement.Allowed(name):
 			return nil, fault(codeUnknownSetting, "Setting %.80q is unknown, or not allowed here", name)
+		case req.reader != nil && req.reader.limits()[name] > 0:
+			return nil, fault(codeConstraint, "setting %s is limited: it can be lowered in a parameter of the request, not in a statement", name)
 		}
 	}
-	if value = first(value, "0"); value == "0" && method != http.MethodPost {
+	if value = first(value, "0"); value == "0" && (method != http.MethodPost || req.reader != nil) {
 		value = "2"
 	}
 	switch {
@@ -202,7 +220,7 @@ func answerEncoding(r *http.Request, q url.Values) wire.Encoding {
 	return enc
 }
 
-// query is the query for the engine, for all statements but an INSERT with data.
+// query returns the query for the engine, for all statements but an INSERT with data.
 func (req *request) query() libchdb.Query {
 	return libchdb.Query{SQL: req.stmt.With(req.settings), Format: req.format, Params: req.params}
 }

@@ -46,7 +46,7 @@ func TestRequest(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &http.Request{Method: tt.method, URL: &url.URL{RawQuery: tt.query}, Body: io.NopCloser(strings.NewReader(tt.body))}
-			req, err := readRequest(r)
+			req, err := (&Engine{}).readRequest(r, defaultUser)
 			var ch *libchdb.Error
 			if errors.As(err, &ch) {
 				if !strings.HasPrefix(ch.Text, "Code: "+tt.want+".") {
@@ -78,7 +78,7 @@ func FuzzRequest(f *testing.F) {
 			Method: method, URL: &url.URL{RawQuery: query}, Header: http.Header{"Content-Encoding": {encoding}, "Accept-Encoding": {"gzip"}},
 			Body: http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader(body)), 1<<20),
 		}
-		req, err := readRequest(r)
+		req, err := (&Engine{}).readRequest(r, defaultUser)
 		if err != nil {
 			var ch *libchdb.Error
 			if !errors.As(err, &ch) || ch.Code == 0 {

@@ -36,7 +36,7 @@ func TestAllowedSettingsHoldNoPaths(t *testing.T) {
 	}
 }
 
-// Every table function of the engine is one that stays inside, or is refused.
+// Every table function of the engine either reaches nothing outside the engine, or is refused.
 func TestTableFunctionsStayInside(t *testing.T) {
 	inside := []string{
 		"SQLStandardValues", "format", "fuzzJSON", "fuzzQuery", "generateRandom", "generateSeries", "generate_series", "input", "loop", "merge",
@@ -55,7 +55,7 @@ func TestTableFunctionsStayInside(t *testing.T) {
 	}
 }
 
-// A file that the process may read and a client may not, through whatever door.
+// Clients cannot read a file that the process may read, in any way.
 func TestFilesCannotBeRead(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "services.env")
 	if err := os.WriteFile(secret, []byte("top-secret\n"), 0o600); err != nil {

@@ -75,7 +75,7 @@ func TestCopies(t *testing.T) {
 	if err := h.Close(); err != nil { // as a crash does
 		t.Fatal(err)
 	}
-	take(copyOf(dir, "after a crash"), ErrCopied) // nobody knows whether it was made before the crash
+	take(copyOf(dir, "after a crash"), ErrCopied) // it is unknown whether it was made before the crash
 	moved := filepath.Join(base, "moved")
 	if err := os.Rename(dir, moved); err != nil {
 		t.Fatal(err)

@@ -25,8 +25,8 @@ type Held struct {
 }
 
 // Lock takes the lock file name in dir, which must exist. The file names the process that holds the folder, and says whether the folder
-// is in use, with the inode of the file itself. After a crash the file is still the same; a copy has another inode. After Release any
-// copy is good.
+// is in use, with the inode of the file itself. After a crash the file is still the same; a copy has another inode. A copy that is made
+// after Release can be used.
 //
 // The error is ErrLocked and names the holder if there is one, and ErrCopied for a copy of a folder in use.
 func Lock(dir, name string) (*Held, error) {
@@ -44,7 +44,7 @@ func Lock(dir, name string) (*Held, error) {
 func hold(file *os.File) error {
 	dir := filepath.Dir(file.Name())
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	text, _ := io.ReadAll(io.LimitReader(file, 1<<10)) // what cannot be read says nothing
+	text, _ := io.ReadAll(io.LimitReader(file, 1<<10)) // an unreadable file counts as empty
 	holder, use, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return fmt.Errorf("%w: %s is held by process %s", ErrLocked, dir, holder)
@@ -63,7 +63,7 @@ func hold(file *os.File) error {
 	return write(file, mine)
 }
 
-// What the second line of a lock file says.
+// The states in the second line of a lock file; an inode follows the first one.
 const (
 	inUsePrefix = "in use, inode "
 	closed      = "closed"

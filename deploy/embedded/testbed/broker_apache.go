@@ -4,6 +4,7 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -15,11 +16,19 @@ var (
 	topics   atomic.Int64
 )
 
-// server is the node of this test process. Its tests use it one after the other, each behind a relay of its own.
+// server is the node of this test process, behind a relay. Its tests use it one after the other. A test with several brokers has several
+// topics of the one node, behind one relay: none of these brokers can be stopped.
 type server struct {
 	topic string
 	node  *node
 	relay *relay // nil while the server is stopped
+}
+
+// relays is the relay that servers share now.
+var relays struct {
+	mu    sync.Mutex
+	open  *relay
+	users int
 }
 
 func newServer(t testing.TB) *server {
@@ -41,13 +50,26 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := s.node.start(ctx); err != nil {
 		return err
 	}
-	s.relay, err = openRelay(ctx, s.node.advertised, s.node.login)
-	return err
+	relays.mu.Lock()
+	defer relays.mu.Unlock()
+	if relays.users == 0 {
+		if relays.open, err = openRelay(ctx, s.node.advertised, s.node.login); err != nil {
+			return err
+		}
+	}
+	relays.users++
+	s.relay = relays.open
+	return nil
 }
 
 func (s *server) stop() error {
 	if err := s.release(); err != nil {
 		return err
+	}
+	relays.mu.Lock()
+	defer relays.mu.Unlock()
+	if relays.users > 0 {
+		return errors.New("another broker of this test is on the same node")
 	}
 	return s.node.kill()
 }
@@ -59,13 +81,18 @@ func (s *server) release() error {
 	}
 	relay := s.relay
 	s.relay = nil
+	relays.mu.Lock()
+	defer relays.mu.Unlock()
+	if relays.users--; relays.users > 0 {
+		return nil
+	}
 	return relay.close()
 }
 
-// replace has the next start run another node, over an empty folder.
+// replace makes the next start run another node, with an empty folder.
 func (s *server) replace() error { return s.node.move() }
 
-// save copies the folder of the stopped node, and returns what has the next start run over the copy.
+// save copies the folder of the stopped node, and returns a function that makes the next start use the copy.
 func (s *server) save() (restore func() error, err error) {
 	copied, err := s.node.copied()
 	if err != nil {

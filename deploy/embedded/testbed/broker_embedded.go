@@ -52,14 +52,14 @@ func (s *server) stop() error {
 // release ends the test.
 func (s *server) release() error { return s.stop() }
 
-// replace has the next start run another broker, over an empty folder.
+// replace makes the next start run another broker, with an empty folder.
 func (s *server) replace() error {
 	s.folders++
 	s.cfg.DataDir = fmt.Sprintf("%s-%d", s.first, s.folders)
 	return nil
 }
 
-// save copies the folder of the stopped broker, and returns what has the next start run over the copy.
+// save copies the folder of the stopped broker, and returns a function that makes the next start use the copy.
 func (s *server) save() (restore func() error, err error) {
 	s.folders++
 	copied := fmt.Sprintf("%s-%d", s.first, s.folders)

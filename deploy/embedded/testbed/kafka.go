@@ -38,13 +38,13 @@ func Kafka(t testing.TB, partitions int) *Broker {
 	return b
 }
 
-// Confirm says that the log belongs to the tables, as a consumer does that has compared them. Kafka does it, too.
+// Confirm confirms that the log belongs to the tables, as a consumer does after comparing them. Kafka calls it, too.
 func (b *Broker) Confirm() {
 	b.t.Helper()
 	Confirm(b.t, b.Client(), b.Topic())
 }
 
-// Confirm is Broker.Confirm for the topics of another installation.
+// Confirm does the same as Broker.Confirm, for the topics of another installation.
 func Confirm(t testing.TB, client *kafka.Client, topic string) {
 	t.Helper()
 	state, err := schemakafka.BeginLog(t.Context(), client, topic)
@@ -94,7 +94,7 @@ func (b *Broker) CreateTopics() {
 	}
 }
 
-// ForgetLog makes the topic of the log anew, so that nothing is said in it.
+// ForgetLog recreates the topic of the log, so that it is empty.
 func (b *Broker) ForgetLog() {
 	b.t.Helper()
 	b.DeleteTopic(schemakafka.LogTopic(b.Topic()))
@@ -142,22 +142,22 @@ func again(ctx context.Context) bool {
 	}
 }
 
-// Topic is the topic of the entries. No other test uses it.
+// Topic returns the topic of the entries. No other test uses it.
 func (b *Broker) Topic() string { return b.server.topic }
 
-// Addr is the broker's host:port. A restart does not change it.
+// Addr returns the broker's host:port. A restart does not change it.
 func (b *Broker) Addr() string { return b.server.addr() }
 
 // Login is how clients log in: the mechanism, as the services' settings name it, the user and the password.
 func (b *Broker) Login() (mechanism, user, password string) { return b.server.login() }
 
-// Mechanism is the SASL mechanism for clients of the tests.
+// Mechanism returns the SASL mechanism for clients of the tests.
 func (b *Broker) Mechanism() sasl.Mechanism {
 	_, user, password := b.Login()
 	return plain.Mechanism{Username: user, Password: password}
 }
 
-// Transport is a new transport to the broker. The test closes its idle connections when it ends.
+// Transport returns a new transport to the broker. The test closes its idle connections when it ends.
 func (b *Broker) Transport() *kafka.Transport {
 	tr := &kafka.Transport{
 		Dial: (&net.Dialer{Timeout: time.Second}).DialContext, DialTimeout: time.Second,
@@ -167,12 +167,12 @@ func (b *Broker) Transport() *kafka.Transport {
 	return tr
 }
 
-// Client is a new client of the broker.
+// Client returns a new client of the broker.
 func (b *Broker) Client() *kafka.Client {
 	return &kafka.Client{Addr: kafka.TCP(b.Addr()), Timeout: 5 * time.Second, Transport: b.Transport()}
 }
 
-// Dialer is a new dialer for the parts of kafka-go that do not use a transport.
+// Dialer returns a new dialer for the parts of kafka-go that do not use a transport.
 func (b *Broker) Dialer() *kafka.Dialer {
 	return &kafka.Dialer{Timeout: time.Second, DualStack: true, SASLMechanism: b.Mechanism()}
 }
@@ -193,7 +193,7 @@ func (b *Broker) Start() {
 	}
 }
 
-// Replace stops the broker and starts another one in its place, which has nothing of what it held, not even topics.
+// Replace stops the broker and starts an empty one in its place, without topics.
 func (b *Broker) Replace() {
 	b.t.Helper()
 	b.Stop()
@@ -203,8 +203,8 @@ func (b *Broker) Replace() {
 	b.Start()
 }
 
-// Save stops the broker, copies what it holds and starts it again. What it returns goes back to the copy, as an operator does
-// who restores a backup.
+// Save stops the broker, copies its data and starts it again. It returns a function that restores the copy, as an operator restores a
+// backup.
 func (b *Broker) Save() (restore func()) {
 	b.t.Helper()
 	b.Stop()

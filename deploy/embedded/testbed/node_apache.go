@@ -58,7 +58,7 @@ func (n *node) move() (err error) {
 	return nil
 }
 
-// copied is a copy of the stopped node's folder.
+// copied returns a copy of the stopped node's folder.
 func (n *node) copied() (folder string, err error) {
 	if folder, err = os.MkdirTemp("", "kafka-test-"); err != nil {
 		return "", fmt.Errorf("make a data folder: %w", err)
@@ -70,7 +70,7 @@ func (n *node) copied() (folder string, err error) {
 	return folder, nil
 }
 
-// freeAddr is a loopback address that nobody listens on. Its port is below the range of ephemeral ports (from 32768 on Linux, from
+// freeAddr returns a loopback address that nobody listens on. Its port is below the range of ephemeral ports (from 32768 on Linux, from
 // 49152 elsewhere), so that no outgoing connection takes it.
 func freeAddr() (string, error) {
 	var all error
@@ -106,7 +106,7 @@ func (n *node) start(ctx context.Context) error {
 	}
 	n.process = cmd.Process
 	if err := os.WriteFile(n.pidFile(), []byte(strconv.Itoa(n.process.Pid)), 0o600); err != nil {
-		return errors.Join(fmt.Errorf("note the node's process: %w", err), n.kill())
+		return errors.Join(fmt.Errorf("record the node's process: %w", err), n.kill())
 	}
 	if err := n.ready(ctx); err != nil {
 		said, _ := os.ReadFile(path)

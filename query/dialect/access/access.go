@@ -73,7 +73,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	return answerOf(page), nil
 }
 
-// renamed gives an error of the cursor the name and the words of this dialect.
+// renamed translates an error of the cursor into the field name and the text of this dialect.
 func renamed(err error) error {
 	var f *schema.FieldError
 	if !errors.As(err, &f) || f.Field != "cursor" {

@@ -21,7 +21,7 @@ import (
 
 const document = 1_662_388_800_000 // of the first entry in the API's document, Unix ms
 
-// entries are the stored entries of the exchanges in testdata.
+// entries returns the stored entries of the exchanges in testdata.
 func entries() []schema.Entry {
 	all := []schema.Entry{
 		{

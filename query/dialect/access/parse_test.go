@@ -39,7 +39,7 @@ func TestBOM(t *testing.T) {
 	}
 }
 
-// An empty time is no filter, as any empty value, and a part of a millisecond is cut off, as it is when an entry is written.
+// An empty time filters nothing, like any empty value. Fractions of a millisecond are cut off, as when an entry is written.
 func TestBounds(t *testing.T) {
 	const at = 1_710_504_000_123
 	for body, want := range map[string]struct {

@@ -32,7 +32,7 @@ const (
 )
 
 // TestPagesAreASnapshot pages through 10,000 entries while 5,000 more arrive with timestamps in the same window, some of them in
-// Kafka but not stored when the first page is read. Each of the 10,000 is shown once and in order, and nothing that arrived later.
+// Kafka but not stored when the first page is read. Each of the 10,000 is shown once and in order, and no entry that arrived later.
 func TestPagesAreASnapshot(t *testing.T) {
 	w := newWorld(t)
 	for n := 0; n < stored; n += 500 {
@@ -200,7 +200,7 @@ func (w *world) post(t *testing.T, body string) (a answer) {
 	return a
 }
 
-// wanted are the ids of the first n entries that match body, in order.
+// wanted returns the ids of those of the first n entries that match body, in order.
 func (w *world) wanted(body string, n int, desc bool) (ids []string) {
 	found := slices.Clone(w.entries[:n])
 	if strings.Contains(body, "serial") {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -67,7 +68,7 @@ type target struct {
 	Name string `json:"name,omitempty"`
 }
 
-// detailsOf is the entry's details as they were sent. The actor comes before them as userId, userName and userKind; the text comes
+// detailsOf returns the entry's details as they were sent. The actor comes before them as userId, userName and userKind; the text comes
 // after them as detail and the targets as targets. A member that the details have already is not added.
 func detailsOf(e *schema.Entry) json.RawMessage {
 	var sent map[string]json.RawMessage
@@ -109,7 +110,7 @@ func join(b *bytes.Buffer, members string) {
 	b.WriteString(members)
 }
 
-// inner is the text between the braces of a JSON object.
+// inner returns the text between the braces of a JSON object.
 func inner(object string) string {
 	s := bytes.TrimSpace([]byte(object))
 	return string(s[1 : len(s)-1])
@@ -121,7 +122,11 @@ type endpoint func(http.ResponseWriter, *http.Request) (*answer, error)
 func (a *API) handle(do endpoint) http.HandlerFunc {
 	const contentType = "application/json" // as in the API's document
 	return func(w http.ResponseWriter, r *http.Request) {
-		done, err := do(w, r)
+		var done *answer
+		err := request.Failure(r)
+		if err == nil {
+			done, err = do(w, r)
+		}
 		if err != nil {
 			status := reply.Fail(w, r, a.log, err)
 			reply.Send(w, status, contentType, reply.JSON(fault{reply.Message(err)}))

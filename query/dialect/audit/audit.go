@@ -21,6 +21,7 @@ import (
 	"github.com/activitylog/activitylog/query/retain"
 	"github.com/activitylog/activitylog/query/stored"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // Reads answers lists and counts.
@@ -49,14 +50,14 @@ type Erasures interface {
 	EraseMatching(ctx context.Context, p schema.Principal, f query.Filter) (uint64, error)
 }
 
-// Retentions says for how long entries are kept, and cleans up.
+// Retentions reads and sets how long entries are kept, and cleans up.
 type Retentions interface {
 	Retention(ctx context.Context, p schema.Principal) (days int, err error)
 	SetRetention(ctx context.Context, p schema.Principal, c retain.Change) (retain.Changed, error)
 	Cleanup(ctx context.Context, p schema.Principal, days int) (uint64, error)
 }
 
-// Store is what the dialect depends on.
+// Store has the packages that the dialect depends on.
 type Store struct {
 	Reads
 	Details
@@ -86,6 +87,7 @@ var (
 	tallied  = with("groupBy", "interval", "top", "contains")
 	exported = with("format", "bom", "snapshot", "after")
 	streamed = with("lastEventId")
+	near     = with("pageSize")
 )
 
 // with are names beside those of filters and exclusions.
@@ -113,6 +115,7 @@ func (a *API) Routes(r chi.Router) {
 	r.Delete(path, a.handle(administering, filters, a.erase))
 	r.Delete(path+"/{id}", a.handle(administering, none, a.eraseOne))
 	r.Get(path+"/{id}", a.handle(reading, none, a.one))
+	r.Get(path+"/{id}/around", a.handle(reading, near, a.around))
 	r.Get(statusPath, a.status)
 	r.HandleFunc(path+"*", a.handle(reading, anything, a.elsewhere))
 }
@@ -134,7 +137,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	var page query.Page
-	if l.Cursor != "" || l.Offset < int64(total) { // reading past the end is the most expensive read, and shows nothing
+	if l.Cursor != "" || l.Offset < int64(total) { // a page past the end is the most expensive one, and is empty
 		if page, err = a.store.List(r.Context(), l); err != nil {
 			return nil, request.Renamed(err, "pageSize")
 		}
@@ -179,7 +182,10 @@ func (a *API) one(w http.ResponseWriter, r *http.Request) (*answer, error) {
 		return nil, err
 	}
 	e, err := a.store.Get(r.Context(), p, id)
-	return success(itemFor(p, &e)), err
+	if err != nil {
+		return nil, err
+	}
+	return success(itemAlone(p, &e)), nil
 }
 
 // elsewhere answers for paths that do not exist and methods that a path does not support. In a process with the collector, the routes
@@ -187,11 +193,14 @@ func (a *API) one(w http.ResponseWriter, r *http.Request) (*answer, error) {
 func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (*answer, error) {
 	_, last, _ := strings.Cut(r.URL.Path, path+"/")
 	word := slices.Contains(words, last)
-	methods := request.Methods(r, func(pattern string) bool {
+	methods := api.Methods(r, func(pattern string) bool {
 		return pattern != path+"*" && (!word || pattern != path+"/{id}")
 	})
 	if methods == nil && !word {
 		return nil, fmt.Errorf("%w: no such path", schema.ErrNotFound)
+	}
+	if methods == nil { // the word is a path of the writes, which another process serves
+		methods = []string{http.MethodPost}
 	}
 	return nil, reply.NotAllowed(w, strings.Join(methods, ", "))
 }

@@ -26,12 +26,12 @@ import (
 
 const hour = int64(3_600_000)
 
-// storeOf is what the dialect depends on.
+// storeOf returns the packages that the dialect depends on.
 func storeOf(b *backend.Backend) audit.Store {
 	return audit.Store{Reads: b, Details: b, Streams: b, Erasures: b, Retentions: b}
 }
 
-// entries are the stored entries of the exchanges in testdata: those of the API's document and those of a device.
+// entries returns the stored entries of the exchanges in testdata: those of the API's document and those of a device.
 func entries() []schema.Entry {
 	const march15 = int64(1_710_504_000_000) // 2024-03-15T12:00:00Z
 	admin := schema.Entry{ActorID: "abc-123", ActorName: "ana", ActorKind: "ADMIN", Extra: schema.Extra{ActorLabel: "Ana Ruiz", IPAddress: "192.168.1.100", UserAgent: "Mozilla/5.0", Layer: "api"}}
@@ -118,6 +118,8 @@ func replay(t *testing.T, h http.Handler, file string) {
 		Headers: []string{"Content-Type", "Allow", "Retry-After", "WWW-Authenticate"},
 		Varies: map[string]*regexp.Regexp{
 			"next":    regexp.MustCompile(`"nextCursor":"([^"]+)"`),
+			"later":   regexp.MustCompile(`"later":\{.*"nextCursor":"([^"{]+)"`),
+			"time":    regexp.MustCompile(`"receivedAt":"([^"]+)"`),
 			"request": regexp.MustCompile(`"requestId":"([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})",`),
 		},
 	}.File(t, file)

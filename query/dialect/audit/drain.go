@@ -7,7 +7,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// drained is r's context, which also ends when the server begins to shut down. Call cancel in the end.
+// drained returns r's context, which also ends when the server begins to shut down. The caller must call cancel.
 func drained(r *http.Request) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(r.Context())
 	ended := make(chan struct{})

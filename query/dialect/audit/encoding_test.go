@@ -11,7 +11,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestFields checks that every format has the fields of item in the same order.
+// TestFields checks that every format has the fields of item in the same order, but for receivedAt, which only a single entry has.
 func TestFields(t *testing.T) {
 	names := func(v any, tag string) (all []string) {
 		for f := range reflect.TypeOf(v).Fields() {
@@ -20,7 +20,7 @@ func TestFields(t *testing.T) {
 		}
 		return all
 	}
-	want := names(item{}, "json")
+	want := slices.DeleteFunc(names(item{}, "json"), func(name string) bool { return name == "receivedAt" })
 	if !slices.Equal(columns, want) {
 		t.Errorf("csv: got %v, want %v", columns, want)
 	}
@@ -37,7 +37,7 @@ func TestFields(t *testing.T) {
 
 // FuzzCSV writes a text into the cells and reads it back.
 func FuzzCSV(f *testing.F) {
-	for _, seed := range []string{"", "=1+1", "a,\"b\"\n", `\.`, "\r\n", "@", "'", " x"} {
+	for _, seed := range []string{"", "=1+1", "a,\"b\"\n", `\.`, "\r\n", "@", "'", " x", "\n=1", "＝1", " =1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -60,7 +60,7 @@ func FuzzCSV(f *testing.F) {
 		if got != want && got != "'"+want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if got != "" && strings.Contains("=+-@\t\r", got[:1]) {
+		if got != "" && strings.Contains("=+-@\t\r\n", got[:1]) || strings.HasPrefix(strings.TrimSpace(got), "＝") {
 			t.Errorf("%q is a formula", got)
 		}
 	})

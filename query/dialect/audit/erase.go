@@ -34,8 +34,8 @@ func (a *API) eraseOne(w http.ResponseWriter, r *http.Request) (*answer, error) 
 	return success(deleted{1}), nil
 }
 
-// erase erases the entries that match the filters. Other than a list, it refuses empty parameters: an empty filter would erase more
-// than was meant.
+// erase erases the entries that match the filters. Unlike a list, it refuses empty parameters: an empty filter would erase more than was
+// meant.
 func (a *API) erase(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// exclusions are the filters by what entries must not have, as in platform!=reddit. Each may be given several times.
+// exclusions are filters for values that entries must not have, as in platform!=reddit. Each may be given several times.
 var exclusions = []struct {
 	name string
 	by   query.Dimension
@@ -21,7 +21,7 @@ var exclusions = []struct {
 	{"targetType!", query.ByTargetType},
 }
 
-// parseExclusions reads what entries must not have. An empty value means no filter.
+// parseExclusions reads the values that entries must not have. An empty value means no filter.
 func parseExclusions(v url.Values, f *query.Filter) error {
 	var faults []error
 	for _, x := range exclusions {

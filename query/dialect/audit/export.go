@@ -47,7 +47,7 @@ var formats = []format{
 // export streams every matching entry, oldest first. The number of entries and the checksum follow as trailers. If the export fails
 // after its beginning, the connection is broken, so that nobody takes an incomplete body for a complete one.
 func (a *API) export(w http.ResponseWriter, r *http.Request) (*answer, error) {
-	if !r.ProtoAtLeast(1, 1) { // it has no trailers, by which a client knows that nothing is missing
+	if !r.ProtoAtLeast(1, 1) { // without the trailers the client cannot tell whether the body is complete
 		w.Header().Set("Upgrade", "HTTP/1.1")
 		w.Header().Set("Connection", "Upgrade")
 		return nil, reply.ErrVersion

@@ -23,6 +23,7 @@ type item struct {
 	Layer      *string         `json:"layer"`
 	RequestID  *string         `json:"requestId"`
 	CreatedAt  string          `json:"createdAt"`
+	ReceivedAt string          `json:"receivedAt,omitempty"` // where one entry is shown
 	Platform   string          `json:"platform,omitempty"`
 	Serial     string          `json:"serial,omitempty"`
 	Username   string          `json:"username,omitempty"`
@@ -45,12 +46,19 @@ type target struct {
 
 const isoMillis = "2006-01-02T15:04:05.000Z"
 
-// itemFor is e in this dialect, for the principal p.
+// itemFor returns e in this dialect, for the principal p.
 func itemFor(p schema.Principal, e *schema.Entry) item {
 	it := itemOf(e)
 	if p.Tenant == schema.AllTenants {
 		it.Tenant = e.Tenant
 	}
+	return it
+}
+
+// itemAlone is e where it is shown alone: with the time when the service received it.
+func itemAlone(p schema.Principal, e *schema.Entry) item {
+	it := itemFor(p, e)
+	it.ReceivedAt = time.UnixMilli(e.ReceivedAt).UTC().Format(isoMillis)
 	return it
 }
 
@@ -76,7 +84,7 @@ func itemOf(e *schema.Entry) item {
 	return it
 }
 
-// userOf is the actor; nil if nothing but its id is known.
+// userOf returns the actor; nil if only its id is known.
 func userOf(e *schema.Entry) *user {
 	if e.ActorName == "" && e.ActorKind == "" && e.Extra.ActorLabel == "" {
 		return nil
@@ -91,7 +99,7 @@ func known(s string) *string {
 	return &s
 }
 
-// detailsOf is the entry's details, plus its text as the member detail unless they have a member of that name.
+// detailsOf returns the entry's details, plus its text as the member detail unless they have a member of that name.
 func detailsOf(e *schema.Entry) json.RawMessage {
 	var members map[string]json.RawMessage
 	if e.Details != "" && json.Unmarshal([]byte(e.Details), &members) != nil {

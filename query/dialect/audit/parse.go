@@ -37,11 +37,11 @@ func parseListing(r *http.Request) (l query.Listing, page int64, err error) {
 		return l, 0, err
 	}
 	l.Offset = offsetOf(page, int64(l.Limit))
-	l.Whole = l.Cursor == "" // the caller may go on by page
+	l.Whole = l.Cursor == "" // the caller may continue by page number
 	return l, page, nil
 }
 
-// offsetOf is the number of entries before a page, at most math.MaxInt64.
+// offsetOf returns the number of entries before a page, at most math.MaxInt64.
 func offsetOf(page, size int64) int64 {
 	if page-1 > math.MaxInt64/size {
 		return math.MaxInt64
@@ -129,8 +129,8 @@ func same(name, parameter, path string) error {
 	return nil
 }
 
-// segment is a decoded segment of the path. The router matches the raw path if it differs from Go's own encoding, as with a slash
-// within a segment (%2F); then the value must be decoded here. Else the router matches the decoded path.
+// segment returns a decoded segment of the path. The router matches the raw path if it differs from Go's own encoding, as with a slash
+// within a segment (%2F); then the value must be decoded here. Otherwise the router matches the decoded path.
 func segment(r *http.Request, name string) (string, error) {
 	value := chi.URLParam(r, name)
 	if r.URL.RawPath != "" {

@@ -86,8 +86,8 @@ func (a *API) setRetention(w http.ResponseWriter, r *http.Request) (*answer, err
 	return success(changed{c.Days, done.DryRun, done.Expired}), nil
 }
 
-// parseCleanup reads the days of a cleanup, under either name; 0 if there are none. A browser sends JSON of another site's page only if
-// the service allows it; a request without a body, or with a form or text, is sent unasked.
+// parseCleanup reads the days of a cleanup, under either name; 0 if there are none. A browser sends JSON from another site's page only if
+// the service allows it; a request without a body, or with a form or text, it sends without asking.
 func parseCleanup(w http.ResponseWriter, r *http.Request) (int, error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return 0, &schema.FieldError{Field: "Content-Type", Code: "UNSUPPORTED", Issue: "must be application/json", Kind: schema.ErrUnsupported}
@@ -149,10 +149,12 @@ func daysIn(m map[string]json.RawMessage, name string, most int) (int, error) {
 	switch {
 	case n >= 1 && n <= int64(most):
 		return int(n), nil
-	case most == math.MaxInt32:
+	case most != math.MaxInt32:
+		return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be 1 to %d", most)}
+	case n < 1:
 		return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: "must be 1 or more"}
 	}
-	return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be 1 to %d", most)}
+	return 0, &schema.FieldError{Field: name, Code: "RANGE", Issue: fmt.Sprintf("must be at most %d", most)}
 }
 
 // maxSettingBytes bounds bodies that consist of a few numbers.

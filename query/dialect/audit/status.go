@@ -6,13 +6,14 @@ import (
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 	"github.com/activitylog/activitylog/schema/api"
 )
 
 const statusPath = "/api/v1/status"
 
-// state says who the caller is, what it may do, and how the service is.
+// state says who the caller is, what it may do, and whether the service works.
 type state struct {
 	Tenant        string   `json:"tenant"`
 	Subject       string   `json:"subject"`
@@ -31,6 +32,9 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	p, err := schema.PrincipalOf(r.Context())
 	if err == nil {
 		err = p.Require(schema.ScopeRead)
+	}
+	if err == nil {
+		_, err = request.Known(r)
 	}
 	var s query.Status
 	if err == nil {

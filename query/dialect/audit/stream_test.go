@@ -38,7 +38,7 @@ func serveTails(t *testing.T, db *fixture.Database, limits times, drain <-chan s
 	}
 	cfg := backend.Defaults()
 	cfg.Query.Tails = 3
-	away := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // streams ask nothing of it
+	away := &kafka.Client{Addr: kafka.TCP("127.0.0.1:1")} // streams do not use it
 	store := backend.New(cfg, db.Conn, away, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -144,7 +144,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, id string, err erro
 	send(w, status, refusal{Message: messageOf(err, details), Meta: refusalMeta{RequestID: id, Details: details}})
 }
 
-// detailsIn are the errors of fields that err wraps or joins.
+// detailsIn returns the field errors that err wraps or joins.
 func detailsIn(err error) []detail {
 	all := []detail{}
 	switch e := err.(type) { //nolint:errorlint // each level is inspected by itself
@@ -160,7 +160,7 @@ func detailsIn(err error) []detail {
 	return all
 }
 
-// messageOf is the message for people. It names everything that is wrong, not only the first error.
+// messageOf returns the message for people. It names all errors, not only the first.
 func messageOf(err error, details []detail) string {
 	if len(details) == 0 {
 		return reply.Message(err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func TestFleetWritesAreReadHere(t *testing.T) {
 		"/" + schema.UUID(fleets.Data.ID).String(), "", "/target/DEVICE/d%2F1", "/action/post?username=user123", "?targetType=DEVICE&targetId=d/1", "?serial=d/1&search=video",
 	} {
 		got := ask(h, http.MethodGet, path+target, "", position)
-		if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) {
+		if body, _ := withoutReceipt(got.Body.String()); got.Code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: got %d, %s, want %s", target, got.Code, got.Body, want)
 		}
 	}
@@ -80,8 +81,12 @@ func TestWholeEntries(t *testing.T) {
 		`"platform":"web","serial":"SN-1","username":"ana",` +
 		`"targets":[{"type":"TICKET","id":"ticket/456","name":"Lunch"},{"type":"USER","id":"7","name":null}]}}`
 	got := ask(h, http.MethodGet, "/api/v1/activity-logs/"+entry.Data.ID, "", written.Header().Get(schema.PositionHeader))
-	if diff := cmp.Diff(want, got.Body.String()); diff != "" {
+	body, received := withoutReceipt(got.Body.String())
+	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("status %d (-want +got):\n%s", got.Code, diff)
+	}
+	if at, err := time.Parse(time.RFC3339, received); err != nil || time.Since(at).Abs() > time.Minute {
+		t.Errorf("received: got %q, %v", received, err)
 	}
 	for _, target := range []string{
 		"target/TICKET/ticket%2F456", "target/USER/7", "target/DEVICE/SN-1", "user/abc-123", "action/TICKET_PAY",
@@ -92,9 +97,19 @@ func TestWholeEntries(t *testing.T) {
 			t.Errorf("%s: got %s, want the entry", target, got)
 		}
 	}
-	if got := ask(h, http.MethodPut, "/api/v1/activity-logs", "", "").Header().Get("Allow"); got != "GET, POST, DELETE" {
+	if got := ask(h, http.MethodPut, "/api/v1/activity-logs", "", "").Header().Get("Allow"); got != "GET, HEAD, POST, DELETE" {
 		t.Errorf("allowed on a router that both halves share: got %q", got)
 	}
+}
+
+var receipt = regexp.MustCompile(`"receivedAt":"([^"]+)",`)
+
+// withoutReceipt is an answer without the time when the entry was received, and that time.
+func withoutReceipt(body string) (rest, received string) {
+	if found := receipt.FindStringSubmatch(body); found != nil {
+		received = found[1]
+	}
+	return receipt.ReplaceAllString(body, ""), received
 }
 
 // TestLateWrite waits for a position that is never stored.

@@ -17,6 +17,7 @@ import (
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
 	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // Config is the configuration of the dialect.
@@ -153,7 +154,7 @@ func (a *API) deleteAll(_ http.ResponseWriter, r *http.Request) (any, error) {
 // include its.
 func (a *API) elsewhere(w http.ResponseWriter, r *http.Request) (any, error) {
 	id, _ := strings.CutPrefix(r.URL.Path, path+"/")
-	methods := request.Methods(r, func(pattern string) bool {
+	methods := api.Methods(r, func(pattern string) bool {
 		return pattern != "/api/v1/*" && (pattern != path+"/{id}" || isID(id))
 	})
 	if methods == nil && r.URL.Path != path {

@@ -19,7 +19,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
-// entries are the stored entries of the exchanges in testdata.
+// entries returns the stored entries of the exchanges in testdata.
 func entries() []schema.Entry {
 	document := schema.Entry{
 		Tenant: schema.DefaultTenant, ID: 123, Platform: "tiktok", Device: "device_serial_123", Action: "post",

@@ -24,7 +24,7 @@ func parseListing(r *http.Request) (query.Listing, error) {
 	if l.Offset, err = request.Whole("offset", v.Get("offset"), 0, 0); err != nil {
 		return l, err
 	}
-	l.Whole = l.Cursor == "" // the caller may go on by offset
+	l.Whole = l.Cursor == "" // the caller may continue by offset
 	switch v.Get("order") {
 	case "", "desc":
 	case "asc":

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -55,7 +56,11 @@ type endpoint func(http.ResponseWriter, *http.Request) (any, error)
 // handle writes the answer or the error of an endpoint in the envelope.
 func (a *API) handle(do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		data, err := do(w, r)
+		var data any
+		err := request.Failure(r)
+		if err == nil {
+			data, err = do(w, r)
+		}
 		if err == nil {
 			a.send(w, http.StatusOK, envelope{0, "success", data})
 			return

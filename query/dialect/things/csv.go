@@ -72,7 +72,7 @@ func csvCell(b []byte, s string, quoted bool) []byte {
 	return append(b, '"')
 }
 
-// pascal is a camelCase name in PascalCase, which XML and CSV use.
+// pascal converts a camelCase name to PascalCase, which XML and CSV use.
 func pascal(name string) string {
 	if name == "" {
 		return ""

@@ -14,7 +14,7 @@ type fault struct{ code, field, message string }
 
 type faults []fault
 
-// refusal is the error of a request that ServiceStack itself would have refused.
+// refusal is the error for a request that ServiceStack itself would have refused.
 type refusal struct {
 	code, message string
 	errors        faults
@@ -26,7 +26,7 @@ func (r *refusal) Unwrap() error { return schema.ErrInvalid }
 // errRole means that the caller has none of the roles.
 var errRole = &schema.Refusal{Kind: schema.ErrForbidden, Issue: "needs one of the roles " + strings.Join(roles, ", ")}
 
-// refusalOf is err in the words of this dialect.
+// refusalOf returns err with the texts of this dialect.
 func refusalOf(err error) *refusal {
 	var own *refusal
 	if errors.As(err, &own) {
@@ -47,7 +47,7 @@ func refusalOf(err error) *refusal {
 	return &refusal{code: strings.ReplaceAll(http.StatusText(status), " ", ""), message: reply.Message(err)}
 }
 
-// object is the response status. ServiceStack can add a stack trace to it; this dialect never does.
+// object returns the response status. ServiceStack can add a stack trace to it; this dialect never does.
 func (r *refusal) object() object {
 	all := list{of: "ResponseError"}
 	for _, f := range r.errors {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/activitylog/activitylog/query/dialect/internal/reply"
+	"github.com/activitylog/activitylog/query/dialect/internal/request"
 )
 
 // format is a format of answers.
@@ -44,8 +45,8 @@ func suffixes() (all []string) {
 	return all
 }
 
-// formatOf is the format that a request selects: by the suffix of its path, else by ?format=, else by Accept. An unknown format means
-// JSON; no request is answered 406.
+// formatOf returns the format that a request selects: by the suffix of its path, otherwise by ?format=, otherwise by Accept. An unknown
+// format means JSON; no request is answered 406.
 func formatOf(r *http.Request) format {
 	named := ""
 	if _, suffix, ok := strings.Cut(r.URL.Path, "."); ok {
@@ -84,7 +85,11 @@ func (a *API) handle(do endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f := formatOf(r)
 		w.Header().Add("Vary", "Accept") // others may vary it, too
-		done, err := do(w, r)
+		var done *page
+		err := request.Failure(r)
+		if err == nil {
+			done, err = do(w, r)
+		}
 		status, body := http.StatusOK, []byte(nil)
 		if err != nil {
 			status = reply.Fail(w, r, a.log, err)

@@ -58,7 +58,7 @@ func checkCSV(t *testing.T, text []byte, v view) {
 		t.Fatalf("CSV: %v: %q", err, text)
 	}
 	for _, cell := range rows[1] {
-		if cell != "" && strings.Contains("=+-@\t", cell[:1]) {
+		if cell != "" && strings.Contains("=+-@\t\r\n", cell[:1]) {
 			t.Errorf("CSV: the cell %q is a formula", cell)
 		}
 	}

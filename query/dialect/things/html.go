@@ -55,6 +55,12 @@ func htmlPage(p *page, u *url.URL) []byte {
 		s.Rows = append(s.Rows, cells(&p.logs[i]))
 	}
 	s.pager(u)
+	switch {
+	case p.explorer != "" && p.wider:
+		s.Others = append(s.Others, link{"Explorer, with wider filters", p.explorer})
+	case p.explorer != "":
+		s.Others = append(s.Others, link{"Explorer", p.explorer})
+	}
 	for _, format := range [...]string{"json", "jsv", "xml", "csv"} {
 		s.Others = append(s.Others, link{strings.ToUpper(format), path + "." + format + "?" + with(u, "", "").Encode()})
 	}
@@ -88,7 +94,7 @@ func (s *shown) pager(u *url.URL) {
 	add("Last", s.Pages, s.Pages > 0 && s.Page != s.Pages)
 }
 
-// with are u's parameters with a new value for one of them. With an empty name, they are the parameters without format.
+// with returns u's parameters with a new value for one of them. With an empty name, it returns the parameters without format.
 func with(u *url.URL, name, value string) url.Values {
 	all := url.Values{}
 	for k, v := range u.Query() {

@@ -71,7 +71,7 @@ func appendList(b []byte, l list, write func([]byte, any) []byte) []byte {
 	return append(b, ']')
 }
 
-// between is the byte before the item i: the opening bracket, or a comma.
+// between returns the byte before the item i: the opening bracket, or a comma.
 func between(i int, opens byte) byte {
 	if i == 0 {
 		return opens

@@ -38,7 +38,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The case of the path does not matter for what is refused, either.
+// The case of the path does not matter for refusals, either.
 func TestNamesThatAreRefused(t *testing.T) {
 	h, _ := newRouter(t, false)
 	for _, tt := range []struct {

@@ -59,7 +59,7 @@ func valuesOf(r *http.Request) (values, error) {
 	return v, nil
 }
 
-// get is the value of a parameter; name is written as in the API's document.
+// get returns the value of a parameter; name is written as in the API's document.
 func (v values) get(name string) string { return v[strings.ToLower(name)] }
 
 // parse reads a request within the filter f. As in ServiceStack, a value of the wrong type is reported before other errors.

@@ -27,7 +27,7 @@ type Reads interface {
 	Count(ctx context.Context, f query.Filter) (uint64, error)
 }
 
-// Actions gives the names of actions codes.
+// Actions assigns codes to action names.
 type Actions interface {
 	Codes(ctx context.Context, entries []schema.Entry) (map[string]int64, error)
 	Name(ctx context.Context, code int64) (name string, ok bool, err error)
@@ -89,6 +89,10 @@ type page struct {
 	asked asked
 	logs  []view
 	total uint64
+
+	possible bool   // something can match
+	explorer string // its address with the filters of this page; empty for callers who cannot use it
+	wider    bool   // the explorer shows more than this page
 }
 
 func (a *API) list(_ http.ResponseWriter, r *http.Request) (*page, error) {
@@ -110,7 +114,12 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*page, error) {
 	if err := request.Await(r, a.reads); err != nil {
 		return nil, err
 	}
-	return a.page(r, ask)
+	done, err := a.page(r, ask)
+	if err == nil && done.possible && p.HasRole(explorers...) {
+		v, _ := valuesOf(r) // parse has read them
+		done.explorer, done.wider = explorerLink(done.asked.filter, v.get("tenant"))
+	}
+	return done, err
 }
 
 // page reads the page that ask describes.
@@ -120,6 +129,7 @@ func (a *API) page(r *http.Request, ask asked) (*page, error) {
 	if err != nil || !possible {
 		return done, err
 	}
+	done.asked, done.possible = ask, true
 	l := ask.listing()
 	if done.total, err = a.reads.Count(r.Context(), l.Filter); err != nil || l.Offset >= int64(done.total) {
 		return done, err

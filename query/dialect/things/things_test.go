@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api/exchange"
 )
 
-// entries are the stored entries of the exchanges in testdata: one from the fleet dialect, and those of a things platform.
+// entries returns the stored entries of the exchanges in testdata: one from the fleet dialect, and those of a things platform.
 func entries() []schema.Entry {
 	const at = 1_707_725_000_000
 	all := []schema.Entry{

@@ -52,7 +52,7 @@ func viewOf(e *schema.Entry, codes map[string]int64) view {
 	return v
 }
 
-// targetOf is the name, or else the id, of e's first target with one of the types; empty if there is none.
+// targetOf returns the name of e's first target with one of the types, or its id if it has no name; empty if there is none.
 func targetOf(e *schema.Entry, types ...string) string {
 	for _, t := range e.Targets {
 		if slices.Contains(types, t.Type) {
@@ -71,7 +71,7 @@ func firstOf(values ...string) string {
 	return ""
 }
 
-// members are all members of v. An empty text means null.
+// members returns all members of v. An empty text means null.
 func (v *view) members() object {
 	return object{
 		{"id", v.id},

@@ -9,13 +9,13 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// Cache holds a number of answers; when it is full, the one that was used least recently goes. The expirable cache of the
-// library does not serve: it counts the lifetime from when the answer came, and keeps a goroutine that wakes every hundredth
-// of the lifetime (10 ms here) and never ends.
+// Cache holds a number of answers; when it is full, the least recently used one is removed. The library's expirable cache cannot be used:
+// it counts the lifetime from the arrival of the answer, and its goroutine wakes every hundredth of the lifetime (10 ms here) and never
+// ends.
 type Cache[V any] struct {
 	lifetime time.Duration
 	answers  *lru.Cache[string, answer[V]]
-	after    atomic.Pointer[time.Time] // answers to questions asked before it are not given; nil: all are
+	after    atomic.Pointer[time.Time] // answers to questions asked before this time are not returned; nil: all are
 }
 
 type answer[V any] struct {
@@ -27,7 +27,7 @@ type answer[V any] struct {
 func New[V any](lifetime time.Duration, size int) *Cache[V] {
 	answers, err := lru.New[string, answer[V]](size)
 	if err != nil {
-		panic(err) // the size is not above 0
+		panic(err) // cannot fail: the size is above 0
 	}
 	return &Cache[V]{lifetime: lifetime, answers: answers}
 }

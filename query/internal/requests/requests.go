@@ -1,4 +1,4 @@
-// Package requests counts the requests that the rooms of query answer, by kind and outcome, in one pair of metrics.
+// Package requests counts the requests that the packages of query answer, by kind and outcome, in one pair of metrics.
 package requests
 
 import (
@@ -20,7 +20,7 @@ type Metrics struct {
 	seconds  *prometheus.HistogramVec
 }
 
-// New registers the metrics with reg, or takes those that another package has registered there.
+// New registers the metrics with reg, or uses the ones that another package has registered there.
 func New(reg prometheus.Registerer) *Metrics {
 	return &Metrics{
 		requests: shared(reg, prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -23,6 +23,10 @@ export interface Visit {
 export async function visit(path: string, options: BrowserContextOptions & { expected?: number[]; base?: string } = {}): Promise<Visit> {
   const { expected = [], base = open, ...rest } = options
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true, ...rest })
+  await context.addInitScript(() => {
+    const all: number[] = ((globalThis as unknown as { longTasks: number[] }).longTasks = [])
+    new PerformanceObserver((list) => all.push(...list.getEntries().map((e) => e.duration))).observe({ type: 'longtask', buffered: true })
+  })
   const page = await context.newPage()
   page.setDefaultTimeout(15_000)
   const faults: string[] = [] // but not that the service is not ready for a moment, on a busy machine
@@ -45,6 +49,34 @@ export async function on(path: string, options: Parameters<typeof visit>[1], tes
   } finally {
     await v.close()
   }
+}
+
+interface TraceEvent {
+  name: string
+  pid: number
+  tid: number
+  tdur?: number // CPU time, µs
+  args?: { name?: string }
+}
+
+/**
+ * Runs a test and returns how long it blocked the page's main thread at most, ms: the longest task, as the page sees it; and where that is
+ * long, its CPU time, because on a busy machine a task also waits for a CPU.
+ */
+export async function blocked(page: Page, act: () => Promise<void>): Promise<number> {
+  await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', '__metadata'] })
+  let trace: Buffer
+  try {
+    await act()
+  } finally {
+    trace = await browser.stopTracing()
+  }
+  const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] }
+  const main = new Set(traceEvents.filter((e) => e.name === 'thread_name' && e.args?.name === 'CrRendererMain').map((e) => `${e.pid}/${e.tid}`))
+  const tasks = traceEvents.filter((e) => e.name === 'RunTask' && main.has(`${e.pid}/${e.tid}`))
+  expect(tasks.length).toBeGreaterThan(0)
+  const seen = await page.evaluate(() => Math.max(0, ...(globalThis as unknown as { longTasks: number[] }).longTasks))
+  return Math.min(seen, Math.max(...tasks.map((e) => (e.tdur ?? Infinity) / 1000)))
 }
 
 export const matches = (page: Page) => page.getByRole('status', { name: 'Matches' })
@@ -78,4 +110,13 @@ export async function send(entries: object[], token = '', base = open): Promise<
     method: 'POST', headers: { 'Content-Type': 'application/json', ...(token ? { Authorization: `Bearer ${token}` } : {}) }, body: JSON.stringify(entries),
   })
   if (!res.ok) throw new Error(`${res.status} ${await res.text()}`)
+}
+
+export type { Page }
+
+/** Signs in; keep has the tab remember it. */
+export async function credentials(page: Page, token: string, keep = false): Promise<void> {
+  await page.getByLabel('API key or token').fill(token)
+  if (keep) await page.getByLabel('Keep it until this tab closes').check()
+  await page.getByRole('button', { name: 'Sign in' }).click()
 }

@@ -15,6 +15,7 @@ export interface Item {
   layer: string | null
   requestId: string | null
   createdAt: string
+  receivedAt?: string // where an entry is read alone
   platform?: string
   serial?: string
   username?: string
@@ -26,6 +27,18 @@ export interface Page {
   items: Item[]
   total: number
   next: string | null
+}
+
+/** An entry and its neighbours, on each side the nearest first. */
+export interface Around {
+  entry: Item
+  earlier: Side
+  later: Side
+}
+
+export interface Side {
+  items: Item[]
+  nextCursor: string | null
 }
 
 export interface Group {
@@ -40,7 +53,7 @@ export interface Stats {
   other: number
 }
 
-/** Who asks, and how the service is. */
+/** The caller's identity, and the state of the service. */
 export interface Status {
   tenant: string
   subject: string
@@ -93,7 +106,11 @@ export class API {
   }
 
   async one(id: string, tenant: string, signal: AbortSignal): Promise<Item> {
-    return await this.#data<Item>(`${root}/${encodeURIComponent(id)}${tenant ? `?${new URLSearchParams({ tenant })}` : ''}`, { signal })
+    return await this.#data<Item>(`${root}/${encodeURIComponent(id)}${of(tenant)}`, { signal })
+  }
+
+  async around(id: string, p: URLSearchParams, signal: AbortSignal): Promise<Around> {
+    return await this.#data<Around>(`${root}/${encodeURIComponent(id)}/around?${p}`, { signal })
   }
 
   async stats(p: URLSearchParams, signal: AbortSignal): Promise<Stats> {
@@ -112,16 +129,17 @@ export class API {
     return (await this.#data<{ deletedCount: number }>(`${root}?${p}`, { method: 'DELETE' })).deletedCount
   }
 
-  async retention(): Promise<number> {
-    return (await this.#data<{ days: number }>(`${root}/retention`, {})).days
+  async retention(tenant: string): Promise<number> {
+    return (await this.#data<{ days: number }>(`${root}/retention${of(tenant)}`, {})).days
   }
 
-  async setRetention(days: number): Promise<void> {
-    await this.#data(`${root}/retention`, { method: 'PUT', ...jsonBody({ days }) })
+  /** Without confirm, nothing changes if visible entries would expire. Returns how many do, or would. */
+  async setRetention(days: number, how: { dryRun: true } | { confirm: number }, tenant: string): Promise<{ dryRun: boolean; deletedCount: number }> {
+    return await this.#data(`${root}/retention${of(tenant)}`, { method: 'PUT', ...jsonBody({ days, ...how }) })
   }
 
-  async cleanup(days: number): Promise<number> {
-    return (await this.#data<{ deletedCount: number }>(`${root}/cleanup`, { method: 'POST', ...jsonBody({ days }) })).deletedCount
+  async cleanup(days: number, tenant: string): Promise<number> {
+    return (await this.#data<{ deletedCount: number }>(`${root}/cleanup${of(tenant)}`, { method: 'POST', ...jsonBody({ days }) })).deletedCount
   }
 
   /** The answer is 503 with the same body while something is not ready. */
@@ -163,6 +181,8 @@ export class API {
     throw await faultOf(res)
   }
 }
+
+const of = (tenant: string): string => (tenant ? `?${new URLSearchParams({ tenant })}` : '')
 
 const tokenKey = 'activitylog.token'
 

@@ -4,7 +4,7 @@ import type { API, Group } from './api'
 import { groups, type Field } from './query'
 import { barOf, day, hour, intervalOf, widthOf, type Bounds } from './time'
 
-/** How many values are told apart; the rest is others. */
+/** The number of values with a series of their own; the rest are the series "others". */
 export const series = 4
 
 export interface Bars {

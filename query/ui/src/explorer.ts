@@ -1,62 +1,65 @@
 // What the page shows: one view, the entries that it asks for, and all that stands beside them. The page is drawn anew after each
 // change; changes of one moment are drawn together.
 
-import { aborted, API, Fault, type Item, type Status } from './api'
-import { readBars, type Bars } from './bars'
-import { whyEmpty, type Empty } from './empty'
+import { aborted, API, Fault, type Item } from './api'
+import { Caller } from './caller'
+import { Counts } from './counts'
+import { Emptiness } from './empty'
 import { Facets } from './facets'
+import { List, mostFresh } from './list'
 import { Live } from './live'
-import { blank, fixed, fromQuery, paramsOf, sameEntries, toQuery, type View } from './query'
+import { keepLook, readLook, type Look } from './look'
+import { Opened } from './opened'
+import { fixed, fromQuery, paramsOf, sameEntries, toQuery, type View } from './query'
 import { pageSize, Rows } from './rows'
 import { boundsOf, endsNow, type Bounds } from './time'
 import { Watch } from './watch'
 
-/** So many live entries stand above the list before it is read anew. */
-const mostFresh = 2000
+/** So long after the list was read, live entries may be in it already. */
+const settling = 2000
 
-export interface Loaded<T> {
-  value?: T
-  fault?: unknown
-  busy: boolean
-}
+/** How long a list with more live entries than it holds waits before it is read anew. */
+const foldAfter = 3000
 
 export class Explorer {
   readonly api = new API()
+  readonly caller = new Caller(this.api)
+  readonly list = new List()
+  readonly opened = new Opened(this.api, () => this.changed())
+  readonly bars = new Counts(this.api, () => this.changed())
+  readonly empty = new Emptiness(this.api, () => this.changed(), () => void this.run())
   readonly facets = new Facets(this.api, () => this.changed())
-  readonly live = new Live(this.api, (items) => this.#arrived(items), () => void this.#catchUp(), () => this.changed())
+  readonly live = new Live(this.api, (items) => this.#arrived(items), () => this.#tailBegan(), () => this.changed())
   readonly watch = new Watch(this.api, () => this.changed())
 
   view: View = fromQuery(location.search)
   bounds: Bounds = {}
   now = Date.now() // of the last run
-  rows: Rows | undefined // of the last run that succeeded
-  fresh: Item[] = [] // live ones above the rows
-  late = 0 // live ones that belong among the rows
   busy = true
   fault: unknown
   took = 0
   runs = 0 // counts lists: a new one begins at its top
-  bars: Loaded<Bars> = { busy: true }
-  empty: Empty | undefined
-  entry: Loaded<Item> = { busy: false }
+  look: Look = readLook()
   signIn = false // credentials are needed
-  caller: Status | undefined
-  unknown = false // the service did not say who the caller is
 
   #run: AbortController | undefined
-  #opening: AbortController | undefined
+  #arriving: Item[] = [] // live entries since the run began
+  #anew = false // the list is to be read when the tail begins
+  #listed = 0 // when the list was read, by performance.now
+  #fold: ReturnType<typeof setTimeout> | undefined
   #listeners = new Set<() => void>()
   #drawing = false
-  #poll: ReturnType<typeof setTimeout> | undefined
   #tailed = '' // what the tail follows
 
   constructor() {
     addEventListener('popstate', () => this.#restore())
   }
 
-  start(): void {
-    void this.identify()
+  async start(): Promise<void> {
     this.watch.start()
+    const known = this.identify()
+    if (this.api.signedIn) await known
+    if (!this.caller.reads) return
     void this.run()
     this.#open(this.view.entry)
   }
@@ -93,7 +96,7 @@ export class Explorer {
 
   #follow(before: View): void {
     if (!sameEntries(before, this.view)) void this.run()
-    else if (before.by !== this.view.by || before.local !== this.view.local) void this.#count()
+    else if (before.by !== this.view.by || before.local !== this.view.local) this.#count()
     if (before.entry !== this.view.entry) this.#open(this.view.entry)
     this.changed()
   }
@@ -105,13 +108,17 @@ export class Explorer {
   /** Reads everything that the view asks for. What was shown stays until the list is there. */
   async run(): Promise<void> {
     this.#run?.abort()
-    clearTimeout(this.#poll)
+    this.empty.stop()
+    clearTimeout(this.#fold)
+    this.#fold = undefined
+    this.#anew = false
+    this.#arriving = []
     const run = (this.#run = new AbortController())
     this.facets.stop()
     this.now = Date.now()
     this.bounds = boundsOf(this.view.span, this.now)
     this.busy = true
-    this.bars = { ...this.bars, busy: true }
+    this.bars.busy = true
     this.#follows()
     this.changed()
     const began = performance.now()
@@ -124,19 +131,17 @@ export class Explorer {
       return
     }
     if (run.signal.aborted) return
-    this.rows?.stop()
-    this.rows = rows
+    this.list.begin(rows, this.#arriving)
+    this.#listed = performance.now()
+    this.#arriving = []
     this.took = performance.now() - began
     this.runs++
     this.busy = false
     this.fault = undefined
     this.signIn = false
-    this.fresh = []
-    this.late = 0
-    this.empty = undefined
     this.changed()
-    if (rows.total === 0) void this.#explain(run.signal)
-    void this.#count()
+    if (rows.total === 0) void this.empty.explain(this.view, this.bounds, run.signal)
+    this.#count()
     void this.facets.load(this.view, this.bounds)
   }
 
@@ -153,85 +158,19 @@ export class Explorer {
 
   #failed(e: unknown): void {
     this.busy = false
+    this.bars.busy = false
+    this.facets.rest()
     this.signIn = e instanceof Fault && e.status === 401
     this.fault = e
     this.changed()
   }
 
-  async #explain(signal: AbortSignal): Promise<void> {
-    try {
-      const empty = await whyEmpty(this.api, this.view, this.bounds, signal)
-      if (signal.aborted) return
-      this.empty = empty
-      if (empty.fresh) this.#poll = setTimeout(() => void this.#awaitFirst(signal), 1500)
-    } catch {
-      // The list itself has answered: it is empty, for a reason that is not known.
-    }
-    this.changed()
+  #count(): void {
+    void this.bars.load(this.view, this.bounds, this.now, this.#run!.signal)
   }
 
-  /** Turns to the list when the first entry arrives. */
-  async #awaitFirst(signal: AbortSignal): Promise<void> {
-    let n = 0
-    try {
-      n = await this.api.count(paramsOf({ ...blank, tenant: this.view.tenant }, {}), signal)
-    } catch {
-      // asked again
-    }
-    if (signal.aborted) return
-    if (n > 0) await this.run()
-    else this.#poll = setTimeout(() => void this.#awaitFirst(signal), document.hidden ? 10_000 : 1500)
-  }
-
-  async #count(): Promise<void> {
-    const signal = this.#run!.signal
-    const asked = this.view
-    this.bars = { ...this.bars, busy: true }
-    this.changed()
-    try {
-      const value = await readBars(this.api, this.params, asked.by, this.bounds, this.now, asked.local, signal)
-      if (signal.aborted || this.view.by !== asked.by || this.view.local !== asked.local) return
-      this.bars = { value, busy: false }
-    } catch (e) {
-      if (signal.aborted || aborted(e)) return
-      this.bars = { fault: e, busy: false }
-    }
-    this.changed()
-  }
-
-  /** The open entry: one of the list, or one that has to be read. */
   #open(id: string): void {
-    this.#opening?.abort()
-    const opening = (this.#opening = new AbortController())
-    const known = this.fresh.find((item) => item.id === id) ?? this.itemAt(this.indexOf(id))
-    this.entry = { value: known, busy: id !== '' && !known }
-    if (!this.entry.busy) return
-    this.api.one(id, this.view.tenant, opening.signal).then(
-      (value) => !opening.signal.aborted && (this.entry = { value, busy: false }),
-      (fault: unknown) => !opening.signal.aborted && (this.entry = { fault, busy: false }),
-    ).finally(() => this.changed())
-  }
-
-  // The list as it is shown: live entries, then the rows.
-
-  get total(): number {
-    return (this.rows?.total ?? 0) + this.fresh.length
-  }
-
-  itemAt(i: number): Item | undefined {
-    return i < 0 ? undefined : i < this.fresh.length ? this.fresh[i] : this.rows?.get(i - this.fresh.length)
-  }
-
-  indexOf(id: string): number {
-    if (!id) return -1
-    const i = this.fresh.findIndex((item) => item.id === id)
-    if (i >= 0) return i
-    const row = this.rows?.indexOf(id) ?? -1
-    return row < 0 ? -1 : row + this.fresh.length
-  }
-
-  show(first: number, last: number): void {
-    this.rows?.show(first - this.fresh.length, last - this.fresh.length)
+    this.opened.open(id, this.list.itemAt(this.list.indexOf(id)), this.view.tenant)
   }
 
   // The live tail.
@@ -265,62 +204,67 @@ export class Explorer {
     else if (this.#tailed !== String(paramsOf(this.view, {}))) this.#startLive()
   }
 
-  /** Reads what was stored between the list and the beginning of the tail. */
+  /** Reads what was stored between the list and the beginning of the tail: a page, or everything anew if that is more. */
   async #catchUp(): Promise<void> {
     const p = this.params
     p.set('pageSize', String(pageSize))
     try {
-      this.#arrived((await this.api.list(p, this.#run!.signal)).items)
+      const { items } = await this.api.list(p, this.#run!.signal)
+      if (items.length < pageSize || items.some((item) => this.list.indexOf(item.id) >= 0)) this.#arrived(items)
+      else void this.run()
     } catch {
       // the tail goes on
     }
   }
 
   resume(): void {
-    if (this.live.resume()) void this.run()
+    if (this.live.resume() || this.list.counted > 0) this.#readAnew()
   }
 
   #arrived(items: Item[]): void {
-    const top = this.rows?.get(0)
-    const known = new Set(this.fresh.slice(0, 2 * mostFresh).map((item) => item.id))
-    for (let i = 0; i < pageSize; i++) known.add(this.rows?.get(i)?.id ?? '')
-    const news = items.filter((item) => !known.has(item.id))
-    const above = news.filter((item) => !top || newer(item, top) > 0)
-    this.late += news.length - above.length
-    this.fresh = [...above, ...this.fresh].sort((a, b) => newer(b, a))
-    if (this.fresh.length > mostFresh) void this.run()
-    else this.empty = this.fresh.length > 0 ? undefined : this.empty
+    if (this.busy) this.#arriving = [...items, ...this.#arriving].slice(0, mostFresh)
+    const unsure = this.list.take(items, performance.now() - this.#listed > settling)
+    if (this.list.total > 0) this.empty.stop()
+    if (this.list.counted > 0 || unsure > 0) this.#fold ??= setTimeout(() => this.#readAnew(), foldAfter)
+    this.changed()
+  }
+
+  /** More arrives than is held: the tail goes on from now, and then the list is read anew. A reader who has scrolled away keeps the place. */
+  #readAnew(): void {
+    this.#fold = undefined
+    if (this.live.paused) return
+    this.#anew = true
+    this.live.restart()
+    this.#fold = setTimeout(() => this.#tailBegan(), foldAfter) // where it cannot connect
+  }
+
+  /** The list is read after the tail has begun, so that nothing lies between them. */
+  #tailBegan(): void {
+    if (this.#anew) void this.run()
+    else void this.#catchUp()
+  }
+
+  setLook(change: Partial<Look>): void {
+    this.look = { ...this.look, ...change }
+    keepLook(this.look)
     this.changed()
   }
 
   // Who asks.
 
   async identify(): Promise<void> {
-    try {
-      this.caller = await this.api.status()
-      this.unknown = false
-    } catch {
-      this.caller = undefined
-      this.unknown = true
-    }
+    await this.caller.identify()
     this.changed()
-  }
-
-  /** What is not allowed is not offered. Where the service does not say what is, everything is offered. */
-  may(scope: string): boolean {
-    return this.caller?.scopes.includes(scope) ?? this.unknown
-  }
-
-  /** Exports are for administrators, and for analysts, who read everything of their tenant. */
-  get mayExport(): boolean {
-    return this.may('admin') || (this.caller?.roles.some((r) => r.toLowerCase() === 'analyst') ?? false)
   }
 
   async sign(token: string, keep: boolean): Promise<void> {
     this.api.sign(token, keep)
     this.live.stop()
     await this.identify()
+    this.signIn = false
+    if (!this.caller.reads) return this.changed()
     await this.run()
+    this.#open(this.view.entry)
   }
 
   askSignIn(): void {
@@ -332,9 +276,4 @@ export class Explorer {
   link(entry = ''): string {
     return location.origin + location.pathname + toQuery({ ...fixed(this.view, this.now), entry })
   }
-}
-
-/** Above 0 if a comes before b in a list with the newest first. */
-function newer(a: Item, b: Item): number {
-  return Date.parse(a.createdAt) - Date.parse(b.createdAt) || (a.id > b.id ? 1 : a.id < b.id ? -1 : 0)
 }

@@ -38,6 +38,11 @@ export class Facets {
     for (const f of this.all) f.state = 'loading'
   }
 
+  /** What was counted before stays, and nothing more is read. */
+  rest(): void {
+    for (const f of this.all) f.state = 'ready'
+  }
+
   async load(view: View, bounds: Bounds): Promise<void> {
     this.stop()
     this.#view = view

@@ -22,8 +22,9 @@ export class Live {
   #lastId: string | undefined
   #batch: Item[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
+  #params = new URLSearchParams()
 
-  /** begun is called whenever the tail begins anew: what came before it has to be read from the list. */
+  /** begun is called whenever the tail starts again: earlier entries have to be read from the list. */
   constructor(api: API, take: (items: Item[]) => void, begun: () => void, changed: () => void) {
     this.#api = api
     this.#take = take
@@ -33,9 +34,24 @@ export class Live {
 
   start(params: URLSearchParams): void {
     this.stop()
+    this.#params = params
+    this.#begin()
+  }
+
+  /** Goes on with what is stored from now on, because the list is read anew: what the tail has not shown yet is in it. */
+  restart(): void {
+    if (this.state === 'off') return
+    this.#running?.abort()
+    this.#batch = []
+    this.waiting = []
+    this.missed = 0
+    this.#begin()
+  }
+
+  #begin(): void {
     this.#running = new AbortController()
     this.#lastId = undefined
-    void this.#follow(params, this.#running.signal)
+    void this.#follow(this.#params, this.#running.signal)
   }
 
   stop(): void {

@@ -1,8 +1,8 @@
 import { render } from 'preact'
 import { Explorer } from './explorer'
-import './style.css'
+import './style/index.css'
 import { App } from './view/app'
 
 const x = new Explorer()
-x.start()
+void x.start()
 render(<App x={x} />, document.getElementById('app')!)

@@ -1,4 +1,4 @@
-// What is asked: filters, search, window and the rest of what a link holds. Everything here is a pure function.
+// The view: filters, search, window and everything else that a link holds. Everything here is a pure function.
 
 import { boundsOf, lengthOf, standard, type Bounds, type Span } from './time'
 
@@ -39,7 +39,7 @@ export interface View {
   search: string
   span: Span
   oldest: boolean // the oldest first
-  by: Field | '' // what the histogram is stacked by
+  by: Field | '' // the field that the histogram is stacked by
   columns: Column[]
   local: boolean // time zone: the browser's, or UTC
   entry: string // the id of the open one
@@ -50,7 +50,7 @@ export const blank: View = {
   filters: [], search: '', span: { last: standard }, oldest: false, by: 'platform', columns: standardColumns, local: false, entry: '', tenant: '',
 }
 
-/** The view in the query of an address. What is standard is left out. */
+/** The view in the query of an address. Defaults are left out. */
 export function toQuery(v: View): string {
   const p = filterParams(v.filters)
   if (v.search) p.set('q', v.search)

@@ -44,7 +44,7 @@ export class Rows {
     return -1
   }
 
-  /** Sees to it that the rows from first to last are read, and stops reading what is far from them. */
+  /** Makes sure that the rows from first to last are read, and stops reading rows that are far from them. */
   show(first: number, last: number): void {
     const from = Math.max(0, Math.floor(first / pageSize))
     const to = Math.min(Math.floor(last / pageSize), Math.ceil(this.total / pageSize) - 1)

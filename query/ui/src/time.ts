@@ -66,7 +66,7 @@ export function intervalOf(width: number): [code: string, ms: number] {
   return intervals.findLast(([, ms]) => width % ms === 0) ?? intervals[0]!
 }
 
-/** Where the bar begins in which a time lies. Days and wider bars begin at midnight of the zone. */
+/** The beginning of the bar that contains a time. Days and wider bars begin at midnight of the zone. */
 export function barOf(ms: number, width: number, local: boolean): number {
   if (!local || width < hour) return Math.floor(ms / width) * width
   const shift = new Date(ms).getTimezoneOffset() * minute
@@ -136,6 +136,15 @@ export function ago(ms: number, now: number): string {
   const size = Math.abs(late)
   const [n, unit] = size < minute ? [size / second, 's'] : size < hour ? [size / minute, 'min'] : size < 2 * day ? [size / hour, 'h'] : [size / day, 'days']
   return late < 0 ? `in ${Math.round(n)} ${unit}` : `${Math.floor(n)} ${unit} ago`
+}
+
+/** 0.4 s, without a sign. */
+export function distance(ms: number): string {
+  const size = Math.abs(ms)
+  if (size < second) return `${size} ms`
+  if (size < minute) return `${(Math.floor(size / 100) / 10).toFixed(1)} s`
+  const [n, unit] = size < hour ? [size / minute, 'min'] : size < 2 * day ? [size / hour, 'h'] : [size / day, 'days']
+  return `${Math.floor(n)} ${unit}`
 }
 
 /** How a window is called: Last 24 hours; Nov 27, 12:00 – Nov 28, 12:00. */

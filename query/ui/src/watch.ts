@@ -1,4 +1,4 @@
-// How the service is: asked again and again while the page is seen.
+// The state of the service, polled while the page is visible.
 
 import { aborted, type API, type Health, type Status } from './api'
 
@@ -31,7 +31,7 @@ export class Watch {
     void this.#read().finally(() => (this.#timer = setTimeout(() => this.#ask(), every)))
   }
 
-  /** At midnight the count begins anew, and erased entries lower it: then the rate is not known. */
+  /** The count starts again at midnight, and erased entries lower it: then the rate is not known. */
   #measure(received: number | null): void {
     const now = performance.now()
     const before = this.#before

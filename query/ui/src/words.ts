@@ -6,7 +6,7 @@ export interface Piece {
   hit: boolean
 }
 
-const fold = (s: string): string => s.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
+const fold = (s: string): string => /^[\x20-\x7e]*$/.test(s) ? s.toLowerCase() : s.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
 
 const word = /[\p{L}\p{N}\p{M}]+/gu
 
@@ -19,12 +19,15 @@ export function phrasesOf(search: string): string[][] {
     .map((phrase) => phrase.map(fold))
 }
 
+/** So many hits of a text are marked: a text of 64 kB would be 25,000 pieces. */
+const mostHits = 500
+
 /** The text in pieces. */
 export function marked(text: string, phrases: string[][]): Piece[] {
   if (phrases.length === 0 || text === '') return [{ text, hit: false }]
   const words = [...text.matchAll(word)].map((m) => ({ from: m.index, to: m.index + m[0].length, text: fold(m[0]) }))
   const hits: [from: number, to: number][] = []
-  for (let i = 0; i < words.length; i++) {
+  for (let i = 0; i < words.length && hits.length < mostHits; i++) {
     const length = Math.max(0, ...phrases.filter((p) => p.every((w, k) => words[i + k]?.text === w)).map((p) => p.length))
     if (length === 0) continue
     hits.push([words[i]!.from, words[i + length - 1]!.to])

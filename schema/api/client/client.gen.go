@@ -220,6 +220,16 @@ type AccessPage struct {
 	Message interface{} `json:"message"`
 }
 
+// AuditAround defines model for AuditAround.
+type AuditAround struct {
+	Data struct {
+		Earlier AuditSide `json:"earlier"`
+		Entry   AuditItem `json:"entry"`
+		Later   AuditSide `json:"later"`
+	} `json:"data"`
+	Success interface{} `json:"success"`
+}
+
 // AuditBatch defines model for AuditBatch.
 type AuditBatch struct {
 	Data struct {
@@ -356,9 +366,12 @@ type AuditItem struct {
 	IpAddress *Known             `json:"ipAddress"`
 	Layer     *Known             `json:"layer"`
 	Platform  *string            `json:"platform,omitempty"`
-	RequestId *Known             `json:"requestId"`
-	Serial    *string            `json:"serial,omitempty"`
-	TargetId  *Known             `json:"targetId"`
+
+	// ReceivedAt When the service received it; only where one entry is shown, not in lists.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	RequestId  *Known     `json:"requestId"`
+	Serial     *string    `json:"serial,omitempty"`
+	TargetId   *Known     `json:"targetId"`
 
 	// TargetType Type of the first target, or DEVICE if the entry has only a device.
 	TargetType *Known `json:"targetType"`
@@ -428,6 +441,15 @@ type AuditRetention struct {
 		Days int `json:"days"`
 	} `json:"data"`
 	Success interface{} `json:"success"`
+}
+
+// AuditSide defines model for AuditSide.
+type AuditSide struct {
+	// Items The nearest first.
+	Items []AuditItem `json:"items"`
+
+	// NextCursor Continues in a list with the same filters; null if there are no more.
+	NextCursor *Known `json:"nextCursor"`
 }
 
 // AuditStats defines model for AuditStats.
@@ -897,7 +919,7 @@ type ThingsListParams struct {
 	// Bom With CSV: begin with a byte order mark, by which spreadsheets know UTF-8.
 	Bom *ThingsBOM `form:"bom,omitempty" json:"bom,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -957,7 +979,7 @@ type ThingsListAsParams struct {
 	// Bom With CSV: begin with a byte order mark, by which spreadsheets know UTF-8.
 	Bom *ThingsBOM `form:"bom,omitempty" json:"bom,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1059,7 +1081,7 @@ type AuditListParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1136,7 +1158,7 @@ type AuditActionParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1218,7 +1240,7 @@ type AuditCountParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1286,7 +1308,7 @@ type AuditExportParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1379,7 +1401,7 @@ type AuditStatsParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1505,7 +1527,7 @@ type AuditTargetParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1572,7 +1594,7 @@ type AuditUserParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1593,7 +1615,66 @@ type AuditEraseOneParams struct {
 
 // AuditGetParams defines parameters for AuditGet.
 type AuditGetParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	Position *Position `form:"position,omitempty" json:"position,omitempty"`
+
+	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
+	Tenant *Tenant `form:"tenant,omitempty" json:"tenant,omitempty"`
+
+	// XActivityPosition The same as the parameter position.
+	XActivityPosition *PositionHeader `json:"X-Activity-Position,omitempty"`
+}
+
+// AuditAroundParams defines parameters for AuditAround.
+type AuditAroundParams struct {
+	// PageSize Entries on each side. Values above 1000 mean 1000.
+	PageSize *int `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// UserId The actor's id.
+	UserId *UserId `form:"userId,omitempty" json:"userId,omitempty"`
+	Action *Action `form:"action,omitempty" json:"action,omitempty"`
+
+	// TargetType Type of a target. DEVICE matches the device of an entry as well.
+	TargetType *TargetType `form:"targetType,omitempty" json:"targetType,omitempty"`
+
+	// TargetId Id of a target. Without targetType, a target of any type matches, and the device; no index supports this search.
+	TargetId *TargetId `form:"targetId,omitempty" json:"targetId,omitempty"`
+
+	// Platform Exact match, as for every filter but search.
+	Platform *Platform `form:"platform,omitempty" json:"platform,omitempty"`
+
+	// Serial The device's serial number.
+	Serial *Serial `form:"serial,omitempty" json:"serial,omitempty"`
+
+	// Username The actor's name, or its id if it has no name.
+	Username  *Username  `form:"username,omitempty" json:"username,omitempty"`
+	RequestId *RequestId `form:"requestId,omitempty" json:"requestId,omitempty"`
+
+	// NotAction Not this action, as in action!=post. Like the other filters that end in an exclamation mark, it may be given several times, 20 values in all; entries without a value match.
+	NotAction *NotAction `form:"action!,omitempty" json:"action!,omitempty"`
+
+	// NotPlatform Not this platform.
+	NotPlatform *NotPlatform `form:"platform!,omitempty" json:"platform!,omitempty"`
+
+	// NotSerial Not this device.
+	NotSerial *NotSerial `form:"serial!,omitempty" json:"serial!,omitempty"`
+
+	// NotUsername Not this actor, by the name or, where there is none, the id.
+	NotUsername *NotUsername `form:"username!,omitempty" json:"username!,omitempty"`
+
+	// NotTargetType No target of this type; with DEVICE, no device either.
+	NotTargetType *NotTargetType `form:"targetType!,omitempty" json:"targetType!,omitempty"`
+
+	// Search Words that must all occur as whole words in the detail or the details, or the exact request id. In any script and any case; in quotes, in sequence. At most 32 different words.
+	Search *Search `form:"search,omitempty" json:"search,omitempty"`
+
+	// StartDate Earliest time, inclusive: ISO 8601, to the millisecond, in UTC without an offset. A date alone is the beginning of its day. Any time may be given, also one that no entry can have.
+	StartDate *StartDate `form:"startDate,omitempty" json:"startDate,omitempty"`
+
+	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
+	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
+
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1636,7 +1717,7 @@ type FleetListParams struct {
 	// Cursor The X-Next-Cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1710,7 +1791,7 @@ type FleetCountParams struct {
 	// Cursor Ignored.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1734,7 +1815,7 @@ type AuditStatusParams struct {
 
 // AccessListParams defines parameters for AccessList.
 type AccessListParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. It may name no more partitions than there are.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -2484,6 +2565,13 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/activity-logs/{id} (the `AuditGet` operationId).
 	AuditGet(ctx context.Context, id openapi_types.UUID, params *AuditGetParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AuditAround Show an entry and what happened just before and after it.
+	//
+	// The filters select the entries on both sides; the entry itself need not match them. Each side begins with the nearest entry, and its nextCursor continues it in a list with the same filters: earlier in one with sort=createdAt:desc, later in one with sort=createdAt:asc.
+	//
+	// Corresponds with GET /api/v1/activity-logs/{id}/around (the `AuditAround` operationId).
+	AuditAround(ctx context.Context, id openapi_types.UUID, params *AuditAroundParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// FleetList List entries, newest first.
 	//
 	// Corresponds with GET /api/v1/activity_log (the `FleetList` operationId).
@@ -2572,7 +2660,7 @@ type ClientInterface interface {
 
 	// ExplorerAgain The explorer again.
 	//
-	// Corresponds with GET /ui/ (the `ExplorerAgain` operationId).
+	// Corresponds with GET /ui (the `ExplorerAgain` operationId).
 	ExplorerAgain(ctx context.Context, params *ExplorerAgainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExplorerFile A file of the explorer.
@@ -2965,6 +3053,23 @@ func (c *Client) AuditGet(ctx context.Context, id openapi_types.UUID, params *Au
 	return c.Client.Do(req)
 }
 
+// AuditAround Show an entry and what happened just before and after it.
+//
+// The filters select the entries on both sides; the entry itself need not match them. Each side begins with the nearest entry, and its nextCursor continues it in a list with the same filters: earlier in one with sort=createdAt:desc, later in one with sort=createdAt:asc.
+//
+// Corresponds with GET /api/v1/activity-logs/{id}/around (the `AuditAround` operationId).
+func (c *Client) AuditAround(ctx context.Context, id openapi_types.UUID, params *AuditAroundParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuditAroundRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // FleetList List entries, newest first.
 //
 // Corresponds with GET /api/v1/activity_log (the `FleetList` operationId).
@@ -3193,7 +3298,7 @@ func (c *Client) Home(ctx context.Context, reqEditors ...RequestEditorFn) (*http
 
 // ExplorerAgain The explorer again.
 //
-// Corresponds with GET /ui/ (the `ExplorerAgain` operationId).
+// Corresponds with GET /ui (the `ExplorerAgain` operationId).
 func (c *Client) ExplorerAgain(ctx context.Context, params *ExplorerAgainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExplorerAgainRequest(c.Server, params)
 	if err != nil {
@@ -6963,6 +7068,298 @@ func NewAuditGetRequest(server string, id openapi_types.UUID, params *AuditGetPa
 	return req, nil
 }
 
+// NewAuditAroundRequest constructs an http.Request for the AuditAround method
+func NewAuditAroundRequest(server string, id openapi_types.UUID, params *AuditAroundParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/activity-logs/%s/around", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.PageSize != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pageSize", *params.PageSize, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UserId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "userId", *params.UserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType", *params.TargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TargetId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetId", *params.TargetId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Platform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", *params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Serial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial", *params.Serial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Username != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username", *params.Username, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RequestId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "requestId", *params.RequestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotAction != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action!", *params.NotAction, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotPlatform != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform!", *params.NotPlatform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotSerial != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "serial!", *params.NotSerial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotUsername != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "username!", *params.NotUsername, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NotTargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "targetType!", *params.NotTargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Search != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "search", *params.Search, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.StartDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "startDate", *params.StartDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "endDate", *params.EndDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Position != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position", *params.Position, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", *params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.XActivityPosition != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-Activity-Position", *params.XActivityPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Activity-Position", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewFleetListRequest constructs an http.Request for the FleetList method
 func NewFleetListRequest(server string, params *FleetListParams) (*http.Request, error) {
 	var err error
@@ -7893,7 +8290,7 @@ func NewExplorerAgainRequest(server string, params *ExplorerAgainParams) (*http.
 		return nil, err
 	}
 
-	operationPath := fmt.Sprintf("/ui/")
+	operationPath := fmt.Sprintf("/ui")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}

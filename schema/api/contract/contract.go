@@ -94,7 +94,7 @@ func (d *Document) Check(e Exchange) error {
 	return nil
 }
 
-// statusOf is the status that the answer would have without FLEET_ALWAYS_200.
+// statusOf returns the status that the answer would have without FLEET_ALWAYS_200.
 func statusOf(e Exchange) int {
 	var envelope struct {
 		Code int `json:"code"`
@@ -138,7 +138,7 @@ func rejected(answer []byte) bool {
 	return json.Unmarshal(answer, &a) == nil && a.Data.Rejected > 0
 }
 
-// contentType is the content type of a request, JSON by default.
+// contentType returns the content type of a request, JSON by default.
 func contentType(h http.Header) string {
 	if t := h.Get("Content-Type"); t != "" {
 		return t
@@ -177,7 +177,7 @@ func answered(in *openapi3filter.RequestValidationInput, e Exchange) error {
 // continued reports whether an answer is the rest of an export that broke off: alone, it is not valid JSON.
 func continued(r *http.Request) bool { return r.URL.Query().Has("after") }
 
-// ours are the headers that an answer may have only if the document lists them.
+// ours lists the headers that an answer may have only if the document lists them, too.
 var ours = []string{
 	"Allow", "Retry-After", "WWW-Authenticate", "Content-Disposition", "Vary", "Etag", schema.PositionHeader, api.RequestIDHeader, "X-Next-Cursor",
 }
@@ -221,8 +221,8 @@ func visit(s *openapi3.Schema, text []byte) error {
 	return s.VisitJSON(v, openapi3.EnableJSONSchema2020(), openapi3.VisitAsResponse(), openapi3.MultiErrors())
 }
 
-// refusals map the beginning of a path to the dialect that answers for a path or a method that is not in the document. If several
-// match, any of them may answer.
+// refusals maps the beginning of a path to the dialect that answers for a path or a method that is not in the document. If several match,
+// any of them may answer.
 var refusals = []struct{ prefix, dialect string }{
 	{"/api/v1/activity-logs", "Audit"}, {"/api/", "Fleet"}, {"/filterActivity", "Access"}, {"/actionlogs", "Things"},
 }

@@ -45,7 +45,7 @@ func pathsOf(spec *openapi3.T) []*path {
 	return all
 }
 
-// find is the operation of a request and its path parameters; nil if the document has no such operation. HEAD counts as GET.
+// find returns the operation of a request and its path parameters; nil if the document has no such operation. HEAD counts as GET.
 func (d *Document) find(r *http.Request) (*routers.Route, map[string]string) {
 	verb := r.Method
 	if verb == http.MethodHead {
@@ -78,7 +78,7 @@ type Operation struct {
 	Statuses     []string
 }
 
-// Operations are all operations of the document, sorted by path and method.
+// Operations returns all operations of the document, sorted by path and method.
 func (d *Document) Operations() []Operation {
 	var all []Operation
 	for template, item := range d.spec.Paths.Map() {
@@ -112,7 +112,7 @@ func literal(template string, op *openapi3.Operation) []string {
 	return all
 }
 
-// Find is the operation of a request; false if the document has none.
+// Find returns the operation of a request; false if the document has none.
 func (d *Document) Find(r *http.Request) (Operation, bool) {
 	route, _ := d.find(r)
 	if route == nil {

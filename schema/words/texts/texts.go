@@ -1,5 +1,5 @@
-// Package texts makes random texts of many scripts, and searches for them, for the tests of all that deals with words. The
-// letters of a script are few, so that texts have words in common.
+// Package texts makes random texts of many scripts, and searches for them, for the tests of the search. The letters of a script are few, so
+// that texts have words in common.
 package texts
 
 import (
@@ -16,7 +16,7 @@ import (
 // script has letters, and marks that may follow them.
 type script struct{ letters, marks string }
 
-// Scripts are what texts are written in: those with case, with marks, without spaces, and beyond the first 65,536 characters.
+// scripts lists the scripts of the texts: with case, with marks, without spaces, and beyond the first 65,536 characters.
 var scripts = []script{
 	{letters: "abEnoSx"},
 	{letters: "abEnoSx"},
@@ -50,16 +50,18 @@ var scripts = []script{
 	{letters: "0123459"},
 }
 
-// between is what separates words, or seems to.
+// between lists texts that separate words, or seem to.
 var between = []string{
 	" ", " ", " ", ", ", ". ", "-", "_", "/", ":", "@", "'", `"`, `\`, "\n", "\t", "\x01", "<", "&",
-	"’", "“", "”", "–", "…", "。", "，", "「", "€", "\u00a0", "\u3000", "\u200b", "\ufeff", "\ufffd", "👍", "❤\ufe0f", "👩\u200d👧", "Ⓐ", "©",
+	"’", "“", "”", "–", "…", "。", "，", "「", "€", "\u00a0", "\u3000", "\u200b", "\ufffd", "👍", "❤\ufe0f", "👩\u200d👧", "Ⓐ", "©",
 }
 
-// inside are signs that belong to a word, or that nobody sees.
-var inside = []string{"\u200c", "\u200d", "\u00ad", "\ufe0f", "\u034f", "\u20e3"}
+// inside are signs that nobody sees as a part of a word.
+var inside = []string{
+	"\u200c", "\u200d", "\u00ad", "\ufe0f", "\u034f", "\u20e3", "\u2060", "\ufeff", "\u200e", "\u2067", "\u061c", "\u180e", "\U000e0100", "\U000e0062",
+}
 
-// Text is one of no word to eight.
+// Text returns a text of zero to eight words.
 func Text(rng *rand.Rand) string {
 	var b strings.Builder
 	for range rng.IntN(8) {
@@ -88,7 +90,7 @@ func word(rng *rand.Rand, b *strings.Builder) {
 	}
 }
 
-// Details is a JSON object, or nothing, as one of many programs would write it.
+// Details returns a JSON object, or nothing, as different programs would write it.
 func Details(rng *rand.Rand) string {
 	if rng.IntN(4) == 0 {
 		return ""
@@ -113,7 +115,7 @@ func Details(rng *rand.Rand) string {
 	return "{" + strings.Join(members, pick(rng, []string{",", ", "})) + "}"
 }
 
-// quote writes s with the escapes that it needs, with those of all that is not ASCII, or with some that nobody needs.
+// quote writes s with the necessary escapes, with escapes of all non-ASCII characters, or with some unnecessary escapes.
 func quote(rng *rand.Rand, s string) string {
 	encoded, err := json.Marshal(s)
 	if err != nil {
@@ -147,11 +149,31 @@ func escape(b *strings.Builder, r rune) {
 	fmt.Fprintf(b, `\u%04x`, r)
 }
 
-// Words are the runs of letters, marks and numbers of a text, with what joins them, as they are written.
+// Words are the runs of letters, marks and numbers of a text, with what nobody sees, as they are written.
 func Words(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool {
-		return !unicode.In(r, unicode.L, unicode.M, unicode.N) && !strings.ContainsRune("\u200c\u200d\u00ad", r)
+		return !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.Cf) || r == '\u200b'
 	})
+}
+
+// Seen is text without the signs that nobody sees.
+func Seen(text string) string {
+	for _, sign := range inside {
+		text = strings.ReplaceAll(text, sign, "")
+	}
+	return text
+}
+
+// Unseen is text with such signs between its characters.
+func Unseen(rng *rand.Rand, text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		if i > 0 && rng.IntN(3) == 0 {
+			b.WriteString(pick(rng, inside))
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // Cased is s in another case.
@@ -171,8 +193,8 @@ func Cased(rng *rand.Rand, s string) string {
 	return s
 }
 
-// Search is a search that an entry with the text may be found by, or not: words of it, in any case, a part of it, all of it in
-// quotes, or something else.
+// Search returns a search that may or may not find an entry with the text: words of it, in any case, a part of it, all of it in quotes, or
+// something else.
 func Search(rng *rand.Rand, text string) string {
 	switch words := Words(text); rng.IntN(7) {
 	case 0:

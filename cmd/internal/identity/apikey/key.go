@@ -26,7 +26,7 @@ const (
 	idLength    = 12
 )
 
-// Key is what is stored of an API key.
+// Key is the stored form of an API key.
 type Key struct {
 	ID      string         `json:"id"`
 	Name    string         `json:"name,omitempty"` // for people
@@ -51,8 +51,8 @@ func New(k Key) (Key, string) {
 
 var secretText = base64.RawURLEncoding.Strict()
 
-// ErrSyntax means that a text is no API key.
-var ErrSyntax = errors.New("this is no API key")
+// ErrSyntax means that a text is not an API key.
+var ErrSyntax = errors.New("this is not an API key")
 
 // Parse reads the text of a key: prefix, id and secret, separated by dots.
 func Parse(text string) (id string, secret []byte, err error) {

@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// FuzzParse holds that a text that is read as a key is the only one of that key.
+// FuzzParse checks that a text that is read as a key is the only one of that key.
 func FuzzParse(f *testing.F) {
 	_, good := New(Key{})
 	f.Add(good)

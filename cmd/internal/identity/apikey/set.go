@@ -24,7 +24,7 @@ type Held struct {
 	limit *rate.Limiter // nil: no limit
 }
 
-// Delay uses the key if its rate allows, and returns 0; else it returns how long to wait.
+// Delay uses the key if its rate allows that, and returns 0; otherwise it returns how long to wait.
 func (h *Held) Delay(now time.Time) time.Duration {
 	if h.limit == nil {
 		return 0
@@ -37,7 +37,7 @@ func (h *Held) Delay(now time.Time) time.Duration {
 	return delay
 }
 
-// Set is the keys of the topic.
+// Set has the keys of the topic.
 type Set struct {
 	topic Topic
 	log   *slog.Logger
@@ -50,12 +50,12 @@ type Set struct {
 // end.
 func NewSet(topic Topic, log *slog.Logger, seen prometheus.Gauge) *Set {
 	s := &Set{topic: topic, log: log, seen: seen}
-	untried := errors.New("has yet to be read")
+	untried := errors.New("has not been read yet")
 	s.why.Store(&untried)
 	return s
 }
 
-// Ready returns nil once the topic has been read to its end, else why it has not.
+// Ready returns nil once the topic has been read to its end, otherwise the reason why it has not.
 func (s *Set) Ready() error {
 	if s.keys.Load() != nil {
 		return nil

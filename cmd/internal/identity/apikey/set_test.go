@@ -68,7 +68,7 @@ func TestSetFollowsTheTopic(t *testing.T) {
 	until(t, "the revocation", func() bool { k, ok := s.Find(first.ID); return ok && !k.Revoked.IsZero() })
 	t.Logf("a revocation acted after %v", time.Since(began))
 	if k, _ := s.Find(first.ID); k.Delay(time.Now()) == 0 {
-		t.Error("a change of the key gave its rate away anew")
+		t.Error("a change of the key reset its rate")
 	}
 
 	for name, value := range map[string][]byte{"damaged": []byte("{"), "taken out": nil} {
@@ -99,7 +99,7 @@ func TestSetOutlivesKafka(t *testing.T) {
 	broker.Stop()
 	s := follow(t, topic)
 	until(t, "a reason", func() bool {
-		return s.Ready() != nil && s.Ready().Error() != "API keys: topic "+topic.Name+": has yet to be read"
+		return s.Ready() != nil && s.Ready().Error() != "API keys: topic "+topic.Name+": has not been read yet"
 	})
 	broker.Start()
 	until(t, "read", func() bool { return s.Ready() == nil })

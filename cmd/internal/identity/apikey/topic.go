@@ -46,7 +46,7 @@ func (t Topic) Put(ctx context.Context, k Key) error {
 	return nil
 }
 
-// All are the keys that there are, the oldest first; those of the same second are in the order of their ids.
+// All returns all keys, the oldest first; keys of the same second are in the order of their ids.
 func (t Topic) All(ctx context.Context) ([]Key, error) {
 	reader := t.reader(10 * time.Millisecond)
 	offset, err := reader.First(ctx)
@@ -79,7 +79,7 @@ func (t Topic) reader(wait time.Duration) schemakafka.Reader {
 
 type record struct {
 	id    string
-	value []byte // empty: the key was taken out
+	value []byte // empty: the key was removed
 }
 
 // fetch reads some records from offset on. It returns the offset to go on from, and the topic's end.

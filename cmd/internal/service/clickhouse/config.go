@@ -18,13 +18,13 @@ import (
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Config is where ClickHouse is and how to log in.
+// Config has ClickHouse's address and credentials.
 type Config struct {
 	DSN      service.Secret `name:"clickhouse-dsn" help:"ClickHouse's HTTP interface: http://user:password@host:8123/database, or https." env:"CLICKHOUSE_DSN"`
 	Password service.Secret `name:"clickhouse-password" help:"Password, instead of the one in CLICKHOUSE_DSN." env:"CLICKHOUSE_PASSWORD"`
 }
 
-// Defaults is a server on this machine, without a password.
+// Defaults returns the settings for a server on this machine, without a password.
 func (c *Config) Defaults() { c.DSN = "http://default@127.0.0.1:8123/default" }
 
 // Validate returns what is wrong with c.
@@ -45,7 +45,7 @@ func (c Config) Options() (*clickhouse.Options, error) {
 	if u.Hostname() == "" {
 		return nil, errors.New("CLICKHOUSE_DSN: names no host")
 	}
-	if u.Scheme == "https" { // the client wants it twice
+	if u.Scheme == "https" { // the client needs it twice
 		q := u.Query()
 		q.Set("secure", "true")
 		u.RawQuery = q.Encode()

@@ -13,7 +13,7 @@ import (
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// TestTablesAreLookedAtAgain: a table that goes while the process runs makes it not ready, and the check names it.
+// TestTablesAreLookedAtAgain: if a table is dropped while the process runs, the process is not ready, and the check names the table.
 func TestTablesAreLookedAtAgain(t *testing.T) {
 	opts, err := clickhouse.ParseDSN(testbed.ClickHouse(t))
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/activitylog/activitylog/cmd/internal/service"
 )
 
-// Config is where Kafka is and how to log in.
+// Config has Kafka's addresses and credentials.
 type Config struct {
 	Brokers  []string       `name:"kafka-brokers" help:"Bootstrap servers of Kafka, host:port, separated by commas." env:"KAFKA_BROKERS"`
 	Topic    string         `name:"kafka-topic" help:"Topic of the entries; the names of the other topics begin with it." env:"KAFKA_TOPIC"`
@@ -31,7 +31,7 @@ type Config struct {
 	Key      string         `name:"kafka-tls-key" help:"PEM file of the client certificate's key." placeholder:"FILE" env:"KAFKA_TLS_KEY"`
 }
 
-// Defaults is a broker on this machine, without a login.
+// Defaults returns the settings for a broker on this machine, without a login.
 func (c *Config) Defaults() {
 	c.Brokers, c.Topic, c.SASL = []string{"127.0.0.1:9092"}, "activity", "none"
 }
@@ -81,7 +81,7 @@ func (c Config) Client() (*kafka.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	const dialTime = time.Second // a dead broker must not hold up the switch to the next one
+	const dialTime = time.Second // a dead broker must not delay the switch to the next one
 	return &kafka.Client{
 		Addr: kafka.TCP(c.Brokers...),
 		Transport: &kafka.Transport{

@@ -13,7 +13,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Creation is whether and how missing topics are created.
+// Creation says whether and how missing topics are created.
 type Creation struct {
 	Create     bool          `name:"create-topics" help:"Create missing topics." env:"CREATE_TOPICS" negatable:""`
 	Partitions int           `help:"Partitions of the topic of the entries, when it is created." env:"PARTITIONS"`

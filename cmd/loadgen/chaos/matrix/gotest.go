@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// checkedBy is a row that tests of a package check, because the fault cannot be injected from outside a process. It needs the go command
+// checkedBy returns a row that tests of a package check, because the fault cannot be injected from outside a process. It needs the go command
 // and must run in the folder of the module.
 func checkedBy(pkg string, tests ...string) func(context.Context, *trial) error {
 	return func(ctx context.Context, t *trial) error {

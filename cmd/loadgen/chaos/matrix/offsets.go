@@ -92,7 +92,7 @@ func (l *log) tryMove(ctx context.Context, to map[int]int64) error {
 	return err
 }
 
-// awaitSane waits until the committed offsets are within the log. Before that they say nothing about what is stored.
+// awaitSane waits until the committed offsets are within the log. Before that they do not show what is stored.
 func (l *log) awaitSane(ctx context.Context) error {
 	for ; ; chaos.Sleep(ctx, 50*time.Millisecond) {
 		if err := ctx.Err(); err != nil {
@@ -138,7 +138,7 @@ func offsetsMoved(ctx context.Context, t *trial) error {
 	return err
 }
 
-// move is where to move committed offsets.
+// move says where to move committed offsets.
 type move struct {
 	name string
 	to   func(start, end int64) (int64, bool)
@@ -237,7 +237,7 @@ func cutLog(ctx context.Context, r *chaos.Run) (before, after int64, err error) 
 		}
 		r.Struck("log cut")
 	}
-	r.ForgetPosition() // what it named is not in the log any more
+	r.ForgetPosition() // its offsets are no longer in the log
 	if err := r.Cluster.Start(ctx, chaos.Broker, chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query); err != nil {
 		return 0, 0, err
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/activitylog/activitylog/cmd/loadgen/chaos"
 )
 
-// anotherLog stores everything, starts another broker in the place of the one that the tables were filled from, and writes again:
-// first nothing may be accepted, then everything, once the operator has adopted it.
+// anotherLog stores everything, replaces the broker that the tables were filled from by another one, and writes again: first nothing may be
+// accepted, then everything, once the operator has adopted it.
 func anotherLog(ctx context.Context, t *trial) error {
 	if t.Nodes.Script != "" {
 		return checkedBy("./cmd", "TestAnotherLogUnderTheSameTables")(ctx, t)
@@ -68,7 +68,7 @@ func swapBroker(ctx context.Context, r *chaos.Run) error {
 		return fmt.Errorf("remove the folder of the broker: %w", err)
 	}
 	r.Struck("broker replaced")
-	r.ForgetPosition() // what it named is of an earlier log
+	r.ForgetPosition() // its offsets belong to an earlier log
 	for _, name := range names {
 		if err := r.Cluster.Process(name).Start(); err != nil {
 			return err
@@ -78,7 +78,7 @@ func swapBroker(ctx context.Context, r *chaos.Run) error {
 	return err
 }
 
-// awaitRefusal waits until the collector and both consumers refuse the log, and what to run is said.
+// awaitRefusal waits until the collector and both consumers refuse the log, and name the command to run.
 func awaitRefusal(ctx context.Context, r *chaos.Run) error {
 	ctx, cancel := context.WithTimeout(ctx, chaos.DrainTimeout)
 	defer cancel()

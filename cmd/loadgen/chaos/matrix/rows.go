@@ -172,7 +172,7 @@ func standaloneKilled(ctx context.Context, t *trial) error {
 
 func consumersPaused(ctx context.Context, t *trial) error {
 	cfg := t.base(chaos.Pause)
-	cfg.Every = cfg.Paused + time.Second // mostly one consumer at a time, so that the other takes over
+	cfg.Every = cfg.Paused + time.Second // usually only one consumer is paused at a time, so the other takes over
 	err := t.play(ctx, cfg, chaos.Script{Finish: func(ctx context.Context, r *chaos.Run) error {
 		refused, err := r.Cluster.Sum(ctx, "activity_consumer_refused_intents_total", chaos.Consumer1, chaos.Consumer2)
 		t.figure("commits refused", "%.0f", refused)
@@ -249,7 +249,7 @@ func keyedThrice(ctx context.Context, t *trial) error {
 	return err
 }
 
-// terminated stops and starts services one by one under load, and at last stops all of them. No consumer may leave a batch that it or
+// terminated stops and starts services one by one under load, and finally stops all of them. No consumer may leave a batch that it or
 // another has to store again, neither when it stops nor when the group moves its partitions.
 func terminated(ctx context.Context, t *trial) error {
 	services := []string{chaos.Collector, chaos.Consumer1, chaos.Consumer2, chaos.Query}
@@ -332,8 +332,8 @@ func columnsAdded(ctx context.Context, t *trial) error {
 	return err
 }
 
-// windowOverrun has ClickHouse remember so few tokens that those of a killed consumer's last batch are forgotten before
-// its heir repeats it.
+// windowOverrun makes ClickHouse remember so few tokens that it forgets the token of a killed consumer's last batch before the next owner
+// repeats the batch.
 func windowOverrun(ctx context.Context, t *trial) error {
 	recovered := 0.0
 	err := t.play(ctx, t.base(), chaos.Script{

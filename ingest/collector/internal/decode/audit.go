@@ -65,7 +65,7 @@ func (d *auditDecoder) decode() error {
 	return nil
 }
 
-// oneOf fills a field that has two names. Values that differ are refused: neither may win.
+// oneOf fills a field that has two names. Two different values are refused, because neither takes precedence.
 func (d *auditDecoder) oneOf(to *string, name, value, other string) {
 	switch {
 	case *to == "":

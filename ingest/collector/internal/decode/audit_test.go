@@ -215,7 +215,7 @@ func (x *auditWire) entry() (schema.Entry, error) {
 	return e, nil
 }
 
-// FuzzAuditEntry holds that an accepted entry is the one that encoding/json reads, and that it can be stored.
+// FuzzAuditEntry checks that an accepted entry is the one that encoding/json reads, and that it can be stored.
 func FuzzAuditEntry(f *testing.F) {
 	for _, s := range []string{
 		fullAudit, `{"action":"a"}`, `{"action":"a","targetType":"T","targetId":"1","targetName":"N"}`, `{"action":"a","timestamp":-0}`,
@@ -261,7 +261,7 @@ func FuzzAuditEntry(f *testing.F) {
 	})
 }
 
-// FuzzAuditAccepts holds that a sound entry is never refused: it builds one from parts.
+// FuzzAuditAccepts checks that a sound entry is never refused: it builds one from parts.
 func FuzzAuditAccepts(f *testing.F) {
 	f.Add("a\n\"\\", "é", "\u2028", "<&>", "/", int64(1e11), "😀", uint8(3))
 	f.Fuzz(func(t *testing.T, action, user, name, kind, detail string, ts int64, id string, targets uint8) {

@@ -12,7 +12,7 @@ import (
 )
 
 // fields is the part that the decoders of all dialects share: a scanner, the entry that is being read, and its first fault.
-// The entry's strings share the memory of the text or of the scanner. They hold until the next entry.
+// The entry's strings share the memory of the text or of the scanner. They are valid until the next entry.
 type fields struct {
 	scan.Scanner
 	entry   schema.Entry
@@ -20,15 +20,15 @@ type fields struct {
 	fault   error // the first one of the entry
 
 	within  string // the member that is being read, if it is an object or an array of objects
-	element int    // of within, counted from 1; 0 if it is no array
+	element int    // of within, counted from 1; 0 if it is not an array
 }
 
 const maxShownKeyLen = 64
 
-// text makes a string of b without a copy: see fields for how long it holds.
+// text makes a string of b without a copy: see fields for how long it is valid.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// shown is the part of a key that a fault shows.
+// shown returns the part of a key that a fault shows.
 func shown(key []byte) string { return string(key[:min(len(key), maxShownKeyLen)]) }
 
 // begin drops the previous entry.
@@ -45,7 +45,7 @@ type object struct {
 	in    bool
 }
 
-// next is the key of o's next member; more is false when there is none.
+// next returns the key of o's next member; more is false when there is none.
 func (f *fields) next(o *object) (key []byte, more bool, err error) {
 	if o.in {
 		if more, err = f.Next('}'); !more {
@@ -62,7 +62,7 @@ func (f *fields) next(o *object) (key []byte, more bool, err error) {
 	return key, err == nil, err
 }
 
-// once faults the key if the object has had a member with its bit before.
+// once reports a fault if the object already had a member with the bit of this key.
 func (f *fields) once(o *object, bit uint32, key []byte) {
 	if o.seen&bit != 0 {
 		f.twice(key)
@@ -82,7 +82,7 @@ func (f *fields) key(field string) error {
 	return f.value(field, &f.eventID, schema.MaxNameBytes, scan.Sound)
 }
 
-// value reads a string. mildest is the worst flaw that is no fault.
+// value reads a string. mildest is the worst flaw that is not a fault.
 func (f *fields) value(field string, to *string, maxBytes int, mildest scan.Flaw) error {
 	if f.Peek() != '"' {
 		return f.wrongType(field, "must be a string")
@@ -153,7 +153,7 @@ func (f *fields) blame(field, code, issue string) {
 	}
 }
 
-// named is the full name of a field, such as user.name or targets[2].id.
+// named returns the full name of a field, such as user.name or targets[2].id.
 func (f *fields) named(field string) string {
 	if f.within == "" {
 		return field
@@ -180,8 +180,8 @@ func (f *fields) finish(action string) {
 	}
 }
 
-// bodyHash tells a repeat of the entry from another entry. It is a hash of the fields as the client gave them, and the same
-// in every dialect. The hash of an entry must never change: the consumer compares it with hashes stored long ago.
+// bodyHash distinguishes a repeat of the entry from another entry. It is a hash of the fields as the client gave them, and the same in
+// every dialect. The hash of an entry must never change: the consumer compares it with hashes stored long ago.
 func (f *fields) bodyHash() uint64 {
 	e := &f.entry
 	h := hasher{Digest: xxhash.New()}

@@ -98,7 +98,8 @@ func (d *fleetDecoder) unknown(key []byte, start int) error {
 	return nil
 }
 
-// merge appends the members with unknown keys to those of details. A key that is in both is refused: neither value may win.
+// merge appends the members with unknown keys to those of details. A key that is in both is refused, because neither value takes
+// precedence.
 func (d *fleetDecoder) merge() {
 	d.merged = append(d.merged[:0], '{')
 	if old := d.entry.Details; old != "" {

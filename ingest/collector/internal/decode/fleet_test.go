@@ -196,10 +196,10 @@ func TestParseForms(t *testing.T) {
 	}
 }
 
-// textTime is what refMillis says of a text that is no time of RFC 3339: TestTimestamps has the others.
+// textTime is the result of refMillis for a text that is not an RFC 3339 time. TestTimestamps tests the other formats.
 const textTime = -1
 
-// refMillis is a timestamp of any dialect in Unix ms, by exact fractions.
+// refMillis returns a timestamp of any dialect in Unix ms, by exact fractions.
 func refMillis(raw json.RawMessage) (ms int64, ok bool) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -220,7 +220,7 @@ func refMillis(raw json.RawMessage) (ms int64, ok bool) {
 	return new(big.Int).Quo(v.Num(), v.Denom()).Int64(), !year9999
 }
 
-// refEntry is the entry as encoding/json reads it; nil for one that must be refused.
+// refEntry returns the entry as encoding/json reads it; nil for one that must be refused.
 func refEntry(text string) *schema.Entry {
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(text), &members) != nil || members == nil || !utf8.ValidString(text) {
@@ -277,7 +277,7 @@ func FuzzEntry(f *testing.F) {
 		d, err := decodeOne(text)
 		want := refEntry(text)
 		if err != nil {
-			return // stricter than the reference; FuzzSkip holds what is refused of JSON in general
+			return // stricter than the reference; FuzzSkip checks which JSON is refused in general
 		}
 		if want == nil {
 			t.Fatalf("%q was accepted as %+v", text, d.entry)
@@ -332,7 +332,7 @@ func sameMembers(t *testing.T, details, old string, unknown map[string]json.RawM
 	}
 }
 
-// FuzzAccepts holds that a sound entry is never refused: it builds one from parts.
+// FuzzAccepts checks that a sound entry is never refused: it builds one from parts.
 func FuzzAccepts(f *testing.F) {
 	f.Add("post", "tiktok", "d1", "done", "u", int64(1707725000), `k`)
 	f.Add("a\n\"\\", "é", "\u2028", "<&>", "/", int64(1), "😀")

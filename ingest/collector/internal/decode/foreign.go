@@ -6,7 +6,8 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// foreign are bodies that clients send by mistake, by how they begin, and what to tell these clients. PowerShell writes files in UTF-16.
+// foreign lists formats that clients send by mistake: how such a body begins, and the message for the client. PowerShell writes files in
+// UTF-16.
 var foreign = []struct {
 	head []byte
 	err  error
@@ -27,7 +28,7 @@ func errNotSaid(encoding string) error {
 	return &schema.FieldError{Field: "body", Code: "SYNTAX", Issue: "is " + encoding + ", and must be sent with Content-Encoding: " + encoding}
 }
 
-// foreigner says what a text is that certainly is no JSON in UTF-8, if that can be told from its beginning.
+// foreigner names the format of a text whose beginning shows that it is not JSON in UTF-8.
 func foreigner(text []byte) error {
 	for _, f := range foreign {
 		if bytes.HasPrefix(text, f.head) {

@@ -16,8 +16,8 @@ const (
 	Lines               // one object on each line
 )
 
-// FormOf reads a Content-Type. Types that many clients send with JSON count as JSON: curl -d calls everything a form, and
-// many libraries say text or nothing at all. ErrUnsupported for any other type.
+// FormOf reads a Content-Type. Types that many clients send with JSON count as JSON: curl -d always sends the type of a form, and many
+// libraries send text or no type. ErrUnsupported for any other type.
 func FormOf(contentType string) (Form, error) {
 	if contentType == "" || contentType == "application/json" {
 		return AnyJSON, nil
@@ -39,8 +39,8 @@ func FormOf(contentType string) (Form, error) {
 	return 0, &schema.FieldError{Field: "Content-Type", Code: "UNSUPPORTED", Issue: "must be application/json or application/x-ndjson", Kind: schema.ErrUnsupported}
 }
 
-// isLines reports whether a media type means one object on each line. No standard names it, so that every client has a name of its
-// own: with or without x-, as text or as application, and with +json behind it.
+// isLines reports whether a media type means one object on each line. There is no standard name, so clients use many names: with or without
+// x-, as text or as application, and with +json behind it.
 func isLines(kind string) bool {
 	family, name, _ := strings.Cut(kind, "/")
 	if family != "application" && family != "text" {

@@ -1,5 +1,6 @@
 // Package decode reads the entries of a write: JSON in the fields of a dialect, as one object, an array, or one object on each
-// line. A faulty entry of a batch costs only itself; a body that is not JSON fails as a whole. Details are kept byte for byte.
+// line. If an entry of a batch is faulty, only this entry is refused; a body that is not JSON fails as a whole. Details are kept byte for
+// byte.
 package decode
 
 import (
@@ -29,7 +30,7 @@ const (
 	Many            // an array, or one entry on each line
 )
 
-// Options say how a body is read.
+// Options define how a body is read.
 type Options struct {
 	Form       Form
 	Takes      Takes
@@ -94,19 +95,20 @@ func (r *Reader) begin(text []byte) error {
 // Single reports whether the body is one object.
 func (r *Reader) Single() bool { return r.single }
 
-// EventField is the dialect's name of an event id.
+// EventField returns the dialect's name of an event id.
 func (r *Reader) EventField() string { return r.event }
 
-// Held is the number of bytes that r keeps for its next use.
+// Held returns the number of bytes that r keeps for its next use.
 func (r *Reader) Held() int { return r.d.held() }
 
-// Entry is the entry that Next has found, or its fault. bodyHash is set for an entry with an event id. The strings hold
-// until Next is called again.
+// Entry returns the entry that Next has found, or its fault. bodyHash is set for an entry with an event id. The strings are valid until Next is
+// called again.
 func (r *Reader) Entry() (e *schema.Entry, eventID string, bodyHash uint64, fault error) {
 	return &r.f.entry, r.f.eventID, r.hash, r.f.fault
 }
 
-// Err is the fault of the body as a whole: none of its entries may be written. The fault of a single entry is one.
+// Err returns the fault of the body as a whole: none of its entries may be written. If the body is a single entry, its fault is the fault
+// of the body.
 func (r *Reader) Err() error { return r.err }
 
 var (
@@ -195,7 +197,7 @@ func isForm(text []byte) bool {
 	return ok && len(name) > 0 && !bytes.ContainsAny(name, " \t\r\n\"{}[]:,")
 }
 
-// several adds a hint for callers who sent several entries as one.
+// several adds a hint for callers who sent several entries to an endpoint that takes one.
 func (r *Reader) several(err error) error {
 	if r.o.Takes == One {
 		return hinted(err, "; more entries go to the batch endpoint")

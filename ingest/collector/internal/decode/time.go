@@ -15,7 +15,7 @@ func (f *fields) timestamp() error {
 		if err != nil {
 			return err
 		}
-		f.TakeFlaw() // a string with a flaw is no time
+		f.TakeFlaw() // a string with a flaw is not a time
 		f.date(text(value))
 		return nil
 	case c != '-' && c-'0' > 9:

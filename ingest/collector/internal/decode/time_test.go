@@ -8,7 +8,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// TestTimestamps holds that every dialect reads a time in each form that clients write, as a number or as a text.
+// TestTimestamps checks that every dialect reads a time in each form that clients write, as a number or as a text.
 func TestTimestamps(t *testing.T) {
 	const at = 1770883400000
 	for _, c := range []struct {
@@ -25,7 +25,7 @@ func TestTimestamps(t *testing.T) {
 		{`4291747199999`, schema.MaxTimestamp, ""},
 		{`4291747200000`, 0, "must be a time after"},
 
-		// An integer is one in whatever way a library writes it.
+		// A number without a fraction is an integer in every notation that libraries write.
 		{`1770883400.0`, at, ""},
 		{`1770883400.000000`, at, ""},
 		{`1.7708834e9`, at, ""},

@@ -26,7 +26,7 @@ type batch struct {
 	errs    []error
 }
 
-// assign gives every chunk its ids, in the order of the queue. It is an error while no log may be written to.
+// assign gives every chunk its ids, in the order of the queue. It returns an error while no log may be written to.
 func (b *batch) assign(ctx context.Context, s *source, ids *ids) (err error) {
 	b.entries = 0
 	if b.source, err = s.current(); err != nil {
@@ -66,7 +66,7 @@ func (b *batch) pack(now time.Time) {
 	b.errs = append(b.errs[:0], make([]error, len(b.ends))...)
 }
 
-// records reads the records from first to before end; each try needs a reader of its own.
+// records returns a reader of the records [first, end); each try needs a reader of its own.
 func (b *batch) records(first, end int) kafka.RecordReader {
 	records := make([]kafka.Record, 0, end-first)
 	for i := first; i < end; i++ {
@@ -79,7 +79,7 @@ func (b *batch) records(first, end int) kafka.RecordReader {
 	return kafka.NewRecordReader(records...)
 }
 
-// set records the fate of the records from first to before end.
+// set stores the outcome of the records [first, end).
 func (b *batch) set(first, end int, base int64, err error) {
 	for i := first; i < end; i++ {
 		b.offsets[i], b.errs[i] = base+int64(i-first), err

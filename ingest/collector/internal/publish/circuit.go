@@ -10,8 +10,8 @@ import (
 // probeEvery is the time between two probes of a broker that is unavailable or whose disk is full.
 const probeEvery = 250 * time.Millisecond
 
-// refused is why p takes no writes now. The caller holds p.mu. No probe shows a full disk, so one write is let through
-// every probeEvery to try it.
+// refused returns the reason why p accepts no writes now. The caller holds p.mu. A probe cannot detect a full disk, so one write is let
+// through every probeEvery as a test.
 func (p *partition) refused() error {
 	switch {
 	case p.closed:
@@ -22,7 +22,7 @@ func (p *partition) refused() error {
 	return p.refusal
 }
 
-// refuse makes p refuse new writes for the given reason. It fails the queue behind the batch: none of that was sent.
+// refuse makes p refuse new writes for the given reason. It fails the queue behind the batch: nothing of the queue was sent.
 func (p *partition) refuse(reason, cause error) {
 	p.mu.Lock()
 	begin := p.refusal == nil
@@ -40,7 +40,7 @@ func (p *partition) refuse(reason, cause error) {
 	}
 }
 
-// reopen takes writes again.
+// reopen accepts writes again.
 func (p *partition) reopen() {
 	p.mu.Lock()
 	was := p.refusal
@@ -64,7 +64,7 @@ func (p *partition) unavailable() bool {
 	return errors.Is(p.refusal, errUnavailable) || errors.Is(p.refusal, errLogRefused)
 }
 
-// recovered probes an unavailable broker and takes writes again if it answers and has the log.
+// recovered probes an unavailable broker, and accepts writes again if the broker answers and has the log.
 func (p *partition) recovered(ctx context.Context) bool {
 	if !p.unavailable() {
 		return true
@@ -79,7 +79,7 @@ func (p *partition) recovered(ctx context.Context) bool {
 	return true
 }
 
-// ready is nil when the partition takes writes and its leader answers.
+// ready returns nil if the partition accepts writes and its leader answers.
 func (p *partition) ready(ctx context.Context) error {
 	p.mu.Lock()
 	err := p.refused()

@@ -22,7 +22,7 @@ type entries struct{ *decode.Reader }
 
 func (e entries) Close() error { return e.Err() }
 
-// collected is the job made of a body, and whether the body was one object.
+// collected returns the job made from a body, and whether the body was one object.
 func collected(r *decode.Reader, body []byte, form decode.Form, maxEntries int) (*job, bool, error) {
 	r.Reset(body, decode.Options{Form: form, MaxEntries: maxEntries, ReceivedAt: received})
 	j := newJob()
@@ -47,7 +47,7 @@ func alone(text string) (eventID string, bodyHash uint64, err error) {
 	return eventID, bodyHash, err
 }
 
-// FuzzLines holds that a body of lines has one item for each line that is not empty, and that the item is good exactly if the
+// FuzzLines checks that a body of lines has one item for each line that is not empty, and that the item is good exactly if the
 // line alone is.
 func FuzzLines(f *testing.F) {
 	for _, s := range []string{
@@ -105,7 +105,7 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// FuzzArray holds that an accepted body is JSON, with as many items as it has elements.
+// FuzzArray checks that an accepted body is JSON, with as many items as it has elements.
 func FuzzArray(f *testing.F) {
 	for _, s := range []string{
 		`[{"action_type":"a"},{"action_type":"b"}]`, `[]`, ` [ ] `, `{"action_type":"a"}`, `[{"action_type":"a"},]`, `[1,null,"x",[{}],{"action_type":"a"}]`,
@@ -140,7 +140,7 @@ func FuzzArray(f *testing.F) {
 	})
 }
 
-// checkChunks holds that every accepted item has an entry of its own in a chunk of the job, and that the chunks hold no others.
+// checkChunks checks that every accepted item has an entry of its own in a chunk of the job, and that the chunks hold no others.
 func checkChunks(t *testing.T, j *job) {
 	t.Helper()
 	type slot struct {
@@ -167,7 +167,7 @@ func checkChunks(t *testing.T, j *job) {
 	}
 }
 
-// TestABadLineFailsAlone holds the rule that FuzzLines compares with.
+// TestABadLineFailsAlone checks the rule that FuzzLines uses.
 func TestABadLineFailsAlone(t *testing.T) {
 	body := bytes.Join([][]byte{
 		[]byte(`{"action_type":"a"}`), []byte(`{"action_type":`), {}, []byte(`{"action_type":"b"} x`), []byte(" \t\r"), []byte(`{"action_type":"c"}`),

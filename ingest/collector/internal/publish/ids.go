@@ -127,13 +127,13 @@ func (s *ids) lease(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("lease a block of ids: %w", err)
 	}
-	// The topic may have been recreated meanwhile, or another log be there: then these are blocks of others.
+	// The topic may have been recreated meanwhile, or the log replaced: then these blocks may belong to another collector.
 	first := log.FirstBlock + uint64(res.BaseOffset)
 	switch now, err := s.source.look(ctx); {
 	case err != nil:
 		return err
 	case now.ID != log.ID:
-		return fmt.Errorf("%w: log %v has taken the place of log %v", errNotSent, now, log)
+		return fmt.Errorf("%w: log %v has replaced log %v", errNotSent, now, log)
 	}
 	if !s.source.grant(log, first, first+uint64(blocks)) {
 		_, err := s.source.current()
@@ -142,8 +142,8 @@ func (s *ids) lease(ctx context.Context) error {
 	return s.add(first, blocks)
 }
 
-// begin drops the ids of an earlier log, or of before the log lost its end: only ids that are leased from now on are sure to be
-// above all that the tables have.
+// begin drops ids that were leased in an earlier log, or before the log lost its newest records: only ids that are leased from now on are
+// certainly higher than all ids in the tables.
 func (s *ids) begin(log *schemakafka.Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,7 +197,7 @@ func (s *ids) refused(err error) {
 	s.mu.Unlock()
 }
 
-// ready is nil when there are ids to hand out, else the reason why there are none.
+// ready returns nil if there are ids to hand out, otherwise the reason why there are none.
 func (s *ids) ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

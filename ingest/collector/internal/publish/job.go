@@ -18,7 +18,7 @@ type job struct {
 	receivedAt int64
 	items      []item
 	chunks     []*chunk
-	open       []*chunk // by partition: the last chunk, with room for more
+	open       []*chunk // by partition: the last chunk, with space for more entries
 	spare      []*chunk
 	unkeyed    int    // the partition of entries without device and actor, which have no order to keep
 	key        []byte // the tenant, NUL and a key: what is hashed
@@ -26,7 +26,7 @@ type job struct {
 
 	left   atomic.Int32  // chunks that are not complete
 	done   chan struct{} // holds a token when none is left
-	queued bool          // the token is still to come
+	queued bool          // the token has not been sent yet
 	timer  *time.Timer
 }
 
@@ -78,7 +78,7 @@ func (j *job) reset(tenant string, receivedAt int64, n, unkeyed int) {
 	clear(j.open)
 }
 
-// collect puts all entries of the request into chunks and closes them. Its error is of the whole request.
+// collect puts all entries of the request into chunks and closes them. An error means that the whole request is refused.
 func (j *job) collect(req Request, window *keys) (err error) {
 	defer func() {
 		if closed := req.Entries.Close(); err == nil {
@@ -102,7 +102,7 @@ func (j *job) collect(req Request, window *keys) (err error) {
 }
 
 // add puts an entry into a chunk. An entry with a key is written only if no other one has had the key: see keys.
-// It is false when the key belongs to another entry, and then adds nothing.
+// It returns false, and adds nothing, if the key belongs to another entry.
 func (j *job) add(e *schema.Entry, key string, body uint64, window *keys) bool {
 	if key == "" {
 		c := j.chunkFor(j.route(e), e)
@@ -129,7 +129,7 @@ func (j *job) add(e *schema.Entry, key string, body uint64, window *keys) bool {
 	return true
 }
 
-// hash is the identity of the tenant's idempotency key or event id.
+// hash identifies the tenant's idempotency key or event id.
 func (j *job) hash(key string) (h [16]byte) {
 	j.key = append(j.key[:j.prefix], key...)
 	sum := sha256.Sum256(j.key)
@@ -137,7 +137,7 @@ func (j *job) hash(key string) (h [16]byte) {
 	return h
 }
 
-// chunkFor is a chunk for the partition that has room for e.
+// chunkFor returns a chunk for the partition with enough space for e.
 func (j *job) chunkFor(partition int, e *schema.Entry) *chunk {
 	c := j.open[partition]
 	if c != nil && c.Len() < schema.MaxRecordEntries && c.Size()+sizeBound(e) <= schema.MaxRecordBytes {
@@ -164,7 +164,7 @@ func (j *job) dropEmpty() {
 	j.chunks = slices.DeleteFunc(j.chunks, func(c *chunk) bool { return c.Len() == 0 })
 }
 
-// sizeBound is an upper bound of the size of e in a chunk. It exceeds the size by at most 64 bytes for tags, lengths and an
+// sizeBound returns an upper bound of the size of e in a chunk. It exceeds the size by at most 64 bytes for tags, lengths and an
 // event key.
 func sizeBound(e *schema.Entry) int {
 	n := 128 + len(e.Action) + len(e.Platform) + len(e.Device) + len(e.ActorID) + len(e.ActorName) + len(e.RequestID) + len(e.Detail) + len(e.Details)
@@ -175,7 +175,7 @@ func sizeBound(e *schema.Entry) int {
 	return n
 }
 
-// route is the partition that keeps e in order with the others of its device, or else of its actor.
+// route returns the partition of e, which keeps the order of all entries of its device, or of its actor if it has no device.
 func (j *job) route(e *schema.Entry) int {
 	who := e.Device
 	if who == "" {
@@ -191,7 +191,7 @@ func (j *job) route(e *schema.Entry) int {
 	return schemakafka.PartitionOf(j.key, len(j.open))
 }
 
-// finish is called once for each chunk, when its fate is known. err is nil if the chunk is in the log.
+// finish is called once for each chunk, when its outcome is known. err is nil if the chunk is in the log.
 func (c *chunk) finish(window *keys, err error) {
 	c.err = err
 	if c.outcome != nil {
@@ -231,7 +231,7 @@ func (j *job) wait(ctx context.Context, limit time.Duration) {
 	}
 }
 
-// result is where an entry is in the log and its id, or why it was not written.
+// result has an entry's place in the log and its id, or the reason why it was not written.
 func (it *item) result() (id uint64, partition int, offset int64, err error) {
 	switch {
 	case it.err != nil:

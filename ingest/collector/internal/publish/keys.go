@@ -7,10 +7,10 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// keys is the window of event keys that this collector has seen lately. It answers a repeat with the id and the position
-// of the first entry. A repeat waits while the first entry is still being written. The window only improves responses: the
-// consumer keeps repeats out of the store. A repeat that this window does not know (it was sent to another collector, or
-// after a restart) is written again and dropped by the consumer; the id in its response resolves to nothing.
+// keys remembers the event keys that this collector has seen lately. It answers a repeat with the id and the position of the first entry. A
+// repeat waits while the first entry is still being written. The window only improves responses: the consumer keeps repeats out of the
+// store. A repeat that this window does not know (it was sent to another collector, or after a restart) is written again and dropped by the
+// consumer; the id in its response resolves to nothing.
 type keys struct {
 	max    int
 	window time.Duration
@@ -22,7 +22,7 @@ type keys struct {
 	first int     // the oldest
 }
 
-// claim is one key in the window.
+// claim is one remembered key.
 type claim struct {
 	hash  [16]byte
 	event *event
@@ -36,7 +36,7 @@ type event struct {
 	outcome *outcome
 }
 
-// outcome is the fate of a chunk. Its fields are valid once done is closed. It outlives the chunk.
+// outcome says whether a chunk was written. Its fields are valid once done is closed. It outlives the chunk.
 type outcome struct {
 	done      chan struct{}
 	partition int

@@ -83,7 +83,7 @@ func TestFailedWriteFreesItsKeys(t *testing.T) {
 	}
 }
 
-// A batch without an accepted entry is unavailable only if nothing of it may be kept.
+// A batch without an accepted entry is answered as unavailable only if none of its entries may be kept.
 func TestWorstOfABatch(t *testing.T) {
 	invalid, later := schema.Missing("action"), RetryLater(errUnavailable)
 	for _, c := range []struct {
@@ -108,7 +108,7 @@ func TestWorstOfABatch(t *testing.T) {
 	}
 }
 
-// Whoever reads 503 may send the request again without a key.
+// A client that gets 503 may send the request again without a key.
 func TestUnavailableSaysThatNothingWasAccepted(t *testing.T) {
 	for _, err := range []*Error{ErrBusy, errUnavailable, errLogRefused, errShuttingDown, errDiskFull, errAborted, errUnknown, errFirstPending} {
 		says := strings.Contains(err.Text, "nothing was accepted")
@@ -191,7 +191,7 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
-// gauge is the value of a gauge without labels.
+// gauge returns the value of a gauge without labels.
 func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
 	families, err := reg.Gather()

@@ -16,13 +16,13 @@ const (
 	quietAfter     = 10 * time.Millisecond // a broker that has been silent for so long is probed before it gets a batch
 	produceTimeout = 10 * time.Second
 	probeTimeout   = time.Second
-	deadConns      = 8 // idle connections that may turn out to be broken before one is dialled
+	deadConns      = 8 // idle connections that may be broken before a new one is opened
 )
 
-// errNoAnswer is a broker that did not answer a probe, so that nothing was sent to it.
+// errNoAnswer means that the broker did not answer a probe, so nothing was sent to it.
 var errNoAnswer = errors.New("broker does not answer")
 
-// errNotSent is that nothing was sent, because another log may be there.
+// errNotSent means that nothing was sent, because the log may have been replaced.
 var errNotSent = errors.New("not sent")
 
 // leader is the broker that leads a partition. Only one goroutine may call produce and probe.
@@ -37,8 +37,8 @@ type leader struct {
 func (l *leader) produce(ctx context.Context, records kafka.RecordReader) (base int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, produceTimeout)
 	defer cancel()
-	// A request into a dead idle connection seems to be sent, and then nobody knows whether it was. So a broker that has
-	// been silent is probed first, with a request that changes nothing.
+	// A request on a dead idle connection seems to be sent, and its outcome stays unknown. So a broker that has been silent is probed
+	// first, with a request that changes nothing.
 	if time.Since(l.answered) > quietAfter {
 		if err := l.probe(ctx); err != nil {
 			return 0, err
@@ -75,7 +75,7 @@ func (l *leader) probe(ctx context.Context) error {
 	return fmt.Errorf("%w: partition %d: %w", errNoAnswer, l.partition, err)
 }
 
-// listOffsets is a request that changes nothing and that only the leader answers.
+// listOffsets sends a request that changes nothing and that only the leader answers.
 func (l *leader) listOffsets(ctx context.Context) error {
 	res, err := l.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
 		Topics: map[string][]kafka.OffsetRequest{l.topic: {kafka.LastOffsetOf(l.partition)}},
@@ -91,7 +91,7 @@ func (l *leader) listOffsets(ctx context.Context) error {
 	return nil
 }
 
-// verdict is what the error of a produce request says about its records.
+// verdict says whether the records of a failed produce request were written.
 type verdict uint8
 
 const (
@@ -128,7 +128,7 @@ func classify(err error) verdict {
 	return notStored // refused before it was appended: not the leader, too few replicas, not allowed, …
 }
 
-// reason is the refusal of new writes after a verdict.
+// reason returns the error that refuses new writes after a verdict.
 func (v verdict) reason() error {
 	if v == diskFull {
 		return errDiskFull

@@ -20,8 +20,8 @@ const (
 	firstRetry = 10 * time.Millisecond
 )
 
-// partition writes to one partition of the topic. The whole queue goes out as one batch. The next batch goes out when the
-// fate of that one is known, so that within one block ids only grow in the log.
+// partition writes to one partition of the topic. The whole queue is sent as one batch. The next batch is sent when the outcome of that one
+// is known, so that within one block ids only grow in the log.
 type partition struct {
 	number   int
 	leader   leader // used by run; ready only asks it for offsets
@@ -49,7 +49,7 @@ type partition struct {
 	batch  batch // of run
 }
 
-// admit reserves size bytes of the queue, or is the error that refuses them. The caller must push or release them.
+// admit reserves size bytes of the queue, or returns the error that refuses them. The caller must push or release them.
 func (p *partition) admit(size int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,7 +130,7 @@ func (p *partition) run(ctx context.Context) {
 	}
 }
 
-// next moves the queue into the batch, up to the limit of a batch. It is false when p is closed and the queue is empty.
+// next moves the queue into the batch, up to the limit of a batch. It returns false if p is closed and the queue is empty.
 func (p *partition) next() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,8 +193,8 @@ func (p *partition) finish(c *chunk, err error) {
 	p.release(size)
 }
 
-// send writes the records from first to before end of the batch and records their fate. A try whose acknowledgement was
-// lost is repeated until the broker answers one. It returns the number of tries.
+// send writes the records [first, end) of the batch and stores their outcome. A try whose acknowledgement was lost is repeated until the
+// broker answers. It returns the number of tries.
 func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 	lost := false
 	for wait := firstRetry; ; wait = min(4*wait, probeEvery) {
@@ -242,7 +242,7 @@ func (p *partition) send(ctx context.Context, first, end int) (tries int) {
 	}
 }
 
-// produce writes the records from first to before end, unless another log is in the place of the batch's: then nothing is sent.
+// produce writes the records [first, end), unless another log has replaced the batch's log: then nothing is sent.
 func (p *partition) produce(ctx context.Context, first, end int) (base int64, err error) {
 	if err := p.same(ctx); err != nil {
 		return 0, fmt.Errorf("%w: %w", errNotSent, err)
@@ -250,8 +250,8 @@ func (p *partition) produce(ctx context.Context, first, end int) (base int64, er
 	return p.leader.produce(ctx, p.batch.records(first, end))
 }
 
-// confirm makes sure that the log which acknowledged the batch is its log, for as long as Kafka cannot be asked: a connection that
-// was made meanwhile may lead to another one.
+// confirm checks that the log which acknowledged the batch is the batch's log, and repeats the check until Kafka answers: a connection that
+// was made meanwhile may lead to another log.
 func (p *partition) confirm(ctx context.Context) error {
 	for wait := firstRetry; ; wait = min(4*wait, probeEvery) {
 		err := p.same(ctx)
@@ -263,16 +263,16 @@ func (p *partition) confirm(ctx context.Context) error {
 	}
 }
 
-// same is nil if the batch's log is the one that answers.
+// same returns nil if the batch's log is the one that answers.
 func (p *partition) same(ctx context.Context) error {
 	now, err := p.source.verify(ctx)
 	if err == nil && now.ID != p.batch.source.ID {
-		err = &schemakafka.LogError{Why: fmt.Sprintf("log %v has taken the place of log %v", now, p.batch.source)}
+		err = &schemakafka.LogError{Why: fmt.Sprintf("log %v has replaced log %v", now, p.batch.source)}
 	}
 	return err
 }
 
-// reasonOf is why new writes are refused after an error from before anything was sent.
+// reasonOf returns the reason to refuse new writes after an error that happened before anything was sent.
 func reasonOf(err error) error {
 	if schemakafka.IsLogError(err) {
 		return errLogRefused

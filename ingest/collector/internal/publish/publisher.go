@@ -73,16 +73,16 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 
 // Entries are the entries of one request in their order.
 type Entries interface {
-	// Next goes to the next entry. It is false after the last one.
+	// Next goes to the next entry. It returns false after the last one.
 	Next() bool
-	// Entry is the present entry, or why it cannot be accepted. An entry with an event id is written once; a repeat of it
-	// has the same bodyHash. The strings of e hold until Next is called again.
+	// Entry returns the current entry, or the reason why it cannot be accepted. An entry with an event id is written once; a repeat of it
+	// has the same bodyHash. The strings of e are valid until Next is called again.
 	Entry() (e *schema.Entry, eventID string, bodyHash uint64, fault error)
-	// Close gives the memory of the entries back. An error means that none of them may be written.
+	// Close releases the memory of the entries. An error means that none of them may be written.
 	Close() error
 }
 
-// Request is what a caller wants to be written.
+// Request has the entries that a caller wants to write.
 type Request struct {
 	Tenant     string
 	ReceivedAt int64 // Unix ms
@@ -91,7 +91,7 @@ type Request struct {
 	EventField string // the caller's name of an event id, for faults
 }
 
-// Available is nil when a request would be taken now, else the error that refuses it.
+// Available returns nil if a request would be accepted now, otherwise the error that refuses it.
 func (p *Publisher) Available() error {
 	partitions := p.all()
 	switch {
@@ -115,12 +115,12 @@ func (p *Publisher) Available() error {
 }
 
 // Publish writes the entries of a request and waits until they are in the log. It closes the entries before it waits.
-// An error without a result means that nothing was written, or, if it is a schema.ErrTimeout, that this is not known. A result
-// beside an error is that of a batch without an accepted entry.
+// An error without a result means that nothing was written, or, if it is a schema.ErrTimeout, that this is not known. Both a result and an
+// error are returned for a batch without an accepted entry.
 func (p *Publisher) Publish(ctx context.Context, req Request) (*Result, error) {
 	partitions := p.all()
 	if len(partitions) == 0 {
-		_ = req.Entries.Close() // the refusal says more
+		_ = req.Entries.Close() // the refusal is more important than this error
 		return nil, RetryLater(errUnavailable)
 	}
 	j := p.jobs.Get().(*job)
@@ -141,8 +141,8 @@ func (p *Publisher) Publish(ctx context.Context, req Request) (*Result, error) {
 	return p.batchResult(j)
 }
 
-// enqueue gives the chunks of j to their partitions: all of them, or none and an error. What the partitions refuse costs none of
-// the tenant's quota, which a large batch may have to pay back for a long time.
+// enqueue gives the chunks of j to their partitions: all of them, or none and an error. Refused chunks do not count against the tenant's
+// quota, because it can take long until the quota of a large batch is available again.
 func (p *Publisher) enqueue(j *job, partitions []*partition) error {
 	j.dropEmpty()
 	release := func(chunks []*chunk) {
@@ -175,9 +175,9 @@ func (p *Publisher) release(j *job) {
 	}
 }
 
-// Run writes what Publish is given. It waits for Kafka and its topics for as long as they are unavailable. When ctx ends it
-// refuses new requests, completes those that it has and returns. What Kafka has not acknowledged within the drain timeout
-// has an unknown outcome.
+// Run writes the requests that were passed to Publish. It waits for Kafka and its topics for as long as they are unavailable. When ctx ends
+// it refuses new requests, completes those that it has and returns. What Kafka has not acknowledged within the drain timeout has an unknown
+// outcome.
 func (p *Publisher) Run(ctx context.Context) {
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -198,7 +198,7 @@ func (p *Publisher) Run(ctx context.Context) {
 	leases.Wait()
 }
 
-// Ready is nil when requests are taken and the leader of every partition answers.
+// Ready returns nil when requests are taken and the leader of every partition answers.
 func (p *Publisher) Ready(ctx context.Context) error {
 	partitions := p.all()
 	switch {

@@ -12,7 +12,7 @@ import (
 // maxTenants bounds the tenants whose rate is remembered.
 const maxTenants = 10_000
 
-// quota limits the entries a second of each tenant.
+// quota limits the entries per second of each tenant.
 type quota struct {
 	perSecond rate.Limit // 0: no limit
 	burst     int

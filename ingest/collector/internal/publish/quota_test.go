@@ -74,7 +74,7 @@ func TestLargeBatchBorrowsFromTheFuture(t *testing.T) {
 	}
 }
 
-// A client that repeats what was refused for another reason gets into no debt.
+// A request that is refused for another reason does not count against the quota.
 func TestRefusedRequestCostsNoQuota(t *testing.T) {
 	p := &Publisher{quota: newQuota(0.001, 3)}
 	window := newKeys(10, time.Hour, newMetrics(prometheus.NewRegistry()))

@@ -10,7 +10,7 @@ import (
 	"github.com/activitylog/activitylog/schema/api"
 )
 
-// Result says what became of a request's entries.
+// Result has the outcome of a request's entries.
 type Result struct {
 	Single   bool
 	ID       uint64      // of a single entry
@@ -19,13 +19,13 @@ type Result struct {
 	Position string      // of the accepted entries in the log; empty when there is none
 }
 
-// ItemFault is why an entry of a batch was not accepted.
+// ItemFault is the reason why an entry of a batch was not accepted.
 type ItemFault struct {
 	Index int
 	Err   error
 }
 
-// Accepted is the number of entries that are in the log.
+// Accepted returns the number of entries that are in the log.
 func (r *Result) Accepted() int {
 	if r.Single {
 		return 1
@@ -33,7 +33,7 @@ func (r *Result) Accepted() int {
 	return len(r.IDs) - len(r.Faults)
 }
 
-// singleResult is the result of a request with one entry.
+// singleResult returns the result of a request with one entry.
 func (p *Publisher) singleResult(it *item) (*Result, error) {
 	id, partition, offset, err := it.result()
 	if err != nil {
@@ -45,7 +45,7 @@ func (p *Publisher) singleResult(it *item) (*Result, error) {
 	return &Result{Single: true, ID: id, Position: schema.Position{partition: offset}.String()}, nil
 }
 
-// batchResult is the result of a batch. It has an error beside it when no entry was accepted.
+// batchResult returns the result of a batch. It comes with an error if no entry was accepted.
 func (p *Publisher) batchResult(j *job) (*Result, error) {
 	res := &Result{IDs: make([]uint64, len(j.items))}
 	position := schema.Position{}
@@ -73,8 +73,8 @@ func (p *Publisher) batchResult(j *job) (*Result, error) {
 	return res, nil
 }
 
-// worse is the error of a batch without an accepted entry: invalid, unless trying again may help. One entry with an unknown
-// outcome makes that of the batch unknown, whatever happened to the others: 503 promises that nothing was accepted.
+// worse returns the error of a batch without an accepted entry: invalid, unless trying again may help. If the outcome of one entry is unknown,
+// so is the outcome of the batch, whatever happened to the others: 503 promises that nothing was accepted.
 func worse(a, b error) error {
 	switch {
 	case errors.Is(a, schema.ErrTimeout):

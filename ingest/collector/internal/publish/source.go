@@ -15,8 +15,8 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// source is the log that is written to, and knows whether it may be: only the log that the tables belong to may. Entries that are
-// acknowledged by another Kafka in the place of that one would never be stored.
+// source tracks the log that entries are written to. Only the log that the tables belong to may be written to: entries that another Kafka
+// acknowledged in its place would never be stored.
 type source struct {
 	*schemakafka.Follower
 	leases schemakafka.Reader
@@ -27,7 +27,7 @@ type source struct {
 
 	leased  atomic.Uint64             // blocks before it have been leased in the log inLog
 	inLog   atomic.Pointer[uuid.UUID] // nil: nothing has been leased
-	lost    atomic.Bool               // Kafka does not have the last of those leases any more
+	lost    atomic.Bool               // Kafka has lost the last of those leases
 	changed func(*schemakafka.Log)    // called when there is another log
 }
 
@@ -39,7 +39,7 @@ func newSource(client *kafka.Client, topic string, m *metrics, log *slog.Logger)
 	}
 }
 
-// current is the log that may be written to now. Its error is a schemakafka.LogError.
+// current returns the log that may be written to now. Its error is a schemakafka.LogError.
 func (s *source) current() (*schemakafka.Log, error) {
 	log, err := s.Log()
 	if err == nil && s.lost.Load() {
@@ -53,8 +53,8 @@ func (s *source) current() (*schemakafka.Log, error) {
 	return log, err
 }
 
-// grant remembers that the blocks from first to before end have been leased in the log. It is false if some of them had been
-// before: then the topic of leases has lost its end, and grown again.
+// grant remembers that the blocks from first to before end have been leased in the log. It returns false if some of them were leased
+// before: then the topic of leases has lost its newest records, and new ones were appended.
 func (s *source) grant(log *schemakafka.Log, first, end uint64) bool {
 	if in := s.inLog.Load(); in == nil || *in != log.ID {
 		s.leased.Store(0)
@@ -69,8 +69,8 @@ func (s *source) grant(log *schemakafka.Log, first, end uint64) bool {
 	return true
 }
 
-// verify makes sure that whoever answers now is the log, after a connection has been made: another broker in the place of one, or
-// the same over another folder, takes no connection over. Its error is a LogError, or that Kafka could not be asked.
+// verify checks, after a new connection, that the broker which answers has the log: a broker that replaces another one, or restarts on
+// another folder, needs new connections. Its error is a LogError, or says that Kafka could not be asked.
 func (s *source) verify(ctx context.Context) (*schemakafka.Log, error) {
 	if s.Sure() {
 		return s.current()
@@ -88,7 +88,7 @@ func (s *source) verify(ctx context.Context) (*schemakafka.Log, error) {
 	return s.current() // connections are made all the time; the last look was a moment ago
 }
 
-// look looks at the topics, and whether Kafka has the leases that it gave.
+// look reads the topics, and checks that Kafka still has the leases that it granted.
 func (s *source) look(ctx context.Context) (*schemakafka.Log, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -117,7 +117,7 @@ func (s *source) look(ctx context.Context) (*schemakafka.Log, error) {
 	return s.current()
 }
 
-// run looks every now and then until ctx ends, and tells of each change.
+// run looks at intervals until ctx ends, and logs each change.
 func (s *source) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -142,13 +142,14 @@ func (s *source) run(ctx context.Context) {
 	}
 }
 
-// pauseAfter is the time from one look to the next. err is why nothing may be written, looked that Kafka could not be asked.
+// pauseAfter returns the time from one look to the next. err is the reason why nothing may be written, looked the error if Kafka could not
+// be asked.
 func pauseAfter(err, looked error) time.Duration {
 	var refusal *schemakafka.LogError
 	switch {
 	case err == nil:
 		return lookEvery
-	case errors.As(err, &refusal) && !refusal.Refused && schemakafka.IsLogError(looked): // a consumer is about to say more
+	case errors.As(err, &refusal) && !refusal.Refused && schemakafka.IsLogError(looked): // a consumer will soon confirm or refuse the log
 		return lookSoon
 	}
 	return lookRetry

@@ -184,8 +184,8 @@ type Native struct {
 	Rows  int
 }
 
-// Encode returns b in ClickHouse's Native format of protocol revision 0, which INSERT … FORMAT Native expects over HTTP. Columns
-// that differ in length are an error: the server would use the shortest and say nothing.
+// Encode returns b in ClickHouse's Native format of protocol revision 0, which INSERT … FORMAT Native expects over HTTP. Columns of
+// different lengths are an error: the server would use the shortest without an error.
 func Encode(b Block) (*Native, error) {
 	n := &Native{Rows: b.Rows()}
 	w := proto.NewWriter(n, new(proto.Buffer))

@@ -40,7 +40,7 @@ type entityHour struct {
 	n int64
 }
 
-// groupOf is the tenant's key and the kind in one number. Kinds are ordered as their names are, by which by_entity is sorted.
+// groupOf returns the tenant's key and the kind in one number. Kinds are ordered as their names are, by which by_entity is sorted.
 func groupOf(tenant uint32, kind tables.Kind) uint32 { return tenant<<kindBits | uint32(kind) }
 
 func kindOf(group uint32) tables.Kind { return tables.Kind(group & (1<<kindBits - 1)) }
@@ -55,7 +55,7 @@ func (e *Entities) Reset() {
 	e.names, e.past, e.text = e.names[:0], e.past[:0], e.text[:0]
 }
 
-// Add counts r n times. Nothing of it is kept.
+// Add counts r n times. It keeps no reference to r.
 func (e *Entities) Add(r *Row, n int64) {
 	at, tenant := whenOf(r), e.tenants.key(r.Tenant)
 	for kind := tables.KindActor; kind < tables.KindTarget; kind++ {
@@ -199,7 +199,7 @@ func (e *Entities) weeks(day int64) (blocks map[int64]*entityBlock, newest int64
 	return blocks, newest
 }
 
-// sortable is what a name is sorted by: its tenant and kind, and the beginning of its text.
+// sortable is the sort key of a name: its tenant and kind, and the beginning of its text.
 type sortable struct {
 	prefix        uint64
 	group, number uint32
@@ -224,7 +224,7 @@ func (e *Entities) sort() {
 	})
 }
 
-// prefixOf is the first 8 bytes of text as a number. The numbers are ordered as the texts are.
+// prefixOf returns the first 8 bytes of text as a number. The numbers are ordered as the texts are.
 func prefixOf(text []byte) uint64 {
 	if len(text) >= 8 {
 		return binary.BigEndian.Uint64(text)

@@ -57,7 +57,7 @@ func (b *Entries) Reset(partition int) {
 	b.index.Reset()
 }
 
-// Append adds a row. Nothing of it is kept.
+// Append adds a row. It keeps no reference to r.
 func (b *Entries) Append(r *Row) {
 	b.tenant.appendKey(b.tenant.key(r.Tenant))
 	b.action.appendKey(b.action.key(r.Action))
@@ -84,7 +84,7 @@ func (b *Entries) Append(r *Row) {
 	b.index.Append(r.Location.Index)
 }
 
-// Rows is the number of rows.
+// Rows returns the number of rows.
 func (b *Entries) Rows() int { return len(b.id) }
 
 // Location is where row i lies in Kafka.

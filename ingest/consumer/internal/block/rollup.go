@@ -10,7 +10,7 @@ import (
 
 const dayMillis = 24 * 3600 * 1000
 
-// Week is the Monday, in days since 1970, of the week of a moment (Unix ms). Every table is partitioned by the week of receipt.
+// Week returns the Monday, in days since 1970, of the week of a moment (Unix ms). Every table is partitioned by the week of receipt.
 func Week(ms int64) int64 {
 	day := ms / dayMillis
 	return max(0, day-(day+3)%7) // 1970-01-01 was a Thursday
@@ -139,7 +139,7 @@ func (b *kindBlock) finish(partition int, last int64, final bool) {
 // share returns a dictionary with the same values and without rows.
 func (c *dict) share() dict { return dict{index: c.index, values: c.values} }
 
-// watermark is what a row has in koff_to: 0 in all blocks but the last.
+// watermark returns the value of koff_to: 0 in all blocks but the last.
 func watermark(last int64, final bool) uint64 {
 	if !final {
 		return 0

@@ -1,7 +1,7 @@
-// Package early decides about entries whose ids were leased before the last epoch of their log began, but that lie in it. They may
-// have been stored before, from records that are gone, or their ids may have been assigned a second time, by a topic of leases
-// that lost its end. So the tables are asked for their ids: what was received at the same moment is the same entry, and an entry
-// whose id another one has gets a new id.
+// Package early handles entries in the last epoch of a log whose ids were leased before that epoch began. Such an entry may be stored
+// already, from a record that Kafka has lost. Or its id may be assigned twice, because the topic of leases lost its newest records. So the
+// consumer looks up the ids in the tables. A stored entry with the same id and the same time of receipt is the same entry, and is not
+// stored again. If the id belongs to another entry, the new entry gets a new id.
 package early
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// Identity tells an entry from others with its id.
+// Identity distinguishes an entry from others with the same id.
 type Identity struct {
 	ID       uint64
 	Received int64 // Unix ms
@@ -29,13 +29,13 @@ type Stored struct {
 	Location  block.Location
 }
 
-// Lookup decides about the entries of one batch.
+// Lookup looks up the ids of the entries of one batch.
 type Lookup struct {
 	First  int64                  // offset of the epoch
 	Fresh  uint64                 // the first id that was leased in it
 	Number func() (uint64, error) // a new id
 
-	Needed bool  // the batch has such an entry, and the tables have not been asked
+	Needed bool  // the batch has such an entry, and Ask has not been called
 	Err    error // of Number
 
 	asked  bool
@@ -44,11 +44,11 @@ type Lookup struct {
 	seen   map[uint64][]int64 // when the batch's own were received
 }
 
-// Has says whether row is one to look up.
+// Has reports whether row has to be looked up.
 func (l *Lookup) Has(row *block.Row) bool { return row.ID < l.Fresh && row.Location.Offset >= l.First }
 
-// Take says whether row is stored already at another place, and gives it another id if its own is another entry's. Before the
-// tables have been asked it only notes that they have to be.
+// Take reports whether row is already stored at another offset, and gives it a new id if another entry has its id. Before the look-up it
+// only notes the id.
 func (l *Lookup) Take(partition int, row *block.Row) (stored bool) {
 	if !l.asked {
 		l.want(row.ID)
@@ -89,7 +89,7 @@ func (l *Lookup) want(id uint64) {
 // blocksAtOnce keeps a statement short.
 const blocksAtOnce = 100
 
-// Ask has the tables say what they have under the ids that Take was asked about, in any partition. It may be repeated.
+// Ask looks up in the tables, in all partitions, the ids that Take has noted. It may be repeated.
 func (l *Lookup) Ask(ctx context.Context, conn driver.Conn) error {
 	l.stored, l.seen = map[uint64][]Stored{}, map[uint64][]int64{}
 	var where []string

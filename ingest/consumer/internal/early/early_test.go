@@ -14,8 +14,8 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// What is stored already, at another place, is known by its id and when it was received; an id that is another entry's is
-// replaced; what is read again keeps the id that it was given.
+// An entry that is already stored at another offset is recognized by its id and its time of receipt. An id that belongs to another entry is
+// replaced. An entry that is read again keeps its id.
 func TestLookup(t *testing.T) {
 	opts, err := clickhouse.ParseDSN(testbed.ClickHouse(t))
 	if err != nil {

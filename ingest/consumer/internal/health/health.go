@@ -15,12 +15,12 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// Dependency is something that a consumer needs, with the messages that the log has of it.
+// Dependency is something that a consumer needs, with the log messages about it.
 type Dependency struct {
 	Name      string
 	waiting   string // it is unavailable
 	available string // it is available again
-	refuses   string // it answers, but refuses; somebody must change a setting
+	refuses   string // it answers, but refuses requests; somebody must change a setting
 }
 
 // The dependencies of a consumer.
@@ -43,12 +43,12 @@ type Health struct {
 	alarms *prometheus.CounterVec // by kind
 
 	mu     sync.Mutex
-	faults map[User]error   // of the requests that fail
+	faults map[User]error   // of requests that fail
 	logged map[string]error // by name of a dependency: the error that was logged; none while it is available
 }
 
-// User is who needs a dependency, and what for. As long as one of a dependency's users fails, it is unavailable, whatever others reach:
-// one of many leaders may be away.
+// User identifies a use of a dependency: by which partition, for which purpose. A dependency is unavailable while one of its users fails,
+// even if others succeed: one of many leaders may be unavailable.
 type User struct {
 	Dependency
 	Partition int    // -1: none
@@ -65,7 +65,7 @@ func New(log *slog.Logger, alarms *prometheus.CounterVec) *Health {
 	}
 }
 
-// Alone is the only user of a dependency.
+// Alone identifies the only user of a dependency.
 func Alone(d Dependency) User { return User{Dependency: d, Partition: -1} }
 
 // Set notes that a dependency is unavailable because of err, or available if err is nil.
@@ -88,7 +88,7 @@ func (h *Health) SetFor(u User, err error) {
 	h.tell(u.Dependency, h.fault(u.Dependency))
 }
 
-// Reached notes that a partition reached everything that it needs.
+// Reached notes that all requests of a partition succeeded.
 func (h *Health) Reached(partition int) {
 	h.forget(func(u User) bool { return u.Partition == partition })
 }
@@ -109,8 +109,8 @@ func (h *Health) forget(which func(User) bool) {
 	}
 }
 
-// fault is why d is unavailable for one of its users, the same one while it fails; nil if it is available for all. What somebody
-// must change comes first.
+// fault returns the error of one of d's users, of the same user while that one fails; nil if no user fails. An error that needs a change of
+// configuration comes first.
 func (h *Health) fault(d Dependency) error {
 	var first *User
 	order := func(a, b User) int {
@@ -127,7 +127,7 @@ func (h *Health) fault(d Dependency) error {
 	return h.faults[*first]
 }
 
-// urgency is lower for what does not pass by itself.
+// urgency returns a lower value for errors that do not end by themselves.
 func urgency(err error) int {
 	if sink.KindOf(err) == sink.KindConfig {
 		return 0
@@ -135,7 +135,7 @@ func urgency(err error) int {
 	return 1
 }
 
-// tell logs a change of d's state to err.
+// tell logs that the state of d has changed to err.
 func (h *Health) tell(d Dependency, err error) {
 	before := h.logged[d.Name]
 	if h.logged[d.Name] = err; err == nil {
@@ -159,15 +159,15 @@ func (h *Health) tell(d Dependency, err error) {
 	}
 }
 
-// Available says whether d is, as far as is known.
+// Available reports whether d is available, as far as is known.
 func (h *Health) Available(d Dependency) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.fault(d) == nil
 }
 
-// Err is nil while every dependency is available. Otherwise it names those that are not, each with its error, the log first: what is wrong
-// with it does not pass by itself.
+// Err returns nil while every dependency is available. Otherwise it names the unavailable ones with their errors, the log first: its errors do
+// not end by themselves.
 func (h *Health) Err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

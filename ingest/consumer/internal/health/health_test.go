@@ -14,7 +14,7 @@ import (
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
 )
 
-// TestOnlyChangesAreLogged sets what a dependency goes through in an outage that turns into a fault of a setting.
+// TestOnlyChangesAreLogged sets the states of a dependency in an outage that turns into a fault of a setting.
 func TestOnlyChangesAreLogged(t *testing.T) {
 	var text bytes.Buffer
 	alarms := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"kind"})
@@ -59,7 +59,7 @@ func TestErrNamesWhatIsUnavailable(t *testing.T) {
 	}
 }
 
-// TestOneFailingUserDoesNotFlap: what other partitions reach, and what the same one reaches for another purpose, says nothing of it.
+// TestOneFailingUserDoesNotFlap: a success of another partition, or of the same partition for another purpose, does not end a failure.
 func TestOneFailingUserDoesNotFlap(t *testing.T) {
 	away := errors.New("leader not available")
 	fetch := func(partition int) User { return User{Dependency: Kafka, Partition: partition, Purpose: "fetch"} }
@@ -100,7 +100,7 @@ func TestOneFailingUserDoesNotFlap(t *testing.T) {
 	}
 }
 
-// TestWhatSomebodyMustChangeIsTold: a fault that passes by itself does not hide it.
+// TestWhatSomebodyMustChangeIsTold: a temporary fault does not hide a fault that somebody must correct.
 func TestWhatSomebodyMustChangeIsTold(t *testing.T) {
 	alarms := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "x"}, []string{"kind"})
 	h := New(slog.New(slog.DiscardHandler), alarms)

@@ -25,7 +25,7 @@ type Numbers struct {
 	end  uint64
 }
 
-// Next is an id that nobody else gets in the log.
+// Next returns an id that is assigned to nothing else in the log.
 func (n *Numbers) Next(ctx context.Context, log *schemakafka.Log) (uint64, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Pacer gives turns to inserts. After an insert that took d, the next turn comes when about 4·d have passed, whoever takes it.
-// After a pause a turn comes at once. A batch that cannot grow any more needs no turn.
-// An insert of a few rows costs the engine 20 ms of CPU with its merges: sixteen a second took half a core.
-// Pauses are saved up while there is nothing to insert. So a script that writes and reads in turn waits for no pause at first.
+// Pacer gives turns to inserts. After an insert that took d, the next turn of any partition comes after about 4·d. After a longer pause a
+// turn comes at once. A batch that cannot grow any more needs no turn. An insert of a few rows costs the engine 20 ms of CPU with its
+// merges: sixteen a second took half a core. Pauses are saved up while there is nothing to insert. So a script that alternates writes and
+// reads does not wait at first.
 type Pacer struct {
 	Longest time.Duration // no pause is longer
 	Saved   time.Duration // as many pauses are saved up
@@ -55,13 +55,13 @@ func (p *Pacer) grant() {
 	close(t.Ready)
 }
 
-// Done says that an insert took d. It gives t back, which is nil for an insert without a turn.
+// Done reports that an insert took d, and returns t, which is nil for an insert without a turn.
 func (p *Pacer) Done(t *Turn, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	if t != nil {
-		p.rested = p.rested.Add(now.Sub(t.at)) // an insert is no pause
+		p.rested = p.rested.Add(now.Sub(t.at)) // an insert is not a pause
 	}
 	if saved := now.Add(-p.Saved); p.rested.Before(saved) {
 		p.rested = saved
@@ -75,7 +75,7 @@ func (p *Pacer) Done(t *Turn, d time.Duration) {
 	}
 }
 
-// Cancel gives t back unused, whether or not it has come.
+// Cancel returns t unused, even before its turn has come.
 func (p *Pacer) Cancel(t *Turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -38,7 +38,7 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// TestSavedPauses: after some time without inserts a number of them need no pause, and then all do again.
+// TestSavedPauses: after some time without inserts, a number of inserts need no pause, and all later ones do.
 func TestSavedPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &Pacer{Longest: time.Second, Saved: time.Second}

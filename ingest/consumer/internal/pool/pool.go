@@ -25,7 +25,7 @@ func (p *Pool[T]) Get(ctx context.Context) (*T, error) {
 	}
 }
 
-// Idle is a value that nobody waits for, or nil.
+// Idle returns a value if one is free and nobody waits for it, otherwise nil.
 func (p *Pool[T]) Idle() *T {
 	select {
 	case v := <-p.free:
@@ -35,5 +35,5 @@ func (p *Pool[T]) Idle() *T {
 	}
 }
 
-// Put gives a value back.
+// Put returns a value to the pool.
 func (p *Pool[T]) Put(v *T) { p.free <- v }

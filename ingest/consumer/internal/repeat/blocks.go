@@ -13,14 +13,14 @@ import (
 const maxBlocks = 256
 
 // Blocks remembers the last id of each block of ids that was seen in one partition. A producer gives out the ids of a block in
-// rising order within a partition, so an id that is not above the last one is a repetition. The zero value has seen nothing.
+// rising order within a partition, so an id that is not above the last one is a repetition. The zero value has seen no id.
 type Blocks struct {
 	seen []lastID // the most recently seen is the last
 }
 
 type lastID struct{ block, id uint64 }
 
-// Repeated says whether id has been seen, and remembers it if not.
+// Repeated reports whether id has been seen, and remembers it if not.
 func (b *Blocks) Repeated(id uint64) bool {
 	block := schema.Block(id)
 	for i, s := range slices.Backward(b.seen) {

@@ -50,12 +50,12 @@ type Keys struct {
 
 	loaded bool
 	since  int64 // Unix ms; keys of entries received earlier were not loaded
-	full   bool  // older keys had to make room
+	full   bool  // older keys were dropped because Max was reached
 	byID   map[keyID]Key
 	order  []Key // the oldest first
 }
 
-// Since is the receive time from which k must know all keys to decide about an entry received at receivedAt (both Unix ms).
+// Since returns the receive time from which k must know all keys in order to decide about an entry received at receivedAt (both Unix ms).
 func (k *Keys) Since(receivedAt int64) int64 { return max(0, receivedAt-k.Window.Milliseconds()) }
 
 // Know says whether k knows the keys of all entries received from since on.
@@ -82,8 +82,8 @@ func (k *Keys) index(order []Key) {
 	}
 }
 
-// Remove forgets the keys of entries that are not in the tables any more. If older keys had to make room before, it forgets all: only
-// a load can tell which of those come next.
+// Remove forgets the keys of entries that are no longer in the tables. If older keys were dropped before because Max was reached, it
+// forgets all keys: only a new load can bring back the newest of the dropped ones.
 func (k *Keys) Remove(gone map[Place]bool) {
 	if !k.loaded || len(gone) == 0 {
 		return
@@ -98,7 +98,7 @@ func (k *Keys) Remove(gone map[Place]bool) {
 	}
 }
 
-// Oldest is the lowest offset of a key that was received in the partition; false if there is none.
+// Oldest returns the lowest offset of a key that was received in the partition; false if there is none.
 func (k *Keys) Oldest(partition int) (offset int64, ok bool) {
 	for _, key := range k.order {
 		if key.Place.Partition == partition {

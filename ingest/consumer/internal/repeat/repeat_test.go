@@ -57,7 +57,7 @@ func TestCloneIsApart(t *testing.T) {
 	}
 }
 
-// What an older version has committed is read as it was meant: it says nothing of a log or of the tables.
+// A commit of an older version can still be read: it has no log and no watermark of the tables.
 func TestParseReadsTheFirstVersion(t *testing.T) {
 	got, err := Parse("v1:17|1=a|2=1")
 	if err != nil || got.Last != 17 || got.Watermark != schemakafka.None || got.Origin != 0 || got.Epochs != 1 || len(got.Blocks.seen) != 2 {
@@ -126,14 +126,14 @@ func TestKeys(t *testing.T) {
 		t.Error("a batch that was not kept counts, want it not to")
 	}
 	b.Keep()
-	for n, want := range map[byte]bool{1: false, 2: false, 3: true} { // 1 and 2 had to make room
+	for n, want := range map[byte]bool{1: false, 2: false, 3: true} { // 1 and 2 were dropped for newer keys
 		if got, _ := k.Batch().Repeated(key("a", n, 1, 5001, 15)); got != want {
 			t.Errorf("key %d after Keep: got %v, want %v", n, got, want)
 		}
 	}
 }
 
-// TestKeysAreTheSameAfterARestart holds that what a batch leaves in memory decides as what a load would.
+// TestKeysAreTheSameAfterARestart checks that the keys in memory after a batch lead to the same decisions as newly loaded keys.
 func TestKeysAreTheSameAfterARestart(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	live := Keys{Window: 50 * time.Millisecond, Max: 20}
@@ -174,7 +174,7 @@ func TestKeyOf(t *testing.T) {
 	}
 }
 
-// FuzzKeyOf holds that KeyOf finds the key that an Extra has, and no other.
+// FuzzKeyOf checks that KeyOf finds the key that an Extra has, and no other.
 func FuzzKeyOf(f *testing.F) {
 	for _, x := range []*activitypb.Extra{{EventKey: make([]byte, 16), BodyHash: 7}, {EventKey: []byte{1}}, {Layer: "x"}} {
 		extra, err := x.MarshalVT()

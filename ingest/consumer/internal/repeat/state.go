@@ -9,7 +9,7 @@ import (
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
-// State is what a commit of the group says beside its offset.
+// State is the metadata of an offset commit of the group.
 type State struct {
 	schemakafka.Commit
 	Blocks *Blocks // what had been seen before the committed offset
@@ -30,7 +30,7 @@ func (s *State) Encode() string {
 
 func fresh() State { return State{schemakafka.NoCommit(), &Blocks{}} }
 
-// Parse reads what Encode wrote. The empty text is that of a group which has committed nothing.
+// Parse reads what Encode wrote. A group that has committed nothing has the empty text.
 func Parse(metadata string) (State, error) {
 	commit, rest, err := schemakafka.ParseCommit(metadata)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	tables "github.com/activitylog/activitylog/schema/clickhouse"
 )
 
-// Fault is an error that ClickHouse answered.
+// Fault is an error in an answer of ClickHouse.
 type Fault struct {
 	Code    tables.Code // 0 if the server gave none
 	Status  int         // HTTP
@@ -39,7 +39,7 @@ func codeIn(message string) tables.Code {
 	return tables.Code(code)
 }
 
-// Kind is what to do about an error.
+// Kind classifies an error by what to do about it.
 type Kind int
 
 // The kinds.
@@ -50,10 +50,10 @@ const (
 	KindData                    // the server will never accept these rows
 )
 
-// Missing says whether err is that of tables which have not been created yet.
+// Missing reports whether err means that the tables have not been created yet.
 func Missing(err error) bool { return codeOf(err).Kind() == tables.CodeMissing }
 
-// KindOf says what to do about err. Whatever is unknown is worth repeating: to give up would lose entries.
+// KindOf classifies err. Unknown errors count as temporary, because giving up would lose entries.
 func KindOf(err error) Kind {
 	switch {
 	case err == nil:

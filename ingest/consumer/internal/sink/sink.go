@@ -1,5 +1,5 @@
 // Package sink writes to one ClickHouse server over its HTTP interface. An insert is one block with a deduplication token, so
-// repeating it stores nothing twice. KindOf says of every error whether repeating can help.
+// repeating it stores nothing twice. KindOf tells for every error whether repeating the insert can help.
 package sink
 
 import (
@@ -24,11 +24,12 @@ import (
 )
 
 // insertSettings keep a block one block, and so one part in a table partition: the server must neither split nor queue it. Entries
-// of any age may be in a batch: how many weeks it spans is no reason to refuse it.
+// of any age may be in a batch: how many weeks it spans is not a reason to refuse it.
 var insertSettings = map[string]string{
 	"async_insert":       "0",
 	"insert_deduplicate": "1",
-	// A batch's rollups have one row for each key already. Looking for more took the server a fifth of the time of their insert.
+	// A batch's rollups have one row for each key already. Without this setting, the server spent a fifth of their insert's time looking
+	// for more.
 	"optimize_on_insert": "0",
 	"deduplicate_blocks_in_dependent_materialized_views": "0",
 	"max_insert_block_size":                              "1048449",
@@ -50,7 +51,7 @@ type Sink struct {
 }
 
 // Open prepares a sink for the first address of opts, which must have one. It connects when it is first used. Each server has a
-// deduplication log of its own, so a second address is no alternative. Blocks are compressed unless the server is on this host.
+// deduplication log of its own, so a second address is not an alternative. Blocks are compressed unless the server is on this host.
 func Open(opts *clickhouse.Options) *Sink {
 	host, _, _ := net.SplitHostPort(opts.Addr[0]) // an address without a port fails when it is dialed
 	s := &Sink{
@@ -79,7 +80,7 @@ func Open(opts *clickhouse.Options) *Sink {
 	return s
 }
 
-// Connections is how many connections have been made.
+// Connections returns the number of connections made so far.
 func (s *Sink) Connections() uint64 { return s.dials.Load() }
 
 // Close ends idle connections.
@@ -119,7 +120,7 @@ func (s *Sink) Exec(ctx context.Context, query string, settings ...map[string]st
 	return s.post(ctx, "", settings, body, int64(len(query)))
 }
 
-// Ping says whether the server answers.
+// Ping checks that the server answers.
 func (s *Sink) Ping(ctx context.Context) error { return s.Exec(ctx, "SELECT 1") }
 
 func (s *Sink) post(ctx context.Context, query string, settings []map[string]string, body func() io.Reader, size int64) error {

@@ -77,8 +77,8 @@ func TestATokenIsStoredOnce(t *testing.T) {
 	}
 }
 
-// TestATokenOfASelectIsStoredOnce holds what the corrections of deletes rely on: a repeated INSERT SELECT stores nothing, even
-// if its rows have become fewer.
+// TestATokenOfASelectIsStoredOnce checks what the corrections of deletes rely on: a repeated INSERT SELECT stores nothing, even if its rows
+// have become fewer.
 func TestATokenOfASelectIsStoredOnce(t *testing.T) {
 	s, conn := open(t)
 	one := map[string]string{"insert_deduplication_token": "x", "insert_deduplicate": "1"}

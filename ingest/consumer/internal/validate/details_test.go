@@ -8,7 +8,7 @@ import (
 	"github.com/activitylog/activitylog/schema/activitypb"
 )
 
-// TestDetails holds that every text which a collector accepts as details can be stored: an accepted entry is no dead letter.
+// TestDetails checks that every text which a collector accepts as details can be stored: an accepted entry is not a dead letter.
 func TestDetails(t *testing.T) {
 	for details, valid := range map[string]bool{
 		``:                                   true,

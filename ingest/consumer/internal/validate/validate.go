@@ -1,5 +1,5 @@
-// Package validate says which entries cannot be stored. Our collectors have checked an entry already; other producers may not
-// have.
+// Package validate finds entries that cannot be stored. Entries of our collectors were checked before; entries of other producers may not
+// have been.
 package validate
 
 import (
@@ -14,8 +14,8 @@ import (
 )
 
 // Entry returns what is wrong with an entry, for the dead letter that it becomes; empty if it can be stored. identified says
-// that its record gave it an id: without one only the first entry of a record can have an id made for it. It notes in r what it
-// has seen of its texts.
+// that its record gave it an id: without one only the first entry of a record can have an id made for it. It notes in r whether its texts
+// need folding.
 func Entry(r *block.Row, identified bool) string {
 	switch {
 	case r.Action == "":

@@ -1,5 +1,5 @@
-// Package reply is what all dialects do with answers and errors, whatever their envelopes: the status, the headers of an error, the
-// message for the caller, and what is logged.
+// Package reply holds what all dialects share about answers and errors: the status, the headers of an error, the message for the caller,
+// and what is logged.
 package reply
 
 import (
@@ -66,8 +66,8 @@ var messages = map[int]string{
 	http.StatusGatewayTimeout:       "not done in time; the outcome is open, and the request may be repeated",
 }
 
-// Message is the text of err for the caller: what is wrong with which field, why the credentials are refused, or else what the
-// status means.
+// Message returns the text of err for the caller: what is wrong with which field, why the credentials are refused, or otherwise the meaning
+// of the status.
 func Message(err error) string {
 	var f *schema.FieldError
 	if errors.As(err, &f) {

@@ -8,22 +8,23 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/activitylog/activitylog/schema"
 )
 
 // always are parameters that every request may have: identity reads the tenant, and every read takes a position.
 var always = []string{"tenant", "position"}
 
-// Known are r's parameters. One that is not among names is refused, and so is one that is given more than once, unless it excludes
-// entries and its name ends in "!": a filter that is ignored would show, count or erase more than was asked for.
+// Known returns r's parameters. It refuses a parameter that is not among names, because an ignored filter would show, count or erase more
+// than was asked for. It also refuses a parameter that is given more than once, unless its name ends in "!", which excludes entries.
 func Known(r *http.Request, names ...string) (url.Values, error) {
 	v, err := Values(r)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if strings.TrimSpace(name) == "" {
+			return nil, &schema.FieldError{Field: "query", Code: "UNKNOWN", Issue: "has a value without a name: this request " + takes(names)}
+		}
 		if !slices.Contains(names, name) && !slices.ContainsFunc(always, func(a string) bool { return strings.EqualFold(a, name) }) {
 			return nil, &schema.FieldError{Field: shown(name), Code: "UNKNOWN", Issue: "is not a parameter of this request" + hint(name, names)}
 		}
@@ -32,21 +33,6 @@ func Known(r *http.Request, names ...string) (url.Values, error) {
 		}
 	}
 	return v, nil
-}
-
-// Methods are the methods that r's path supports in this process, by the routes whose patterns count.
-func Methods(r *http.Request, counts func(pattern string) bool) (methods []string) {
-	at := r.URL.RawPath // as chi matches it
-	if at == "" {
-		at = r.URL.Path
-	}
-	routes := chi.RouteContext(r.Context()).Routes
-	for _, method := range [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-		if found := routes.Find(chi.NewRouteContext(), method, at); found != "" && counts(found) {
-			methods = append(methods, method)
-		}
-	}
-	return methods
 }
 
 // shown is the part of a caller's name for something that an error shows.
@@ -63,18 +49,22 @@ func shown(name string) string {
 	return name[:end]
 }
 
-// hint says which name was probably meant, else which there are.
+// hint names the parameter that was probably meant, or otherwise all parameters.
 func hint(name string, names []string) string {
 	if near := nearest(name, names); near != "" {
 		return ": did you mean " + near + "?"
 	}
-	if len(names) == 0 {
-		return ", which takes none"
-	}
-	return ", which takes " + strings.Join(names, ", ")
+	return ", which " + takes(names)
 }
 
-// alike are words for the same thing in several APIs, without case and separators.
+func takes(names []string) string {
+	if len(names) == 0 {
+		return "takes none"
+	}
+	return "takes " + strings.Join(names, ", ")
+}
+
+// alike lists names for the same parameter in several APIs, in lower case and without separators.
 var alike = [][]string{
 	{"serial", "serialnumber", "serialno", "sn", "device", "deviceid", "deviceserial"},
 	{"start", "startdate", "starttime", "from", "fromdate", "since", "after"},
@@ -89,7 +79,7 @@ var alike = [][]string{
 	{"lasteventid", "cursor"},
 }
 
-// nearest is the one of names that is spelt almost like name or means the same; empty if none is.
+// nearest returns the one of names that is spelt almost like name or means the same; empty if there is none.
 func nearest(name string, names []string) string {
 	name = plain(shown(name))
 	for _, known := range names {

@@ -7,13 +7,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/schema"
+	"github.com/activitylog/activitylog/schema/api"
 )
 
 // Values are r's parameters. An unreadable query is refused, because it might contain a filter.
@@ -25,12 +28,21 @@ func Values(r *http.Request) (url.Values, error) {
 	return v, nil
 }
 
-// WithoutBOM is a body without the byte order mark that some programs put before UTF-8.
+// WithoutBOM returns a body without the byte order mark that some programs put before UTF-8.
 func WithoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
 
-// Finished is the context of a request that changes something. What it asks for is finished also if its caller leaves: half of an
-// erasure would surprise more than all of it. Whatever it calls bounds its time by itself.
+// Finished returns the context for a request that changes something. The change is completed even if the caller leaves: half an erasure
+// would be more surprising than a whole one. The called functions limit their own time.
 func Finished(r *http.Request) context.Context { return context.WithoutCancel(r.Context()) }
+
+// Failure is an internal error that the service found before the endpoint, such as the panic of the same endpoint a moment ago; nil for
+// every other refusal of the caller, which endpoints look at themselves.
+func Failure(r *http.Request) error {
+	if _, err := schema.PrincipalOf(r.Context()); err != nil && api.Status(err) == http.StatusInternalServerError {
+		return err
+	}
+	return nil
+}
 
 // Waiter waits until a position has been stored.
 type Waiter interface {
@@ -38,16 +50,34 @@ type Waiter interface {
 }
 
 // Await waits until the position that the caller sent, in a header or as a parameter, is stored, so that the read shows that write.
+// What is wrong with the position is said under the name that the caller gave it.
 func Await(r *http.Request, store Waiter) error {
-	text := r.Header.Get(schema.PositionHeader)
+	name, text := schema.PositionHeader, r.Header.Get(schema.PositionHeader)
 	if text == "" {
-		text = r.URL.Query().Get("position")
+		name, text = positionOf(r)
 	}
 	p, err := schema.ParsePosition(text)
-	if err != nil {
+	if err == nil {
+		err = store.Await(r.Context(), p)
+	}
+	var f *schema.FieldError
+	if !errors.As(err, &f) || f.Field != "position" {
 		return err
 	}
-	return store.Await(r.Context(), p)
+	own := *f
+	own.Field = name
+	return &own
+}
+
+// positionOf is the parameter position. The case of its name does not matter, as that of tenant.
+func positionOf(r *http.Request) (name, text string) {
+	all := r.URL.Query()
+	for _, given := range slices.Sorted(maps.Keys(all)) {
+		if strings.EqualFold(given, "position") && all[given][0] != "" {
+			return given, all[given][0]
+		}
+	}
+	return "position", ""
 }
 
 // Limit reads the size of a page; otherwise is the default. Larger values mean query.MaxLimit.
@@ -65,7 +95,7 @@ func Limit(name, text string, otherwise int) (int, error) {
 	return min(n, query.MaxLimit), atLeast(name, int64(n), 1)
 }
 
-// Renamed gives an error of the page's limit the name that the limit has in the dialect.
+// Renamed sets the field name of an error about the page's limit to the name of the limit in the dialect.
 func Renamed(err error, limit string) error {
 	var f *schema.FieldError
 	if !errors.As(err, &f) || f.Field != "limit" {

@@ -1,8 +1,51 @@
 package request
 
 import (
+	"context"
+	"net/http/httptest"
 	"testing"
+
+	"github.com/activitylog/activitylog/schema"
 )
+
+// lacking is a store of a single partition.
+type lacking struct{ asked schema.Position }
+
+func (l *lacking) Await(_ context.Context, p schema.Position) error {
+	l.asked = p
+	if len(p) > 0 && p[0] == 0 {
+		return &schema.FieldError{Field: "position", Code: "RANGE", Issue: "names partition 7; the highest is 0"}
+	}
+	return nil
+}
+
+// What is wrong with a position is said under the name that the caller gave it.
+func TestPositions(t *testing.T) {
+	for _, c := range []struct{ header, query, asks, says string }{
+		{"", "", "", ""},
+		{"p0:5", "", "p0:5", ""},
+		{"", "position=p0:5", "p0:5", ""},
+		{"", "Position=p0:5", "p0:5", ""},
+		{"p0:5", "position=p7:1", "p0:5", ""},
+		{"", "position=&POSITION=p0:5", "p0:5", ""},
+		{"p7:1", "", "p7:1", "X-Activity-Position: names partition 7; the highest is 0"},
+		{"", "position=p7:1", "p7:1", "position: names partition 7; the highest is 0"},
+		{"", "POSITION=p7:1", "p7:1", "POSITION: names partition 7; the highest is 0"},
+		{"nowhere", "", "", "X-Activity-Position: must be the value of an X-Activity-Position header"},
+		{"", "position=nowhere", "", "position: must be the value of an X-Activity-Position header"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/?"+c.query, nil)
+		r.Header.Set(schema.PositionHeader, c.header)
+		var store lacking
+		says := ""
+		if err := Await(r, &store); err != nil {
+			says = err.Error()
+		}
+		if says != c.says || store.asked.String() != c.asks {
+			t.Errorf("%q, %q: waited for %q and said %q, want %q and %q", c.header, c.query, store.asked, says, c.asks, c.says)
+		}
+	}
+}
 
 func TestNumbers(t *testing.T) {
 	for text, want := range map[string]int{"": 20, "1": 1, "1000": 1000, "1001": 1000, "99999999999999999999": 1000, "0": -1, "-1": -1, "-99999999999999999999": -1, "1.0": -1, "x": -1, " 1": -1} {

@@ -15,7 +15,8 @@ type Bound struct {
 	Given bool
 }
 
-// ISOTime reads a parameter that is a time of ISO 8601, or empty. One of spaces only is no time: in an erasure it would take a bound away.
+// ISOTime reads a parameter that is an ISO 8601 time, or empty. Only spaces are an error: taken as empty, they would remove a bound of an
+// erasure.
 func ISOTime(name, text string) (Bound, error) {
 	if text == "" {
 		return Bound{Name: name}, nil
@@ -46,8 +47,7 @@ func Time(name, text string) (Bound, error) {
 	return Bound{name, at, true}, err
 }
 
-// plus is text with a plus for each space that can only have been one: in a URL, a plus that was not escaped means a space. The space
-// between a date and a time stays.
+// plus restores each plus sign that was not escaped in a URL, and so became a space. The space between a date and a time stays.
 func plus(text string) string {
 	date, rest := "", text
 	if n := len("2024-03-15"); len(text) > n && text[0] != '/' && text[0] != '\\' {
@@ -56,8 +56,8 @@ func plus(text string) string {
 	return date + strings.ReplaceAll(rest, " ", "+")
 }
 
-// Window sets the bounds of f, both inclusive; an end includes all that it stands for. What lies before schema.MinTimestamp or after
-// schema.MaxTimestamp is no fault: no entry is there.
+// Window sets the bounds of f, both inclusive; an end that names a day includes the whole day. Bounds before schema.MinTimestamp or after
+// schema.MaxTimestamp are not refused, because there are no entries.
 func Window(f *query.Filter, start, end Bound) error {
 	if start.Given && end.Given && start.At.Millis > end.At.Last() {
 		return &schema.FieldError{Field: start.Name, Code: "RANGE", Issue: "must not be after " + end.Name}

@@ -1,4 +1,4 @@
-// What administrators do: erase, retention and cleanup. Each says beforehand how many entries it concerns.
+// What administrators do: erase, retention and cleanup. Each says beforehand how many entries it concerns, and wants that number typed.
 
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
@@ -10,10 +10,22 @@ import { Dialog } from './parts'
 
 const messageOf = (e: unknown): string => (e instanceof Error ? e.message : 'It failed.')
 
-/** Erases what is filtered. The number has to be typed. */
+/** Asks for the number of entries before something is done that cannot be undone. */
+function Confirm({ n, text, verb, busy, act }: { n: number; text: string; verb: string; busy: boolean; act: () => void }): JSX.Element {
+  const [typed, setTyped] = useState('')
+  const agreed = typed.replaceAll(/[,. ]/g, '') === String(n)
+  return (
+    <form onSubmit={(e) => { e.preventDefault(); if (agreed) act() }}>
+      <p><b>{entries(n)}</b> {text} Type the number to confirm.</p>
+      <label>Number of entries<input autofocus inputMode="numeric" autocomplete="off" value={typed} onInput={(e) => setTyped(e.currentTarget.value)} /></label>
+      <button type="submit" class="primary danger" disabled={busy || !agreed}>{verb} {count(n)}</button>
+    </form>
+  )
+}
+
+/** Erases what is filtered. */
 export function Erase({ x, close }: { x: Explorer; close: () => void }): JSX.Element {
   const [n, setN] = useState<number>()
-  const [typed, setTyped] = useState('')
   const [said, setSaid] = useState('')
   const [busy, setBusy] = useState(false)
   const [params] = useState(() => {
@@ -29,8 +41,7 @@ export function Erase({ x, close }: { x: Explorer; close: () => void }): JSX.Ele
     x.api.count(params, asked.signal).then(setN, (e: unknown) => setSaid(messageOf(e)))
     return () => asked.abort()
   }, [])
-  const erase = async (e: Event): Promise<void> => {
-    e.preventDefault()
+  const erase = async (): Promise<void> => {
     setBusy(true)
     try {
       setSaid(`${entries(await x.api.erase(params))} erased.`)
@@ -50,56 +61,107 @@ export function Erase({ x, close }: { x: Explorer; close: () => void }): JSX.Ele
       </ul>
       {all && <p>Choose a filter or a window first: everything cannot be erased here.</p>}
       {excluded.length > 0 && <p>Erasing takes no filters that exclude. Remove {excluded.map((f) => `${names[f.field]} ≠ ${f.value}`).join(', ')} first.</p>}
-      {n !== undefined && n > 0 && (
-        <form onSubmit={(e) => void erase(e)}>
-          <p><b>{entries(n)}</b> will be erased for good. Type the number to confirm.</p>
-          <label>Number of entries<input autofocus inputMode="numeric" autocomplete="off" value={typed} onInput={(e) => setTyped(e.currentTarget.value)} /></label>
-          <button type="submit" class="primary danger" disabled={busy || typed.replaceAll(/[,. ]/g, '') !== String(n)}>{busy ? 'Erasing…' : `Erase ${count(n)}`}</button>
-        </form>
-      )}
+      {n !== undefined && n > 0 && <Confirm n={n} text="will be erased for good." verb={busy ? 'Erasing' : 'Erase'} busy={busy} act={() => void erase()} />}
       {n === 0 && !said && <p>No entry matches.</p>}
       {said && <p role="status">{said}</p>}
     </Dialog>
   )
 }
 
-/** How long entries are kept. */
-export function Keeping({ x, close }: { x: Explorer; close: () => void }): JSX.Element {
+const validDays = (text: string, most: number): boolean => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= most
+
+const mostDays = 3650
+
+/** How long entries are visible. A shorter retention, which hides entries, is confirmed with their number. */
+export function Retention({ x, close }: { x: Explorer; close: () => void }): JSX.Element {
   const [days, setDays] = useState('')
-  const [now, setNow] = useState<number>()
-  const [said, setSaid] = useState('')
-  useEffect(() => {
-    x.api.retention().then((d) => { setNow(d); setDays(String(d)) }, (e: unknown) => setSaid(messageOf(e)))
-  }, [])
-  const valid = /^[1-9]\d{0,3}$/.test(days)
-  const keep = async (e: Event): Promise<void> => {
-    e.preventDefault()
+  const now = useRetention(x, (d) => setDays(String(d)))
+  const [hides, setHides] = useState<number>()
+  const [busy, setBusy] = useState(false)
+  const set = async (confirm?: number): Promise<void> => {
+    setBusy(true)
     try {
-      await x.api.setRetention(Number(days))
-      setNow(Number(days))
-      setSaid(`Entries are kept for ${days} days now.`)
+      const done = await x.api.setRetention(Number(days), confirm === undefined ? { dryRun: true } : { confirm }, x.view.tenant)
+      if (confirm === undefined && done.deletedCount === 0) return await set(0)
+      setHides(done.dryRun ? done.deletedCount : undefined)
+      if (!done.dryRun) {
+        now.set(Number(days), `Entries are visible for ${days} days now.`)
+        void x.run()
+      }
     } catch (e) {
-      setSaid(messageOf(e))
+      now.say(messageOf(e))
     }
+    setBusy(false)
   }
-  const clean = async (): Promise<void> => {
-    setSaid('Cleaning up…')
-    try {
-      setSaid(`${entries(await x.api.cleanup(now!))} erased that were received more than ${now} days ago.`)
-      void x.run()
-    } catch (e) {
-      setSaid(messageOf(e))
-    }
+  const write = (text: string): void => {
+    setDays(text)
+    setHides(undefined)
+    now.say('')
   }
   return (
-    <Dialog label="Retention and cleanup" close={close}>
-      <form onSubmit={(e) => void keep(e)}>
-        <p>Entries are visible for this many days (UTC) after the day on which they were received. Fewer days hide entries at once.</p>
-        <label>Days<input autofocus inputMode="numeric" autocomplete="off" value={days} onInput={(e) => setDays(e.currentTarget.value)} /></label>
-        <button type="submit" class="primary" disabled={!valid || Number(days) === now}>Set</button>
-        <button type="button" disabled={now === undefined} onClick={() => void clean()}>Clean up now</button>
+    <Dialog label="Retention" close={close}>
+      <form onSubmit={(e) => { e.preventDefault(); void set() }}>
+        <p>Entries are visible for this many days after the day (UTC) on which they were received.</p>
+        <label>Days<input autofocus inputMode="numeric" autocomplete="off" value={days} onInput={(e) => write(e.currentTarget.value)} /></label>
+        {days !== '' && !validDays(days, mostDays) && <p class="fault" role="alert">Write a number from 1 to {count(mostDays)}.</p>}
+        {hides === undefined && <button type="submit" class="primary" disabled={busy || !validDays(days, mostDays) || Number(days) === now.days}>Set</button>}
       </form>
-      {said && <p role="status">{said}</p>}
+      {hides !== undefined && <Confirm n={hides} text={`will no longer be visible with ${days} days.`} verb="Hide" busy={busy} act={() => void set(hides)} key={hides} />}
+      {now.said && <p role="status">{now.said}</p>}
     </Dialog>
   )
+}
+
+/** Erases what was received long ago, whatever the retention. How many that is, a dry run of that retention says. */
+export function Cleanup({ x, close }: { x: Explorer; close: () => void }): JSX.Element {
+  const [days, setDays] = useState('')
+  const now = useRetention(x, (d) => setDays(String(d)))
+  const [n, setN] = useState<number>()
+  const [busy, setBusy] = useState(false)
+  const work = async (act: () => Promise<void>): Promise<void> => {
+    setBusy(true)
+    try {
+      await act()
+    } catch (e) {
+      now.say(messageOf(e))
+    }
+    setBusy(false)
+  }
+  const look = (): Promise<void> => work(async () => {
+    const { deletedCount } = await x.api.setRetention(Number(days), { dryRun: true }, x.view.tenant)
+    setN(deletedCount)
+    now.say(deletedCount === 0 ? `No visible entry was received more than ${days} days ago.` : '')
+  })
+  const clean = (): Promise<void> => work(async () => {
+    now.say(`${entries(await x.api.cleanup(Number(days), x.view.tenant))} erased.`)
+    setN(undefined)
+    void x.run()
+  })
+  const write = (text: string): void => {
+    setDays(text)
+    setN(undefined)
+    now.say('')
+  }
+  return (
+    <Dialog label="Clean up" close={close}>
+      <form onSubmit={(e) => { e.preventDefault(); void look() }}>
+        <p>Erases for good what was received more than this many days (UTC) ago{now.days !== undefined && `; the retention is ${count(now.days)} days`}.</p>
+        <label>Days<input autofocus inputMode="numeric" autocomplete="off" value={days} onInput={(e) => write(e.currentTarget.value)} /></label>
+        {days !== '' && !validDays(days, mostDays) && <p class="fault" role="alert">Write a number from 1 to {count(mostDays)}.</p>}
+        {!n && <button type="submit" disabled={busy || !validDays(days, mostDays)}>Count what it erases</button>}
+      </form>
+      {n !== undefined && n > 0 && <Confirm n={n} text="will be erased for good." verb={busy ? 'Erasing' : 'Erase'} busy={busy} act={() => void clean()} key={n} />}
+      {now.said && <p role="status">{now.said}</p>}
+    </Dialog>
+  )
+}
+
+/** The retention as it is, and what the dialog says. */
+function useRetention(x: Explorer, known: (days: number) => void): { days: number | undefined; said: string; say: (text: string) => void; set: (days: number, text: string) => void } {
+  const [days, setDays] = useState<number>()
+  const [said, say] = useState('')
+  useEffect(() => {
+    x.api.retention(x.view.tenant).then((d) => { setDays(d); known(d) }, (e: unknown) => say(messageOf(e)))
+  }, [])
+  return { days, said, say, set: (d, text) => { setDays(d); say(text) } }
 }

@@ -13,7 +13,7 @@ import { Help } from './help'
 import { Histogram } from './histogram'
 import { Pills } from './pills'
 import { SignIn } from './signin'
-import { Failure, Nothing, Welcome } from './states'
+import { Failure, Nothing, Stale, Unable, Welcome } from './states'
 
 export function App({ x }: { x: Explorer }): JSX.Element {
   const [, draw] = useReducer((n: number) => n + 1, 0)
@@ -23,12 +23,13 @@ export function App({ x }: { x: Explorer }): JSX.Element {
   useEffect(() => x.subscribe(() => draw(undefined as never)), [x])
   useKeys(x, grid, () => setHelp(true))
   useEffect(() => {
-    document.title = x.total > 0 ? `${x.total.toLocaleString('en-US')} entries · activitylog` : 'activitylog'
+    document.title = x.list.total > 0 ? `${x.list.total.toLocaleString('en-US')} entries · activitylog` : 'activitylog'
   })
   if (x.signIn) return <SignIn x={x} />
+  if (!x.caller.reads) return <Unable x={x} />
   const open = x.view.entry !== ''
   return (
-    <div class={`page ${open ? 'with-drawer' : ''}`}>
+    <div class={`page ${open ? 'with-drawer' : ''} ${x.look.compact ? 'compact' : ''}`}>
       <Header x={x} help={() => setHelp(true)} />
       <Pills x={x} facets={() => setSheet(!sheet)} />
       <div class="body">
@@ -46,14 +47,14 @@ export function App({ x }: { x: Explorer }): JSX.Element {
 }
 
 function Content({ x, control }: { x: Explorer; control: { current: GridControl | null } }): JSX.Element {
-  if (x.fault && !x.busy && !x.rows) return <Failure x={x} />
-  if (x.rows && x.total === 0 && !x.busy) {
-    if (x.empty?.fresh) return <Welcome x={x} />
+  if (x.fault && !x.busy && !x.list.rows) return <Failure x={x} />
+  if (x.list.rows && x.list.total === 0 && !x.busy) {
+    if (x.empty.value?.fresh) return <Welcome x={x} />
     return <Nothing x={x} />
   }
   return (
     <>
-      {x.fault && !x.busy ? <Failure x={x} /> : null}
+      {x.fault && !x.busy ? <Stale x={x} /> : null}
       <Grid x={x} control={control} key="grid" />
     </>
   )

@@ -1,14 +1,25 @@
-// What the columns of the list show, and which of them have room.
+// What the columns of the list show, and which of them fit.
 
 import type { JSX } from 'preact'
 import type { Item } from '../api'
 import { changesOf, isObject, type JSONValue } from '../change'
-import { columnNames, type Column } from '../query'
-import { clock, date } from '../time'
+import { columnNames, type Column, type Filter } from '../query'
+import { ago, clock, date, moment } from '../time'
 import { Marked } from './parts'
 
 /** The actor as people call it. */
 export const actorOf = (i: Item): string => i.username ?? i.user?.name ?? i.userId ?? ''
+
+/** The filter username means the name or, where there is none, the id. */
+export const actorFilter = (i: Item): Filter => ({ field: i.username || !i.userId ? 'username' : 'userId', not: false, value: i.username ?? i.userId ?? '' })
+
+/** The filters that find the first target; none if it is the entry's device. */
+export function targetFilters(i: Item): Filter[] {
+  if (!i.targetType || !i.targetId || (i.targetType === 'DEVICE' && i.targetId === i.serial)) return []
+  return targetFilter(i.targetType, i.targetId)
+}
+
+export const targetFilter = (type: string, id: string): Filter[] => [{ field: 'targetType', not: false, value: type }, { field: 'targetId', not: false, value: id }]
 
 export function targetOf(i: Item): string {
   const t = i.targets?.[0]
@@ -56,9 +67,18 @@ export const textOf: Record<Exclude<Column, 'time'>, (i: Item) => string> = {
 
 const mono = new Set<Column>(['device', 'request', 'ip'])
 
-export function Cell({ column, item, local, phrases, withDate }: { column: Column; item: Item; local: boolean; phrases: string[][]; withDate: boolean }): JSX.Element {
+/** How times are shown. */
+export interface Times {
+  local: boolean
+  relative: boolean
+  withDate: boolean
+}
+
+export function Cell({ column, item, times, phrases }: { column: Column; item: Item; times: Times; phrases: string[][] }): JSX.Element {
   if (column === 'time') {
     const ms = Date.parse(item.createdAt)
+    const { local, withDate } = times
+    if (times.relative) return <time dateTime={item.createdAt} title={moment(ms, local)}><b>{ago(ms, Date.now())}</b></time>
     const [time, fraction] = clock(ms, local)
     return <time dateTime={item.createdAt}>{withDate && <span class="date">{date(ms, local)} </span>}<b>{time}</b>{fraction}</time>
   }
@@ -75,9 +95,9 @@ const widths: Record<Column, [least: number, most: number]> = {
 const givesWay: Column[] = ['layer', 'ip', 'request', 'platform', 'target', 'device', 'actor']
 
 /** The columns that fit, with their widths; 0 takes the rest. */
-export function layout(columns: Column[], items: Item[], width: number, withDate: boolean): { column: Column; width: number }[] {
+export function layout(columns: Column[], items: Item[], width: number, times: Times): { column: Column; width: number }[] {
   const need = new Map<Column, number>()
-  for (const c of columns) need.set(c, needed(c, items, withDate))
+  for (const c of columns) need.set(c, needed(c, items, times))
   const shown = new Set(columns)
   const used = (): number => [...shown].reduce((n, c) => n + need.get(c)!, 0)
   for (const c of givesWay) {
@@ -88,8 +108,8 @@ export function layout(columns: Column[], items: Item[], width: number, withDate
   return columns.filter((c) => shown.has(c)).map((column) => ({ column, width: column === 'detail' ? 0 : need.get(column)! }))
 }
 
-function needed(c: Column, items: Item[], withDate: boolean): number {
-  if (c === 'time') return withDate ? 158 : 106
+function needed(c: Column, items: Item[], times: Times): number {
+  if (c === 'time') return times.relative ? 106 : times.withDate ? 158 : 106
   if (c === 'detail') return widths.detail[0]
   const lengths = items.map((i) => lengthOf(textOf[c](i), c)).sort((a, b) => a - b)
   const typical = lengths[Math.floor(lengths.length * 0.95)] ?? 0

@@ -1,14 +1,15 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
-import { aborted, root, type Item } from '../api'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { Fault, root, type Item } from '../api'
 import { changeKeys, changesOf, isObject, type Change, type JSONValue } from '../change'
 import type { Explorer } from '../explorer'
 import { curl } from '../format'
-import { blank, excludable, names, paramsOf, withFilter, type Field, type View } from '../query'
-import { ago, clock, moment } from '../time'
+import { excludable, names, withFilter, type Field, type Filter, type View } from '../query'
+import { ago, distance, moment } from '../time'
 import { phrasesOf } from '../words'
-import { actorOf, brief, lineOf } from './columns'
-import { Copy, Icon, Marked } from './parts'
+import { Around } from './around'
+import { actorFilter, actorOf, brief, targetFilter, targetFilters } from './columns'
+import { Copy, Icon, Long, Marked } from './parts'
 import { Tree } from './tree'
 
 const tabs = ['Fields', 'JSON', 'Around'] as const
@@ -16,10 +17,14 @@ const tabs = ['Fields', 'JSON', 'Around'] as const
 /** The open entry. */
 export function Drawer({ x }: { x: Explorer }): JSX.Element {
   const [tab, setTab] = useState<(typeof tabs)[number]>('Fields')
-  const { value: item, fault, busy } = x.entry
+  const { value: item, fault, busy } = x.opened
   const close = (): void => x.go({ entry: '' })
+  const box = useRef<HTMLElement>(null)
+  useLayoutEffect(() => () => { // the focus would be lost with the drawer
+    if (box.current?.contains(document.activeElement)) document.querySelector<HTMLElement>('[role=grid]')?.focus({ preventScroll: true })
+  }, [])
   return (
-    <aside class="drawer" aria-label="Entry">
+    <aside class="drawer" aria-label="Entry" ref={box}>
       <header>
         <div>
           <h2>{item ? item.action : busy ? '…' : 'Not shown'}</h2>
@@ -39,7 +44,7 @@ export function Drawer({ x }: { x: Explorer }): JSX.Element {
           {tab === 'Around' && <Around x={x} item={item} key={item.id} />}
         </div>
       ) : (
-        <div class="content">{busy ? <p class="note">Loading…</p> : <p class="note" role="alert">{fault instanceof Error ? fault.message : 'This entry is not there.'}</p>}</div>
+        <div class="content">{busy ? <p class="note">Loading…</p> : <p class="note" role="alert">{fault instanceof Fault && fault.status !== 404 ? fault.message : 'No entry has this id. It may have been erased, or be past the retention.'}</p>}</div>
       )}
       {item && <Acts x={x} item={item} />}
     </aside>
@@ -53,7 +58,6 @@ function subtitle(item: Item, x: Explorer): string {
 }
 
 function Acts({ x, item }: { x: Explorer; item: Item }): JSX.Element {
-  const history = (change: Partial<View>): void => x.go({ ...change, search: '', span: { last: 'all' }, entry: '' })
   const url = `${location.origin}${root}/${item.id}${x.view.tenant ? `?tenant=${encodeURIComponent(x.view.tenant)}` : ''}`
   return (
     <footer>
@@ -61,19 +65,30 @@ function Acts({ x, item }: { x: Explorer; item: Item }): JSX.Element {
       <Copy text={() => x.link(item.id)} label="Copy link"><Icon name="link" />Link</Copy>
       <Copy text={() => curl(url, x.api.signedIn)} label="Copy as curl">curl</Copy>
       <span class="grow" />
-      {item.serial && <button type="button" title="Everything of this device" onClick={() => history({ filters: [{ field: 'serial', not: false, value: item.serial! }] })}>Device history</button>}
-      {!item.serial && actorOf(item) && <button type="button" title="Everything of this actor" onClick={() => history({ filters: [actorFilter(item)] })}>Actor history</button>}
+      <History x={x} item={item} />
     </footer>
   )
 }
 
-/** The filter username means the name or, where there is none, the id. */
-const actorFilter = (i: Item): { field: Field; not: boolean; value: string } => ({ field: i.username || !i.userId ? 'username' : 'userId', not: false, value: i.username ?? i.userId ?? '' })
+/** Everything of the entry's device, actor or target, in one click. */
+function History({ x, item }: { x: Explorer; item: Item }): JSX.Element {
+  const go = (filters: Filter[]): void => x.go({ filters, search: '', span: { last: 'all' }, entry: '' } satisfies Partial<View>)
+  const target = targetFilters(item)
+  return (
+    <div class="history" role="group" aria-label="History">
+      <span>History of</span>
+      {item.serial && <button type="button" title="Everything of this device" onClick={() => go([{ field: 'serial', not: false, value: item.serial! }])}>Device</button>}
+      {(item.username || item.userId) && <button type="button" title="Everything of this actor" onClick={() => go([actorFilter(item)])}>Actor</button>}
+      {target.length > 0 && <button type="button" title="Everything of this target" onClick={() => go(target)}>Target</button>}
+    </div>
+  )
+}
 
 interface Line {
   name: string
   value: string
   field?: Field
+  only?: Filter[] // what selects it, where that is more than one filter
   mono?: boolean
 }
 
@@ -97,7 +112,7 @@ function linesOf(i: Item): Line[] {
 }
 
 function targetLines(i: Item): Line[] {
-  if (i.targets) return i.targets.map((t) => ({ name: t.type, value: t.name ? `${t.name} (${t.id})` : t.id }))
+  if (i.targets) return i.targets.map((t) => ({ name: t.type, value: t.name ? `${t.name} (${t.id})` : t.id, only: targetFilter(t.type, t.id) }))
   if (!i.targetType || (i.targetType === 'DEVICE' && i.targetId === i.serial)) return []
   return [{ name: 'Target type', value: i.targetType, field: 'targetType' }, { name: 'Target id', value: i.targetId ?? '', field: 'targetId', mono: true }]
 }
@@ -110,11 +125,13 @@ function FieldList({ x, item }: { x: Explorer; item: Item }): JSX.Element {
   const rest = Object.entries(details).filter(([name, v]) => !hidden.has(name) && !(name === 'detail' && typeof v === 'string'))
   return (
     <>
-      {typeof details.detail === 'string' && <p class="detail"><Marked text={details.detail} phrases={phrases} /></p>}
+      {typeof details.detail === 'string' && <p class="detail"><Long text={details.detail} phrases={phrases} /></p>}
       {changes.length > 0 && <Changes changes={changes} />}
       <dl>
         <dt>Time</dt>
         <dd><span>{moment(Date.parse(item.createdAt), x.view.local)} <em>{ago(Date.parse(item.createdAt), Date.now())}</em></span></dd>
+        <dt>Received</dt>
+        <dd><Received x={x} item={item} /></dd>
         {linesOf(item).map((l) => <Value x={x} line={l} phrases={phrases} />)}
         <Value x={x} line={{ name: 'Id', value: item.id, mono: true }} phrases={[]} />
       </dl>
@@ -128,16 +145,26 @@ function FieldList({ x, item }: { x: Explorer; item: Item }): JSX.Element {
   )
 }
 
+/** When the service received the entry, and how long after it happened. */
+function Received({ x, item }: { x: Explorer; item: Item }): JSX.Element {
+  const { fault, busy } = x.opened
+  if (!item.receivedAt) return <span class="note">{busy ? '…' : fault instanceof Fault && fault.status === 404 ? 'It is no longer stored.' : 'not known'}</span>
+  const at = Date.parse(item.receivedAt)
+  const late = at - Date.parse(item.createdAt)
+  return <span>{moment(at, x.view.local)} <em>{late === 0 ? 'at once' : late > 0 ? `${distance(late)} later` : `${distance(-late)} earlier: a clock was ahead`}</em></span>
+}
+
 function Value({ x, line, phrases }: { x: Explorer; line: Line; phrases: string[][] }): JSX.Element {
-  const { name, value, field } = line
-  const filter = (not: boolean): void => x.go({ filters: withFilter(x.view.filters, { field: field!, not, value }) })
+  const { name, value, field, only } = line
+  const filter = (not: boolean): void => x.go(name === 'Tenant' ? { tenant: value } : { filters: withFilter(x.view.filters, { field: field!, not, value }) })
   return (
     <>
       <dt>{name}</dt>
       <dd>
         <span class={line.mono ? 'mono' : ''}><Marked text={value} phrases={phrases} /></span>
         <span class="ops">
-          {field && <button type="button" class="quiet" aria-label={`Only ${names[field]} ${value}`} title="Show these only" onClick={() => filter(false)}>=</button>}
+          {only && <button type="button" class="quiet" aria-label={`Only target ${value}`} title="Show these only" onClick={() => x.go({ filters: only.reduce(withFilter, x.view.filters) })}>=</button>}
+          {(field || name === 'Tenant') && <button type="button" class="quiet" aria-label={`Only ${field ? names[field] : 'tenant'} ${value}`} title="Show these only" onClick={() => filter(false)}>=</button>}
           {field && excludable.has(field) && <button type="button" class="quiet" aria-label={`Exclude ${names[field]} ${value}`} title="Exclude these" onClick={() => filter(true)}>≠</button>}
           <Copy class="quiet" text={() => value} label={`Copy ${name}`}><Icon name="copy" /></Copy>
         </span>
@@ -157,65 +184,4 @@ function Changes({ changes }: { changes: Change[] }): JSX.Element {
       </tbody>
     </table>
   )
-}
-
-/** How many entries before and after the open one are shown. */
-const near = 10
-
-/** What happened just before and after, with the same device or actor, or at all. */
-function Around({ x, item }: { x: Explorer; item: Item }): JSX.Element {
-  const choices: [name: string, filters: View['filters']][] = [['everything', []]]
-  const who = actorOf(item)
-  if (who && (item.username || item.userId)) choices.unshift([`actor ${who}`, [actorFilter(item)]])
-  if (item.serial) choices.unshift([`device ${item.serial}`, [{ field: 'serial', not: false, value: item.serial }]])
-  const [of, setOf] = useState(0)
-  const [found, setFound] = useState<{ items?: Item[]; fault?: string }>({})
-  const at = Date.parse(item.createdAt)
-  useEffect(() => {
-    const asked = new AbortController()
-    const view = { ...blank, filters: choices[of]![1], tenant: x.view.tenant }
-    const read = (side: 'asc' | 'desc'): Promise<Item[]> => {
-      const p = paramsOf(view, side === 'asc' ? { start: at } : { end: at })
-      p.set('pageSize', String(near + 1))
-      p.set('sort', `createdAt:${side}`)
-      return x.api.list(p, asked.signal).then((page) => page.items)
-    }
-    Promise.all([read('asc'), read('desc')]).then(
-      ([after, before]) => setFound({ items: joined(after, before, item) }),
-      (e: unknown) => !aborted(e) && setFound({ fault: e instanceof Error ? e.message : 'not read' }),
-    )
-    return () => asked.abort()
-  }, [of, item.id])
-  return (
-    <div class="around">
-      <label>Around it, of <select value={of} onChange={(e) => { setFound({}); setOf(Number(e.currentTarget.value)) }}>{choices.map(([name], i) => <option value={i}>{name}</option>)}</select></label>
-      {found.fault && <p class="fault" role="alert">{found.fault}</p>}
-      {!found.items && !found.fault && <p class="note">Loading…</p>}
-      <ol>
-        {found.items?.map((i) => (
-          <li class={i.id === item.id ? 'this' : ''}>
-            <button type="button" aria-current={i.id === item.id} onClick={() => x.go({ entry: i.id })}>
-              <time>{clock(Date.parse(i.createdAt), x.view.local).join('')}<em>{distance(Date.parse(i.createdAt) - at)}</em></time>
-              <b>{i.action}</b>
-              <span>{lineOf(i)}</span>
-            </button>
-          </li>
-        ))}
-      </ol>
-      {found.items && <button type="button" onClick={() => x.go({ filters: choices[of]![1], search: '', span: { from: at - 60_000, to: at + 60_000 } })}>Show the minute before and after in the list</button>}
-    </div>
-  )
-}
-
-/** The newest first, each once, the open one among them. */
-function joined(after: Item[], before: Item[], item: Item): Item[] {
-  const all = new Map([...after.slice(0, near + 1).reverse(), item, ...before].map((i) => [i.id, i]))
-  return [...all.values()].sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt) || (a.id < b.id ? 1 : -1))
-}
-
-function distance(ms: number): string {
-  if (ms === 0) return ''
-  const size = Math.abs(ms)
-  const text = size < 1000 ? `${size} ms` : size < 60_000 ? `${(size / 1000).toFixed(1)} s` : size < 3_600_000 ? `${Math.round(size / 60_000)} min` : size < 86_400_000 ? `${Math.round(size / 3_600_000)} h` : `${Math.round(size / 86_400_000)} d`
-  return `${ms < 0 ? '−' : '+'}${text}`
 }

@@ -19,7 +19,7 @@ interface Progress {
 export function ExportMenu({ x }: { x: Explorer }): JSX.Element | null {
   const [progress, setProgress] = useState<Progress>()
   const running = useRef<AbortController>(undefined)
-  if (!x.mayExport) return null
+  if (!x.caller.exports) return null
   const url = (format: string): string => {
     const p = x.params
     p.set('format', format)
@@ -47,14 +47,14 @@ export function ExportMenu({ x }: { x: Explorer }): JSX.Element | null {
     <Popover label="Export" class="menu export" align="end" button={<><Icon name="download" /><span class="name">{progress?.state === 'running' ? bytes(progress.bytes) : 'Export'}</span><Icon name="down" /></>}>
       {() => (
         <div class="exports">
-          <p class="note">{x.rows ? entries(x.total) : 'Everything'} that the filters leave, the oldest first.</p>
+          <p class="note">{x.list.rows ? entries(x.list.total) : 'Everything'} that the filters leave, the oldest first.</p>
           {formats.map(([format, name]) => (
             <div class="line">
               <button type="button" class="choice" disabled={progress?.state === 'running'} onClick={() => void save(format)}>{name}</button>
               <Copy class="quiet" label={`Copy ${name} export as curl`} text={() => curl(location.origin + url(format), x.api.signedIn, ['-o', `activity-logs.${format}`])}>curl</Copy>
             </div>
           ))}
-          {progress && <ProgressLine p={progress} total={x.total} stop={() => running.current?.abort()} />}
+          {progress && <ProgressLine p={progress} total={x.list.total} stop={() => running.current?.abort()} />}
         </div>
       )}
     </Popover>

@@ -27,7 +27,7 @@ export function Facets({ x, open, close }: { x: Explorer; open: boolean; close: 
 function One({ x, f }: { x: Explorer; f: Facet }): JSX.Element | null {
   const [searching, setSearching] = useState(false)
   const title = titles[f.field]!
-  if (f.state === 'ready' && f.groups.length === 0 && !f.match) return null
+  if (f.state === 'ready' && f.groups.length === 0 && !f.match) return null // nothing has such a value, or the list could not be read
   const most = Math.max(1, ...f.groups.map((g) => g.count))
   const first = f.groups.length === 0 && f.state === 'loading' && !f.match
   return (

@@ -4,9 +4,10 @@ import { count } from '../format'
 
 const rate = (n: number): string => (n < 10 ? n.toFixed(1) : count(Math.round(n)))
 
-/** How the service is, and who asks. */
+/** The state of the service, and the caller. */
 export function Foot({ x, help }: { x: Explorer; help: () => void }): JSX.Element {
   const { health, status, lost } = x.watch
+  const who = x.caller.status
   const away = health?.checks.filter((c) => !c.ready) ?? []
   const [kind, text] = lost
     ? ['bad', 'The service does not answer']
@@ -24,7 +25,7 @@ export function Foot({ x, help }: { x: Explorer; help: () => void }): JSX.Elemen
       <span class={`health ${kind}`} title={away.map((c) => `${c.name}: ${c.reason ?? ''}`).join('\n')}><i aria-hidden="true" />{text}</span>
       {status?.receivedToday != null && <span class="hide-narrow" title="Entries received today (UTC)">{count(status.receivedToday)} today{x.watch.rate ? ` · ${rate(x.watch.rate)} entries/s in` : ''}</span>}
       <span class="grow" />
-      {x.caller && <span class="hide-narrow">tenant {x.caller.tenant === '*' ? 'all' : x.caller.tenant}{x.api.signedIn && x.caller.roles.length > 0 ? ` · ${x.caller.roles.join(', ')}` : ''}</span>}
+      {who && <span class="hide-narrow" title={`${who.subject}, scopes: ${who.scopes.join(', ')}`}>tenant {x.view.tenant || (x.caller.everywhere ? 'all' : who.tenant)}{x.api.signedIn && who.roles.length > 0 ? ` · ${who.roles.join(', ')}` : ''}</span>}
       <button type="button" class="quiet hide-narrow" onClick={help}><kbd>?</kbd> keys</button>
     </footer>
   )

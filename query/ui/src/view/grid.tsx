@@ -7,12 +7,15 @@ import type { Explorer } from '../explorer'
 import { count } from '../format'
 import { columnNames, type Column } from '../query'
 import { phrasesOf } from '../words'
-import { Cell, layout } from './columns'
+import { Cell, layout, type Times } from './columns'
 
 /** Browsers cannot lay out elements higher than about 17 million px. Beyond, a step of the scroll bar is more than one row. */
 const highest = 15_000_000
 
 const headHeight = 30
+
+/** How high a row is, of one line and of two. */
+const heights = { comfortable: [28, 54], compact: [22, 44] } as const
 
 export interface GridControl {
   move: (by: number) => void
@@ -25,8 +28,8 @@ export function Grid({ x, control }: { x: Explorer; control: { current: GridCont
   const [top, setTop] = useState(0) // the first row that is seen; a fraction of it may be above
   const [cursor, setCursor] = useState(-1)
   const narrow = size.width > 0 && size.width < 560
-  const rowHeight = narrow ? 54 : 28
-  const total = x.total
+  const rowHeight = heights[x.look.compact ? 'compact' : 'comfortable'][narrow ? 1 : 0]
+  const total = x.list.total
   const room = Math.max(0, size.height - (narrow ? 0 : headHeight))
   const seen = room / rowHeight
   const last = Math.max(0, total - seen)
@@ -63,23 +66,29 @@ export function Grid({ x, control }: { x: Explorer; control: { current: GridCont
     el.addEventListener('wheel', wheel, { passive: false })
     return () => el.removeEventListener('wheel', wheel)
   })
+  useLayoutEffect(() => { // rows of another height
+    if (ours.current >= 0 || top > 0) to(top)
+  }, [rowHeight])
   useLayoutEffect(() => { // a new list
-    setCursor(x.indexOf(x.view.entry))
+    setCursor(x.list.indexOf(x.view.entry))
     to(0)
   }, [x.runs])
   const first = Math.max(0, Math.floor(Math.min(top, last)))
   const end = Math.min(total, first + Math.ceil(seen) + 2)
-  useEffect(() => x.show(first - 20, end + 20), [first, end, x.runs, x.fresh.length])
+  useEffect(() => x.list.show(first - 20, end + 20), [first, end, x.runs, x.list.fresh.length])
   const items: (Item | undefined)[] = []
-  for (let i = first; i < end; i++) items.push(x.itemAt(i))
-  const oneDay = sameDay(x)
+  for (let i = first; i < end; i++) items.push(x.list.itemAt(i))
+  const withDate = !sameDay(x)
+  const { relative } = x.look
+  const { local } = x.view
+  const times = useMemo(() => ({ local, relative, withDate }), [local, relative, withDate])
   const sample = useRef<{ run: number; items: Item[] }>({ run: -1, items: [] })
-  if (sample.current.run !== x.runs || sample.current.items.length === 0) sample.current = { run: x.runs, items: Array.from({ length: 60 }, (_, i) => x.itemAt(i)).filter((i) => i !== undefined) }
-  const columns = useMemo(() => layout(x.view.columns, sample.current.items, size.width - 12, !oneDay), [x.view.columns, x.runs, size.width, oneDay, sample.current])
+  if (sample.current.run !== x.runs || sample.current.items.length === 0) sample.current = { run: x.runs, items: Array.from({ length: 60 }, (_, i) => x.list.itemAt(i)).filter((i) => i !== undefined) }
+  const columns = useMemo(() => layout(x.view.columns, sample.current.items, size.width - 12, times), [x.view.columns, x.runs, size.width, times, sample.current])
   const phrases = useMemo(() => phrasesOf(x.view.search), [x.view.search])
   const open = (i: number, replace = false): void => {
     setCursor(i)
-    const item = x.itemAt(i)
+    const item = x.list.itemAt(i)
     if (item) x.go({ entry: item.id }, replace)
   }
   const move = (by: number): void => {
@@ -90,7 +99,7 @@ export function Grid({ x, control }: { x: Explorer; control: { current: GridCont
     view.current!.focus({ preventScroll: true })
     if (x.view.entry) open(i, true)
   }
-  control.current = { move, current: () => x.itemAt(cursor) }
+  control.current = { move, current: () => x.list.itemAt(cursor) }
   const keys = (e: KeyboardEvent): void => {
     const page = Math.max(1, Math.floor(seen) - 1)
     const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -total, End: total }[e.key]
@@ -114,13 +123,13 @@ export function Grid({ x, control }: { x: Explorer; control: { current: GridCont
       <div class={`grid ${narrow ? 'narrow' : ''}`} ref={view} role="grid" aria-label="Entries" aria-rowcount={total} aria-busy={x.busy} tabIndex={0}
         aria-activedescendant={shownCursor < 0 ? undefined : `row-${shownCursor}`} onKeyDown={keys} onScroll={scrolled} onPointerEnter={hover} onPointerLeave={leave}>
         {!narrow && <Head x={x} columns={columns} template={template} />}
-        {!x.rows ? <Ghosts rows={Math.ceil(seen) || 12} /> : (
+        {!x.list.rows ? <Ghosts rows={Math.ceil(seen) || 12} /> : (
           <div class="space" role="rowgroup" style={{ height: `${height}px` }}>
             {items.map((item, k) => {
               const i = first + k
               return (
-                <Row key={item?.id ?? `at-${i}`} item={item} i={i} y={origin + i * rowHeight} template={template} columns={columns} local={x.view.local} phrases={phrases} narrow={narrow} withDate={!oneDay}
-                  chosen={item !== undefined && item.id === x.view.entry} current={i === cursor} isNew={i < x.fresh.length} open={() => open(i)} />
+                <Row key={item?.id ?? `at-${i}`} item={item} i={i} y={origin + i * rowHeight} template={template} columns={columns} times={times} phrases={phrases} narrow={narrow}
+                  chosen={item !== undefined && item.id === x.view.entry} current={i === cursor} isNew={i < x.list.fresh.length} open={() => open(i)} />
               )
             })}
           </div>
@@ -158,10 +167,9 @@ interface RowProps {
   y: number
   template: string
   columns: { column: Column }[]
-  local: boolean
+  times: Times
   phrases: string[][]
   narrow: boolean
-  withDate: boolean
   chosen: boolean
   current: boolean
   isNew: boolean
@@ -176,7 +184,7 @@ function Row(p: RowProps): JSX.Element {
     <div id={`row-${p.i}`} class={`row ${p.chosen ? 'chosen' : ''} ${p.current ? 'current' : ''} ${p.isNew ? 'new' : ''}`} role="row" aria-rowindex={p.i + 1} aria-selected={p.chosen} style={at} onClick={p.open}>
       {shown.map(({ column }) => (
         <div role="gridcell" class={`cell ${column}`}>
-          <Cell column={column} item={p.item!} local={p.local} phrases={p.phrases} withDate={p.withDate} />
+          <Cell column={column} item={p.item!} times={p.times} phrases={p.phrases} />
         </div>
       ))}
     </div>
@@ -202,8 +210,8 @@ function Notices({ x, toTop }: { x: Explorer; toTop: () => void }): JSX.Element 
     <div class="notices" aria-live="polite">
       {live.paused && <button type="button" class="news" onClick={resume}>{live.behind > 0 ? `${count(live.behind)} new` : 'Paused'} · Resume</button>}
       {live.gap && <p class="notice">{live.gap} <button type="button" class="quiet" onClick={() => { live.gap = ''; void x.run() }}>Read the list again</button></p>}
-      {x.late > 0 && <p class="notice">{count(x.late)} of earlier times arrived. <button type="button" class="quiet" onClick={() => void x.run()}>Read the list again</button></p>}
-      {x.rows?.fault ? <p class="notice bad">These rows could not be read: {String((x.rows.fault as Error).message)} <button type="button" class="quiet" onClick={() => x.rows!.retry()}>Retry</button></p> : null}
+      {x.list.late > 0 && <p class="notice">{count(x.list.late)} of earlier times arrived. <button type="button" class="quiet" onClick={() => void x.run()}>Read the list again</button></p>}
+      {x.list.rows?.fault ? <p class="notice bad">These rows could not be read: {String((x.list.rows.fault as Error).message)} <button type="button" class="quiet" onClick={() => x.list.rows!.retry()}>Retry</button></p> : null}
     </div>
   )
 }

@@ -69,7 +69,7 @@ function LiveButton({ x }: { x: Explorer }): JSX.Element {
   const joining = on && state !== 'on'
   const why = joining ? 'Connecting…' : paused ? 'Paused while you read' : x.canFollow ? 'Show entries as they arrive (l)' : 'The window ends in the past: choose one that ends now'
   return (
-    <button type="button" class={`live ${on ? 'on' : ''} ${joining ? 'joining' : ''} ${paused ? 'paused' : ''}`} aria-label="Live tail" aria-pressed={on} disabled={!x.canFollow && !on} title={why} onClick={() => x.toggleLive()}>
+    <button type="button" class={`live ${on ? 'on' : ''} ${joining ? 'joining' : ''} ${paused ? 'paused' : ''}`} aria-label={paused ? 'Live tail: Paused' : 'Live tail'} aria-pressed={on} disabled={!x.canFollow && !on} title={why} onClick={() => x.toggleLive()}>
       <b aria-hidden="true" />
       <span>{paused ? 'Paused' : 'Live'}</span>
     </button>

@@ -18,12 +18,12 @@ export function Histogram({ x }: { x: Explorer }): JSX.Element {
     <div class="overview">
       <div class="matches">
         <div role="status" aria-label="Matches" class={x.busy ? 'busy' : ''}>
-          {x.rows ? <><strong>{count(x.total)}</strong> {x.total === 1 ? 'entry' : 'entries'}</> : <span class="ghost">counting…</span>}
+          {x.list.rows ? <><strong>{count(x.list.total)}</strong> {x.list.total === 1 ? 'entry' : 'entries'}</> : !x.fault && <span class="ghost">counting…</span>}
         </div>
-        {x.rows && !x.busy && <span class="took">{took(x.took)}</span>}
+        {x.list.rows && !x.busy && <span class="took">{took(x.took)}</span>}
         {value && value.bars.length > 0 && <Legend x={x} bars={value} />}
       </div>
-      <figure class={`histogram ${busy ? 'busy' : ''} ${x.rows && x.total === 0 && !busy ? 'none' : ''}`} aria-label="Histogram">
+      <figure class={`histogram ${busy ? 'busy' : ''} ${x.list.rows && x.list.total === 0 && !busy ? 'none' : ''}`} aria-label="Histogram">
         {value && value.bars.length > 0 ? <Chart x={x} bars={value} /> : <div class="blank" style={{ height: `${height}px` }}>{fault && !busy ? <FailedCount x={x} /> : null}</div>}
       </figure>
     </div>

@@ -32,6 +32,16 @@ export function Marked({ text, phrases }: { text: string; phrases: string[][] })
   return <>{marked(text, phrases).map((p) => (p.hit ? <mark>{p.text}</mark> : p.text))}</>
 }
 
+/** A text is shown up to this length at first: browsers take long to lay out 64 kB. */
+const shownLength = 4000
+
+/** A text that may be long, with what a search found. */
+export function Long({ text, phrases }: { text: string; phrases: string[][] }): JSX.Element {
+  const [all, setAll] = useState(false)
+  if (all || text.length <= shownLength) return <Marked text={text} phrases={phrases} />
+  return <><Marked text={text.slice(0, shownLength)} phrases={phrases} />… <button type="button" class="quiet" onClick={() => setAll(true)}>Show all {text.length.toLocaleString('en-US')} characters</button></>
+}
+
 interface PopoverProps {
   label: string
   button: ComponentChildren
@@ -55,7 +65,8 @@ export function Popover({ label, button, class: name = '', title, disabled, alig
   useEffect(() => {
     if (!open) return
     const panel = box.current!.querySelector<HTMLElement>('.panel')!
-    panel.querySelector<HTMLElement>('[autofocus], input, select, button')?.focus()
+    const first = panel.querySelector<HTMLElement>('[autofocus], .chosen') ?? panel.querySelector<HTMLElement>('input, select, button')
+    first?.focus()
     const outside = (e: Event): void => {
       if (!box.current?.contains(e.target as Node)) setOpen(false)
     }
@@ -126,10 +137,10 @@ export function Dialog({ label, close, children }: { label: string; close: () =>
   return (
     <dialog ref={ref} aria-label={label} onCancel={close} onClick={backdrop}>
       <div class="box">
-        <header>
+        <div class="title">
           <h2>{label}</h2>
           <button type="button" class="quiet square" aria-label="Close" onClick={close}><Icon name="close" /></button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>

@@ -16,6 +16,12 @@ export function Pills({ x, facets }: { x: Explorer; facets: () => void }): JSX.E
     <section class="pills" aria-label="Filter bar">
       <button type="button" class="sheet-opener" onClick={facets}><Icon name="filter" />Facets</button>
       <ul aria-label="Filters">
+        {x.view.tenant && (
+          <li class="pill">
+            <span class="text"><em>tenant =</em> <span>{x.view.tenant}</span></span>
+            <button type="button" class="drop" aria-label={`Remove filter: tenant is ${x.view.tenant}`} onClick={() => x.go({ tenant: '' })}><Icon name="close" /></button>
+          </li>
+        )}
         {filters.map((f, i) => (
           <li class={`pill ${f.not ? 'not' : ''}`}>
             <button type="button" class="text" disabled={!excludable.has(f.field)} title={excludable.has(f.field) ? (f.not ? 'Show these only' : 'Exclude these') : undefined} onClick={() => flip(i)}>

@@ -1,4 +1,4 @@
-// What stands in the list's place: why it is empty, what failed, and a fresh installation's first steps.
+// What is shown instead of the list: why it is empty, what failed, and a fresh installation's first steps.
 
 import type { JSX } from 'preact'
 import { Fault } from '../api'
@@ -9,10 +9,27 @@ import { names, without } from '../query'
 import { nameOf, moment, day } from '../time'
 import { Copy } from './parts'
 
+function titleOf(f: unknown): string {
+  if (!(f instanceof Fault)) return 'Something in this page failed.'
+  if (f.status === 0) return f.message
+  return f.status === 403 ? 'Not allowed.' : f.status === 504 ? 'This took too long.' : f.status >= 500 ? 'The service could not answer.' : 'The request was refused.'
+}
+
+/** What failed, above a list that was read before. */
+export function Stale({ x }: { x: Explorer }): JSX.Element {
+  const f = x.fault
+  return (
+    <div class="stale" role="alert">
+      <span><b>{titleOf(f)}</b> {f instanceof Fault && f.status !== 0 && f.message} The list is as it was before.{f instanceof Fault && f.requestId && <> Request id <code>{f.requestId}</code></>}</span>
+      <button type="button" onClick={() => void x.run()}>Retry</button>
+    </div>
+  )
+}
+
 export function Failure({ x }: { x: Explorer }): JSX.Element {
   const f = x.fault
   const known = f instanceof Fault
-  const title = !known ? 'Something in this page failed.' : f.status === 0 ? f.message : f.status === 403 ? 'Not allowed.' : f.status === 504 ? 'This took too long.' : f.status >= 500 ? 'The service could not answer.' : 'The request was refused.'
+  const title = titleOf(f)
   return (
     <div class="state" role="alert">
       <h2>{title}</h2>
@@ -28,8 +45,32 @@ export function Failure({ x }: { x: Explorer }): JSX.Element {
   )
 }
 
+/** For callers whose role may not read the audit API: what they may do elsewhere, and nothing that would be refused. */
+export function Unable({ x }: { x: Explorer }): JSX.Element {
+  const who = x.caller.status!
+  const auditor = who.roles.some((r) => ['admin', 'analyst'].includes(r.toLowerCase()))
+  const read = `curl -H "Authorization: Bearer $TOKEN" ${location.origin}/api/v1/activity_log`
+  return (
+    <main class="signin unable">
+      <div class="box">
+        <h1 class="logo"><i aria-hidden="true" />activitylog</h1>
+        <p class="fault" role="alert">{auditor ? 'This page needs the scope read.' : 'This page needs the role ADMIN or Analyst.'}</p>
+        <dl>
+          <dt>Signed in as</dt><dd>{who.subject}</dd>
+          <dt>Tenant</dt><dd>{who.tenant}</dd>
+          <dt>Roles</dt><dd>{who.roles.join(', ') || 'none'}</dd>
+          <dt>Scopes</dt><dd>{who.scopes.join(', ') || 'none'}</dd>
+        </dl>
+        {who.scopes.includes('read') && <><p>These credentials read entries through the fleet API:</p><Command text={read} /></>}
+        <button type="button" class="primary" onClick={() => void x.sign('', false)}>Sign in with other credentials</button>
+      </div>
+    </main>
+  )
+}
+
 export function Nothing({ x }: { x: Explorer }): JSX.Element {
-  const { empty, view } = x
+  const { view } = x
+  const empty = x.empty.value
   const drop = (w: Way): void => {
     if (w.drop === 'search') x.go({ search: '' })
     else if (w.drop === 'window') x.go({ span: empty!.newest === undefined ? { last: 'all' } : { from: empty!.newest - 7 * day, to: empty!.newest } })

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { isObject, type JSONValue } from '../change'
-import { Marked } from './parts'
+import { Long } from './parts'
 
 /** So many members are shown at once; a click shows more. */
 const atOnce = 100
@@ -32,6 +32,6 @@ export function Tree({ name, value, phrases, depth = 0 }: { name?: string; value
 }
 
 function Leaf({ value, phrases }: { value: null | boolean | number | string; phrases: string[][] }): JSX.Element {
-  if (typeof value === 'string') return <span class="string">"<Marked text={value} phrases={phrases} />"</span>
+  if (typeof value === 'string') return <span class="string">"<Long text={value} phrases={phrases} />"</span>
   return <span class="literal">{String(value)}</span>
 }

@@ -11,7 +11,7 @@ type File struct {
 	temporary bool
 }
 
-// Path is the name under which the engine opens the file.
+// Path returns the name under which the engine opens the file.
 func (f *File) Path() string {
 	if f.temporary {
 		return f.Name()

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guarded are the signals whose actions libchdb replaces on every connect, and SIGURG, with which Go preempts goroutines.
+// guarded lists the signals whose actions libchdb replaces on every connect, and SIGURG, with which Go preempts goroutines.
 var guarded = []syscall.Signal{
 	syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGBUS, syscall.SIGSEGV, syscall.SIGSYS,
 	syscall.SIGPIPE, syscall.SIGURG,

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// outside are functions, table functions and disks that reach files, processes or the network. The engine's user has no grant for
-// most of them, but the scalar function file() ignores grants, and two protections are better than one.
+// outside lists functions, table functions and disks that reach files, processes or the network. The engine's user has no grant for most of
+// them, but the scalar function file() ignores grants, and two protections are better than one.
 var outside = []string{
 	"addresstoline", "addresstolinewithinlines", "addresstosymbol", "arrowstream", "azureblobstorage", "azureblobstoragecluster",
 	"catboostevaluate", "cluster", "clusterallreplicas", "cosn", "deltalake", "deltalakeazure", "deltalakeazurecluster",
@@ -19,22 +19,22 @@ var outside = []string{
 	"s3cluster", "sqlite", "url", "urlcluster", "ytsaurus",
 }
 
-// known are the statements of ClickHouse that clients may not send. Anything else that begins a text is a mistake.
+// known lists the statements of ClickHouse that clients may not send. Any other first word is a syntax error.
 var known = []string{
 	"ATTACH", "BACKUP", "BEGIN", "COMMIT", "COPY", "DETACH", "EXECUTE", "FROM", "GRANT", "MOVE", "PREPARE", "REPLACE", "RESTORE", "REVOKE", "ROLLBACK",
 	"START", "UNDROP", "WATCH",
 }
 
-// engines are the table and database engines that keep their data in the data folder.
+// engines lists the table and database engines that keep their data in the data folder.
 var engines = []string{
 	"aggregatingmergetree", "atomic", "collapsingmergetree", "log", "memory", "mergetree", "null", "replacingmergetree",
 	"summingmergetree", "tinylog", "versionedcollapsingmergetree",
 }
 
-// created are the kinds of objects that clients may create.
+// created lists the kinds of objects that clients may create.
 var created = []string{"DATABASE", "MATERIALIZED", "TABLE", "VIEW"}
 
-// system are the SYSTEM statements that clients may send.
+// system lists the SYSTEM statements that clients may send.
 var system = []string{
 	"DROP MARK", "DROP QUERY", "DROP UNCOMPRESSED", "FLUSH LOGS", "START MERGES", "START TTL", "STOP MERGES", "STOP TTL",
 }

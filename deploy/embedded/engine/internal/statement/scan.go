@@ -45,7 +45,7 @@ func (sc *scan) all() error {
 	}
 }
 
-// last notes the end of the text, or takes a ";" for it if nothing but blanks follows.
+// last notes the end of the statement: the end of the text, or a ";" that is followed only by blanks.
 func (sc *scan) last(t token) error {
 	sc.stop, sc.data = t.start, len(sc.text)
 	if t.kind == end {
@@ -57,7 +57,7 @@ func (sc *scan) last(t token) error {
 	return nil
 }
 
-// dataFollow tells whether the newest token, a word, is the last one before an INSERT's data.
+// dataFollow reports whether the newest token, a word, is the last one before an INSERT's data.
 func (sc *scan) dataFollow() bool {
 	n := len(sc.tokens) - 1
 	depth, w := sc.tokens[n].depth, sc.upper(n)
@@ -105,7 +105,7 @@ func (sc *scan) string(i int) string {
 	return sc.text[sc.tokens[i].start:sc.tokens[i].end]
 }
 
-// is tells whether token i is this symbol.
+// is reports whether token i is this symbol.
 func (sc *scan) is(i int, symbol string) bool { return sc.string(i) == symbol }
 
 // upper returns a bare word in upper case, and "" for anything else.

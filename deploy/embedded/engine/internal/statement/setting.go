@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// families are the prefixes of settings that clients may set: bounds, choices of plans, and details of formats.
+// families lists the prefixes of settings that clients may set: limits, query planning, and details of formats.
 var families = []string{
 	"aggregate_", "aggregation_", "any_join_", "cast_", "collect_hash_table_stats_", "date_time_", "distinct_", "fsync_", "group_by_",
 	"input_format_", "join_", "max_", "merge_", "min_", "optimize_", "output_format_", "partial_merge_join_", "preferred_",
@@ -14,7 +14,7 @@ var families = []string{
 	"timeout_", "totals_", "transform_null_", "use_",
 }
 
-// settings are those outside of the families.
+// settings lists further settings that clients may set.
 var settings = []string{
 	"additional_table_filters", // a URL parameter only; its conditions are checked, see CheckFilters
 	"allow_experimental_analyzer", "allow_experimental_json_type", "alter_sync", "alter_update_mode", "analyzer_compatibility_join_using_top_level_identifier",
@@ -30,13 +30,12 @@ var settings = []string{
 	"session_timezone", "ttl_only_drop_parts", "union_default_mode", "wait_for_async_insert", "workload",
 }
 
-// reaching are the settings of the families that name a file, a schema or SQL.
+// reaching lists the settings of the families that name a file, a schema or SQL, so clients may not set them.
 var reaching = []string{
 	"input_format_record_errors_file_path", "output_format_avro_confluent_subject", "output_format_schema",
 }
 
-// Allowed reports whether clients may set the setting of this name. What names a file, a host, SQL or another dialect of SQL is
-// not among the settings that they may.
+// Allowed reports whether clients may set this setting. They may not set one that names a file, a host, SQL or another dialect of SQL.
 func Allowed(name string) bool {
 	if slices.Contains(settings, name) {
 		return true
@@ -45,9 +44,13 @@ func Allowed(name string) bool {
 	return inFamily && !slices.Contains(reaching, name)
 }
 
+// filters is the setting whose value is SQL.
+const filters = "additional_table_filters"
+
 // CheckFilters checks a value of the setting additional_table_filters, {'table': 'condition', …}: it must be such a map, and each
-// condition has to pass what the text of a statement has to. ErrSyntax or ErrForbidden if not.
-func CheckFilters(value string) error {
+// condition has to pass what the text of a statement has to, and check, unless that is nil, with the condition as a statement. ErrSyntax
+// or ErrForbidden if not, or the error of check.
+func CheckFilters(value string, check func(*Statement) error) error {
 	l := lexer{text: value}
 	expect := func(s string) error {
 		t, err := l.next()
@@ -72,7 +75,7 @@ func CheckFilters(value string) error {
 		if err := expect(":"); err != nil {
 			return err
 		}
-		if err := l.condition(); err != nil {
+		if err := l.condition(check); err != nil {
 			return err
 		}
 		switch t, err := l.next(); {
@@ -87,7 +90,7 @@ func CheckFilters(value string) error {
 }
 
 // condition reads a literal and checks the condition that it holds.
-func (l *lexer) condition() error {
+func (l *lexer) condition(check func(*Statement) error) error {
 	t, err := l.next()
 	if err != nil {
 		return err
@@ -101,13 +104,16 @@ func (l *lexer) condition() error {
 	}
 	s, err := Parse("SELECT 1 FROM t WHERE (" + text + ")")
 	if err == nil && (s.Kind != Read || len(s.Settings) > 0 || s.Format != "") {
-		err = fmt.Errorf("%w: more than a condition in a filter", ErrForbidden)
+		err = fmt.Errorf("%w: a filter must be a single condition", ErrForbidden)
+	}
+	if err == nil && check != nil {
+		err = check(s)
 	}
 	return err
 }
 
-// unquote returns what a literal holds. It knows the escapes \\ and \' and doubled quotes, and refuses all others: what it
-// returns must be what the engine reads.
+// unquote returns the value of a literal. It knows the escapes \\ and \' and doubled quotes, and refuses all others: the value must be the
+// same that the engine reads.
 func unquote(quoted string) (string, error) {
 	inner := quoted[1 : len(quoted)-1]
 	var b strings.Builder

@@ -23,7 +23,7 @@ func TestCheckFilters(t *testing.T) {
 	for _, value := range []string{
 		`{}`, ` { } `, `{'activity':'tenant = 1'}`, `{'a':'x = unhex(\'61\')', 'b':'y IN (1, 2)'}`, `{'a':'x = ''y'''}`, `{'a':'x = \'\\\'\''}`,
 	} {
-		if err := CheckFilters(value); err != nil {
+		if err := CheckFilters(value, nil); err != nil {
 			t.Errorf("%s: %v", value, err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestCheckFilters(t *testing.T) {
 		{``, ErrSyntax},
 		{`'`, ErrSyntax},
 	} {
-		if err := CheckFilters(tt.value); !errors.Is(err, tt.want) {
+		if err := CheckFilters(tt.value, nil); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.value, err, tt.want)
 		}
 	}
@@ -58,7 +58,7 @@ func FuzzCheckFilters(f *testing.F) {
 	f.Add(`{'activity':'tenant = unhex(\'61\')'}`)
 	f.Add(`{'a':'1) SETTINGS x = (1'}`)
 	f.Fuzz(func(t *testing.T, value string) {
-		if err := CheckFilters(value); err != nil && !errors.Is(err, ErrSyntax) && !errors.Is(err, ErrForbidden) {
+		if err := CheckFilters(value, nil); err != nil && !errors.Is(err, ErrSyntax) && !errors.Is(err, ErrForbidden) {
 			t.Errorf("%q: an error of no kind: %v", value, err)
 		}
 	})

@@ -36,8 +36,17 @@ var kinds = map[string]Kind{
 // Statement is a statement, split where settings and data are added.
 type Statement struct {
 	Kind Kind
-	// Settings are the names of the settings that the text sets.
+	// Settings lists the settings that the text sets.
 	Settings []string
+	// Own are those of them that are of the whole statement, not of a part of it.
+	Own []string
+	// Filters are the values of the setting additional_table_filters in the text; CheckFilters checks them.
+	Filters []string
+	// System are the names of what the text means in the database system, and Functions those of the functions that it calls, in lower
+	// case. A name with escapes is in both, as it is written.
+	System, Functions []string
+	// Identifiers says that parameters may stand for names.
+	Identifiers bool
 	// Format is the format of an Insert's data, or of a read's answer if the text names it.
 	Format string
 	// Data are the bytes of an Insert that came after its text.
@@ -48,10 +57,10 @@ type Statement struct {
 	fixed                bool   // accepts no more settings
 }
 
-// Reads tells whether the statement changes nothing.
+// Reads reports whether the statement changes nothing.
 func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light || s.Kind == Session }
 
-// With returns the text with more settings, "name = value, …", which override its own. It adds none to a SYSTEM statement, which
+// With returns the text with more settings, "name = value, …"; none may be among its own. It adds none to a SYSTEM statement, which
 // accepts none, and to a CREATE … AS, which would make them part of the view.
 func (s *Statement) With(settings string) string {
 	all := s.join(settings)
@@ -93,6 +102,8 @@ func Parse(text string) (*Statement, error) {
 		return nil, err
 	}
 	s := &Statement{Kind: sc.kind(), Data: trimmed(text[sc.data:])}
+	s.System, s.Functions = sc.names()
+	s.Identifiers = sc.find("IDENTIFIER") >= 0
 	format, from, to := sc.format()
 	s.Format = format
 	own, err := sc.settings(s)
@@ -162,7 +173,7 @@ func (sc *scan) settings(s *Statement) (span, error) {
 			continue
 		}
 		at, depth := sc.tokens[i].start, sc.tokens[i].depth
-		names, last, err := sc.list(i + 1)
+		names, last, err := sc.list(i+1, s)
 		if err != nil {
 			return own, err
 		}
@@ -179,6 +190,7 @@ func (sc *scan) settings(s *Statement) (span, error) {
 		}
 		if depth == 0 {
 			found = true
+			s.Own = names
 			own = span{at, sc.tokens[i+1].start, sc.tokens[last].end}
 		}
 		i = last
@@ -186,7 +198,7 @@ func (sc *scan) settings(s *Statement) (span, error) {
 	return own, nil
 }
 
-// setsAt tells whether a list of settings follows token i.
+// setsAt reports whether a list of settings follows token i.
 func (sc *scan) setsAt(i int) bool {
 	switch sc.upper(i) {
 	case "SETTINGS":
@@ -199,14 +211,22 @@ func (sc *scan) setsAt(i int) bool {
 	return false
 }
 
-// list reads "name = value, …" from token i on and returns the names and the last token of the list.
-func (sc *scan) list(i int) (names []string, last int, err error) {
+// list reads "name = value, …" from token i on and returns the names and the last token of the list. It adds values of filters to s.
+func (sc *scan) list(i int, s *Statement) (names []string, last int, err error) {
 	for {
 		if i+2 >= len(sc.tokens) || sc.tokens[i].kind != word || !sc.is(i+1, "=") {
 			return nil, 0, sc.fail(sc.stop, "settings are name = value, …")
 		}
 		names = append(names, strings.ToLower(sc.string(i)))
 		i += 2
+		if end := sc.closing(i); names[len(names)-1] == filters && end > 0 {
+			s.Filters = append(s.Filters, sc.text[sc.tokens[i].start:sc.tokens[end].end])
+			if !sc.is(end+1, ",") {
+				return names, end, nil
+			}
+			i = end + 2
+			continue
+		}
 		if sc.is(i, "-") || sc.is(i, "+") {
 			i++
 		}
@@ -221,4 +241,40 @@ func (sc *scan) list(i int) (names []string, last int, err error) {
 		}
 		i += 2
 	}
+}
+
+// closing returns the token that closes the brace of token i; 0 if there is none.
+func (sc *scan) closing(i int) int {
+	if !sc.is(i, "{") {
+		return 0
+	}
+	for i++; i < len(sc.tokens); i++ {
+		if sc.is(i, "}") {
+			return i
+		}
+	}
+	return 0
+}
+
+// names returns Statement.System and Statement.Functions.
+func (sc *scan) names() (system, functions []string) {
+	for i, t := range sc.tokens {
+		name := strings.ToLower(sc.string(i))
+		switch {
+		case t.kind == quoted && strings.ContainsRune(name, '\\'):
+			system, functions = append(system, name), append(functions, name)
+			continue
+		case t.kind == quoted:
+			name = name[1 : len(name)-1]
+		case t.kind != word:
+			continue
+		}
+		if sc.is(i+1, "(") {
+			functions = append(functions, name)
+		}
+		if name == "system" && sc.is(i+1, ".") {
+			system = append(system, strings.ToLower(strings.Trim(sc.string(i+2), "`\"")))
+		}
+	}
+	return system, functions
 }

@@ -153,8 +153,8 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"inner_one", "outer_one", "two"}; !slices.Equal(s.Settings, want) {
-		t.Errorf("got %v, want %v", s.Settings, want)
+	if want := []string{"inner_one", "outer_one", "two"}; !slices.Equal(s.Settings, want) || !slices.Equal(s.Own, want[1:]) {
+		t.Errorf("got %v, %v of the whole, want %v", s.Settings, s.Own, want)
 	}
 }
 

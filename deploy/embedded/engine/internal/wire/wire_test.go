@@ -126,7 +126,7 @@ func TestFrame(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds that no body breaks a decoder, and that what a client compressed comes out again.
+// FuzzDecode checks that no body breaks a decoder, and that what a client compressed comes out again.
 func FuzzDecode(f *testing.F) {
 	for i, head := range []string{"plain", "\x1f\x8b\x08", "\x78\x9c", "\x28\xb5\x2f\xfd", "\x0b\x02\x80", "\x04\x22\x4d\x18", "x"} {
 		f.Add([]byte(head), uint8(i))
@@ -171,7 +171,7 @@ func FuzzDecodeBlocks(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{7}, 300), uint16(20), byte(0))
 	f.Fuzz(func(t *testing.T, text []byte, at uint16, flip byte) {
 		if _, err := io.Copy(io.Discard, io.LimitReader(DecodeBlocks(bytes.NewReader(text)), 1<<20)); err == nil && len(text) > 0 {
-			t.Fatalf("%x is no block, and was read as one", text)
+			t.Fatalf("%x is not a block, and was read as one", text)
 		}
 		for _, method := range []string{"LZ4", "ZSTD"} {
 			var b bytes.Buffer

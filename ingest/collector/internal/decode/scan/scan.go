@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/activitylog/schema"
 )
 
-// SyntaxError is a text that is not JSON, or is nested deeper than schema.MaxDepth.
+// SyntaxError means that a text is not JSON, or is nested deeper than schema.MaxDepth.
 type SyntaxError struct {
 	Offset int    // bytes from the start of the text
 	Want   string // what was expected there
@@ -29,7 +29,7 @@ func (e *SyntaxError) Unwrap() error { return schema.ErrInvalid }
 type Flaw uint8
 
 // The flaws of a value; the first one found counts, but Surrogate only if there is no other: it is the one that a caller may
-// overlook. Half of a pair is what is left of an emoji in a text that was cut, and is read as U+FFFD.
+// overlook. Half of a pair is left when a text was cut within an emoji, and is read as U+FFFD.
 const (
 	Sound Flaw = iota
 	Surrogate
@@ -39,7 +39,7 @@ const (
 	ManyKeys
 )
 
-// Issue is the code of a flaw and its text, which follows a field's name.
+// Issue returns the code of a flaw and its text, which follows a field's name.
 func (f Flaw) Issue() (code, issue string) {
 	switch f {
 	case BadUTF8:
@@ -57,7 +57,7 @@ func (f Flaw) Issue() (code, issue string) {
 }
 
 // Scanner reads one text from its start to its end. The slices that it returns share the memory of the text or of the
-// Scanner; they hold until the next Reset or Forget. The zero value needs a Reset.
+// Scanner; they are valid until the next Reset or Forget. The zero value needs a Reset.
 type Scanner struct {
 	text    []byte
 	pos     int
@@ -86,13 +86,13 @@ func (s *Scanner) SkipBOM() {
 // Forget reuses the memory of the strings read so far for the rest of the text.
 func (s *Scanner) Forget() { s.decoded, s.keys = s.decoded[:0], s.keys[:0] }
 
-// Held is the number of bytes that s keeps for its next use.
+// Held returns the number of bytes that s keeps for its next use.
 func (s *Scanner) Held() int { return cap(s.decoded) }
 
-// Pos is the number of bytes read.
+// Pos returns the number of bytes read.
 func (s *Scanner) Pos() int { return s.pos }
 
-// Since is the text from start to Pos.
+// Since returns the text from start to Pos.
 func (s *Scanner) Since(start int) []byte { return s.text[start:s.pos] }
 
 // TakeFlaw returns the first flaw since the last call, and the key of a Duplicate.
@@ -108,7 +108,7 @@ func (s *Scanner) found(f Flaw) {
 	}
 }
 
-// Fail is a SyntaxError at Pos.
+// Fail returns a SyntaxError at Pos.
 func (s *Scanner) Fail(want string) error {
 	if s.pos >= len(s.text) {
 		want = "unexpected end, " + want
@@ -129,7 +129,7 @@ func (s *Scanner) Peek() byte {
 	return 0
 }
 
-// End is an error unless only white space is left.
+// End returns an error unless only white space is left.
 func (s *Scanner) End() error {
 	if s.Peek(); s.pos < len(s.text) {
 		return s.Fail("end of the text expected")
@@ -213,7 +213,7 @@ const (
 	spaces  = ones * ' '
 )
 
-// plain is the index of the first byte from i on that is a quote, a backslash or a control character, and whether all bytes
+// plain returns the index of the first byte from i on that is a quote, a backslash or a control character, and whether all bytes
 // before it are ASCII. It reads eight bytes at a time: most of a body's bytes go through this loop.
 func plain(b []byte, i int) (end int, ascii bool) {
 	var seen uint64

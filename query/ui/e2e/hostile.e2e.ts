@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest'
+import { blocked, credentials, locked, on, rows, send, total } from './serve'
+
+// WIDE_TOKEN may only read. Its tenant has 50,000 entries with as many actions, 10,000 devices and 9,999 actors.
+const { WIDE_TOKEN, WIDE_WRITER } = process.env as Record<string, string>
+
+/** A main thread that is blocked for longer than 200 ms is felt. Beside other tests, on the same two cores, everything takes twice as long. */
+const felt = Number(process.env.FELT_MS ?? 500)
+
+describe('whatever is stored', () => {
+  test('hostile texts are texts', async () => {
+    const run = Date.now().toString(36) // names of its own, so that it can be repeated
+    const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+    await send([
+      { action: `hostile-${run}`, username: evil, serial: evil, platform: '\u202Eright to left', detail: `${evil}\n\u05E9\u05DC\u05D5\u05DD`, details: { '__proto__': 1, [evil]: { old: 'a', new: evil } } },
+      { action: `hostile-${run}`, details: Object.fromEntries(Array.from({ length: 250 }, (_, i) => [`key${i}`, 'x'.repeat(230)])) },
+      { action: `hostile-${run}`, details: { changes: { amount: { old: 100000, new: 50000 } } } },
+      { action: `hostile-${run}`, detail: 'word '.repeat(3200), details: { text: 'word '.repeat(12_000) } },
+    ], WIDE_WRITER, locked)
+    await on(`/?last=15m&action=hostile-${run}`, { base: locked, expected: [401] }, async (page) => {
+      await credentials(page, WIDE_TOKEN!)
+      await expect.poll(async () => { await page.keyboard.press('Control+Enter'); return total(page) }).toBe(4)
+      for (let i = 0; i < 4; i++) {
+        await rows(page).nth(i).click()
+        await page.getByRole('complementary', { name: 'Entry' }).getByRole('tab', { name: 'JSON' }).click()
+        await page.getByRole('complementary', { name: 'Entry' }).getByRole('tab', { name: 'Fields' }).click()
+      }
+      expect(await blocked(page, async () => {
+        await page.getByRole('searchbox', { name: 'Search' }).fill('word')
+        await expect.poll(() => total(page)).toBe(1)
+        await rows(page).first().click()
+        await page.getByRole('complementary', { name: 'Entry' }).locator('mark').first().waitFor()
+      })).toBeLessThan(felt)
+      await page.getByRole('searchbox', { name: 'Search' }).fill('')
+      await expect.poll(() => total(page)).toBe(4)
+      expect(await page.locator('img, script:not([src])').count()).toBe(0)
+      expect(await page.title()).toBe('4 entries · activitylog')
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0)
+    })
+  })
+
+  test('many actions, devices and actors freeze nothing', { timeout: 60_000 }, () => on('/?last=24h&action!=none', { base: locked, expected: [401] }, async (page) => {
+    await credentials(page, WIDE_TOKEN!)
+    expect(await total(page)).toBeGreaterThanOrEqual(50_000)
+    expect(await blocked(page, async () => {
+      const facets = page.getByRole('region', { name: 'Facets' })
+      const action = facets.getByRole('group', { name: 'Action' })
+      const values = action.getByRole('button', { name: /^action: action-/ })
+      await page.getByRole('combobox', { name: 'Stack by' }).selectOption('action')
+      for (const n of [20, 100]) {
+        await action.getByRole('button', { name: 'More action values' }).click()
+        await expect.poll(() => values.count()).toBeGreaterThanOrEqual(n - 5)
+      }
+      await action.getByRole('button', { name: 'Find action' }).click()
+      await action.getByLabel('Find action').fill('ON-4999')
+      await expect.poll(() => values.count()).toBe(11) // action-4999 and action-49990 to action-49999
+      const grid = page.getByRole('grid', { name: 'Entries' })
+      for (const share of [0.5, 1, 0.25]) {
+        await grid.evaluate((el, share) => { el.scrollTop = el.scrollHeight * share }, share)
+        await rows(page).first().waitFor()
+      }
+      await rows(page).first().click()
+      const entry = page.getByRole('complementary', { name: 'Entry' })
+      await entry.getByRole('tab', { name: 'Around' }).click()
+      await entry.locator('li.this').waitFor()
+      await facets.getByRole('button', { name: /^action: action-49995,/ }).click()
+      await expect.poll(() => total(page)).toBe(1)
+    })).toBeLessThan(felt)
+  }))
+})
