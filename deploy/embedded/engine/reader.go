@@ -100,6 +100,11 @@ var systemTables = []string{
 	"projections", "settings", "table_engines", "table_functions", "tables", "time_zones", "zeros", "zeros_mt",
 }
 
+// shown are what readers may SHOW. Others, such as PROCESSLIST, read tables of the database system that are not for readers.
+var shown = []string{
+	"COLUMNS", "CREATE", "DATABASES", "ENGINES", "FIELDS", "FUNCTIONS", "INDEX", "INDEXES", "INDICES", "KEYS", "SETTING", "SETTINGS", "TABLE", "TABLES",
+}
+
 // anyTable are the table functions that name tables in texts.
 var anyTable = []string{
 	"fuzzquery", "loop", "merge", "mergetreeanalyzeindexes", "mergetreeanalyzeindexesuuid", "mergetreeindex", "mergetreeprojection", "mergetreetextindex",
@@ -139,6 +144,11 @@ func readerMay(s *statement.Statement) error {
 			return fault(codeAccessDenied, "%s: Not enough privileges. system.%.60s is not for readers", ReaderName, name)
 		}
 	}
+	for _, what := range s.Shows {
+		if !slices.Contains(shown, what) {
+			return fault(codeAccessDenied, "%s: Not enough privileges. SHOW %.60s is not for readers", ReaderName, what)
+		}
+	}
 	for _, name := range s.Functions {
 		if slices.Contains(anyTable, name) || strings.ContainsRune(name, '\\') {
 			return fault(codeAccessDenied, "%s: Not enough privileges. function %.60s is not for readers", ReaderName, name)
@@ -158,5 +168,5 @@ func (req *request) checkFilters(value string) error {
 	if err == nil || errors.As(err, &refused) {
 		return err
 	}
-	return fault(codeAccessDenied, "setting %s: %v", filters, err)
+	return fault(codeAccessDenied, "setting %s: %v", statement.Filters, err)
 }

@@ -67,8 +67,9 @@ func TestReaderReads(t *testing.T) {
 		"USE readable":                                                    "",
 		"SELECT 1 SETTINGS join_use_nulls = 1":                            "1\n",
 		"EXPLAIN SELECT a FROM open":                                      "*",
-		"SHOW CREATE TABLE open":                                          "*",
-		"SELECT timezone(), version(), currentUser()":                     "*",
+		"SHOW FULL TABLES":                                                "*", "SHOW DATABASES": "*", "SHOW SETTINGS LIKE 'max_threads'": "*", "SHOW COLUMNS FROM open": "*",
+		"SHOW CREATE TABLE open":                      "*",
+		"SELECT timezone(), version(), currentUser()": "*",
 		"SELECT name, value, changed, description, min, max, readonly, type FROM system.settings LIMIT 1": "*",
 	} {
 		if got := c.reader(http.MethodPost, text); got.status != http.StatusOK || want != "*" && got.body != want {
@@ -115,13 +116,21 @@ func TestReaderIsConfined(t *testing.T) {
 		"SELECT * FROM timeSeriesData('readable', 'secrets')",
 		// files and hosts, in any case
 		"SELECT * FROM file('users.xml')", "SELECT FILE('users.xml')", "SELECT * FROM `file`('users.xml')", "SELECT * FROM uRl('http://127.0.0.1/')", "SELECT * FROM remote('127.0.0.1', readable.secrets)",
-		"SELECT * FROM s3('http://127.0.0.1/x')", "SELECT * FROM cluster('default', readable.secrets)", "SELECT 1 INTO OUTFILE '/tmp/x'", "SELECT * FROM sqlite('x', 'y')",
+		"SELECT * FROM s3('http://127.0.0.1/x')", "SELECT * FROM cluster('default', readable.secrets)", "SELECT 1 INTO OUTFILE '/x'", "SELECT * FROM sqlite('x', 'y')",
 		"SELECT * FROM 'users.xml'", "SELECT * FROM `users.xml`", "SELECT * FROM input('a String') FORMAT TSV",
 		// what others do, and how the engine is set up
 		"SELECT * FROM system.users", "SELECT * FROM system.roles", "SELECT * FROM system.grants", "SELECT * FROM system.query_log", "SELECT * FROM system.server_settings",
 		"SELECT * FROM system.disks", "SELECT * FROM `system`.disks", "SELECT * FROM \"system\" . \"disks\"", "SELECT * FROM `sys\\x74em`.disks", "SELECT * FROM system.`di\\x73ks`", "SELECT * FROM merge('system', 'disks')",
-		"SELECT * FROM `mer\\x67e`('system', 'disks')", "SELECT 1 WHERE 'x' IN system.disks", "SELECT * FROM system.processes", "SELECT * FROM system.errors", "DESCRIBE system.disks", "SELECT * FROM system.parts WHERE table = 'secrets' AND throwIf(1)", "SHOW USERS", "SHOW CREATE TABLE secrets", "DESCRIBE secrets", "EXPLAIN SELECT * FROM secrets",
-		"EXPLAIN AST SELECT * FROM secrets INTO OUTFILE '/tmp/x'", "EXPLAIN ESTIMATE SELECT * FROM secrets", "EXPLAIN PIPELINE SELECT * FROM secrets",
+		"SELECT * FROM `mer\\x67e`('system', 'disks')", "SELECT 1 WHERE 'x' IN system.disks", "SELECT * FROM system.processes", "SELECT * FROM system.errors", "DESCRIBE system.disks", "SELECT * FROM system.parts WHERE table = 'secrets' AND throwIf(1)", "SHOW USERS", "SHOW CREATE TABLE secrets",
+		"SHOW PROCESSLIST", "show full processlist", "(SHOW PROCESSLIST)", "SHOW /* TABLES */ PROCESSLIST", "SHOW MERGES", "SHOW CLUSTERS", "SHOW CLUSTER 'default'", "SHOW FILESYSTEM CACHES",
+		"SHOW GRANTS", "SHOW ACCESS", "SHOW ROLES", "SHOW SETTINGS PROFILES", "SHOW CREATE USER default",
+		// conditions in a setting
+		`SELECT count() FROM open SETTINGS additional_table_filters = {'open':'a IN (SELECT 1 FROM system.processes)'}`,
+		`SELECT count() FROM open SETTINGS additional_table_filters = '{\'open\':\'a IN (SELECT 1 FROM system.processes)\'}'`,
+		`SELECT count() FROM open SETTINGS additional_table_filters = {'x':'1'}, additional_table_filters = '{\'open\':\'a IN (SELECT 1 FROM system.processes)\'}'`,
+		`SELECT count() FROM (SELECT * FROM open SETTINGS additional_table_filters = '{\'open\':\'length(file(\\\'users.xml\\\')) > 0\'}') SETTINGS additional_table_filters = {'x':'1'}`,
+		`SELECT count() FROM open SETTINGS ADDITIONAL_TABLE_FILTERS = {'open':'a IN (SELECT 1 FROM system.processes)'}`, "DESCRIBE secrets", "EXPLAIN SELECT * FROM secrets",
+		"EXPLAIN AST SELECT * FROM secrets INTO OUTFILE '/x'", "EXPLAIN ESTIMATE SELECT * FROM secrets", "EXPLAIN PIPELINE SELECT * FROM secrets",
 		"CHECK TABLE secrets",
 		// writes
 		"INSERT INTO open VALUES (3, 'z')", "INSERT INTO open SELECT 3, 'z'", "INSERT INTO FUNCTION null('a UInt8') SELECT 1", "CREATE TABLE readable.x (a UInt8) ENGINE = Memory",

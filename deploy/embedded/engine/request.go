@@ -48,9 +48,6 @@ var ownParams = []string{
 // refusedParams would change the user or lift limits.
 var refusedParams = []string{"role", "profile", "allow_ddl"}
 
-// filters is the setting whose value is SQL.
-const filters = "additional_table_filters"
-
 var (
 	settingName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 	paramName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
@@ -145,7 +142,7 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 		case isParam && paramName.MatchString(param):
 			req.params = append(req.params, libchdb.Param{Name: param, Value: value})
 		case settingName.MatchString(name) && statement.Allowed(name):
-			if name == filters {
+			if name == statement.Filters {
 				if err := req.checkFilters(value); err != nil {
 					return err
 				}
@@ -179,8 +176,8 @@ func (req *request) readSettings(r *http.Request, q url.Values) error {
 func (req *request) readonly(method, value string) ([]string, error) {
 	for _, name := range req.stmt.Settings {
 		switch {
-		case name == filters && req.reader != nil && len(req.stmt.Filters) > 0:
-		case name == "readonly" || name == "log_comment" || name == filters || slices.Contains(refusedParams, name):
+		case name == statement.Filters && req.reader != nil: // checkReader checks its values
+		case name == "readonly" || name == "log_comment" || name == statement.Filters || slices.Contains(refusedParams, name):
 			return nil, fault(codeAccessDenied, "setting %s cannot be set in a statement", name)
 		case !statement.Allowed(name):
 			return nil, fault(codeUnknownSetting, "Setting %.80q is unknown, or not allowed here", name)

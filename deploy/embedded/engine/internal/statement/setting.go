@@ -16,7 +16,7 @@ var families = []string{
 
 // settings lists further settings that clients may set.
 var settings = []string{
-	"additional_table_filters", // a URL parameter only; its conditions are checked, see CheckFilters
+	"additional_table_filters", // services: a URL parameter only; readers: also in a statement; its conditions are checked, see CheckFilters
 	"allow_experimental_analyzer", "allow_experimental_json_type", "alter_sync", "alter_update_mode", "analyzer_compatibility_join_using_top_level_identifier",
 	"async_insert", "auto_statistics_types", "cancel_http_readonly_queries_on_client_close", "connect_timeout", "convert_query_to_cnf",
 	"count_distinct_implementation", "deduplicate_blocks_in_dependent_materialized_views", "enable_analyzer", "enable_block_number_column",
@@ -44,8 +44,8 @@ func Allowed(name string) bool {
 	return inFamily && !slices.Contains(reaching, name)
 }
 
-// filters is the setting whose value is SQL.
-const filters = "additional_table_filters"
+// Filters is the setting whose value is SQL.
+const Filters = "additional_table_filters"
 
 // CheckFilters checks a value of the setting additional_table_filters, {'table': 'condition', …}: it must be such a map, and each
 // condition has to pass what the text of a statement has to, and check, unless that is nil, with the condition as a statement. ErrSyntax

@@ -3,6 +3,7 @@ package statement
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,8 +41,10 @@ type Statement struct {
 	Settings []string
 	// Own are those of them that are of the whole statement, not of a part of it.
 	Own []string
-	// Filters are the values of the setting additional_table_filters in the text; CheckFilters checks them.
+	// Filters are the values of the setting additional_table_filters in the text, each as it is written; CheckFilters checks them.
 	Filters []string
+	// Shows are what a SHOW shows, in upper case: TABLES, CREATE, …
+	Shows []string
 	// System are the names of what the text means in the database system, and Functions those of the functions that it calls, in lower
 	// case. A name with escapes is in both, as it is written.
 	System, Functions []string
@@ -60,7 +63,7 @@ type Statement struct {
 // Reads reports whether the statement changes nothing.
 func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light || s.Kind == Session }
 
-// With returns the text with more settings, "name = value, …"; none may be among its own. It adds none to a SYSTEM statement, which
+// With returns the text with more settings, "name = value, …"; they count where its own differ. It adds none to a SYSTEM statement, which
 // accepts none, and to a CREATE … AS, which would make them part of the view.
 func (s *Statement) With(settings string) string {
 	all := s.join(settings)
@@ -103,7 +106,7 @@ func Parse(text string) (*Statement, error) {
 	}
 	s := &Statement{Kind: sc.kind(), Data: trimmed(text[sc.data:])}
 	s.System, s.Functions = sc.names()
-	s.Identifiers = sc.find("IDENTIFIER") >= 0
+	s.Identifiers, s.Shows = sc.find("IDENTIFIER") >= 0, sc.shows()
 	format, from, to := sc.format()
 	s.Format = format
 	own, err := sc.settings(s)
@@ -219,13 +222,17 @@ func (sc *scan) list(i int, s *Statement) (names []string, last int, err error) 
 		}
 		names = append(names, strings.ToLower(sc.string(i)))
 		i += 2
-		if end := sc.closing(i); names[len(names)-1] == filters && end > 0 {
+		sets := names[len(names)-1] == Filters
+		if end := sc.closing(i); sets && end > 0 {
 			s.Filters = append(s.Filters, sc.text[sc.tokens[i].start:sc.tokens[end].end])
 			if !sc.is(end+1, ",") {
 				return names, end, nil
 			}
 			i = end + 2
 			continue
+		}
+		if sets { // any other value, which must not pass unseen beside one in braces
+			s.Filters = append(s.Filters, sc.string(i))
 		}
 		if sc.is(i, "-") || sc.is(i, "+") {
 			i++
@@ -254,6 +261,21 @@ func (sc *scan) closing(i int) int {
 		}
 	}
 	return 0
+}
+
+// shows returns Statement.Shows, also of a SHOW in brackets.
+func (sc *scan) shows() (all []string) {
+	for i := range sc.tokens {
+		if sc.upper(i) != "SHOW" || i > 0 && !sc.is(i-1, "(") {
+			continue
+		}
+		what := i + 1
+		for slices.Contains([]string{"FULL", "EXTENDED", "TEMPORARY", "CHANGED"}, sc.upper(what)) {
+			what++
+		}
+		all = append(all, sc.upper(what))
+	}
+	return all
 }
 
 // names returns Statement.System and Statement.Functions.
