@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -115,4 +116,16 @@ func (c *dead) print(out term.Output, letters []deadLetter) error {
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// printLines prints values as JSON, one per line.
+func printLines[T any](out io.Writer, all []T) error {
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false) // as the service sends entries
+	for _, v := range all {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -98,6 +98,7 @@ const (
 	unknownDatabase      = 81
 	wrongPassword        = 193
 	requiredPassword     = 194
+	accessDenied         = 497
 	authenticationFailed = 516
 )
 

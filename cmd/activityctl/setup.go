@@ -7,18 +7,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
+	"time"
+
+	clickhousego "github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
 	"github.com/activitylog/activitylog/cmd/internal/service/kafka"
 	"github.com/activitylog/activitylog/cmd/internal/term"
+	"github.com/activitylog/activitylog/schema"
 	schemaclickhouse "github.com/activitylog/activitylog/schema/clickhouse"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
-
-	clickhousego "github.com/ClickHouse/clickhouse-go/v2"
-
-	"github.com/activitylog/activitylog/schema"
 )
 
 type migrate struct {
@@ -88,18 +87,6 @@ func (c *topics) run(ctx context.Context, out term.Output) error {
 	}{names})
 }
 
-// printLines prints values as JSON, one per line.
-func printLines[T any](out io.Writer, all []T) error {
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false) // as the service sends entries
-	for _, v := range all {
-		if err := enc.Encode(v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 type reader struct {
 	Create createReader `cmd:"" help:"Print the SQL that makes a user of ClickHouse who can only read the views, of one tenant or of all."`
 }
@@ -160,7 +147,7 @@ func (c *createReader) run(ctx context.Context, out term.Output) error {
 	return err
 }
 
-// execute makes the user, or leaves nothing of it.
+// execute makes the user, or removes again what it has made of it.
 func (c *createReader) execute(ctx context.Context, r schemaclickhouse.NewReader) error {
 	conn, err := c.ClickHouse.Conn()
 	if err != nil {
@@ -175,14 +162,24 @@ func (c *createReader) execute(ctx context.Context, r schemaclickhouse.NewReader
 			continue
 		}
 		if made {
-			err = errors.Join(err, conn.Exec(context.WithoutCancel(ctx), r.Undo()))
+			err = errors.Join(err, undo(ctx, conn, r))
 		}
 		var refused *clickhousego.Exception
-		if errors.As(err, &refused) && refused.Code == 497 {
+		if errors.As(err, &refused) && refused.Code == accessDenied {
 			return fmt.Errorf("%w: %w: the embedded engine has one reader, with READER_PASSWORD; on a server, the user of CLICKHOUSE_DSN needs ACCESS MANAGEMENT, "+
 				"or run the SQL that is printed without --run as another user", schema.ErrForbidden, err)
 		}
 		return fmt.Errorf("create %s: %w", r.Name, err)
 	}
 	return nil
+}
+
+// undo also works when ctx has ended.
+func undo(ctx context.Context, conn clickhousego.Conn, r schemaclickhouse.NewReader) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, text := range r.Undo() {
+		err = errors.Join(err, conn.Exec(ctx, text))
+	}
+	return err
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/service"
 	"github.com/activitylog/activitylog/cmd/internal/service/clickhouse"
@@ -84,11 +83,11 @@ const (
 )
 
 // addr is where the broker listens: as configured, else at its usual port with --only, else at any port.
-func (c *config) addr(configured, usual string) string {
-	if configured == "" && len(c.Only) == 0 {
+func (c *brokerConfig) addr(alone bool) string {
+	if c.Addr == "" && !alone {
 		return anyPort
 	}
-	return cmp.Or(configured, usual)
+	return cmp.Or(c.Addr, brokerAddr)
 }
 
 // links has the settings with which other processes connect to the dependencies of this one.
@@ -102,7 +101,7 @@ type links struct {
 // startBroker starts the broker. Without --only a password protects it, a random one if none is configured.
 func (c *config) startBroker(ctx context.Context, p *service.Process, l *links) error {
 	cfg := broker.Config{
-		Addr: c.addr(c.Broker.Addr, brokerAddr), DataDir: filepath.Join(c.DataDir, "broker"), NoSync: !c.Broker.Sync,
+		Addr: c.Broker.addr(len(c.Only) > 0), DataDir: filepath.Join(c.DataDir, "broker"), NoSync: !c.Broker.Sync,
 		Password: c.Broker.Password.Reveal(), NoPassword: c.Broker.Password == "" && len(c.Only) > 0,
 		MaxBytes: c.Broker.MaxBytes, KeepBytes: c.Broker.KeepBytes, ReserveBytes: c.Broker.ReserveBytes,
 		Log: p.Log, Registerer: p.Metrics,
@@ -188,8 +187,6 @@ func migrate(ctx context.Context, p *service.Process, c clickhouse.Config) error
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // a migration may read every text
-	defer cancel()
 	applied, err := schemaclickhouse.Migrate(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)

@@ -1,7 +1,8 @@
 -- Invisible characters, such as soft hyphens, joiners and directions, are no part of a word any more and do not end one: see package
 -- schema/words. The texts that may have some, as they are or behind the escapes of JSON, have to be folded again. Until that is done,
 -- the older rule finds them. The statement waits until every such row is marked: an erasure by search must miss none. It reads all
--- texts once and writes the marked rows only. It can be repeated.
+-- texts once and writes the marked rows only. It can be repeated. Consumers of the version before must be stopped first: what they write
+-- later is folded by the older rule, and nothing marks it.
 UPDATE activity SET folded = '\xEE\x80\x80'
 WHERE folded != '\xEE\x80\x80'
   AND (NOT isValidASCII(detail) OR NOT isValidASCII(details) OR position(details, '\\u') > 0)

@@ -8,9 +8,11 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -69,7 +71,7 @@ func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
 	if err := createDatabase(ctx, opts); err != nil {
 		return nil, err
 	}
-	conn, err := clickhouse.Open(opts)
+	conn, err := clickhouse.Open(patient(opts))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", opts.Auth.Database, err)
 	}
@@ -107,6 +109,18 @@ func Migrate(ctx context.Context, opts *clickhouse.Options) ([]string, error) {
 		applied = append(applied, fmt.Sprintf("%04d_%s", m.Version, m.Name))
 	}
 	return applied, nil
+}
+
+// patient returns opts without limits of time: a migration may read all texts of a table.
+func patient(opts *clickhouse.Options) *clickhouse.Options {
+	own := *opts
+	own.ReadTimeout = 7 * 24 * time.Hour
+	own.Settings = maps.Clone(opts.Settings)
+	if own.Settings == nil {
+		own.Settings = clickhouse.Settings{}
+	}
+	own.Settings["max_execution_time"] = 0
+	return &own
 }
 
 func apply(ctx context.Context, conn clickhouse.Conn, m Migration) error {

@@ -95,5 +95,14 @@ func (r NewReader) SQL() []string {
 	return all
 }
 
-// Undo removes the user that a failed run of SQL may have left.
-func (r NewReader) Undo() string { return "DROP USER IF EXISTS " + Identifier(r.Name) }
+// Undo are the statements that remove the user and its policies, which a failed run of SQL may have left. Policies of everybody and the
+// profile stay: other readers may need them.
+func (r NewReader) Undo() []string {
+	all := []string{"DROP USER IF EXISTS " + Identifier(r.Name)}
+	for _, s := range sources {
+		if r.Tenant != "" && s.policy != "" {
+			all = append(all, "DROP ROW POLICY IF EXISTS "+Identifier(r.Name)+" ON "+Identifier(r.Database)+"."+s.table)
+		}
+	}
+	return all
+}

@@ -21,7 +21,7 @@ func TestReaderSQL(t *testing.T) {
 		{Database: "default", Name: "all_reader", Password: "p"},
 	} {
 		policies := 0
-		for _, text := range append(r.SQL(), r.Undo()) {
+		for _, text := range append(r.SQL(), r.Undo()...) {
 			var got string
 			if err := conn.QueryRow(t.Context(), "SELECT formatQuerySingleLine({q:String})", clickhouse.Named("q", text)).Scan(&got); err != nil {
 				t.Errorf("%s: %v", text, err)

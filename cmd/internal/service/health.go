@@ -87,7 +87,7 @@ func newReadiness(health func(context.Context) Health) *readiness {
 	}, []string{"part"})}
 }
 
-// Describe is that of prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (r *readiness) Describe(to chan<- *prometheus.Desc) { r.ready.Describe(to) }
 
 // Collect asks all parts, which takes readyTime at most.
