@@ -133,7 +133,7 @@ func (p *Pair) next(ctx context.Context, plan *Plan) error {
 			return noTopic(name)
 		}
 	}
-	before := plan.Tables // the topics that the tables were filled from
+	before := plan.Tables // the log that the tables were filled from
 	if before == nil {
 		before = &schemakafka.Log{ID: unknownLog, Epochs: []schemakafka.Epoch{{}}}
 	}
@@ -199,7 +199,7 @@ func (p *Pair) cut(ctx context.Context, plan *Plan, before *schemakafka.Log, hig
 	}
 	log := *before
 	cut, err := log.Cut(from, highest, plan.Next.FirstBlock)
-	plan.Next.Epochs, plan.Next.Origin = cut.Epochs, before.Origin
+	plan.Next.Epochs, plan.Next.Origin, plan.Next.Foreign = cut.Epochs, before.Origin, before.Foreign
 	return err
 }
 

@@ -431,6 +431,28 @@ func TestTablesOfAnotherInstallation(t *testing.T) {
 	}
 }
 
+// Other tables adopt a log, and its own tables take it back. Deletes that were written for its own tables mean these again.
+func TestALogThatOtherTablesHadMeanwhile(t *testing.T) {
+	b, other := newBed(t), newBed(t)
+	log := b.belongs()
+	b.lease(log)
+	b.store(log, 0, 3)
+	otherLog := other.belongs()
+	other.lease(otherLog)
+	other.store(otherLog, 0, 1)
+	mixed := &bed{t: t, broker: b.broker, client: b.client, conn: other.conn, clock: b.clock}
+	if adopted := mixed.adopt(); adopted.Foreign == 0 {
+		t.Errorf("got %v, want that its deletes name offsets of other tables", adopted)
+	}
+	back := b.adopt()
+	if back.Foreign != 0 {
+		t.Errorf("got Foreign %d, want 0: the deletes name offsets of these tables", back.Foreign)
+	}
+	if got := back.Absolute(0, 2); got != log.Absolute(0, 2) {
+		t.Errorf("record 2: got offset %d, want %d as before", got, log.Absolute(0, 2))
+	}
+}
+
 // Many consumers with new tables and two Kafkas: the tables belong to one log.
 func TestTwoLogsAtOnce(t *testing.T) {
 	b, other := newBed(t), newBed(t)
