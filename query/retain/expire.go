@@ -63,14 +63,14 @@ type expired struct {
 // all cleans up for all tenants that have expired entries. Entries of a tenant that keeps them for as long as the tables do are dropped
 // with whole parts; those of other tenants are erased.
 func (c *cleaner) all(ctx context.Context) error {
-	if err := errors.Join(c.tables.tell(ctx), c.tables.keep(ctx, 0)); err != nil {
-		return err
+	all := []error{c.tables.tell(ctx)} // only the views depend on it
+	if err := c.tables.keep(ctx, 0); err != nil {
+		return errors.Join(append(all, err)...)
 	}
 	due, err := c.due(ctx)
 	if err != nil {
-		return err
+		return errors.Join(append(all, err)...)
 	}
-	var all []error
 	for _, x := range due {
 		if err := c.one(ctx, x); err != nil {
 			all = append(all, fmt.Errorf("tenant %q: %w", x.tenant, err))

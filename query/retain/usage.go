@@ -48,26 +48,34 @@ func (u *usage) measure(ctx context.Context) error {
 	)
 }
 
-// set sets gauges to the numbers of a query's rows, by the name in the first column.
+// set sets gauges to the numbers of a query's rows, by the name in the first column. A name without a row has none.
 func (u *usage) set(ctx context.Context, query string, gauges ...*prometheus.GaugeVec) error {
 	rows, err := u.db.QueryWithoutTenant(ctx, db.Statement{Text: query})
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	var name string
-	values := make([]uint64, len(gauges))
-	into := []any{&name}
-	for i := range gauges {
-		into = append(into, &values[i])
-	}
+	found := map[string][]uint64{}
 	for rows.Next() {
+		var name string
+		values := make([]uint64, len(gauges))
+		into := []any{&name}
+		for i := range gauges {
+			into = append(into, &values[i])
+		}
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
-		for i, g := range gauges {
+		found[name] = values
+	}
+	if err := db.Fault(ctx, rows.Err()); err != nil {
+		return err
+	}
+	for i, g := range gauges {
+		g.Reset()
+		for name, values := range found {
 			g.WithLabelValues(name).Set(float64(values[i]))
 		}
 	}
-	return db.Fault(ctx, rows.Err())
+	return nil
 }
