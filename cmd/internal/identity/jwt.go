@@ -163,10 +163,10 @@ func list(claims jwt.MapClaims, separates func(rune) bool, names ...string) ([]s
 	return all, nil
 }
 
-// fieldsOf returns what is between separators, without the spaces around it. Nothing is no name.
+// fieldsOf returns what is between separators, without the spaces, quotes and brackets around it. Empty fields are left out.
 func fieldsOf(v string, separates func(rune) bool) (all []string) {
 	for _, field := range strings.FieldsFunc(v, separates) {
-		if field = strings.TrimSpace(field); field != "" {
+		if field = strings.Trim(field, " \t\r\n'()[]{}"); field != "" {
 			all = append(all, field)
 		}
 	}
@@ -177,7 +177,8 @@ func fieldsOf(v string, separates func(rune) bool) (all []string) {
 func isRoleSeparator(r rune) bool { return r == ',' || r == ';' || r == '|' }
 
 // isScopeSeparator reports whether r stands between scopes: what the name of a scope cannot have (RFC 6749, section 3.3), and what
-// issuers write in the place of the space. A scope that was overlooked would not narrow the roles.
+// issuers write in the place of the space. A scope that was overlooked would not narrow the roles. What a name may have ends none:
+// orders(admin) is a scope of others.
 func isScopeSeparator(r rune) bool {
-	return r <= ' ' || r > '~' || strings.ContainsRune("\"\\,;|+&'()[]{}", r)
+	return r <= ' ' || r > '~' || strings.ContainsRune("\"\\,;|+", r)
 }

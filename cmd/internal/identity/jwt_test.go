@@ -167,7 +167,7 @@ func TestATokenHasNoMoreThanItsScopes(t *testing.T) {
 			})
 		}
 	}
-	for _, claim := range []any{"", " ", []string{}, []string{""}, "openid profile", []string{"openid", "api:read", "reader"}, "read:all,admin.write"} {
+	for _, claim := range []any{"", " ", []string{}, []string{""}, "openid profile", []string{"openid", "api:read", "reader"}, "read:all,admin.write", "orders(admin) app[delete]", "sales&admin {read}s 'x'admin"} {
 		got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{"role": "TenantAdmin", "scp": claim}))))
 		if want := schema.Scopes()[:3]; err != nil || !reflect.DeepEqual(got.Scopes, want) {
 			t.Errorf("%v, which names none of our scopes: got %v, %v, want those of the role", claim, got.Scopes, err)
