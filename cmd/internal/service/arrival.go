@@ -32,12 +32,12 @@ type arrival struct {
 	latest  time.Time
 	piece   int   // bytes since the deadline was set
 	left    int64 // bytes of the announced length that have not arrived; negative if no length was announced
-	ended   bool
 	stalled bool
 	broken  bool // the client ended the request or its connection before the end of the body
 
-	mu  sync.Mutex // guards the deadline, and what follows
-	cut bool
+	mu    sync.Mutex // guards the deadline, and what follows
+	ended bool
+	cut   bool
 }
 
 func newArrival(r *http.Request, control *http.ResponseController, l limits) *arrival {
@@ -61,10 +61,13 @@ func (a *arrival) extend() {
 	_ = a.control.SetReadDeadline(deadline) // a recorder in a test has none
 }
 
-// Cut ends the arrival, because another request needs the memory that the body holds.
+// Cut ends the arrival, because another request needs the memory that the body holds. A body that has arrived is left alone.
 func (a *arrival) Cut() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.ended {
+		return
+	}
 	a.cut = true
 	_ = a.control.SetReadDeadline(time.Unix(1, 0))
 }
@@ -87,7 +90,9 @@ func (a *arrival) Read(p []byte) (int, error) {
 	case err == nil && a.piece >= arrivePiece:
 		a.extend()
 	case errors.Is(err, io.EOF):
+		a.mu.Lock()
 		a.ended = true
+		a.mu.Unlock()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		a.stalled, err = true, a.stall()
 	case err != nil:

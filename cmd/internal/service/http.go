@@ -173,8 +173,8 @@ func Loopback(addr string) bool {
 }
 
 // routable answers every HEAD like its GET, without the body: chi's middleware.GetHead does so only where no route matches HEAD, but our
-// routes for unknown paths match every method. A method that chi does not know it takes for one that no path supports: chi would answer
-// outside of the envelope of the path, and without the header Allow.
+// routes for unknown paths match every method. It routes a method that no route uses as TRACE: for a method that it does not know, chi
+// would answer outside of the path's envelope, and without the header Allow.
 func routable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {

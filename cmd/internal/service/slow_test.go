@@ -105,7 +105,7 @@ func TestStalledBody(t *testing.T) {
 	}
 }
 
-// A body that is cut off for others is answered 408, with its reason, at once. One that has arrived meanwhile is not hurt.
+// A body that is cut off for others is answered 408, with its reason, at once.
 func TestBodiesAreCut(t *testing.T) {
 	bodies := make(chan api.Cuttable, 1)
 	addr, metrics := served(t, defaultLimits, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) {
@@ -133,6 +133,30 @@ func TestBodiesAreCut(t *testing.T) {
 		}
 		if text := metrics(); !strings.Contains(text, fmt.Sprintf(`method="POST",route="/",status="408"} %d`, 3*(i+1))) {
 			t.Errorf("%s: not counted as 408", proto)
+		}
+	}
+}
+
+// What net/http watches for after the end of a body is a client that has left: a deadline that is set then must not look like one.
+func TestBodiesThatHaveArrivedAreNotCut(t *testing.T) {
+	addr, _ := served(t, defaultLimits, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		r.Body.(api.Cuttable).Cut()
+		select {
+		case <-r.Context().Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+		fmt.Fprint(w, n, err, r.Context().Err())
+	}})
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		res, err := client(t, proto).Post("http://"+addr, "text/plain", strings.NewReader("whole"))
+		if err != nil {
+			t.Fatalf("%s: %v", proto, err)
+		}
+		text, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if string(text) != "5 <nil> <nil>" {
+			t.Errorf("%s: got %s, want all of it and a caller who is there", proto, text)
 		}
 	}
 }
