@@ -11,7 +11,7 @@ import (
 // explorers are the roles that can use the explorer: those that read the audit dialect.
 var explorers = []string{schema.RoleAdmin, schema.RoleAnalyst}
 
-// explorerLink is the explorer's address with the filter f. It shows more entries where f has a condition that it does not have: the kind of
+// explorerLink is the explorer's address with the filter f. It shows more entries where f has a condition that the explorer lacks: the kind of
 // the actor, several targets, or one of two types of a target.
 func explorerLink(f query.Filter, tenant string) (to string, wider bool) {
 	v := url.Values{}

@@ -35,8 +35,8 @@ func WithoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef
 // would be more surprising than a whole one. The called functions limit their own time.
 func Finished(r *http.Request) context.Context { return context.WithoutCancel(r.Context()) }
 
-// Failure is an internal error that the service found before the endpoint, such as the panic of the same endpoint a moment ago; nil for
-// every other refusal of the caller, which endpoints look at themselves.
+// Failure returns an internal error that the service found before the endpoint ran, for example a panic of this endpoint. It returns nil
+// for every other refusal: the endpoints answer those.
 func Failure(r *http.Request) error {
 	if _, err := schema.PrincipalOf(r.Context()); err != nil && api.Status(err) == http.StatusInternalServerError {
 		return err
@@ -54,7 +54,10 @@ type Waiter interface {
 func Await(r *http.Request, store Waiter) error {
 	name, text := schema.PositionHeader, r.Header.Get(schema.PositionHeader)
 	if text == "" {
-		name, text = positionOf(r)
+		var err error
+		if name, text, err = positionOf(r); err != nil {
+			return err
+		}
 	}
 	p, err := schema.ParsePosition(text)
 	if err == nil {
@@ -69,15 +72,26 @@ func Await(r *http.Request, store Waiter) error {
 	return &own
 }
 
-// positionOf is the parameter position. The case of its name does not matter, as that of tenant.
-func positionOf(r *http.Request) (name, text string) {
+// positionOf returns the parameter position. The case of its name does not matter, as that of tenant. Of several, all that are not empty
+// must be equal: a read that waits for one of them might not show the other write.
+func positionOf(r *http.Request) (name, text string, err error) {
+	name = "position"
 	all := r.URL.Query()
 	for _, given := range slices.Sorted(maps.Keys(all)) {
-		if strings.EqualFold(given, "position") && all[given][0] != "" {
-			return given, all[given][0]
+		if !strings.EqualFold(given, "position") {
+			continue
+		}
+		for _, value := range all[given] {
+			switch {
+			case value == "" || value == text:
+			case text != "":
+				return given, "", &schema.FieldError{Field: given, Code: "CONFLICT", Issue: "is given more than once, with different values"}
+			default:
+				name, text = given, value
+			}
 		}
 	}
-	return "position", ""
+	return name, text, nil
 }
 
 // Limit reads the size of a page; otherwise is the default. Larger values mean query.MaxLimit.
