@@ -179,8 +179,8 @@ type condition struct {
 	args   []any             // the same, as a query takes them
 }
 
-// before returns the offset before which a command's entries are: its own, or a lower one that it names. One that was written for
-// other tables names an offset of those: nothing that these tables had before is meant.
+// before returns the offset before which a command's entries are: its own, or a lower one that it names. A command that was
+// written for other tables names one of their offsets. It reaches no entry that these tables had before they adopted the log.
 func (p *partition) before(c command) uint64 {
 	if c.Before < p.source.Foreign {
 		return 0

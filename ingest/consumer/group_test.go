@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -58,19 +59,26 @@ func TestAMemberWithoutPartitionsLeaves(t *testing.T) {
 		b.await("it to be a member", func() error { return c.Ready(t.Context()) })
 		leave[c] = stop
 	}
-	time.Sleep(time.Second) // until the first one has joined again
-	for c, stop := range leave {
-		c.watch.mu.Lock()
-		idle := len(c.watch.waiting) == 0
-		c.watch.mu.Unlock()
-		if !idle {
-			continue
+	var idle *Consumer
+	b.await("one of them to have the partition", func() error {
+		var without []*Consumer
+		for c := range leave {
+			c.watch.mu.Lock()
+			if len(c.watch.waiting) == 0 {
+				without = append(without, c)
+			}
+			c.watch.mu.Unlock()
 		}
-		began := time.Now()
-		stop()
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("it left after %v", took)
+		if len(without) != 1 {
+			return fmt.Errorf("%d members have none", len(without))
 		}
+		idle = without[0]
+		return nil
+	})
+	began := time.Now()
+	leave[idle]()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it left after %v", took)
 	}
 	b.check()
 }
