@@ -1,5 +1,3 @@
-//go:build !race
-
 package cmd_test
 
 import (
@@ -326,7 +324,7 @@ func TestFlagsAreNamed(t *testing.T) {
 	if out, code := run(t, env, "activityctl", "token", "--role=own", "--force"); code != 0 || !strings.HasPrefix(out, "ey") {
 		t.Errorf("token --force: got exit %d and %s", code, out)
 	}
-	if _, err := os.Stat("export"); err == nil {
+	if _, err := os.Stat(".part"); err == nil {
 		t.Error("a file was written")
 	}
 }

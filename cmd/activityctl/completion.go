@@ -80,8 +80,6 @@ func valuesOf(ctx context.Context, f *kong.Flag, typed string, words []string) (
 		return nil, true
 	case "action", "platform", "username", "target-type":
 		return stored(ctx, map[string]string{"target-type": "targetType"}[f.Name], f.Name, typed, words), false
-	case "url":
-		return []string{"http://", "https://"}, false
 	}
 	return nil, false
 }

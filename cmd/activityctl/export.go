@@ -97,7 +97,7 @@ func (c *export) toFile(ctx context.Context, d *download) error {
 	d.rows.Out, d.begun = f, f.begun
 	err = errors.Join(d.watched(ctx), f.Sync(), f.Close())
 	if err != nil {
-		if d.rows.N > 0 && c.Format != "parquet" {
+		if d.rows.N > 0 && c.Format != "parquet" && !errors.Is(err, errIncomplete) { // which rows of an incomplete part are right is not known
 			return fmt.Errorf("%w; %d entries are in %s; run the same command again to resume", err, d.rows.N, f.Name())
 		}
 		return errors.Join(err, f.remove())
@@ -210,14 +210,18 @@ func (d *download) some(ctx context.Context) error {
 	if err := d.rows.Flush(); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	return verify(res, d.rows, d.rows.N-before, sum)
+	if err := verify(res, d.rows, d.rows.N-before, sum); err != nil {
+		return err
+	}
+	d.progress.Set(int64(d.rows.N), 0)
+	return nil
 }
 
 // Write implements io.Writer.
 func (d *download) Write(p []byte) (int, error) {
 	if d.rows.Format == "parquet" {
 		n, err := d.rows.Out.Write(p)
-		d.progress.Set(0, int64(n))
+		d.progress.Set(0, int64(n)) // its entries are not counted before the end
 		return n, err
 	}
 	n, err := d.rows.Write(p)

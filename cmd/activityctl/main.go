@@ -1,5 +1,5 @@
-// Command activityctl is the operator's tool: it creates topics and tables, creates and revokes API keys, lists dead letters, exports
-// and tails entries, and converts ids.
+// Command activityctl is the operator's tool: it creates topics, tables and readers of the tables, creates and revokes API keys, lists,
+// counts, exports and tails entries, shows what happens now, lists dead letters, and converts ids.
 package main
 
 import (

@@ -16,6 +16,9 @@ import (
 	"github.com/activitylog/activitylog/schema/api/client"
 )
 
+// mostListed is how many entries a page has at most.
+const mostListed = 1000
+
 // list is the newest entries.
 type list struct {
 	Asking   asking   `embed:""`
@@ -32,7 +35,7 @@ func (c *list) defaults() {
 
 func (c *list) validate() error {
 	err := errors.Join(c.Asking.validate(), c.Matching.validate())
-	if c.Limit < 1 || c.Limit > 1000 {
+	if c.Limit < 1 || c.Limit > mostListed {
 		err = errors.Join(err, errors.New("--limit: must be 1 to 1000; for more entries use activityctl export"))
 	}
 	return err
@@ -110,7 +113,10 @@ func printEntries(out term.Output, page []json.RawMessage, total int64) error {
 	if err := t.Print(out); err != nil || out.Width == 0 || total <= int64(t.Len()) {
 		return err
 	}
-	note := fmt.Sprintf("%d of %s entries; --limit lists more, activityctl export all", t.Len(), term.Number(total))
+	note := fmt.Sprintf("%d of %s entries; activityctl export takes all", t.Len(), term.Number(total))
+	if t.Len() < mostListed {
+		note = fmt.Sprintf("%d of %s entries; --limit lists more, activityctl export all", t.Len(), term.Number(total))
+	}
 	_, err := fmt.Fprintln(out, out.Paint(term.Dim, strings.Join(term.Wrap(note, out.Width), "\n")))
 	return err
 }

@@ -73,7 +73,10 @@ func (p *Progress) line(took time.Duration, n int) string {
 	entries, bytes, total := p.entries.Load(), p.bytes.Load(), p.total.Load()
 	parts := []string{Number(entries) + " entries"}
 	part := 0.0
-	if total > 0 {
+	switch {
+	case entries == 0 && bytes > 0: // they are not counted yet
+		parts, total = nil, 0
+	case total > 0:
 		part = min(float64(entries)/float64(total), 1)
 		parts = []string{fmt.Sprintf("%3.0f %%", part*100), Number(entries) + " of " + Number(total) + " entries"}
 	}

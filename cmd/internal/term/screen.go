@@ -192,7 +192,7 @@ func (s *Screen) Keys(ctx context.Context, keys chan<- Key) error {
 // keysOf divides what was read. Sequences of other keys are left out.
 func keysOf(text string) (keys []Key) {
 	for text != "" {
-		if text[0] == 0x1b && len(text) > 1 {
+		if text[0] == 0x1b && len(text) > 1 && (text[1] == '[' || text[1] == 'O') {
 			end := strings.IndexFunc(text[2:], func(r rune) bool { return r >= 0x40 && r <= 0x7e })
 			if end < 0 {
 				return keys

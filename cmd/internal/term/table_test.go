@@ -2,6 +2,7 @@ package term
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,18 @@ terminal is too narrow.
 		8: `
 ID   CO…
 k1     7
-k22  12…`,
+k22  12…
+Without
+NOTE,
+WHEN,
+NAME:
+the
+terminal
+is too
+narrow.
+--json
+shows
+all.`,
 	} {
 		var b bytes.Buffer
 		if err := sampleTable().Print(Output{Writer: &b, Width: width}); err != nil {
@@ -52,7 +64,7 @@ k22  12…`,
 				t.Errorf("width %d: a line takes %d columns: %q", width, n, line)
 			}
 		}
-		if width > 8 && squeeze(got) != squeeze(want) {
+		if squeeze(got) != squeeze(want) {
 			t.Errorf("width %d: got\n%s, want%s", width, got, want)
 		}
 	}
@@ -169,6 +181,9 @@ func TestKeysOf(t *testing.T) {
 	want := []Key{"q", Up, Down, "x", "p", Escape}
 	if strings.Join(strings.Fields(string(join(got))), " ") != strings.Join(strings.Fields(string(join(want))), " ") {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := keysOf("\x1bq\x03"), []Key{Escape, "q", "\x03"}; !slices.Equal(got, want) {
+		t.Errorf("after Escape: got %q, want %q", got, want)
 	}
 }
 

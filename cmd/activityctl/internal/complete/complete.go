@@ -23,9 +23,6 @@ var (
 	fish string
 )
 
-// Shells are the shells that there is a script for.
-func Shells() []string { return []string{"bash", "zsh", "fish"} }
-
 // Script is the script of a shell; empty if there is none.
 func Script(shell string) string {
 	return map[string]string{"bash": bash, "zsh": zsh, "fish": fish}[shell]

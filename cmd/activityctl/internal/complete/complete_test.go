@@ -105,7 +105,7 @@ func TestAfterBreak(t *testing.T) {
 }
 
 func TestScripts(t *testing.T) {
-	for _, shell := range Shells() {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
 		if !strings.Contains(Script(shell), "activityctl complete") && !strings.Contains(Script(shell), "complete "+shell) {
 			t.Errorf("%s: got %q", shell, Script(shell))
 		}

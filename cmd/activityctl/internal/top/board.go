@@ -45,6 +45,7 @@ type board struct {
 	samples  []sample // the oldest first
 	rankings map[string]ranking
 	answered time.Time // when the service has last answered
+	consumes bool      // a consumer has shown its metrics
 }
 
 func newBoard(url string) *board { return &board{url: url, rankings: map[string]ranking{}} }
@@ -56,6 +57,7 @@ func (b *board) add(s sample) {
 	if b.answered.IsZero() {
 		b.answered = s.at
 	}
+	b.consumes = b.consumes || s.counters != nil && s.counters.consumes
 	b.samples = append(b.samples, s)
 	b.samples = b.samples[max(len(b.samples)-keep, 0):]
 }
@@ -89,13 +91,13 @@ func accepted(s sample) (float64, bool) {
 	return s.counters.accepted, true
 }
 
-// stored is what the consumers count. Where their metrics are kept from us, it is what the tenant received today, which erasures
-// and midnight make smaller.
-func stored(s sample) (float64, bool) {
+// stored is what the consumers count. Where their metrics were never seen, it is what the tenant received today, which erasures and
+// midnight make smaller. The two are never mixed.
+func (b *board) stored(s sample) (float64, bool) {
 	switch {
 	case s.counters != nil && s.counters.consumes:
 		return s.counters.stored, true
-	case s.status != nil && s.status.ReceivedToday != nil:
+	case !b.consumes && s.status != nil && s.status.ReceivedToday != nil:
 		return float64(*s.status.ReceivedToday), true
 	}
 	return 0, false
@@ -121,7 +123,6 @@ func (b *board) rate(read reading, i int) *float64 {
 			rate := (now - past) / max(took.Seconds(), 0.001)
 			return &rate
 		}
-		now, _ = read(b.samples[i])
 	}
 	return nil
 }
@@ -151,7 +152,7 @@ func (b *board) snapshot(window time.Duration) Snapshot {
 		out.Tenant, out.Kafka, out.ClickHouse = s.status.Tenant, &s.status.Kafka, &s.status.ClickHouse
 		out.BehindRecords, out.ReceivedToday = s.status.BehindRecords, s.status.ReceivedToday
 	}
-	out.InPerSecond, out.StoredPerSecond = b.rate(accepted, i), b.rate(stored, i)
+	out.InPerSecond, out.StoredPerSecond = b.rate(accepted, i), b.rate(b.stored, i)
 	if c := s.counters; c != nil {
 		out.Refused, out.Failed = b.rate(counter(func(c *counters) float64 { return c.refused }), i), b.rate(counter(func(c *counters) float64 { return c.failed }), i)
 		if c.collects {

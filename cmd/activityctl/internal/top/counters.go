@@ -2,6 +2,8 @@ package top
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sort"
@@ -11,6 +13,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/activitylog/activitylog/schema/api/client"
 )
 
 // counters are the sums of what services count from their start on.
@@ -31,17 +35,21 @@ type Partition struct {
 	LagSeconds float64 `json:"lagSeconds"`
 }
 
-// counters adds up the metrics of all services that show them; nil if none does.
+// counters adds up the metrics of all services that show them; nil if none does, or if one did not answer: a sum without it would
+// jump when it answers again.
 func (s *Service) counters(ctx context.Context) *counters {
+	answers, failed := make([]map[string]*dto.MetricFamily, len(s.Metrics)), make([]error, len(s.Metrics))
+	asks := make([]func(), len(s.Metrics))
+	for i, c := range s.Metrics {
+		asks[i] = func() { answers[i], failed[i] = metrics(ctx, c) }
+	}
+	together(asks...)
+	if errors.Join(failed...) != nil {
+		return nil
+	}
 	var all *counters
-	for _, c := range s.Metrics {
-		res, err := c.Metrics(ctx)
-		if err != nil {
-			continue
-		}
-		families, err := parse(res)
-		_ = res.Body.Close()
-		if err != nil || len(families) == 0 {
+	for _, families := range answers {
+		if len(families) == 0 {
 			continue
 		}
 		if all == nil {
@@ -52,8 +60,17 @@ func (s *Service) counters(ctx context.Context) *counters {
 	return all
 }
 
-func parse(res *http.Response) (map[string]*dto.MetricFamily, error) {
-	if res.StatusCode != http.StatusOK {
+// metrics are the families that a service shows; none if it shows its metrics to nobody.
+func metrics(ctx context.Context, c *client.Client) (map[string]*dto.MetricFamily, error) {
+	res, err := c.Metrics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	switch {
+	case res.StatusCode >= 500:
+		return nil, fmt.Errorf("status %d", res.StatusCode)
+	case res.StatusCode != http.StatusOK:
 		return nil, nil
 	}
 	p := expfmt.NewTextParser(model.LegacyValidation)

@@ -157,7 +157,7 @@ func (v *view) figures(s *Snapshot, n, rows int) []string {
 	rate := func(name string, now *float64, read reading, hue term.Style) string {
 		return v.figure(n, name, span{term.Bold, perSecond(now)}, span{hue, "  " + term.Spark(v.rates(read), min(room, keep))})
 	}
-	lines := []string{rate("in", s.InPerSecond, accepted, term.Cyan), rate("stored", s.StoredPerSecond, stored, term.Green), v.figure(n, "waiting", v.waiting(s)...)}
+	lines := []string{rate("in", s.InPerSecond, accepted, term.Cyan), rate("stored", s.StoredPerSecond, v.stored, term.Green), v.figure(n, "waiting", v.waiting(s)...)}
 	lines = append(lines, v.figure(n, "errors", v.errors(s, n)...))
 	if rows >= short {
 		lines = append(lines, v.figure(n, "today", span{term.Bold, count(s.ReceivedToday)}, span{"", " entries received"}))
@@ -214,7 +214,7 @@ func (v *view) waiting(s *Snapshot) []span {
 
 // errors are what was refused, failed or could not be stored. Where there is little room, only what happened.
 func (v *view) errors(s *Snapshot, n int) []span {
-	if s.Refused == nil && s.DeadLetters == nil {
+	if v.last().counters == nil {
 		return []span{{term.Dim, "– no service shows its /metrics: see --metrics"}}
 	}
 	bad := func(style term.Style, is bool) term.Style {

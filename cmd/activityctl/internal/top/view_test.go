@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/cmd/internal/term"
+	"github.com/activitylog/activitylog/schema/api/client"
 )
 
 // busy is a board with everything that it can show, and with values of a hostile sender.
@@ -129,25 +131,52 @@ func TestRates(t *testing.T) {
 }
 
 func TestCounters(t *testing.T) {
-	f, err := os.Open("testdata/metrics.txt")
+	text, err := os.ReadFile("testdata/metrics.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	families, err := parse(&http.Response{StatusCode: http.StatusOK, Body: f})
+	serve := func(status int, text []byte) *client.Client {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write(text)
+		}))
+		t.Cleanup(server.Close)
+		c, err := client.NewClient(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	shown, hidden, broken := serve(200, text), serve(404, []byte("# not metrics")), serve(503, nil)
+	gone, err := client.NewClient("http://127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c counters
-	c.add(families)
-	c.add(families)
-	if c.accepted != 2*1500 || c.rejected != 2*3 || c.stored != 2*1400 || c.dead != 2*2 || c.refused != 2*4 || c.failed != 2*1 || c.lagSeconds != 1.5 {
-		t.Errorf("got %+v", c)
+	c := (&Service{Metrics: []*client.Client{shown, hidden, shown}}).counters(t.Context())
+	if c == nil || c.accepted != 2*1500 || c.rejected != 2*3 || c.stored != 2*1400 || c.dead != 2*2 || c.refused != 2*4 || c.failed != 2*1 || c.lagSeconds != 1.5 {
+		t.Fatalf("got %+v", c)
 	}
 	if want := []Partition{{0, 10, 0.5}, {1, 20, 1.5}}; fmt.Sprint(c.partitions) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", c.partitions, want)
 	}
-	if families, err := parse(&http.Response{StatusCode: http.StatusNotFound}); families != nil || err != nil {
-		t.Errorf("metrics that are kept from us: got %v, %v", families, err)
+	for what, all := range map[string][]*client.Client{"kept from us": {hidden}, "one is down": {shown, broken}, "one does not answer": {gone, shown}} {
+		if c := (&Service{Metrics: all}).counters(t.Context()); c != nil {
+			t.Errorf("%s: got %+v, want none", what, c)
+		}
+	}
+}
+
+// What consumers have stored and what was received today are two figures: the difference between them is no rate.
+func TestAMissedAnswerIsNoRate(t *testing.T) {
+	b, begin, today := newBoard(""), time.Now(), int64(5000)
+	for i, stored := range []float64{2_000_000, -1, 2_000_100, 2_000_200} {
+		s := sample{at: begin.Add(time.Duration(i) * time.Second), status: &status{ReceivedToday: &today}}
+		if stored >= 0 {
+			s.counters = &counters{consumes: true, stored: stored}
+		}
+		b.add(s)
+		if r := b.rate(b.stored, i); r != nil && *r > 100 {
+			t.Errorf("after %d s: got %v a second", i, *r)
+		}
 	}
 }
