@@ -18,7 +18,7 @@ LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(
 .PHONY: help run build ui ui-dev ui-packages pictures engine clients kafka test check race kafka-test dashboards-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\ntest, race, vet and lint take PACKAGES (./...): make test PACKAGES="./query/... ./cmd/activityctl"\n'
 
 run: engine build ## run all services in one process on http://127.0.0.1:50809, data in ./data
@@ -55,7 +55,8 @@ kafka: ## run a node of Apache Kafka on 127.0.0.1:9092, data in ./data/kafka (ne
 test: engine ## run the tests; PACKAGES limits them
 	@.ci/gotest $(PACKAGES)
 
-# The tests of ./cmd and ./deploy run binaries, which are built without the detector; schema/words shares nothing between goroutines.
+# The tests of ./cmd and ./deploy run binaries, which are built without the detector; one goroutine runs those of schema/words, whose
+# tables the consumer's tests share.
 # Left out, too, is what compares the tables with models: one goroutine asks one question after the other. -short only reduces the
 # number of random histories; the test stage runs all of them.
 race: engine ## run the tests under the race detector

@@ -3,11 +3,9 @@ package deploy_test
 import (
 	"bytes"
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +13,8 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	free "github.com/activitylog/activitylog/cmd/loadgen/process"
 )
 
 // binaries is the folder with the built commands, shared by all tests.
@@ -143,10 +143,10 @@ func environment(s types.ServiceConfig, addresses *strings.Replacer, set map[str
 // freePort returns a port on loopback that was free a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := free.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+	_, port, _ := strings.Cut(addr, ":")
+	return port
 }

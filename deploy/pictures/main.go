@@ -79,8 +79,12 @@ func (s style) attributes() string {
 func draw(out io.Writer, in io.Reader) error {
 	var body strings.Builder
 	rows, columns := 0, 0
-	for lines := bufio.NewScanner(in); lines.Scan(); rows++ {
+	lines := bufio.NewScanner(in)
+	for ; lines.Scan(); rows++ {
 		columns = max(columns, line(&body, lines.Text(), rows))
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read the pane: %w", err)
 	}
 	w, h := float64(columns)*wide+2*margin, float64(rows)*high+2*margin
 	_, err := fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" fill="#dcdfe4">

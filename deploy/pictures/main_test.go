@@ -24,7 +24,7 @@ func TestDraw(t *testing.T) {
 	wellFormed(t, out.String())
 }
 
-// The picture in the documents shows what top shows now.
+// The picture in the documents is well-formed, and is one of top.
 func TestTopPicture(t *testing.T) {
 	text, err := os.ReadFile("top.svg")
 	if err != nil {
