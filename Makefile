@@ -15,11 +15,11 @@ TOOLS   := $(CURDIR)/.cache/bin
 LDFLAGS := -X github.com/activitylog/activitylog/cmd/internal/service.Version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build ui ui-dev ui-packages pictures engine clients kafka test check race kafka-test dashboards-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
+.PHONY: help run build ui ui-dev ui-packages pictures engine clients kafka test check kafka-test dashboards-test fuzz bench profile chaos lint fmt vet generate docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\ntest, race, vet and lint take PACKAGES (./...): make test PACKAGES="./query/... ./cmd/activityctl"\n'
+	@printf '\ntest, vet and lint take PACKAGES (./...): make test PACKAGES="./query/... ./cmd/activityctl"\n'
 
 run: engine build ## run all services in one process on http://127.0.0.1:50809, data in ./data
 	@exec bin/standalone
@@ -52,16 +52,8 @@ clients: ## fetch the clients of other languages that tests use (needs Python 3,
 kafka: ## run a node of Apache Kafka on 127.0.0.1:9092, data in ./data/kafka (needs Java 17 and Maven)
 	@exec deploy/kafka/node.sh
 
-test: engine ## run the tests; PACKAGES limits them
-	@.ci/gotest $(PACKAGES)
-
-# The tests of ./cmd and ./deploy run binaries, which are built without the detector; one goroutine runs those of schema/words, whose
-# tables the consumer's tests share.
-# Left out, too, is what compares the tables with models: one goroutine asks one question after the other. -short only reduces the
-# number of random histories; the test stage runs all of them.
-race: engine ## run the tests under the race detector
-	@CGO_ENABLED=1 .ci/gotest -race -short -skip '^(Test(Pages|Stats|Exports)AgainstModel|TestExport|TestSearchAgreesWithWords)$$' \
-	  $$($(GO) list $(PACKAGES) | grep -vE '/activitylog/(cmd|deploy|schema/words)$$')
+test: engine ## run the tests; PACKAGES limits them; RACE=1: under the race detector where it can see something
+	@RACE=$(RACE) .ci/test $(PACKAGES)
 
 kafka-test: engine build ## run the tests that depend on a broker against Apache Kafka (needs Java 17 and Maven)
 	@.ci/kafka-test
@@ -69,7 +61,7 @@ kafka-test: engine build ## run the tests that depend on a broker against Apache
 dashboards-test: engine build ## run every query of the Grafana dashboards against running services (needs prometheus)
 	cd deploy/grafana/paneltest && $(GO) vet ./... && $(GO) test -count=1 -timeout 10m ./...
 
-check: ## run all that CI runs: fetch, build, vet, lint, test, dashboards-test, race, kafka-test
+check: ## run all that CI runs: fetch, build, vet, lint, test, dashboards-test, kafka-test
 	@.ci/run
 
 fuzz: engine ## run every fuzz target for FUZZTIME (20s)
@@ -96,8 +88,7 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(TOOLS)/gofumpt-$(GOFUMPT
 fmt: $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## format the Go files
 	$< -w $(SOURCES)
 
-vet: ## run go vet
-	$(GO) vet $(PACKAGES)
+vet: ## run go vet on the tests that Apache Kafka needs; `lint` runs it on everything else
 	$(GO) vet -tags kafka $(PACKAGES)
 
 generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code and openapi.json (needs protoc)
