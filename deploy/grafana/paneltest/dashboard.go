@@ -199,17 +199,35 @@ func (d *Dashboard) Drawn() iter.Seq[*Panel] {
 	}
 }
 
+// Each are copies of the panel with one of its queries each.
+func (p *Panel) Each() iter.Seq[*Panel] {
+	return func(yield func(*Panel) bool) {
+		for i := range p.Targets {
+			one := *p
+			one.Targets = p.Targets[i : i+1 : i+1]
+			if !yield(&one) {
+				return
+			}
+		}
+	}
+}
+
 // AllLinks are the links of the panel, and those of its values.
 func (p *Panel) AllLinks() []Link {
 	all := append(append([]Link(nil), p.Links...), p.FieldConfig.Defaults.Links...)
 	for _, o := range p.FieldConfig.Overrides {
-		for _, property := range o.Properties {
-			if property.ID == "links" {
-				var links []Link
-				_ = json.Unmarshal(property.Value, &links)
-				all = append(all, links...)
-			}
-		}
+		all = append(all, o.links(nil)...)
 	}
 	return all
+}
+
+// links are those of the fields that o matches, which have these else.
+func (o Override) links(links []Link) []Link {
+	for _, property := range o.Properties {
+		if property.ID == "links" {
+			links = nil
+			_ = json.Unmarshal(property.Value, &links)
+		}
+	}
+	return links
 }

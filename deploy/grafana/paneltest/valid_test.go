@@ -126,6 +126,9 @@ func TestLinks(t *testing.T) {
 		links := slices.DeleteFunc(slices.Clone(d.Links), func(l Link) bool { return l.Type == "dashboards" })
 		for p := range d.Drawn() {
 			links = append(links, p.AllLinks()...)
+			if sumsOthers(p) && linksOthers(p) {
+				t.Errorf("%s, %q: the series of all others links to the value %q, which there is not", d.File, p.Title, others)
+			}
 		}
 		for _, l := range links {
 			for _, m := range reference.FindAllStringSubmatch(l.URL, -1) {
@@ -161,6 +164,24 @@ func TestLinks(t *testing.T) {
 	if explorers < 10 {
 		t.Errorf("%d links lead to the explorer", explorers)
 	}
+}
+
+// others is the name of the series of all values that have none of their own.
+const others = "others"
+
+func sumsOthers(p *Panel) bool {
+	return slices.ContainsFunc(p.Targets, func(t Target) bool { return strings.Contains(t.RawSQL, "'"+others+"'") })
+}
+
+// linksOthers reports whether the series of all others has a link that takes the name of the series.
+func linksOthers(p *Panel) bool {
+	links := p.FieldConfig.Defaults.Links
+	for _, o := range p.FieldConfig.Overrides {
+		if o.Matcher.ID == "byName" && o.Matcher.Options == others {
+			links = o.links(links)
+		}
+	}
+	return slices.ContainsFunc(links, func(l Link) bool { return strings.Contains(l.URL, "${__field.") })
 }
 
 func parameters(t *testing.T, query string) url.Values {

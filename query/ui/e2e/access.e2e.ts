@@ -32,6 +32,32 @@ describe('sign-in', () => {
     await page.getByLabel('API key or token').waitFor()
   }))
 
+  test('who signs in next sees nothing of the last one, even if the list cannot be read', () => on(`/?last=all&serial=lock-${run}`, { base: locked, expected: [401, 404, 503] }, async (page) => {
+    const secret = `secret-${run}`
+    await send([{ action: secret, serial: `lock-${run}`, username: secret }], process.env.ADMIN_TOKEN!, locked)
+    await credentials(page, process.env.ADMIN_TOKEN!)
+    await expect.poll(async () => { await page.keyboard.press('Control+Enter'); return total(page) }).toBe(1)
+    await rows(page).first().click()
+    await page.getByRole('complementary', { name: 'Entry' }).getByText(/^Received$/).waitFor()
+    await page.getByRole('region', { name: 'Facets' }).getByRole('button', { name: new RegExp(`^actor: ${secret}`) }).waitFor()
+    await page.getByRole('button', { name: 'More', exact: true }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByLabel('API key or token').waitFor()
+    const held: (() => void)[] = []
+    await page.route('**/api/v1/activity-logs?*', async (route) => {
+      await new Promise<void>((done) => held.push(done))
+      await route.fulfill({ status: 503, contentType: 'application/json', body: '{"success":false,"message":"clickhouse is unavailable","meta":{}}' })
+    })
+    const text = (): Promise<string> => page.evaluate(() => document.documentElement.outerHTML)
+    await credentials(page, process.env.EMPTY_TOKEN!)
+    await page.getByText('tenant empty').waitFor()
+    await expect.poll(() => held.length).toBe(1)
+    expect(await text()).not.toContain(secret)
+    held[0]!()
+    await page.getByRole('alert').getByText('clickhouse is unavailable').waitFor()
+    expect(await text()).not.toContain(secret)
+  }))
+
   test('an administrator erases what is filtered, after typing the number', () => on('/?last=all&serial=gone', at, async (page) => {
     await send(Array.from({ length: 3 }, () => ({ action: 'erasable', serial: 'gone' })), process.env.ADMIN_TOKEN!, locked)
     await credentials(page, process.env.ADMIN_TOKEN!)

@@ -54,7 +54,7 @@ describe('assistive technology finds no violations', () => {
       expect(await violations(page), name).toEqual([])
       await undo?.(page)
     }
-  }), 90_000)
+  }), 180_000)
 
   test('on a phone', () => on('/?last=all', { ...bare, viewport: { width: 390, height: 844 } }, async (page) => {
     await rows(page).first().waitFor()

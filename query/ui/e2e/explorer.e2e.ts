@@ -135,6 +135,35 @@ describe('entries', () => {
     await page.waitForURL((u) => u.searchParams.get('entry') === items[2]!.id)
   }))
 
+  test('neighbours are those of the last choice, and more of them are added', () => on(`/?${window}`, {}, async (page) => {
+    await rows(page).nth(3).click()
+    const entry = page.getByRole('complementary', { name: 'Entry' })
+    await entry.getByRole('tab', { name: 'Around' }).click()
+    await entry.locator('li.this').waitFor()
+    let release = (): void => undefined
+    const held = new Promise<void>((done) => { release = done })
+    await page.route(/activity-logs\?.*cursor=/, async (route) => {
+      await held
+      await route.continue().catch(() => undefined) // the page may have given up
+    })
+    const asked = page.waitForRequest(/cursor=/)
+    await entry.getByRole('button', { name: 'Earlier…' }).click()
+    await asked
+    const read = page.waitForResponse(/\/around\?/)
+    await entry.getByRole('combobox').selectOption({ label: 'everything' })
+    await (await read).finished()
+    await expect.poll(() => entry.locator('li').count()).toBeGreaterThan(8)
+    const before = await entry.locator('li').allInnerTexts()
+    release()
+    await page.waitForTimeout(500)
+    expect(await entry.locator('li').allInnerTexts()).toEqual(before)
+    await entry.getByRole('button', { name: 'Earlier…' }).click()
+    await expect.poll(() => entry.locator('li').count()).toBe(before.length + 25)
+    await entry.getByRole('button', { name: 'Earlier…' }).click()
+    await expect.poll(() => entry.locator('li').count()).toBe(before.length + 50)
+    expect((await entry.locator('li').allInnerTexts()).slice(0, before.length)).toEqual(before)
+  }))
+
   test('any place of the list, and it does not jump', () => on(`/?${window}`, {}, async (page) => {
     await rows(page).first().waitFor()
     const grid = page.getByRole('grid', { name: 'Entries' })

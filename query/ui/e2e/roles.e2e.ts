@@ -30,7 +30,7 @@ describe('what a role may not do is not offered', () => {
   ])('$role', ({ token, exports, administers }) => on('/?last=all', at, async (page) => {
     await send([{ action: 'seen', serial: 'role-1', username: 'ann' }], ADMIN_TOKEN!, locked)
     await credentials(page, token)
-    await rows(page).first().waitFor()
+    await expect.poll(async () => { await page.keyboard.press('Control+Enter'); return total(page) }).toBeGreaterThan(0)
     await readAll(page)
     expect(await button(page, 'Export').count()).toBe(exports ? 1 : 0)
     expect(await administration(page).count()).toBe(administers ? 1 : 0)
@@ -80,6 +80,36 @@ describe('administration', () => {
     await button(page, item).click()
     return page.getByRole('dialog', { name: item.replace('…', '') })
   }
+
+  test('a cleanup erases what was counted, whatever is typed or read meanwhile', () => on('/?last=all', at, async (page) => {
+    await send([{ action: 'seen', serial: 'role-1', username: 'ann' }], ADMIN_TOKEN!, locked)
+    await credentials(page, ADMIN_TOKEN!)
+    await expect.poll(async () => { await page.keyboard.press('Control+Enter'); return total(page) }).toBeGreaterThan(0)
+    const held: Record<string, () => void> = {}
+    await page.route('**/retention', async (route) => {
+      const method = route.request().method()
+      await new Promise<void>((done) => { held[method] = done })
+      await route.fulfill({ json: { success: true, data: method === 'GET' ? { days: 45 } : { dryRun: true, deletedCount: 7 } } })
+    })
+    await page.route('**/cleanup', (route) => route.fulfill({ json: { success: true, data: { deletedCount: 7 } } }))
+    const clean = await choose(page, 'Clean up…')
+    const days = clean.getByLabel('Days')
+    await days.fill('90')
+    held.GET!()
+    await clean.getByText('the retention is 45 days').waitFor()
+    expect(await days.inputValue()).toBe('90')
+    await clean.getByRole('button', { name: 'Count what it erases' }).click()
+    await expect.poll(() => held.PUT).toBeDefined()
+    for (const key of ['Backspace', 'Backspace', '3', '0', 'Enter']) await days.press(key)
+    expect(await days.inputValue()).toBe('90')
+    held.PUT!()
+    await clean.getByText('7 entries of more than 90 days ago will be erased').waitFor()
+    await clean.getByLabel('Number of entries').fill('7')
+    const asked = page.waitForRequest('**/cleanup')
+    await clean.getByRole('button', { name: 'Erase 7' }).click()
+    expect((await asked).postDataJSON()).toEqual({ days: 90 })
+    await clean.getByText('7 entries erased.').waitFor()
+  }))
 
   // OLD_TOKEN's tenant has three entries that were received 5, 20 and 40 days ago.
   test('a shorter retention and a cleanup say how many entries they take, and want that number', () => on('/?last=all', at, async (page) => {

@@ -73,10 +73,10 @@ export async function blocked(page: Page, act: () => Promise<void>): Promise<num
   }
   const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] }
   const main = new Set(traceEvents.filter((e) => e.name === 'thread_name' && e.args?.name === 'CrRendererMain').map((e) => `${e.pid}/${e.tid}`))
-  const tasks = traceEvents.filter((e) => e.name === 'RunTask' && main.has(`${e.pid}/${e.tid}`))
-  expect(tasks.length).toBeGreaterThan(0)
+  const times = traceEvents.filter((e) => e.name === 'RunTask' && main.has(`${e.pid}/${e.tid}`)).flatMap((e) => e.tdur ?? []) // the one that runs as tracing ends has none
+  expect(times.length).toBeGreaterThan(0)
   const seen = await page.evaluate(() => Math.max(0, ...(globalThis as unknown as { longTasks: number[] }).longTasks))
-  return Math.min(seen, Math.max(...tasks.map((e) => (e.tdur ?? Infinity) / 1000)))
+  return Math.min(seen, Math.max(...times) / 1000)
 }
 
 export const matches = (page: Page) => page.getByRole('status', { name: 'Matches' })

@@ -6,19 +6,24 @@ export class Caller {
   status: Status | undefined
   unknown = false // the service does not say who the caller is: then everything is offered
   #api: API
+  #asked = 0
 
   constructor(api: API) {
     this.#api = api
   }
 
   async identify(): Promise<void> {
-    try {
-      this.status = await this.#api.status()
-      this.unknown = false
-    } catch {
-      this.status = undefined
-      this.unknown = true
-    }
+    const asked = ++this.#asked
+    const status = await this.#api.status().catch(() => undefined)
+    if (asked !== this.#asked) return // someone else has signed in
+    this.status = status
+    this.unknown = !status
+  }
+
+  forget(): void {
+    this.#asked++
+    this.status = undefined
+    this.unknown = false
   }
 
   /** The audit API, which this page reads, is for administrators and analysts. Until the caller is known, the list finds out. */

@@ -18,6 +18,14 @@ export class Counts {
     this.#changed = changed
   }
 
+  /** Shows nothing, until it is loaded. */
+  forget(): void {
+    this.#asked = undefined
+    this.value = undefined
+    this.fault = undefined
+    this.busy = true
+  }
+
   /** What was shown stays until the counts are there. Of several loads the last one counts. */
   async load(view: View, bounds: Bounds, now: number, signal: AbortSignal): Promise<void> {
     this.#asked = view

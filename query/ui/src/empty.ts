@@ -48,6 +48,7 @@ export class Emptiness {
   #changed: () => void
   #begun: () => void
   #poll: ReturnType<typeof setTimeout> | undefined
+  #asked = new AbortController()
 
   /** begun is called when the first entry has arrived. */
   constructor(api: API, changed: () => void, begun: () => void) {
@@ -58,10 +59,13 @@ export class Emptiness {
 
   stop(): void {
     clearTimeout(this.#poll)
+    this.#asked.abort()
     this.value = undefined
   }
 
-  async explain(v: View, bounds: Bounds, signal: AbortSignal): Promise<void> {
+  async explain(v: View, bounds: Bounds): Promise<void> {
+    this.stop()
+    const { signal } = (this.#asked = new AbortController())
     try {
       const reason = await whyEmpty(this.#api, v, bounds, signal)
       if (signal.aborted) return

@@ -11,7 +11,7 @@ import { Live } from './live'
 import { keepLook, readLook, type Look } from './look'
 import { Opened } from './opened'
 import { fixed, fromQuery, paramsOf, sameEntries, toQuery, type View } from './query'
-import { pageSize, Rows } from './rows'
+import { pageSize, rowsOf } from './rows'
 import { boundsOf, endsNow, type Bounds } from './time'
 import { Watch } from './watch'
 
@@ -46,6 +46,7 @@ export class Explorer {
   #arriving: Item[] = [] // live entries since the run began
   #anew = false // the list is to be read when the tail begins
   #listed = 0 // when the list was read, by performance.now
+  #unsure = false // entries arrived that the list may lack
   #fold: ReturnType<typeof setTimeout> | undefined
   #listeners = new Set<() => void>()
   #drawing = false
@@ -107,12 +108,7 @@ export class Explorer {
 
   /** Reads everything that the view asks for. What was shown stays until the list is there. */
   async run(): Promise<void> {
-    this.#run?.abort()
-    this.empty.stop()
-    clearTimeout(this.#fold)
-    this.#fold = undefined
-    this.#anew = false
-    this.#arriving = []
+    this.#halt()
     const run = (this.#run = new AbortController())
     this.facets.stop()
     this.now = Date.now()
@@ -122,16 +118,15 @@ export class Explorer {
     this.#follows()
     this.changed()
     const began = performance.now()
-    const rows = this.#newRows()
+    const rows = rowsOf(this.api, this.view, this.bounds, () => this.changed())
     try {
       await rows.begin(run.signal)
     } catch (e) {
-      if (run.signal.aborted || aborted(e)) return
-      this.#failed(e)
+      if (!run.signal.aborted && !aborted(e)) this.#failed(e)
       return
     }
     if (run.signal.aborted) return
-    this.list.begin(rows, this.#arriving)
+    this.#unsure = this.list.begin(rows, this.#arriving) > 0
     this.#listed = performance.now()
     this.#arriving = []
     this.took = performance.now() - began
@@ -139,21 +134,20 @@ export class Explorer {
     this.busy = false
     this.fault = undefined
     this.signIn = false
+    this.#foldSoon()
     this.changed()
-    if (rows.total === 0) void this.empty.explain(this.view, this.bounds, run.signal)
+    if (this.list.total === 0) void this.empty.explain(this.view, this.bounds)
     this.#count()
     void this.facets.load(this.view, this.bounds)
   }
 
-  #newRows(): Rows {
-    const base = paramsOf(this.view, this.bounds)
-    base.set('pageSize', String(pageSize))
-    if (this.view.oldest) base.set('sort', 'createdAt:asc')
-    return new Rows((at, signal) => {
-      const p = new URLSearchParams(base)
-      for (const [name, value] of Object.entries(at)) p.set(name, String(value))
-      return this.api.list(p, signal)
-    }, () => this.changed())
+  #halt(): void {
+    this.#run?.abort()
+    this.empty.stop()
+    clearTimeout(this.#fold)
+    this.#fold = undefined
+    this.#anew = false
+    this.#arriving = []
   }
 
   #failed(e: unknown): void {
@@ -182,6 +176,7 @@ export class Explorer {
   toggleLive(): void {
     if (this.live.state !== 'off') {
       this.live.stop()
+      if (this.#lacks) void this.run()
       this.changed()
       return
     }
@@ -208,8 +203,10 @@ export class Explorer {
   async #catchUp(): Promise<void> {
     const p = this.params
     p.set('pageSize', String(pageSize))
+    const { signal } = this.#run!
     try {
-      const { items } = await this.api.list(p, this.#run!.signal)
+      const { items } = await this.api.list(p, signal)
+      if (signal.aborted) return
       if (items.length < pageSize || items.some((item) => this.list.indexOf(item.id) >= 0)) this.#arrived(items)
       else void this.run()
     } catch {
@@ -218,19 +215,29 @@ export class Explorer {
   }
 
   resume(): void {
-    if (this.live.resume() || this.list.counted > 0) this.#readAnew()
+    if (this.live.resume() || this.#lacks) this.#readAnew()
+  }
+
+  /** Whether entries have arrived that the list does not show, or may not. */
+  get #lacks(): boolean {
+    return this.list.counted > 0 || this.#unsure
   }
 
   #arrived(items: Item[]): void {
     if (this.busy) this.#arriving = [...items, ...this.#arriving].slice(0, mostFresh)
-    const unsure = this.list.take(items, performance.now() - this.#listed > settling)
+    if (this.list.take(items, performance.now() - this.#listed > settling) > 0) this.#unsure = true
     if (this.list.total > 0) this.empty.stop()
-    if (this.list.counted > 0 || unsure > 0) this.#fold ??= setTimeout(() => this.#readAnew(), foldAfter)
+    this.#foldSoon()
     this.changed()
+  }
+
+  #foldSoon(): void {
+    if (this.#lacks) this.#fold ??= setTimeout(() => this.#readAnew(), foldAfter)
   }
 
   /** More arrives than is held: the tail goes on from now, and then the list is read anew. A reader who has scrolled away keeps the place. */
   #readAnew(): void {
+    clearTimeout(this.#fold)
     this.#fold = undefined
     if (this.live.paused) return
     this.#anew = true
@@ -259,12 +266,22 @@ export class Explorer {
 
   async sign(token: string, keep: boolean): Promise<void> {
     this.api.sign(token, keep)
-    this.live.stop()
+    this.#forget()
     await this.identify()
     this.signIn = false
     if (!this.caller.reads) return this.changed()
     await this.run()
     this.#open(this.view.entry)
+  }
+
+  /** What one caller may see, the next one may not: nothing of it stays, even if nothing else can be read. */
+  #forget(): void {
+    this.#halt()
+    this.live.stop()
+    for (const part of [this.list, this.opened, this.bars, this.facets, this.caller, this.watch]) part.forget()
+    this.fault = undefined
+    this.busy = true
+    this.changed()
   }
 
   askSignIn(): void {

@@ -16,11 +16,13 @@ export interface Facet {
   state: 'loading' | 'ready' | 'failed'
 }
 
+const unknown = (field: Field): Facet => ({ field, groups: [], total: 0, other: 0, top: 6, match: '', state: 'loading' })
+
 /** How many facets are counted at once: the list comes first. */
 const atOnce = 2
 
 export class Facets {
-  all: Facet[] = facetFields.map((field) => ({ field, groups: [], total: 0, other: 0, top: 6, match: '', state: 'loading' }))
+  all: Facet[] = facetFields.map(unknown)
   #api: API
   #changed: () => void
   #running = new Map<Field, AbortController>()
@@ -36,6 +38,13 @@ export class Facets {
     for (const running of this.#running.values()) running.abort()
     this.#running.clear()
     for (const f of this.all) f.state = 'loading'
+  }
+
+  /** Shows nothing, until it is loaded. */
+  forget(): void {
+    this.stop()
+    this.#view = undefined
+    this.all = facetFields.map(unknown)
   }
 
   /** What was counted before stays, and nothing more is read. */

@@ -23,6 +23,9 @@ export function bytes(n: number): string {
   return `${n} B`
 }
 
+/** The beginning of a text that is longer. */
+export const cut = (s: string, most: number): string => (s.length > most ? `${s.slice(0, most)}…` : s)
+
 export const entries = (n: number): string => `${count(n)} ${n === 1 ? 'entry' : 'entries'}`
 
 /** A word of a shell command. */

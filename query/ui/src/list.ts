@@ -37,14 +37,24 @@ export class List {
     this.rows?.show(first - this.above, last - this.above)
   }
 
-  /** Begins with other rows. arrived are live entries that came while they were read: those above the first row are kept. */
-  begin(rows: Rows, arrived: Item[]): void {
+  /**
+   * Begins with other rows. arrived are live entries that came while they were read: those above the first row are kept. The others may be
+   * among the rows: their number is returned.
+   */
+  begin(rows: Rows, arrived: Item[]): number {
     this.rows?.stop()
     this.rows = rows
     this.fresh = []
     this.counted = 0
-    const top = rows.get(0)
-    this.take(arrived.filter((item) => !top || newer(item, top) > 0))
+    this.late = 0
+    return this.take(arrived, false)
+  }
+
+  forget(): void {
+    this.rows?.stop()
+    this.rows = undefined
+    this.fresh = []
+    this.counted = 0
     this.late = 0
   }
 

@@ -23,14 +23,23 @@ export class Opened {
     if (id) void this.#read(id, tenant, (this.#reading = new AbortController()).signal)
   }
 
+  /** Shows nothing; what is open is read again. */
+  forget(): void {
+    this.#reading?.abort()
+    this.value = undefined
+    this.fault = undefined
+    this.busy = true
+  }
+
   async #read(id: string, tenant: string, signal: AbortSignal): Promise<void> {
     try {
-      this.value = await this.#api.one(id, tenant, signal)
+      const value = await this.#api.one(id, tenant, signal)
+      if (signal.aborted) return // another one is open
+      this.value = value
     } catch (e) {
       if (signal.aborted || aborted(e)) return
       this.fault = e
     }
-    if (signal.aborted) return
     this.busy = false
     this.#changed()
   }

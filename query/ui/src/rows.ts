@@ -1,7 +1,9 @@
 // The entries of a listing, as far as they have been read. Pages are read by cursor where the page before is known, and by number
 // where the reader jumped; pages that are far from what is shown are forgotten.
 
-import type { Item, Page } from './api'
+import type { API, Item, Page } from './api'
+import { paramsOf, type View } from './query'
+import type { Bounds } from './time'
 
 export const pageSize = 100
 
@@ -97,4 +99,16 @@ export class Rows {
     const far = [...this.#pages.keys()].sort((a, b) => Math.abs(b - around) - Math.abs(a - around))
     for (const n of far.slice(0, this.#pages.size - kept)) this.#pages.delete(n)
   }
+}
+
+/** What a view asks for. */
+export function rowsOf(api: API, view: View, bounds: Bounds, changed: () => void): Rows {
+  const base = paramsOf(view, bounds)
+  base.set('pageSize', String(pageSize))
+  if (view.oldest) base.set('sort', 'createdAt:asc')
+  return new Rows((at, signal) => {
+    const p = new URLSearchParams(base)
+    for (const [name, value] of Object.entries(at)) p.set(name, String(value))
+    return api.list(p, signal)
+  }, changed)
 }

@@ -11,6 +11,7 @@ export class Watch {
   late = 0 // how many answers in a row said that records are not stored yet; one of them is usual
   rate: number | undefined // entries received a second, since the answer before
   #before: { at: number; received: number } | undefined
+  #signed = 0 // counts callers
   #api: API
   #changed: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -23,6 +24,15 @@ export class Watch {
   start(): void {
     document.addEventListener('visibilitychange', () => !document.hidden && this.#ask())
     this.#ask()
+  }
+
+  /** The numbers are the caller's tenant's. */
+  forget(): void {
+    this.#signed++
+    this.status = undefined
+    this.rate = undefined
+    this.#before = undefined
+    this.late = 0
   }
 
   #ask(): void {
@@ -44,7 +54,10 @@ export class Watch {
       const signal = AbortSignal.timeout(4000)
       this.health = await this.#api.health(signal)
       this.lost = false
-      this.status = await this.#api.status(signal)
+      const signed = this.#signed
+      const status = await this.#api.status(signal)
+      if (signed !== this.#signed) return
+      this.status = status
       this.late = this.status.behindRecords ? this.late + 1 : 0
       this.#measure(this.status.receivedToday)
     } catch (e) {

@@ -48,7 +48,9 @@ describe('live entries', () => {
     const list = await listOf(1)
     const rows = new Rows(async () => ({ items: [item(3), item(2), item(1)], total: 3, next: null }), () => undefined)
     await rows.begin(new AbortController().signal)
-    list.begin(rows, [item(4), item(3), item(2)])
+    expect(list.begin(rows, [item(4), item(3), item(2)])).toBe(0)
+    expect([ids(list), list.late]).toEqual([[4, 3, 2, 1], 0])
+    expect(list.begin(rows, [item(4), item(9, 1)])).toBe(1) // of an earlier time, and not in it
     expect([ids(list), list.late]).toEqual([[4, 3, 2, 1], 0])
   })
 })

@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { changeKeys, changesOf } from '../src/change'
-import { bytes, count, curl, quote, short } from '../src/format'
+import { bytes, count, curl, cut, quote, short } from '../src/format'
 import { Messages } from '../src/sse'
-import { marked, phrasesOf } from '../src/words'
+import { marked, phrasesOf, shareOf } from '../src/words'
 
 describe('what a search found is marked', () => {
-  const hits = (text: string, search: string): string[] => marked(text, phrasesOf(search)).filter((p) => p.hit).map((p) => p.text)
+  const hits = (text: string, search: string): string[] => marked(text, phrasesOf(search), 100).filter((p) => p.hit).map((p) => p.text)
   test.each([
     ['Error en monto, reversal by supervisor', 'REVERSAL', ['reversal']],
     ['reversals are not a reversal', 'reversal', ['reversal']],
@@ -16,8 +16,21 @@ describe('what a search found is marked', () => {
     ['nothing', '', []],
     ['', 'x', []],
     ['a b a b', '"a b"', ['a b', 'a b']],
+    ['a b a b c', '"a b c" a', ['a', 'a b c']],
+    ['a b', '"a b c"', []],
   ])('%s / %s', (text, search, want) => expect(hits(text, search)).toEqual(want))
-  test('the pieces are the text', () => expect(marked('x ärger y', phrasesOf('ärger y')).map((p) => p.text).join('')).toBe('x ärger y'))
+  test('the pieces are the text', () => expect(marked('x ärger y', phrasesOf('ärger y'), 9).map((p) => p.text).join('')).toBe('x ärger y'))
+  test('up to a number, and the rest is not read', () => {
+    const folded = vi.spyOn(String.prototype, 'normalize')
+    const text = 'wörd '.repeat(10_000)
+    const pieces = marked(text, phrasesOf('wörd "wörd wörd wörd"'), 3)
+    expect(pieces.filter((p) => p.hit).map((p) => p.text)).toEqual(Array.from({ length: 3 }, () => 'wörd wörd wörd'))
+    expect(pieces.map((p) => p.text).join('')).toBe(text)
+    expect(folded.mock.calls.length).toBeLessThan(20)
+    folded.mockRestore()
+    expect(marked('a a', phrasesOf('a'), 0)).toEqual([{ text: 'a a', hit: false }])
+  })
+  test('many texts share the marks, and each has one', () => expect([[80, 1], [80, 7], [80, 100], [80, 0]].map(([most, n]) => shareOf(most!, n!))).toEqual([80, 11, 1, 80]))
 })
 
 describe('what has changed', () => {
@@ -35,6 +48,7 @@ describe('what has changed', () => {
 })
 
 test('numbers and commands', () => {
+  expect([cut('abc', 3), cut('abcd', 3)]).toEqual(['abc', 'abc…'])
   expect(count(1234567)).toBe('1,234,567')
   expect([0, 999, 9999, 10_000, 999_999, 1_284_903, 12_345_678, 123_456_789].map(short)).toEqual(['0', '999', '9,999', '10k', '999k', '1.28M', '12.3M', '123M'])
   expect(bytes(4_200_000)).toBe('4.2 MB')

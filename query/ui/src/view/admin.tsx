@@ -72,20 +72,36 @@ const validDays = (text: string, most: number): boolean => /^[1-9]\d{0,3}$/.test
 
 const mostDays = 3650
 
+/** So many entries are concerned by so many days: what is confirmed is what was counted, whatever has been typed since. */
+interface Found {
+  days: number
+  n: number
+}
+
+/** The input of both dialogs, which cannot be changed while an answer for its number is awaited. */
+function Days({ days, busy, write }: { days: string; busy: boolean; write: (text: string) => void }): JSX.Element {
+  return (
+    <>
+      <label>Days<input autofocus inputMode="numeric" autocomplete="off" readOnly={busy} value={days} onInput={(e) => write(e.currentTarget.value)} /></label>
+      {days !== '' && !validDays(days, mostDays) && <p class="fault" role="alert">Write a number from 1 to {count(mostDays)}.</p>}
+    </>
+  )
+}
+
 /** How long entries are visible. A shorter retention, which hides entries, is confirmed with their number. */
 export function Retention({ x, close }: { x: Explorer; close: () => void }): JSX.Element {
-  const [days, setDays] = useState('')
-  const now = useRetention(x, (d) => setDays(String(d)))
-  const [hides, setHides] = useState<number>()
+  const now = useRetention(x)
+  const { days } = now
+  const [hides, setHides] = useState<Found>()
   const [busy, setBusy] = useState(false)
-  const set = async (confirm?: number): Promise<void> => {
+  const set = async (days: number, confirm?: number): Promise<void> => {
     setBusy(true)
     try {
-      const done = await x.api.setRetention(Number(days), confirm === undefined ? { dryRun: true } : { confirm }, x.view.tenant)
-      if (confirm === undefined && done.deletedCount === 0) return await set(0)
-      setHides(done.dryRun ? done.deletedCount : undefined)
+      const done = await x.api.setRetention(days, confirm === undefined ? { dryRun: true } : { confirm }, x.view.tenant)
+      if (confirm === undefined && done.deletedCount === 0) return await set(days, 0)
+      setHides(done.dryRun ? { days, n: done.deletedCount } : undefined)
       if (!done.dryRun) {
-        now.set(Number(days), `Entries are visible for ${days} days now.`)
+        now.set(days, `Entries are visible for ${days} days now.`)
         void x.run()
       }
     } catch (e) {
@@ -94,19 +110,18 @@ export function Retention({ x, close }: { x: Explorer; close: () => void }): JSX
     setBusy(false)
   }
   const write = (text: string): void => {
-    setDays(text)
+    now.write(text)
     setHides(undefined)
     now.say('')
   }
   return (
     <Dialog label="Retention" close={close}>
-      <form onSubmit={(e) => { e.preventDefault(); void set() }}>
+      <form onSubmit={(e) => { e.preventDefault(); if (!busy) void set(Number(days)) }}>
         <p>Entries are visible for this many days after the day (UTC) on which they were received.</p>
-        <label>Days<input autofocus inputMode="numeric" autocomplete="off" value={days} onInput={(e) => write(e.currentTarget.value)} /></label>
-        {days !== '' && !validDays(days, mostDays) && <p class="fault" role="alert">Write a number from 1 to {count(mostDays)}.</p>}
-        {hides === undefined && <button type="submit" class="primary" disabled={busy || !validDays(days, mostDays) || Number(days) === now.days}>Set</button>}
+        <Days days={days} busy={busy} write={write} />
+        {!hides && <button type="submit" class="primary" disabled={busy || !validDays(days, mostDays) || Number(days) === now.is}>Set</button>}
       </form>
-      {hides !== undefined && <Confirm n={hides} text={`will no longer be visible with ${days} days.`} verb="Hide" busy={busy} act={() => void set(hides)} key={hides} />}
+      {hides && <Confirm n={hides.n} text={`will no longer be visible with ${hides.days} days.`} verb="Hide" busy={busy} act={() => void set(hides.days, hides.n)} key={hides.n} />}
       {now.said && <p role="status">{now.said}</p>}
     </Dialog>
   )
@@ -114,9 +129,9 @@ export function Retention({ x, close }: { x: Explorer; close: () => void }): JSX
 
 /** Erases what was received long ago, whatever the retention. How many that is, a dry run of that retention says. */
 export function Cleanup({ x, close }: { x: Explorer; close: () => void }): JSX.Element {
-  const [days, setDays] = useState('')
-  const now = useRetention(x, (d) => setDays(String(d)))
-  const [n, setN] = useState<number>()
+  const now = useRetention(x)
+  const { days } = now
+  const [found, setFound] = useState<Found>()
   const [busy, setBusy] = useState(false)
   const work = async (act: () => Promise<void>): Promise<void> => {
     setBusy(true)
@@ -127,41 +142,51 @@ export function Cleanup({ x, close }: { x: Explorer; close: () => void }): JSX.E
     }
     setBusy(false)
   }
-  const look = (): Promise<void> => work(async () => {
-    const { deletedCount } = await x.api.setRetention(Number(days), { dryRun: true }, x.view.tenant)
-    setN(deletedCount)
-    now.say(deletedCount === 0 ? `No visible entry was received more than ${days} days ago.` : '')
+  const look = (days: number): Promise<void> => work(async () => {
+    const { deletedCount: n } = await x.api.setRetention(days, { dryRun: true }, x.view.tenant)
+    setFound(n > 0 ? { days, n } : undefined)
+    now.say(n === 0 ? `No visible entry was received more than ${days} days ago.` : '')
   })
-  const clean = (): Promise<void> => work(async () => {
-    now.say(`${entries(await x.api.cleanup(Number(days), x.view.tenant))} erased.`)
-    setN(undefined)
+  const clean = (days: number): Promise<void> => work(async () => {
+    now.say(`${entries(await x.api.cleanup(days, x.view.tenant))} erased.`)
+    setFound(undefined)
     void x.run()
   })
   const write = (text: string): void => {
-    setDays(text)
-    setN(undefined)
+    now.write(text)
+    setFound(undefined)
     now.say('')
   }
   return (
     <Dialog label="Clean up" close={close}>
-      <form onSubmit={(e) => { e.preventDefault(); void look() }}>
-        <p>Erases for good what was received more than this many days (UTC) ago{now.days !== undefined && `; the retention is ${count(now.days)} days`}.</p>
-        <label>Days<input autofocus inputMode="numeric" autocomplete="off" value={days} onInput={(e) => write(e.currentTarget.value)} /></label>
-        {days !== '' && !validDays(days, mostDays) && <p class="fault" role="alert">Write a number from 1 to {count(mostDays)}.</p>}
-        {!n && <button type="submit" disabled={busy || !validDays(days, mostDays)}>Count what it erases</button>}
+      <form onSubmit={(e) => { e.preventDefault(); if (!busy) void look(Number(days)) }}>
+        <p>Erases for good what was received more than this many days (UTC) ago{now.is !== undefined && `; the retention is ${count(now.is)} days`}.</p>
+        <Days days={days} busy={busy} write={write} />
+        {!found && <button type="submit" disabled={busy || !validDays(days, mostDays)}>Count what it erases</button>}
       </form>
-      {n !== undefined && n > 0 && <Confirm n={n} text="will be erased for good." verb={busy ? 'Erasing' : 'Erase'} busy={busy} act={() => void clean()} key={n} />}
+      {found && <Confirm n={found.n} text={`of more than ${found.days} days ago will be erased for good.`} verb={busy ? 'Erasing' : 'Erase'} busy={busy} act={() => void clean(found.days)} key={found.n} />}
       {now.said && <p role="status">{now.said}</p>}
     </Dialog>
   )
 }
 
-/** The retention as it is, and what the dialog says. */
-function useRetention(x: Explorer, known: (days: number) => void): { days: number | undefined; said: string; say: (text: string) => void; set: (days: number, text: string) => void } {
-  const [days, setDays] = useState<number>()
+interface Retained {
+  is: number | undefined // days
+  days: string // what the input holds: the retention as it is, until something else is typed
+  write: (text: string) => void
+  set: (days: number, text: string) => void
+  said: string
+  say: (text: string) => void
+}
+
+/** The retention as it is, what is typed, and what the dialog says. */
+function useRetention(x: Explorer): Retained {
+  const [is, setIs] = useState<number>()
+  const [typed, write] = useState<string>()
   const [said, say] = useState('')
   useEffect(() => {
-    x.api.retention(x.view.tenant).then((d) => { setDays(d); known(d) }, (e: unknown) => say(messageOf(e)))
+    x.api.retention(x.view.tenant).then((d) => setIs((before) => before ?? d), (e: unknown) => say(messageOf(e)))
   }, [])
-  return { days, said, say, set: (d, text) => { setDays(d); say(text) } }
+  const days = typed ?? (is === undefined ? '' : String(is))
+  return { is, days, write, set: (d, text) => { setIs(d); say(text) }, said, say }
 }

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { aborted, type Around as Neighbours, type Item, type Side } from '../api'
 import type { Explorer } from '../explorer'
 import { blank, paramsOf, type Filter } from '../query'
@@ -15,30 +15,32 @@ export function Around({ x, item }: { x: Explorer; item: Item }): JSX.Element {
   const choices = choicesOf(item)
   const [of, setOf] = useState(0)
   const [found, setFound] = useState<{ value?: Neighbours; fault?: string; busy?: boolean }>({})
+  const asked = useRef(new AbortController()) // for what is chosen now
   const { tenant } = x.view
   const params = (): URLSearchParams => paramsOf({ ...blank, filters: choices[of]![1], tenant }, {})
-  const failed = (e: unknown): void => {
-    if (!aborted(e)) setFound((before) => ({ ...before, busy: false, fault: e instanceof Error ? e.message : 'They could not be read.' }))
+  const failed = (e: unknown, signal: AbortSignal): void => {
+    if (!signal.aborted && !aborted(e)) setFound((before) => ({ ...before, busy: false, fault: e instanceof Error ? e.message : 'They could not be read.' }))
   }
   useEffect(() => {
-    const asked = new AbortController()
+    const now = (asked.current = new AbortController())
     const p = params()
     p.set('pageSize', String(near))
-    x.api.around(item.id, p, asked.signal).then((value) => setFound({ value }), failed)
-    return () => asked.abort()
+    x.api.around(item.id, p, now.signal).then((value) => { if (!now.signal.aborted) setFound({ value }) }, (e: unknown) => failed(e, now.signal))
+    return () => now.abort()
   }, [of, item.id])
   const extend = async (side: 'earlier' | 'later'): Promise<void> => {
-    const { items, nextCursor } = found.value![side]
+    const { signal } = asked.current
     const p = params()
     p.set('pageSize', String(more))
     p.set('sort', side === 'later' ? 'createdAt:asc' : 'createdAt:desc')
-    p.set('cursor', nextCursor!)
+    p.set('cursor', found.value![side].nextCursor!)
     setFound((before) => ({ ...before, busy: true, fault: undefined }))
     try {
-      const page = await x.api.list(p, new AbortController().signal)
-      setFound((before) => ({ value: before.value && { ...before.value, [side]: { items: [...items, ...page.items], nextCursor: page.next } } }))
+      const { items, next } = await x.api.list(p, signal)
+      if (signal.aborted) return
+      setFound(({ value }) => ({ value: value && { ...value, [side]: { items: [...value[side].items, ...items], nextCursor: next } } }))
     } catch (e) {
-      failed(e)
+      failed(e, signal)
     }
   }
   const at = Date.parse(item.createdAt)

@@ -3,8 +3,10 @@
 import type { JSX } from 'preact'
 import type { Item } from '../api'
 import { changesOf, isObject, type JSONValue } from '../change'
+import { cut } from '../format'
 import { columnNames, type Column, type Filter } from '../query'
 import { ago, clock, date, moment } from '../time'
+import { mostMarks } from '../words'
 import { Marked } from './parts'
 
 /** The actor as people call it. */
@@ -28,29 +30,43 @@ export function targetOf(i: Item): string {
   return i.targetType === 'DEVICE' && i.targetId === i.serial ? '' : [i.targetType, name].filter(Boolean).join(' · ') + more
 }
 
+/** How long a line of the list is at most, and each value in it. */
+const [longest, longestValue] = [300, 200]
+
+const lines = new WeakMap<Item, string>() // a row is drawn often
+
 /** One line about what happened: the detail, what has changed, and the other details. */
 export function lineOf(i: Item): string {
+  let line = lines.get(i)
+  if (line === undefined) lines.set(i, (line = newLine(i)))
+  return line
+}
+
+function newLine(i: Item): string {
   const d = i.details
   if (!d) return ''
   const parts: string[] = []
-  if (typeof d.detail === 'string') parts.push(d.detail)
+  const add = (name: string, value: string): unknown => parts.push(`${cut(name, longestValue)}: ${value}`)
+  if (typeof d.detail === 'string') parts.push(cut(d.detail, longest))
   const changes = changesOf(d)
-  parts.push(...changes.slice(0, 3).map((c) => `${c.name}: ${brief(c.before)} → ${brief(c.after)}`))
+  for (const c of changes.slice(0, 3)) add(c.name, `${brief(c.before)} → ${brief(c.after)}`)
   if (changes.length === 0) {
-    for (const [name, value] of Object.entries(d)) {
-      if (name === 'detail' && typeof value === 'string') continue
-      parts.push(`${name}: ${brief(value)}`)
+    for (const name in d) {
+      if (name === 'detail' && typeof d.detail === 'string') continue
+      add(name, brief(d[name]))
       if (parts.length > 8) break
     }
   }
-  return parts.join('  ·  ').slice(0, 600)
+  return cut(parts.join('  ·  '), longest)
 }
 
-export function brief(v: JSONValue | undefined): string {
+function brief(v: JSONValue | undefined): string {
   if (v === undefined || v === null) return '–'
   if (Array.isArray(v)) return `[${v.length}]`
-  if (isObject(v)) return `{${Object.keys(v).slice(0, 3).join(', ')}${Object.keys(v).length > 3 ? ', …' : ''}}`
-  return String(v).slice(0, 200)
+  if (typeof v === 'string') return cut(v, longestValue)
+  if (!isObject(v)) return String(v)
+  const names = Object.keys(v)
+  return `{${names.slice(0, 3).map((name) => cut(name, longestValue)).join(', ')}${names.length > 3 ? ', …' : ''}}`
 }
 
 export const textOf: Record<Exclude<Column, 'time'>, (i: Item) => string> = {
@@ -83,7 +99,7 @@ export function Cell({ column, item, times, phrases }: { column: Column; item: I
     return <time dateTime={item.createdAt}>{withDate && <span class="date">{date(ms, local)} </span>}<b>{time}</b>{fraction}</time>
   }
   const text = textOf[column](item)
-  if (column === 'detail' || column === 'request') return <span class={mono.has(column) ? 'mono' : ''}><Marked text={text} phrases={phrases} /></span>
+  if (column === 'detail' || column === 'request') return <span class={mono.has(column) ? 'mono' : ''}><Marked text={text} phrases={phrases} most={mostMarks.row} /></span>
   return <span class={column === 'action' ? 'action' : mono.has(column) ? 'mono' : ''}>{text}</span>
 }
 

@@ -1,16 +1,16 @@
 import type { JSX } from 'preact'
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { Fault, root, type Item } from '../api'
-import { changeKeys, changesOf, isObject, type Change, type JSONValue } from '../change'
+import { changeKeys, changesOf, type Change, type JSONValue } from '../change'
 import type { Explorer } from '../explorer'
 import { curl } from '../format'
 import { excludable, names, withFilter, type Field, type Filter, type View } from '../query'
 import { ago, distance, moment } from '../time'
-import { phrasesOf } from '../words'
+import { mostMarks, phrasesOf, shareOf } from '../words'
 import { Around } from './around'
-import { actorFilter, actorOf, brief, targetFilter, targetFilters } from './columns'
-import { Copy, Icon, Long, Marked } from './parts'
-import { Tree } from './tree'
+import { actorFilter, actorOf, targetFilter, targetFilters } from './columns'
+import { atOnce, Copy, Icon, Long, Marked, useFirst } from './parts'
+import { Members, nameLength, Tree } from './tree'
 
 const tabs = ['Fields', 'JSON', 'Around'] as const
 
@@ -18,6 +18,7 @@ const tabs = ['Fields', 'JSON', 'Around'] as const
 export function Drawer({ x }: { x: Explorer }): JSX.Element {
   const [tab, setTab] = useState<(typeof tabs)[number]>('Fields')
   const { value: item, fault, busy } = x.opened
+  const phrases = useMemo(() => phrasesOf(x.view.search), [x.view.search])
   const close = (): void => x.go({ entry: '' })
   const box = useRef<HTMLElement>(null)
   useLayoutEffect(() => () => { // the focus would be lost with the drawer
@@ -39,8 +40,8 @@ export function Drawer({ x }: { x: Explorer }): JSX.Element {
       )}
       {item ? (
         <div class="content" id="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
-          {tab === 'Fields' && <FieldList x={x} item={item} />}
-          {tab === 'JSON' && <div class="json"><Tree value={item as unknown as JSONValue} phrases={phrasesOf(x.view.search)} /></div>}
+          {tab === 'Fields' && <FieldList x={x} item={item} phrases={phrases} />}
+          {tab === 'JSON' && <div class="json"><Tree value={item as unknown as JSONValue} phrases={phrases} most={mostMarks.details} /></div>}
           {tab === 'Around' && <Around x={x} item={item} key={item.id} />}
         </div>
       ) : (
@@ -117,32 +118,38 @@ function targetLines(i: Item): Line[] {
   return [{ name: 'Target type', value: i.targetType, field: 'targetType' }, { name: 'Target id', value: i.targetId ?? '', field: 'targetId', mono: true }]
 }
 
-function FieldList({ x, item }: { x: Explorer; item: Item }): JSX.Element {
-  const phrases = phrasesOf(x.view.search)
-  const details = item.details ?? {}
-  const changes = changesOf(details)
-  const hidden = changes.length > 0 ? changeKeys(details) : new Set<string>()
-  const rest = Object.entries(details).filter(([name, v]) => !hidden.has(name) && !(name === 'detail' && typeof v === 'string'))
+function FieldList({ x, item, phrases }: { x: Explorer; item: Item; phrases: string[][] }): JSX.Element {
+  const { detail, changes, rest } = useMemo(() => partsOf(item.details ?? {}), [item])
+  const lines = linesOf(item)
   return (
     <>
-      {typeof details.detail === 'string' && <p class="detail"><Long text={details.detail} phrases={phrases} /></p>}
-      {changes.length > 0 && <Changes changes={changes} />}
+      {detail !== undefined && <p class="detail"><Long text={detail} phrases={phrases} most={mostMarks.detail} /></p>}
+      {changes.length > 0 && <Changes changes={changes} phrases={phrases} key={item.id} />}
       <dl>
         <dt>Time</dt>
         <dd><span>{moment(Date.parse(item.createdAt), x.view.local)} <em>{ago(Date.parse(item.createdAt), Date.now())}</em></span></dd>
         <dt>Received</dt>
         <dd><Received x={x} item={item} /></dd>
-        {linesOf(item).map((l) => <Value x={x} line={l} phrases={phrases} />)}
-        <Value x={x} line={{ name: 'Id', value: item.id, mono: true }} phrases={[]} />
+        {lines.map((l) => <Value x={x} line={l} phrases={phrases} most={shareOf(mostMarks.details, lines.length)} />)}
+        <Value x={x} line={{ name: 'Id', value: item.id, mono: true }} phrases={phrases} most={0} />
       </dl>
       {rest.length > 0 && (
         <>
           <h3>Details</h3>
-          <div class="json">{rest.map(([name, v]) => <Tree name={name} value={v} phrases={phrases} depth={1} key={name} />)}</div>
+          <div class="json"><Members members={rest} phrases={phrases} most={mostMarks.details} depth={1} /></div>
         </>
       )}
     </>
   )
+}
+
+/** The detail, what has changed, and the other details. */
+function partsOf(details: NonNullable<Item['details']>): { detail: string | undefined; changes: Change[]; rest: [string, JSONValue][] } {
+  const detail = typeof details.detail === 'string' ? details.detail : undefined
+  const changes = changesOf(details)
+  const hidden = changes.length > 0 ? changeKeys(details) : new Set<string>()
+  if (detail !== undefined) hidden.add('detail')
+  return { detail, changes, rest: Object.entries(details).filter(([name]) => !hidden.has(name)) }
 }
 
 /** When the service received the entry, and how long after it happened. */
@@ -154,14 +161,14 @@ function Received({ x, item }: { x: Explorer; item: Item }): JSX.Element {
   return <span>{moment(at, x.view.local)} <em>{late === 0 ? 'at once' : late > 0 ? `${distance(late)} later` : `${distance(-late)} earlier: a clock was ahead`}</em></span>
 }
 
-function Value({ x, line, phrases }: { x: Explorer; line: Line; phrases: string[][] }): JSX.Element {
+function Value({ x, line, phrases, most }: { x: Explorer; line: Line; phrases: string[][]; most: number }): JSX.Element {
   const { name, value, field, only } = line
   const filter = (not: boolean): void => x.go(name === 'Tenant' ? { tenant: value } : { filters: withFilter(x.view.filters, { field: field!, not, value }) })
   return (
     <>
       <dt>{name}</dt>
       <dd>
-        <span class={line.mono ? 'mono' : ''}><Marked text={value} phrases={phrases} /></span>
+        <span class={line.mono ? 'mono' : ''}><Marked text={value} phrases={phrases} most={most} /></span>
         <span class="ops">
           {only && <button type="button" class="quiet" aria-label={`Only target ${value}`} title="Show these only" onClick={() => x.go({ filters: only.reduce(withFilter, x.view.filters) })}>=</button>}
           {(field || name === 'Tenant') && <button type="button" class="quiet" aria-label={`Only ${field ? names[field] : 'tenant'} ${value}`} title="Show these only" onClick={() => filter(false)}>=</button>}
@@ -173,15 +180,31 @@ function Value({ x, line, phrases }: { x: Explorer; line: Line; phrases: string[
   )
 }
 
-function Changes({ changes }: { changes: Change[] }): JSX.Element {
-  const show = (v: JSONValue | undefined): string => (isObject(v) || Array.isArray(v) ? JSON.stringify(v) : brief(v))
+/** Changed values are shown up to this length at first. */
+const valueLength = 400
+
+function Changes({ changes, phrases }: { changes: Change[]; phrases: string[][] }): JSX.Element {
+  const texts = useMemo(() => changes.map((c) => ({ name: c.name, before: changed(c.before), after: changed(c.after) })), [changes])
+  const [shown, more] = useFirst(texts)
+  const most = shareOf(mostMarks.details, 3 * Math.min(texts.length, atOnce))
   return (
-    <table class="changes">
-      <caption>Changes</caption>
-      <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
-      <tbody>
-        {changes.slice(0, 100).map((c) => <tr><th scope="row">{c.name}</th><td class="old">{c.before === undefined ? '–' : show(c.before)}</td><td class="new">{c.after === undefined ? '–' : show(c.after)}</td></tr>)}
-      </tbody>
-    </table>
+    <>
+      <table class="changes">
+        <caption>Changes</caption>
+        <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
+        <tbody>
+          {shown.map((c) => (
+            <tr>
+              <th scope="row"><Long text={c.name} phrases={phrases} most={most} shown={nameLength} /></th>
+              <td class="old"><Long text={c.before} phrases={phrases} most={most} shown={valueLength} /></td>
+              <td class="new"><Long text={c.after} phrases={phrases} most={most} shown={valueLength} /></td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {more}
+    </>
   )
 }
+
+const changed = (v: JSONValue | undefined): string => (v === undefined || v === null ? '–' : typeof v === 'string' ? v : JSON.stringify(v))

@@ -1,8 +1,8 @@
 // Small parts that several views share.
 
 import type { ComponentChildren, JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
-import { marked } from '../words'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { marked, mostMarks } from '../words'
 
 const paths = {
   search: 'M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10Zm4-1 3 3',
@@ -27,19 +27,37 @@ export function Icon({ name }: { name: keyof typeof paths }): JSX.Element {
   )
 }
 
+interface MarkedProps {
+  text: string
+  phrases: string[][]
+  most: number // marks
+}
+
 /** A text with what a search found. */
-export function Marked({ text, phrases }: { text: string; phrases: string[][] }): JSX.Element {
-  return <>{marked(text, phrases).map((p) => (p.hit ? <mark>{p.text}</mark> : p.text))}</>
+export function Marked({ text, phrases, most }: MarkedProps): JSX.Element {
+  const pieces = useMemo(() => marked(text, phrases, most), [text, phrases, most])
+  return <>{pieces.map((p) => (p.hit ? <mark>{p.text}</mark> : p.text))}</>
 }
 
 /** A text is shown up to this length at first: browsers take long to lay out 64 kB. */
 const shownLength = 4000
 
 /** A text that may be long, with what a search found. */
-export function Long({ text, phrases }: { text: string; phrases: string[][] }): JSX.Element {
-  const [all, setAll] = useState(false)
-  if (all || text.length <= shownLength) return <Marked text={text} phrases={phrases} />
-  return <><Marked text={text.slice(0, shownLength)} phrases={phrases} />… <button type="button" class="quiet" onClick={() => setAll(true)}>Show all {text.length.toLocaleString('en-US')} characters</button></>
+export function Long({ text, phrases, most, shown = shownLength }: MarkedProps & { shown?: number }): JSX.Element {
+  const [whole, setWhole] = useState<string>() // the text of which all is shown: another entry's is not
+  if (text === whole) return <Marked text={text} phrases={phrases} most={mostMarks.all} />
+  if (text.length <= shown) return <Marked text={text} phrases={phrases} most={most} />
+  return <><Marked text={text.slice(0, shown)} phrases={phrases} most={most} />… <button type="button" class="quiet" onClick={() => setWhole(text)}>Show all {text.length.toLocaleString('en-US')} characters</button></>
+}
+
+/** So many members are shown at once; a click shows more. */
+export const atOnce = 100
+
+/** The first of many, and a button for more of them. */
+export function useFirst<T>(all: T[]): [shown: T[], more: JSX.Element | null] {
+  const [most, setMost] = useState(atOnce)
+  const more = all.length > most ? <button type="button" class="quiet" onClick={() => setMost(most + 10 * atOnce)}>{(all.length - most).toLocaleString('en-US')} more</button> : null
+  return [all.slice(0, most), more]
 }
 
 interface PopoverProps {
