@@ -95,7 +95,7 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	if err != nil {
 		return schema.Principal{}, err
 	}
-	roles, err := list(claims, isRoleSeparator, "role", "roles")
+	roles, err := list(claims, rolesIn, "role", "roles")
 	if err != nil {
 		return schema.Principal{}, err
 	}
@@ -109,7 +109,7 @@ func principalOf(claims jwt.MapClaims) (schema.Principal, error) {
 	if schema.CheckText("sub", subject, schema.MaxNameBytes) != nil { // the table erasures stores it
 		return schema.Principal{}, invalid("the claim sub is too long, or not a text")
 	}
-	names, err := list(claims, isScopeSeparator, "scope", "scopes", "scp") // Okta and Microsoft Entra write scp
+	names, err := list(claims, scopesIn, "scope", "scopes", "scp") // Okta and Microsoft Entra write scp
 	if err != nil {
 		return schema.Principal{}, err
 	}
@@ -142,8 +142,8 @@ func text(claims jwt.MapClaims, name string) (string, error) {
 	return "", invalid(fmt.Sprintf("the claim %s must be a string", name))
 }
 
-// list returns the names in several claims, each a string or a list of strings. A string may have several names between separators.
-func list(claims jwt.MapClaims, separates func(rune) bool, names ...string) ([]string, error) {
+// list returns the names in several claims, each a string or a list of strings. split returns the names in a string.
+func list(claims jwt.MapClaims, split func(string) []string, names ...string) ([]string, error) {
 	var all []string
 	for _, name := range names {
 		values, ok := claims[name].([]any)
@@ -154,7 +154,7 @@ func list(claims jwt.MapClaims, separates func(rune) bool, names ...string) ([]s
 			switch v := v.(type) {
 			case nil:
 			case string:
-				all = append(all, fieldsOf(v, separates)...)
+				all = append(all, split(v)...)
 			default:
 				return nil, invalid(fmt.Sprintf("the claim %s must be a string or a list of strings", name))
 			}
@@ -163,22 +163,35 @@ func list(claims jwt.MapClaims, separates func(rune) bool, names ...string) ([]s
 	return all, nil
 }
 
-// fieldsOf returns what is between separators, without the spaces, quotes and brackets around it. Empty fields are left out.
-func fieldsOf(v string, separates func(rune) bool) (all []string) {
-	for _, field := range strings.FieldsFunc(v, separates) {
-		if field = strings.Trim(field, " \t\r\n'()[]{}"); field != "" {
-			all = append(all, field)
+// rolesIn returns the roles in a string. A space does not separate them: roles of others may have some in their names.
+func rolesIn(v string) (all []string) {
+	for _, role := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ';' || r == '|' }) {
+		if role = strings.TrimSpace(role); role != "" {
+			all = append(all, role)
 		}
 	}
 	return all
 }
 
-// isRoleSeparator reports whether r stands between roles. A space does not: roles of others may have some in their names.
-func isRoleSeparator(r rune) bool { return r == ',' || r == ';' || r == '|' }
+// scopesIn returns the scopes in a string. They are separated by what the name of a scope cannot have (RFC 6749, section 3.3), and by what
+// issuers write in the place of the space: a scope that was overlooked would not narrow the roles. Brackets count only around the whole,
+// as of a list that was written as text, and quotes only around a name: orders(create,admin) has no scope of ours.
+func scopesIn(v string) []string {
+	v = strings.TrimSpace(v)
+	for _, pair := range []string{"[]", "()", "{}"} {
+		v = within(v, pair)
+	}
+	all := strings.FieldsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"\\,;|+", r) })
+	for i := range all {
+		all[i] = within(all[i], "''")
+	}
+	return all
+}
 
-// isScopeSeparator reports whether r stands between scopes: what the name of a scope cannot have (RFC 6749, section 3.3), and what
-// issuers write in the place of the space. A scope that was overlooked would not narrow the roles. What a name may have ends none:
-// orders(admin) is a scope of others.
-func isScopeSeparator(r rune) bool {
-	return r <= ' ' || r > '~' || strings.ContainsRune("\"\\,;|+", r)
+// within returns v without the pair of characters around it.
+func within(v, pair string) string {
+	if len(v) < 2 || v[0] != pair[0] || v[len(v)-1] != pair[1] {
+		return v
+	}
+	return v[1 : len(v)-1]
 }

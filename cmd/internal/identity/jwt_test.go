@@ -156,6 +156,9 @@ func TestATokenHasNoMoreThanItsScopes(t *testing.T) {
 		{"a list of one in capitals", []string{"READ"}, read},
 		{"lists in a list", []string{"read delete", "openid,READ"}, both},
 		{"a list as text", `["read","delete"]`, both},
+		{"a list as text, with other quotes", "['read', 'delete']", both},
+		{"a list as text, without quotes", "[read, delete]", both},
+		{"a list of a database", "{read,delete}", both},
 		{"between scopes of others", "openid,profile,READ,https://other.example/admin", read},
 	} {
 		for _, claim := range []string{"scope", "scopes", "scp"} {
@@ -167,7 +170,7 @@ func TestATokenHasNoMoreThanItsScopes(t *testing.T) {
 			})
 		}
 	}
-	for _, claim := range []any{"", " ", []string{}, []string{""}, "openid profile", []string{"openid", "api:read", "reader"}, "read:all,admin.write", "orders(admin) app[delete]", "sales&admin {read}s 'x'admin"} {
+	for _, claim := range []any{"", " ", []string{}, []string{""}, "openid profile", []string{"openid", "api:read", "reader"}, "read:all,admin.write", "orders(admin) app[delete]", "sales&admin {read}s 'x'admin", "orders(create,admin)", "orders(create admin)", "app[read delete]", "orders (admin)", "'an admin'"} {
 		got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{"role": "TenantAdmin", "scp": claim}))))
 		if want := schema.Scopes()[:3]; err != nil || !reflect.DeepEqual(got.Scopes, want) {
 			t.Errorf("%v, which names none of our scopes: got %v, %v, want those of the role", claim, got.Scopes, err)
@@ -199,9 +202,11 @@ func TestRolesAsIssuersWriteThem(t *testing.T) {
 			}
 		}
 	}
-	got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{"role": "Tenant Admin"}))))
-	if err != nil || !reflect.DeepEqual(got.Roles, []string{"Tenant Admin"}) {
-		t.Errorf("a role with a space: got %q, %v", got.Roles, err)
+	for _, role := range []string{"Tenant Admin", "(ADMIN)", "[ADMIN]", "'ADMIN'"} {
+		got, err := asked(i, bearer(t, signed(t, claims(jwt.MapClaims{"role": role}))))
+		if err != nil || !reflect.DeepEqual(got.Roles, []string{role}) || !reflect.DeepEqual(got.Scopes, ScopesOfRoles(nil)) {
+			t.Errorf("the unknown role %s: got %q with %v, %v", role, got.Roles, got.Scopes, err)
+		}
 	}
 }
 
