@@ -119,7 +119,7 @@ type Consumer struct {
 const assemblies = 4
 
 // longestRest bounds the pause after a small insert. On a busy machine an insert of a few rows takes 0.2 s. A pause of four times that for
-// each partition would delay entries by seconds.
+// each partition would delay entries by seconds. Reads wait for longer than that and an insert, see stored.Defaults.
 const longestRest = 300 * time.Millisecond
 
 // savedRest is the most pause time that an idle consumer saves up: enough for about a hundred small inserts without a pause.

@@ -31,7 +31,9 @@ type Config struct {
 
 // Defaults returns the values of a Config that names none.
 func Defaults() Config {
-	return Config{Topic: "activity", WaitMax: 5 * time.Second, ReadWait: 250 * time.Millisecond}
+	// The consumer pauses for up to 300 ms after a small insert. A script that writes and reads in turn would miss its entries if reads
+	// waited for less than that and an insert.
+	return Config{Topic: "activity", WaitMax: 5 * time.Second, ReadWait: 500 * time.Millisecond}
 }
 
 // Validate returns everything that is wrong with c.
