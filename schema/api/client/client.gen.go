@@ -919,7 +919,7 @@ type ThingsListParams struct {
 	// Bom With CSV: begin with a byte order mark, by which spreadsheets know UTF-8.
 	Bom *ThingsBOM `form:"bom,omitempty" json:"bom,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -979,7 +979,7 @@ type ThingsListAsParams struct {
 	// Bom With CSV: begin with a byte order mark, by which spreadsheets know UTF-8.
 	Bom *ThingsBOM `form:"bom,omitempty" json:"bom,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1081,7 +1081,7 @@ type AuditListParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1158,7 +1158,7 @@ type AuditActionParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1240,7 +1240,7 @@ type AuditCountParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1308,7 +1308,7 @@ type AuditExportParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1401,7 +1401,7 @@ type AuditStatsParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1527,7 +1527,7 @@ type AuditTargetParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1594,7 +1594,7 @@ type AuditUserParams struct {
 	// Cursor The nextCursor of the page before, instead of page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1615,7 +1615,7 @@ type AuditEraseOneParams struct {
 
 // AuditGetParams defines parameters for AuditGet.
 type AuditGetParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1674,7 +1674,7 @@ type AuditAroundParams struct {
 	// EndDate Latest time, inclusive: as startDate. Without a fraction of a second it includes the whole second, and a date alone the whole day.
 	EndDate *EndDate `form:"endDate,omitempty" json:"endDate,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1717,7 +1717,7 @@ type FleetListParams struct {
 	// Cursor The X-Next-Cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1791,7 +1791,7 @@ type FleetCountParams struct {
 	// Cursor Ignored.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.
@@ -1815,7 +1815,7 @@ type AuditStatusParams struct {
 
 // AccessListParams defines parameters for AccessList.
 type AccessListParams struct {
-	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400.
+	// Position The X-Activity-Position of a write. The read waits until that write is visible, for WAIT_MAX at most. Without it, the read shows what was accepted before it began, if that is stored within READ_WAIT. A position of an earlier log, from before another Kafka took its place, is answered 400. One that names a partition which does not exist is answered 400, as are two different positions in one request.
 	Position *Position `form:"position,omitempty" json:"position,omitempty"`
 
 	// Tenant The tenant to act in, for administrators of all tenants. Others may name only their own.

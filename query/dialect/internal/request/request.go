@@ -52,12 +52,9 @@ type Waiter interface {
 // Await waits until the position that the caller sent, in a header or as a parameter, is stored, so that the read shows that write.
 // What is wrong with the position is said under the name that the caller gave it.
 func Await(r *http.Request, store Waiter) error {
-	name, text := schema.PositionHeader, r.Header.Get(schema.PositionHeader)
-	if text == "" {
-		var err error
-		if name, text, err = positionOf(r); err != nil {
-			return err
-		}
+	name, text, err := positionOf(r)
+	if err != nil {
+		return err
 	}
 	p, err := schema.ParsePosition(text)
 	if err == nil {
@@ -72,23 +69,30 @@ func Await(r *http.Request, store Waiter) error {
 	return &own
 }
 
-// positionOf returns the parameter position. The case of its name does not matter, as that of tenant. Of several, all that are not empty
-// must be equal: a read that waits for one of them might not show the other write.
+// positionOf returns the position in the header or the parameter, and the name that it has there. The case of the parameter's name does
+// not matter, as that of tenant. Of several, all that are not empty must be equal: a read that waits for one of them might not show the
+// other write.
 func positionOf(r *http.Request) (name, text string, err error) {
-	name = "position"
-	all := r.URL.Query()
-	for _, given := range slices.Sorted(maps.Keys(all)) {
-		if !strings.EqualFold(given, "position") {
-			continue
-		}
-		for _, value := range all[given] {
-			switch {
-			case value == "" || value == text:
-			case text != "":
-				return given, "", &schema.FieldError{Field: given, Code: "CONFLICT", Issue: "is given more than once, with different values"}
-			default:
-				name, text = given, value
+	type position struct{ name, text string }
+	var given []position
+	for _, text := range r.Header.Values(schema.PositionHeader) {
+		given = append(given, position{schema.PositionHeader, text})
+	}
+	parameters := r.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		if strings.EqualFold(name, "position") {
+			for _, text := range parameters[name] {
+				given = append(given, position{name, text})
 			}
+		}
+	}
+	for _, p := range given {
+		switch {
+		case p.text == "" || p.text == text:
+		case text != "":
+			return "", "", &schema.FieldError{Field: p.name, Code: "CONFLICT", Issue: "is given more than once, with different values"}
+		default:
+			name, text = p.name, p.text
 		}
 	}
 	return name, text, nil

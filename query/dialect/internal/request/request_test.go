@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/activitylog/activitylog/schema"
@@ -26,7 +27,9 @@ func TestPositions(t *testing.T) {
 		{"p0:5", "", "p0:5", ""},
 		{"", "position=p0:5", "p0:5", ""},
 		{"", "Position=p0:5", "p0:5", ""},
-		{"p0:5", "position=p7:1", "p0:5", ""},
+		{"p0:5", "position=p0:5", "p0:5", ""},
+		{"p0:5", "position=p7:1", "", "position: is given more than once, with different values"},
+		{"p0:5;p7:1", "", "", "X-Activity-Position: is given more than once, with different values"},
 		{"", "position=&POSITION=p0:5", "p0:5", ""},
 		{"", "position=&position=p0:5", "p0:5", ""},
 		{"", "position=p0:5&Position=p0:5", "p0:5", ""},
@@ -39,7 +42,9 @@ func TestPositions(t *testing.T) {
 		{"", "position=nowhere", "", "position: must be the value of an X-Activity-Position header"},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/?"+c.query, nil)
-		r.Header.Set(schema.PositionHeader, c.header)
+		for value := range strings.SplitSeq(c.header, ";") {
+			r.Header.Add(schema.PositionHeader, value)
+		}
 		var store lacking
 		says := ""
 		if err := Await(r, &store); err != nil {
