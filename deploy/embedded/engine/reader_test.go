@@ -50,6 +50,7 @@ func TestReaderReads(t *testing.T) {
 		"SELECT a FROM half":               "1\n",
 		"SELECT * FROM seen":               "2\ty\n",
 		"WITH c AS (SELECT max(a) AS m FROM readable.open) SELECT m + 1 FROM c": "3\n",
+		"SELECT sum(show) FROM (SELECT a AS show FROM open)":                    "3\n",
 		"SHOW TABLES":                                     "half\nleaky\nopen\nseen\n",
 		"SHOW TABLES FROM readable LIKE 'o%'":             "open\n",
 		"SELECT name FROM system.databases ORDER BY name": "INFORMATION_SCHEMA\ninformation_schema\nreadable\n",

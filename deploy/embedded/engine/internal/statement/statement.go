@@ -63,7 +63,7 @@ type Statement struct {
 // Reads reports whether the statement changes nothing.
 func (s *Statement) Reads() bool { return s.Kind == Read || s.Kind == Light || s.Kind == Session }
 
-// With returns the text with more settings, "name = value, …"; they count where its own differ. It adds none to a SYSTEM statement, which
+// With returns the text with more settings, "name = value, …". Where the text sets the same setting, the added value counts. It adds none to a SYSTEM statement, which
 // accepts none, and to a CREATE … AS, which would make them part of the view.
 func (s *Statement) With(settings string) string {
 	all := s.join(settings)
@@ -266,10 +266,10 @@ func (sc *scan) closing(i int) int {
 // shows returns Statement.Shows, also of a SHOW in brackets.
 func (sc *scan) shows() (all []string) {
 	for i := range sc.tokens {
-		if sc.upper(i) != "SHOW" || i > 0 && !sc.is(i-1, "(") {
-			continue
-		}
 		what := i + 1
+		if sc.upper(i) != "SHOW" || i > 0 && !sc.is(i-1, "(") || i > 0 && (what == len(sc.tokens) || sc.tokens[what].kind != word) {
+			continue // a column of this name
+		}
 		for slices.Contains([]string{"FULL", "EXTENDED", "TEMPORARY", "CHANGED"}, sc.upper(what)) {
 			what++
 		}
