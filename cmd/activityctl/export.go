@@ -100,7 +100,7 @@ func (c *export) toFile(ctx context.Context, d *download) error {
 		if d.rows.N > 0 && c.Format != "parquet" && !errors.Is(err, errIncomplete) { // which rows of an incomplete part are right is not known
 			return fmt.Errorf("%w; %d entries are in %s; run the same command again to resume", err, d.rows.N, f.Name())
 		}
-		return errors.Join(err, f.remove())
+		return errors.Join(fmt.Errorf("%w; %s is removed; run the same command again", err, f.Name()), f.remove())
 	}
 	return f.finish(*c.Out)
 }

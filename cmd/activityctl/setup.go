@@ -174,12 +174,14 @@ func (c *createReader) execute(ctx context.Context, r schemaclickhouse.NewReader
 	return nil
 }
 
-// undo also works when ctx has ended.
-func undo(ctx context.Context, conn clickhousego.Conn, r schemaclickhouse.NewReader) (err error) {
+// undo also works when ctx has ended. It stops at the first failure: a user that remains keeps its row policies.
+func undo(ctx context.Context, conn clickhousego.Conn, r schemaclickhouse.NewReader) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	for _, text := range r.Undo() {
-		err = errors.Join(err, conn.Exec(ctx, text))
+		if err := conn.Exec(ctx, text); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }

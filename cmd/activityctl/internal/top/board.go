@@ -1,6 +1,7 @@
 package top
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -142,8 +143,8 @@ func (b *board) rates(read reading) []float64 {
 func (b *board) snapshot(window time.Duration) Snapshot {
 	s, i := b.last(), len(b.samples)-1
 	out := Snapshot{At: s.at.UTC(), URL: b.url, Status: "unreachable", Checks: []check{}, Partitions: []Partition{}, Window: windowName(window), Top: map[string][]Count{}}
-	if s.failed != nil {
-		out.Error = s.failed.Error()
+	if err := cmp.Or(s.failed, s.uncounted); err != nil {
+		out.Error = err.Error()
 	}
 	if s.health != nil {
 		out.Status, out.Checks = s.health.Status, append(out.Checks, s.health.Checks...)

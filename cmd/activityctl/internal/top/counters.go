@@ -35,17 +35,17 @@ type Partition struct {
 	LagSeconds float64 `json:"lagSeconds"`
 }
 
-// counters adds up the metrics of all services that show them; nil if none does, or if one did not answer: a sum without it would
-// jump when it answers again.
-func (s *Service) counters(ctx context.Context) *counters {
+// counters adds up the metrics of all services that show them; nil if none does. If one does not answer, it returns why: a sum without
+// that one would jump when it answers again.
+func (s *Service) counters(ctx context.Context) (*counters, error) {
 	answers, failed := make([]map[string]*dto.MetricFamily, len(s.Metrics)), make([]error, len(s.Metrics))
 	asks := make([]func(), len(s.Metrics))
 	for i, c := range s.Metrics {
 		asks[i] = func() { answers[i], failed[i] = metrics(ctx, c) }
 	}
 	together(asks...)
-	if errors.Join(failed...) != nil {
-		return nil
+	if err := errors.Join(failed...); err != nil {
+		return nil, err
 	}
 	var all *counters
 	for _, families := range answers {
@@ -57,10 +57,10 @@ func (s *Service) counters(ctx context.Context) *counters {
 		}
 		all.add(families)
 	}
-	return all
+	return all, nil
 }
 
-// metrics are the families that a service shows; none if it shows its metrics to nobody.
+// metrics are the families that a service shows; none if it shows its metrics to nobody. An error names the service.
 func metrics(ctx context.Context, c *client.Client) (map[string]*dto.MetricFamily, error) {
 	res, err := c.Metrics(ctx)
 	if err != nil {
@@ -69,12 +69,16 @@ func metrics(ctx context.Context, c *client.Client) (map[string]*dto.MetricFamil
 	defer res.Body.Close()
 	switch {
 	case res.StatusCode >= 500:
-		return nil, fmt.Errorf("status %d", res.StatusCode)
+		return nil, fmt.Errorf("%smetrics: status %d", c.Server, res.StatusCode)
 	case res.StatusCode != http.StatusOK:
 		return nil, nil
 	}
 	p := expfmt.NewTextParser(model.LegacyValidation)
-	return p.TextToMetricFamilies(io.LimitReader(res.Body, maxBody))
+	families, err := p.TextToMetricFamilies(io.LimitReader(res.Body, maxBody))
+	if err != nil {
+		return nil, fmt.Errorf("%smetrics: %w", c.Server, err)
+	}
+	return families, nil
 }
 
 func (c *counters) add(families map[string]*dto.MetricFamily) {

@@ -33,8 +33,10 @@ type sample struct {
 	at       time.Time
 	health   *health   // nil: the service does not answer
 	status   *status   // nil: see failed
-	counters *counters // nil: no service shows its metrics
+	counters *counters // nil: no service shows its metrics, or see uncounted
 	failed   error     // why there is no health or no status
+
+	uncounted error // why there are no counters, if a service should show its metrics
 }
 
 // health is what /readyz answers.
@@ -67,7 +69,7 @@ func (s *Service) sample(ctx context.Context) sample {
 	together(
 		func() { out.health, healthFailed = s.health(ctx) },
 		func() { out.status, statusFailed = s.status(ctx) },
-		func() { out.counters = s.counters(ctx) },
+		func() { out.counters, out.uncounted = s.counters(ctx) },
 	)
 	out.at, out.failed = time.Now(), cmp.Or(healthFailed, statusFailed)
 	return out

@@ -214,6 +214,9 @@ func (v *view) waiting(s *Snapshot) []span {
 
 // errors are what was refused, failed or could not be stored. Where there is little room, only what happened.
 func (v *view) errors(s *Snapshot, n int) []span {
+	if err := v.last().uncounted; err != nil {
+		return []span{{term.Yellow, "– a service does not show its /metrics: " + err.Error()}}
+	}
 	if v.last().counters == nil {
 		return []span{{term.Dim, "– no service shows its /metrics: see --metrics"}}
 	}

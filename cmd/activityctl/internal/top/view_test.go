@@ -152,16 +152,25 @@ func TestCounters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := (&Service{Metrics: []*client.Client{shown, hidden, shown}}).counters(t.Context())
-	if c == nil || c.accepted != 2*1500 || c.rejected != 2*3 || c.stored != 2*1400 || c.dead != 2*2 || c.refused != 2*4 || c.failed != 2*1 || c.lagSeconds != 1.5 {
+	c, err := (&Service{Metrics: []*client.Client{shown, hidden, shown}}).counters(t.Context())
+	if err != nil || c == nil || c.accepted != 2*1500 || c.rejected != 2*3 || c.stored != 2*1400 || c.dead != 2*2 || c.refused != 2*4 || c.failed != 2*1 || c.lagSeconds != 1.5 {
 		t.Fatalf("got %+v", c)
 	}
 	if want := []Partition{{0, 10, 0.5}, {1, 20, 1.5}}; fmt.Sprint(c.partitions) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", c.partitions, want)
 	}
-	for what, all := range map[string][]*client.Client{"kept from us": {hidden}, "one is down": {shown, broken}, "one does not answer": {gone, shown}} {
-		if c := (&Service{Metrics: all}).counters(t.Context()); c != nil {
-			t.Errorf("%s: got %+v, want none", what, c)
+	for _, tt := range []struct {
+		what string
+		all  []*client.Client
+		says string
+	}{
+		{"kept from us", []*client.Client{hidden}, ""},
+		{"one is down", []*client.Client{shown, broken}, broken.Server + "metrics: status 503"},
+		{"one does not answer", []*client.Client{gone, shown}, "http://127.0.0.1:1/metrics"},
+	} {
+		c, err := (&Service{Metrics: tt.all}).counters(t.Context())
+		if c != nil || (err != nil) != (tt.says != "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: got %+v, %v, want none and %q", tt.what, c, err, tt.says)
 		}
 	}
 }
