@@ -88,7 +88,7 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(TOOLS)/gofumpt-$(GOFUMPT
 fmt: $(TOOLS)/gofumpt-$(GOFUMPT_VERSION) ## format the Go files
 	$< -w $(SOURCES)
 
-vet: ## run go vet on the tests that Apache Kafka needs; `lint` runs it on everything else
+vet: ## run go vet with the build tag kafka; `lint` runs it without
 	$(GO) vet -tags kafka $(PACKAGES)
 
 generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-vtproto ## write the generated code and openapi.json (needs protoc)

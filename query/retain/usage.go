@@ -48,7 +48,7 @@ func (u *usage) measure(ctx context.Context) error {
 	)
 }
 
-// set sets gauges to the numbers of a query's rows, by the name in the first column. A name without a row has none.
+// set sets gauges to the numbers of a query's rows, by the name in the first column. A name that the answer lacks loses its series.
 func (u *usage) set(ctx context.Context, query string, gauges ...*prometheus.GaugeVec) error {
 	rows, err := u.db.QueryWithoutTenant(ctx, db.Statement{Text: query})
 	if err != nil {
