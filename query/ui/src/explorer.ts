@@ -177,9 +177,7 @@ export class Explorer {
     if (this.live.state !== 'off') {
       const lacks = this.live.behind > 0 || this.#lacks // what waited while paused is in no list
       this.live.stop()
-      if (lacks) void this.run()
-      this.changed()
-      return
+      return lacks ? void this.run() : this.changed()
     }
     if (!this.canFollow) return
     if (this.view.oldest) this.go({ oldest: false })
@@ -206,15 +204,17 @@ export class Explorer {
     p.set('pageSize', String(pageSize))
     const { signal } = this.#run!
     try {
-      const { items } = await this.api.list(p, signal)
+      const { items, total } = await this.api.list(p, signal)
       if (signal.aborted) return
       if (items.length < pageSize || items.some((item) => this.list.indexOf(item.id) >= 0)) this.#arrived(items)
-      else void this.run()
+      else return void this.run()
+      if (this.busy || total <= this.list.total) return
     } catch {
       if (signal.aborted) return
-      this.#arriving.lacks = this.#unsure = true
-      this.#foldSoon()
+      this.#arriving.lacks = true
     }
+    this.#unsure = true
+    this.#foldSoon()
   }
 
   resume(): void {

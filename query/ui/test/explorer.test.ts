@@ -196,6 +196,24 @@ describe('live', () => {
     expect(opened()).toBe(2) // once
   })
 
+  test('so are those that the list lacks without having said so: it was read while they were stored', async () => {
+    const x = await over(item('1', 100))
+    const { send, opened } = tail(x)
+    x.toggleLive()
+    await vi.advanceTimersByTimeAsync(1)
+    vi.mocked(x.api.list).mockImplementation(async () => ({ items: [item('2', 200), item('1', 100)], total: 3, next: null }))
+    send('id: 0:1\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    expect([opened(), x.list.total]).toEqual([1, 2])
+    vi.mocked(x.api.list).mockImplementation(async () => pageOf(item('2', 200), item('1', 100), item('0', 0)))
+    await vi.advanceTimersByTimeAsync(3000)
+    send('id: 0:2\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    expect([opened(), x.list.total]).toEqual([2, 3])
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(opened()).toBe(2) // once
+  })
+
   test('more of them than are held while the list is read are read as well', async () => {
     const x = await over(item('0', 0))
     const { send, opened } = tail(x)
