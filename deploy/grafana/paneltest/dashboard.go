@@ -199,7 +199,7 @@ func (d *Dashboard) Drawn() iter.Seq[*Panel] {
 	}
 }
 
-// Each are copies of the panel with one of its queries each.
+// Each returns copies of the panel, each with one of its queries.
 func (p *Panel) Each() iter.Seq[*Panel] {
 	return func(yield func(*Panel) bool) {
 		for i := range p.Targets {
@@ -221,7 +221,7 @@ func (p *Panel) AllLinks() []Link {
 	return all
 }
 
-// links are those of the fields that o matches, which have these else.
+// links returns the links of the fields that o matches: those that o sets, or else the given ones.
 func (o Override) links(links []Link) []Link {
 	for _, property := range o.Properties {
 		if property.ID == "links" {

@@ -257,7 +257,7 @@ func metricsIn(exported map[string]bool, text string) (all []string) {
 	return all
 }
 
-// A query that names a column, a view, a macro or a metric that there is not must fail: the test could otherwise not.
+// A query must fail if it names a column, a view, a macro or a metric that does not exist. Otherwise these tests could not fail.
 func (r *rig) broken(t *testing.T, all []Dashboard) {
 	tried := map[string]int{}
 	for i := range all {
@@ -285,7 +285,7 @@ func (r *rig) broken(t *testing.T, all []Dashboard) {
 	}
 }
 
-// tolerant are panels whose query says what to show if a metric is missing.
+// tolerant reports whether the panel's query says what to show if a metric is missing.
 func tolerant(p *Panel) bool { return strings.HasSuffix(p.Targets[0].Expr, "or vector(0)") }
 
 // breakages are copies of p, which has one query, with one name in it changed.

@@ -121,13 +121,19 @@ func TestLinks(t *testing.T) {
 			variables[d.UID] = append(variables[d.UID], x.Name)
 		}
 	}
-	explorers := 0
+	explorers, sums := 0, 0
 	for _, d := range all {
 		links := slices.DeleteFunc(slices.Clone(d.Links), func(l Link) bool { return l.Type == "dashboards" })
 		for p := range d.Drawn() {
 			links = append(links, p.AllLinks()...)
-			if sumsOthers(p) && linksOthers(p) {
-				t.Errorf("%s, %q: the series of all others links to the value %q, which there is not", d.File, p.Title, others)
+			switch {
+			case sumsOthers(p):
+				sums++
+				if linksOthers(p) {
+					t.Errorf("%s, %q: the series of all others links to the value %q, which there is not", d.File, p.Title, others)
+				}
+			case len(ofOthers(p)) > 0:
+				t.Errorf("%s, %q: an override of the series %q, which no query has", d.File, p.Title, others)
 			}
 		}
 		for _, l := range links {
@@ -164,6 +170,9 @@ func TestLinks(t *testing.T) {
 	if explorers < 10 {
 		t.Errorf("%d links lead to the explorer", explorers)
 	}
+	if sums == 0 {
+		t.Errorf("no panel has the series %q: their links were not checked", others)
+	}
 }
 
 // others is the name of the series of all values that have none of their own.
@@ -173,13 +182,16 @@ func sumsOthers(p *Panel) bool {
 	return slices.ContainsFunc(p.Targets, func(t Target) bool { return strings.Contains(t.RawSQL, "'"+others+"'") })
 }
 
+// ofOthers returns what the panel sets for the series of all others.
+func ofOthers(p *Panel) []Override {
+	return slices.DeleteFunc(slices.Clone(p.FieldConfig.Overrides), func(o Override) bool { return o.Matcher.ID != "byName" || o.Matcher.Options != others })
+}
+
 // linksOthers reports whether the series of all others has a link that takes the name of the series.
 func linksOthers(p *Panel) bool {
 	links := p.FieldConfig.Defaults.Links
-	for _, o := range p.FieldConfig.Overrides {
-		if o.Matcher.ID == "byName" && o.Matcher.Options == others {
-			links = o.links(links)
-		}
+	for _, o := range ofOthers(p) {
+		links = o.links(links)
 	}
 	return slices.ContainsFunc(links, func(l Link) bool { return strings.Contains(l.URL, "${__field.") })
 }

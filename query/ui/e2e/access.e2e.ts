@@ -58,6 +58,28 @@ describe('sign-in', () => {
     expect(await text()).not.toContain(secret)
   }))
 
+  test('an export ends with the one who asked for it', () => on(`/?last=all&serial=lock-${run}`, at, async (page) => {
+    await credentials(page, process.env.ADMIN_TOKEN!)
+    const saved: unknown[] = []
+    page.on('download', (d) => saved.push(d))
+    const held: (() => Promise<void>)[] = []
+    await page.route('**/export?*', (route) => { held.push(() => route.fulfill({ contentType: 'text/csv', body: 'id\n' })) })
+    await page.getByRole('button', { name: 'Export', exact: true }).click()
+    await page.getByRole('button', { name: 'CSV', exact: true }).click()
+    await expect.poll(() => held.length).toBe(1)
+    await page.getByRole('button', { name: 'More', exact: true }).click()
+    const ended = page.waitForEvent('requestfailed', (r) => r.url().includes('/export?'))
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    expect((await ended).failure()?.errorText).toBe('net::ERR_ABORTED')
+    await page.getByLabel('API key or token').waitFor()
+    await held[0]!().catch(() => undefined) // nobody waits for it any more
+    await credentials(page, process.env.EMPTY_TOKEN!)
+    await page.getByText('tenant empty').waitFor()
+    await page.getByRole('button', { name: 'Export', exact: true }).click()
+    await page.getByRole('button', { name: 'CSV', exact: true }).waitFor()
+    expect([await page.getByRole('status', { name: 'Export progress' }).count(), saved]).toEqual([0, []])
+  }))
+
   test('an administrator erases what is filtered, after typing the number', () => on('/?last=all&serial=gone', at, async (page) => {
     await send(Array.from({ length: 3 }, () => ({ action: 'erasable', serial: 'gone' })), process.env.ADMIN_TOKEN!, locked)
     await credentials(page, process.env.ADMIN_TOKEN!)

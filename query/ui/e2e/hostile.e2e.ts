@@ -70,6 +70,46 @@ describe('whatever is stored', () => {
     })
   })
 
+  test('members after the hundredth, and those of the next entry, are closed and cut like the first ones', async () => {
+    const action = `members-${Date.now().toString(36)}`
+    const entries = [
+      { action, username: 'next', details: many(150, (i) => [`key${i}`, i]) },
+      { action, username: 'first', details: { ...many(100, (i) => [`key${i}`, i]), ...many(150, (i) => [`branch${i}`, Array.from({ length: 50 }, () => 0)]) } },
+    ]
+    const first = Date.now() - 60_000
+    await send(entries.map((e, i) => ({ ...e, timestamp: first + i })), WIDE_WRITER, locked)
+    await on(`/?last=15m&action=${action}`, { base: locked, expected: [401] }, async (page) => {
+      await credentials(page, WIDE_TOKEN!)
+      await expect.poll(async () => { await page.keyboard.press('Control+Enter'); return total(page) }).toBe(entries.length)
+      const entry = page.getByRole('complementary', { name: 'Entry' })
+      const show = async (name: string, tab: string): Promise<void> => {
+        await rows(page).filter({ hasText: name }).click()
+        await entry.getByRole('tab', { name: 'Fields' }).click()
+        await entry.getByRole('definition').getByText(name, { exact: true }).waitFor()
+        await entry.getByRole('tab', { name: tab }).click()
+      }
+      const [branches, leaves] = [entry.locator('.json .branch'), entry.locator('.json .leaf')]
+      await show('first', 'Fields')
+      expect([await branches.count(), await leaves.count()]).toEqual([0, 100])
+      expect(await blocked(page, async () => {
+        await entry.getByRole('button', { name: '150 more' }).click()
+        await expect.poll(() => branches.count()).toBe(150)
+      })).toBeLessThan(felt)
+      expect([await branches.locator('[aria-expanded=true]').count(), await leaves.count()]).toEqual([0, 100])
+      await rows(page).filter({ hasText: 'next' }).click()
+      await entry.getByRole('button', { name: '50 more' }).waitFor()
+      expect(await leaves.count()).toBe(100)
+
+      const details = entry.getByRole('button', { name: /^[▸▾]?details:/ })
+      await show('first', 'JSON')
+      await details.click()
+      expect(await details.getAttribute('aria-expanded')).toBe('false')
+      await rows(page).filter({ hasText: 'next' }).click()
+      await expect.poll(() => details.getAttribute('aria-expanded')).toBe('true')
+      await entry.getByRole('button', { name: '50 more' }).waitFor()
+    })
+  })
+
   test('many actions, devices and actors freeze nothing', () => on('/?last=24h&action!=none', { base: locked, expected: [401] }, async (page) => {
     await credentials(page, WIDE_TOKEN!)
     expect(await total(page)).toBeGreaterThanOrEqual(50_000)

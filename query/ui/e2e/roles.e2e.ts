@@ -103,12 +103,75 @@ describe('administration', () => {
     for (const key of ['Backspace', 'Backspace', '3', '0', 'Enter']) await days.press(key)
     expect(await days.inputValue()).toBe('90')
     held.PUT!()
-    await clean.getByText('7 entries of more than 90 days ago will be erased').waitFor()
+    await clean.getByText('7 entries received more than 90 days ago will be erased for good.').waitFor()
     await clean.getByLabel('Number of entries').fill('7')
     const asked = page.waitForRequest('**/cleanup')
     await clean.getByRole('button', { name: 'Erase 7' }).click()
     expect((await asked).postDataJSON()).toEqual({ days: 90 })
     await clean.getByText('7 entries erased.').waitFor()
+  }))
+
+  test('what is confirmed is what was counted, whatever is shown behind the dialog meanwhile', () => on('/?last=all&action=seen', at, async (page) => {
+    await send([{ action: 'seen', serial: 'role-1', username: 'ann' }], ADMIN_TOKEN!, locked)
+    await credentials(page, EVERY_TOKEN!)
+    await expect.poll(async () => { await page.keyboard.press('Control+Enter'); return total(page) }).toBeGreaterThan(0)
+    const asked: string[] = []
+    await page.route(/activity-logs(\/retention|\/cleanup|\/count|)(\?|$)/, async (route) => {
+      const request = route.request()
+      const { pathname, searchParams: p } = new URL(request.url())
+      const what = pathname.split('/').at(-1)!
+      if (what === 'activity-logs' && request.method() === 'GET') return await route.continue()
+      const body = request.postDataJSON() as { days: number; confirm?: number } | null
+      asked.push([request.method(), what, p.get('tenant'), p.get('action'), p.get('search'), body?.confirm].join(' ').trim())
+      await route.fulfill({ json: { success: true, data: { days: 45, count: 7, dryRun: what === 'retention' && body?.confirm === undefined, deletedCount: 7 } } })
+    })
+    const back = async (): Promise<void> => {
+      await page.evaluate(() => history.go(-2))
+      await page.waitForURL((u) => !u.searchParams.has('tenant') && !u.searchParams.has('q'))
+      await page.locator('[aria-label=Matches]:not(.busy)').waitFor()
+    }
+    const again = async (): Promise<void> => {
+      await page.keyboard.press('Escape')
+      await page.evaluate(() => history.go(2))
+      await page.waitForURL((u) => u.searchParams.get('tenant') === 'acme' && u.searchParams.get('q') === 'ann')
+    }
+    await rows(page).first().click()
+    await button(page, 'Only tenant acme').click()
+    await page.getByRole('searchbox', { name: 'Search' }).fill('ann')
+    await page.waitForURL((u) => u.searchParams.get('tenant') === 'acme' && u.searchParams.get('q') === 'ann')
+
+    const erase = await choose(page, 'Erase what is filtered…')
+    await erase.getByText('7 entries will be erased for good.').waitFor()
+    await back()
+    expect(await erase.getByRole('listitem').allInnerTexts()).toEqual(['action = seen', 'search ann', 'tenant = acme', 'All time'])
+    await erase.getByLabel('Number of entries').fill('7')
+    await erase.getByRole('button', { name: 'Erase 7' }).click()
+    await erase.getByText('7 entries erased.').waitFor()
+    const changes = (): string[] => asked.splice(0).filter((a) => !a.startsWith('GET'))
+    expect(changes()).toEqual(['DELETE activity-logs acme seen ann'])
+    await again()
+
+    const keep = await choose(page, 'Retention…')
+    await expect.poll(() => keep.getByLabel('Days').inputValue()).toBe('45')
+    await back()
+    expect(await keep.getByRole('listitem').allInnerTexts()).toEqual(['tenant = acme'])
+    await keep.getByLabel('Days').fill('30')
+    await keep.getByRole('button', { name: 'Set' }).click()
+    await keep.getByLabel('Number of entries').fill('7')
+    await keep.getByRole('button', { name: 'Hide 7' }).click()
+    await keep.getByText('Entries are visible for 30 days now.').waitFor()
+    expect(changes()).toEqual(['PUT retention acme', 'PUT retention acme   7'])
+    await again()
+
+    const clean = await choose(page, 'Clean up…')
+    await clean.getByText('the retention is 45 days').waitFor()
+    await back()
+    expect(await clean.getByRole('listitem').allInnerTexts()).toEqual(['tenant = acme'])
+    await clean.getByRole('button', { name: 'Count what it erases' }).click()
+    await clean.getByLabel('Number of entries').fill('7')
+    await clean.getByRole('button', { name: 'Erase 7' }).click()
+    await clean.getByText('7 entries erased.').waitFor()
+    expect(changes()).toEqual(['PUT retention acme', 'POST cleanup acme'])
   }))
 
   // OLD_TOKEN's tenant has three entries that were received 5, 20 and 40 days ago.

@@ -6,7 +6,7 @@ import { Caller } from './caller'
 import { Counts } from './counts'
 import { Emptiness } from './empty'
 import { Facets } from './facets'
-import { List, mostFresh } from './list'
+import { Arriving, List } from './list'
 import { Live } from './live'
 import { keepLook, readLook, type Look } from './look'
 import { Opened } from './opened'
@@ -43,7 +43,7 @@ export class Explorer {
   signIn = false // credentials are needed
 
   #run: AbortController | undefined
-  #arriving: Item[] = [] // live entries since the run began
+  #arriving = new Arriving() // live entries since the run began
   #anew = false // the list is to be read when the tail begins
   #listed = 0 // when the list was read, by performance.now
   #unsure = false // entries arrived that the list may lack
@@ -126,9 +126,9 @@ export class Explorer {
       return
     }
     if (run.signal.aborted) return
-    this.#unsure = this.list.begin(rows, this.#arriving) > 0
+    this.#unsure = this.list.begin(rows, this.#arriving.items) > 0 || this.#arriving.lacks
     this.#listed = performance.now()
-    this.#arriving = []
+    this.#arriving = new Arriving()
     this.took = performance.now() - began
     this.runs++
     this.busy = false
@@ -147,7 +147,7 @@ export class Explorer {
     clearTimeout(this.#fold)
     this.#fold = undefined
     this.#anew = false
-    this.#arriving = []
+    this.#arriving = new Arriving()
   }
 
   #failed(e: unknown): void {
@@ -175,10 +175,9 @@ export class Explorer {
 
   toggleLive(): void {
     if (this.live.state !== 'off') {
+      const lacks = this.live.behind > 0 || this.#lacks // what waited while paused is in no list
       this.live.stop()
-      if (this.#lacks) void this.run()
-      this.changed()
-      return
+      return lacks ? void this.run() : this.changed()
     }
     if (!this.canFollow) return
     if (this.view.oldest) this.go({ oldest: false })
@@ -205,13 +204,17 @@ export class Explorer {
     p.set('pageSize', String(pageSize))
     const { signal } = this.#run!
     try {
-      const { items } = await this.api.list(p, signal)
+      const { items, total } = await this.api.list(p, signal)
       if (signal.aborted) return
       if (items.length < pageSize || items.some((item) => this.list.indexOf(item.id) >= 0)) this.#arrived(items)
-      else void this.run()
+      else return void this.run()
+      if (this.busy || total <= this.list.total) return
     } catch {
-      // the tail goes on
+      if (signal.aborted) return
+      this.#arriving.lacks = true
     }
+    this.#unsure = true
+    this.#foldSoon()
   }
 
   resume(): void {
@@ -224,15 +227,16 @@ export class Explorer {
   }
 
   #arrived(items: Item[]): void {
-    if (this.busy) this.#arriving = [...items, ...this.#arriving].slice(0, mostFresh)
+    if (this.busy) this.#arriving.add(items)
     if (this.list.take(items, performance.now() - this.#listed > settling) > 0) this.#unsure = true
     if (this.list.total > 0) this.empty.stop()
     this.#foldSoon()
     this.changed()
   }
 
+  /** While the list is read, this waits until it is there. */
   #foldSoon(): void {
-    if (this.#lacks) this.#fold ??= setTimeout(() => this.#readAnew(), foldAfter)
+    if (this.#lacks && !this.busy) this.#fold ??= setTimeout(() => this.#readAnew(), foldAfter)
   }
 
   /** More arrives than is held: the tail goes on from now, and then the list is read anew. A reader who has scrolled away keeps the place. */

@@ -23,7 +23,7 @@ export function bytes(n: number): string {
   return `${n} B`
 }
 
-/** The beginning of a text that is longer. */
+/** A text, cut and marked with … if it is longer than most. */
 export const cut = (s: string, most: number): string => (s.length > most ? `${s.slice(0, most)}…` : s)
 
 export const entries = (n: number): string => `${count(n)} ${n === 1 ? 'entry' : 'entries'}`

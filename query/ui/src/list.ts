@@ -7,6 +7,18 @@ import { pageSize, type Rows } from './rows'
 export const mostFresh = 2000
 const keptFresh = 1000
 
+/** Live entries that arrive while a list is read. */
+export class Arriving {
+  items: Item[] = [] // the newest first
+  lacks = false // others have arrived, too
+
+  add(items: Item[]): void {
+    const all = [...items, ...this.items]
+    this.items = all.slice(0, mostFresh)
+    if (all.length > mostFresh) this.lacks = true
+  }
+}
+
 export class List {
   rows: Rows | undefined
   fresh: Item[] = [] // live ones above the rows

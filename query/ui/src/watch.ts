@@ -1,8 +1,11 @@
 // The state of the service, polled while the page is visible.
 
-import { aborted, type API, type Health, type Status } from './api'
+import type { API, Health, Status } from './api'
 
 const every = 5000
+
+/** So long an answer is waited for, ms. */
+const patience = 4000
 
 export class Watch {
   health: Health | undefined
@@ -12,6 +15,7 @@ export class Watch {
   rate: number | undefined // entries received a second, since the answer before
   #before: { at: number; received: number } | undefined
   #signed = 0 // counts callers
+  #asked = 0 // counts reads: a page that is shown again does not wait for the one before
   #api: API
   #changed: () => void
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -50,20 +54,23 @@ export class Watch {
   }
 
   async #read(): Promise<void> {
-    try {
-      const signal = AbortSignal.timeout(4000)
-      this.health = await this.#api.health(signal)
-      this.lost = false
-      const signed = this.#signed
-      const status = await this.#api.status(signal)
-      if (signed !== this.#signed) return
-      this.status = status
-      this.late = this.status.behindRecords ? this.late + 1 : 0
-      this.#measure(this.status.receivedToday)
-    } catch (e) {
-      if (!this.health || aborted(e) || e instanceof TypeError) this.lost = true
-      this.status = undefined
-    }
+    const asked = ++this.#asked
+    const signal = AbortSignal.timeout(patience)
+    const health = await this.#api.health(signal).catch(() => undefined)
+    if (asked !== this.#asked) return
+    this.health = health ?? this.health
+    this.lost = !health
+    const signed = this.#signed
+    const status = health && (await this.#api.status(signal).catch(() => undefined))
+    if (asked !== this.#asked) return
+    if (signed === this.#signed) this.#know(status) // of another caller, it says nothing of this one
     this.#changed()
+  }
+
+  #know(status: Status | undefined): void {
+    this.status = status
+    if (!status) return
+    this.late = status.behindRecords ? this.late + 1 : 0
+    this.#measure(status.receivedToday)
   }
 }

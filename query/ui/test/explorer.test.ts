@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Item, Page } from '../src/api'
 import { Explorer } from '../src/explorer'
+import { mostFresh } from '../src/list'
+import { pageSize } from '../src/rows'
 
 // The explorer's state over an API whose answers the test gives, without a browser.
 
@@ -150,5 +152,88 @@ describe('live', () => {
     x.toggleLive()
     await vi.advanceTimersByTimeAsync(1)
     expect([x.live.state, x.list.total]).toEqual(['off', 2])
+  })
+
+  test('so are those that waited for a reader who had paused, if it is switched off', async () => {
+    const x = await over(item('1', 100))
+    const { send } = tail(x)
+    x.toggleLive()
+    await vi.advanceTimersByTimeAsync(1)
+    send('id: 0:1\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    x.live.pause()
+    send(`id: 0:2\nevent: entry\ndata: ${JSON.stringify(item('2', 200))}\n\n`)
+    await vi.advanceTimersByTimeAsync(300)
+    expect([x.live.behind, x.list.total]).toEqual([1, 1])
+    vi.mocked(x.api.list).mockImplementation(async () => pageOf(item('2', 200), item('1', 100)))
+    x.toggleLive()
+    await vi.advanceTimersByTimeAsync(1)
+    expect([x.live.state, x.list.total]).toEqual(['off', 2])
+  })
+
+  test.each(['shown', 'read'])('so are those between the list and the tail that could not be read, while the list was %s', async (list) => {
+    const x = await over(item('1', 100))
+    const { send, opened } = tail(x)
+    x.toggleLive()
+    await vi.advanceTimersByTimeAsync(1)
+    let answer = (_: Page): void => undefined
+    if (list === 'read') {
+      vi.mocked(x.api.list).mockImplementationOnce(() => new Promise((done) => { answer = done }))
+      void x.run()
+    }
+    vi.mocked(x.api.list).mockRejectedValueOnce(new Error('unavailable'))
+    send('id: 0:1\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    answer(pageOf(item('1', 100))) // it was read just before the tail began
+    await vi.advanceTimersByTimeAsync(1)
+    expect([opened(), x.list.total, x.busy]).toEqual([1, 1, false])
+    vi.mocked(x.api.list).mockImplementation(async () => pageOf(item('2', 200), item('1', 100)))
+    await vi.advanceTimersByTimeAsync(3000)
+    send('id: 0:2\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    expect([opened(), x.list.total]).toEqual([2, 2])
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(opened()).toBe(2) // once
+  })
+
+  test('so are those that the list lacks without having said so: it was read while they were stored', async () => {
+    const x = await over(item('1', 100))
+    const { send, opened } = tail(x)
+    x.toggleLive()
+    await vi.advanceTimersByTimeAsync(1)
+    vi.mocked(x.api.list).mockImplementation(async () => ({ items: [item('2', 200), item('1', 100)], total: 3, next: null }))
+    send('id: 0:1\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    expect([opened(), x.list.total]).toEqual([1, 2])
+    vi.mocked(x.api.list).mockImplementation(async () => pageOf(item('2', 200), item('1', 100), item('0', 0)))
+    await vi.advanceTimersByTimeAsync(3000)
+    send('id: 0:2\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    expect([opened(), x.list.total]).toEqual([2, 3])
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(opened()).toBe(2) // once
+  })
+
+  test('more of them than are held while the list is read are read as well', async () => {
+    const x = await over(item('0', 0))
+    const { send, opened } = tail(x)
+    x.toggleLive()
+    await vi.advanceTimersByTimeAsync(1)
+    send('id: 0:1\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    let answer = (_: Page): void => undefined
+    vi.mocked(x.api.list).mockImplementation(() => new Promise((done) => { answer = done }))
+    void x.run()
+    send(Array.from({ length: mostFresh + 1 }, (_, i) => `id: 0:${i + 2}\nevent: entry\ndata: ${JSON.stringify(item(String(i + 1), i + 1))}\n\n`).join(''))
+    await vi.advanceTimersByTimeAsync(5000) // reading takes long, and is not begun again meanwhile
+    expect([opened(), x.busy]).toEqual([1, true])
+    answer(pageOf(item('0', 0)))
+    await vi.advanceTimersByTimeAsync(1)
+    expect([x.busy, x.list.total]).toEqual([false, mostFresh + 1])
+    vi.mocked(x.api.list).mockImplementation(async () => ({ items: Array.from({ length: pageSize }, (_, i) => item(String(mostFresh + 1 - i), mostFresh + 1 - i)), total: mostFresh + 2, next: 'c' }))
+    await vi.advanceTimersByTimeAsync(3000)
+    send('id: 0:9999\n\n')
+    await vi.advanceTimersByTimeAsync(1)
+    expect([opened(), x.list.total]).toEqual([2, mostFresh + 2])
   })
 })

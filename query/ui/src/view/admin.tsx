@@ -28,12 +28,13 @@ export function Erase({ x, close }: { x: Explorer; close: () => void }): JSX.Ele
   const [n, setN] = useState<number>()
   const [said, setSaid] = useState('')
   const [busy, setBusy] = useState(false)
+  const [view] = useState(x.view) // another one can be asked for behind the dialog
   const [params] = useState(() => {
     const p = x.params
     if (p.has('startDate') && !p.has('endDate')) p.set('endDate', new Date(x.now).toISOString()) // no more than what was counted
     return p
   })
-  const excluded = x.view.filters.filter((f) => f.not)
+  const excluded = view.filters.filter((f) => f.not)
   const all = [...params.keys()].every((k) => k === 'tenant')
   useEffect(() => {
     if (all || excluded.length > 0) return
@@ -55,9 +56,10 @@ export function Erase({ x, close }: { x: Explorer; close: () => void }): JSX.Ele
   return (
     <Dialog label="Erase what is filtered" close={close}>
       <ul class="conditions">
-        {x.view.filters.map((f) => <li>{names[f.field]} {f.not ? '≠' : '='} <b>{f.value}</b></li>)}
-        {x.view.search && <li>search <b>{x.view.search}</b></li>}
-        <li>{nameOf(x.view.span, x.view.local)}</li>
+        {view.filters.map((f) => <li>{names[f.field]} {f.not ? '≠' : '='} <b>{f.value}</b></li>)}
+        {view.search && <li>search <b>{view.search}</b></li>}
+        {view.tenant && <li>tenant = <b>{view.tenant}</b></li>}
+        <li>{nameOf(view.span, view.local)}</li>
       </ul>
       {all && <p>Choose a filter or a window first: everything cannot be erased here.</p>}
       {excluded.length > 0 && <p>Erasing takes no filters that exclude. Remove {excluded.map((f) => `${names[f.field]} ≠ ${f.value}`).join(', ')} first.</p>}
@@ -72,11 +74,14 @@ const validDays = (text: string, most: number): boolean => /^[1-9]\d{0,3}$/.test
 
 const mostDays = 3650
 
-/** So many entries are concerned by so many days: what is confirmed is what was counted, whatever has been typed since. */
+/** How many entries a number of days concerns. What is confirmed is what was counted, whatever has been typed since. */
 interface Found {
   days: number
   n: number
 }
+
+/** The tenant that a dialog is about, where administrators of all tenants have chosen one. */
+const Tenant = ({ tenant }: { tenant: string }): JSX.Element | null => (tenant ? <ul class="conditions"><li>tenant = <b>{tenant}</b></li></ul> : null)
 
 /** The input of both dialogs, which cannot be changed while an answer for its number is awaited. */
 function Days({ days, busy, write }: { days: string; busy: boolean; write: (text: string) => void }): JSX.Element {
@@ -97,7 +102,7 @@ export function Retention({ x, close }: { x: Explorer; close: () => void }): JSX
   const set = async (days: number, confirm?: number): Promise<void> => {
     setBusy(true)
     try {
-      const done = await x.api.setRetention(days, confirm === undefined ? { dryRun: true } : { confirm }, x.view.tenant)
+      const done = await x.api.setRetention(days, confirm === undefined ? { dryRun: true } : { confirm }, now.tenant)
       if (confirm === undefined && done.deletedCount === 0) return await set(days, 0)
       setHides(done.dryRun ? { days, n: done.deletedCount } : undefined)
       if (!done.dryRun) {
@@ -117,6 +122,7 @@ export function Retention({ x, close }: { x: Explorer; close: () => void }): JSX
   return (
     <Dialog label="Retention" close={close}>
       <form onSubmit={(e) => { e.preventDefault(); if (!busy) void set(Number(days)) }}>
+        <Tenant tenant={now.tenant} />
         <p>Entries are visible for this many days after the day (UTC) on which they were received.</p>
         <Days days={days} busy={busy} write={write} />
         {!hides && <button type="submit" class="primary" disabled={busy || !validDays(days, mostDays) || Number(days) === now.is}>Set</button>}
@@ -143,12 +149,12 @@ export function Cleanup({ x, close }: { x: Explorer; close: () => void }): JSX.E
     setBusy(false)
   }
   const look = (days: number): Promise<void> => work(async () => {
-    const { deletedCount: n } = await x.api.setRetention(days, { dryRun: true }, x.view.tenant)
+    const { deletedCount: n } = await x.api.setRetention(days, { dryRun: true }, now.tenant)
     setFound(n > 0 ? { days, n } : undefined)
     now.say(n === 0 ? `No visible entry was received more than ${days} days ago.` : '')
   })
   const clean = (days: number): Promise<void> => work(async () => {
-    now.say(`${entries(await x.api.cleanup(days, x.view.tenant))} erased.`)
+    now.say(`${entries(await x.api.cleanup(days, now.tenant))} erased.`)
     setFound(undefined)
     void x.run()
   })
@@ -160,17 +166,19 @@ export function Cleanup({ x, close }: { x: Explorer; close: () => void }): JSX.E
   return (
     <Dialog label="Clean up" close={close}>
       <form onSubmit={(e) => { e.preventDefault(); if (!busy) void look(Number(days)) }}>
+        <Tenant tenant={now.tenant} />
         <p>Erases for good what was received more than this many days (UTC) ago{now.is !== undefined && `; the retention is ${count(now.is)} days`}.</p>
         <Days days={days} busy={busy} write={write} />
         {!found && <button type="submit" disabled={busy || !validDays(days, mostDays)}>Count what it erases</button>}
       </form>
-      {found && <Confirm n={found.n} text={`of more than ${found.days} days ago will be erased for good.`} verb={busy ? 'Erasing' : 'Erase'} busy={busy} act={() => void clean(found.days)} key={found.n} />}
+      {found && <Confirm n={found.n} text={`received more than ${found.days} days ago will be erased for good.`} verb={busy ? 'Erasing' : 'Erase'} busy={busy} act={() => void clean(found.days)} key={found.n} />}
       {now.said && <p role="status">{now.said}</p>}
     </Dialog>
   )
 }
 
 interface Retained {
+  tenant: string // the one of which entries are counted, whatever is shown behind the dialog
   is: number | undefined // days
   days: string // what the input holds: the retention as it is, until something else is typed
   write: (text: string) => void
@@ -181,12 +189,13 @@ interface Retained {
 
 /** The retention as it is, what is typed, and what the dialog says. */
 function useRetention(x: Explorer): Retained {
+  const [tenant] = useState(x.view.tenant)
   const [is, setIs] = useState<number>()
   const [typed, write] = useState<string>()
   const [said, say] = useState('')
   useEffect(() => {
-    x.api.retention(x.view.tenant).then((d) => setIs((before) => before ?? d), (e: unknown) => say(messageOf(e)))
+    x.api.retention(tenant).then((d) => setIs((before) => before ?? d), (e: unknown) => say(messageOf(e)))
   }, [])
   const days = typed ?? (is === undefined ? '' : String(is))
-  return { is, days, write, set: (d, text) => { setIs(d); say(text) }, said, say }
+  return { tenant, is, days, write, set: (d, text) => { setIs(d); say(text) }, said, say }
 }

@@ -41,7 +41,7 @@ export function Drawer({ x }: { x: Explorer }): JSX.Element {
       {item ? (
         <div class="content" id="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
           {tab === 'Fields' && <FieldList x={x} item={item} phrases={phrases} />}
-          {tab === 'JSON' && <div class="json"><Tree value={item as unknown as JSONValue} phrases={phrases} most={mostMarks.details} /></div>}
+          {tab === 'JSON' && <div class="json"><Tree value={item as unknown as JSONValue} phrases={phrases} most={mostMarks.details} key={item.id} /></div>}
           {tab === 'Around' && <Around x={x} item={item} key={item.id} />}
         </div>
       ) : (
@@ -136,7 +136,7 @@ function FieldList({ x, item, phrases }: { x: Explorer; item: Item; phrases: str
       {rest.length > 0 && (
         <>
           <h3>Details</h3>
-          <div class="json"><Members members={rest} phrases={phrases} most={mostMarks.details} depth={1} /></div>
+          <div class="json"><Members members={rest} phrases={phrases} most={mostMarks.details} depth={1} key={item.id} /></div>
         </>
       )}
     </>

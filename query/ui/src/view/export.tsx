@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { aborted, root } from '../api'
 import type { Explorer } from '../explorer'
 import { bytes, curl, entries } from '../format'
@@ -15,11 +15,11 @@ interface Progress {
   why?: string
 }
 
-/** Exports exactly what is filtered. */
-export function ExportMenu({ x }: { x: Explorer }): JSX.Element | null {
+/** Exports exactly what is filtered. An export that runs ends with the menu, which goes when the caller does: what one may read, the next one may not. */
+export function ExportMenu({ x }: { x: Explorer }): JSX.Element {
   const [progress, setProgress] = useState<Progress>()
   const running = useRef<AbortController>(undefined)
-  if (!x.caller.exports) return null
+  useEffect(() => () => running.current?.abort(), [])
   const url = (format: string): string => {
     const p = x.params
     p.set('format', format)

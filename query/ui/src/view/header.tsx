@@ -23,7 +23,7 @@ export function Header({ x, help }: { x: Explorer; help: () => void }): JSX.Elem
           {x.view.local ? 'Local' : 'UTC'}
         </button>
         <LiveButton x={x} />
-        <ExportMenu x={x} />
+        {x.caller.exports && <ExportMenu x={x} />}
         <More x={x} help={help} />
       </div>
     </header>

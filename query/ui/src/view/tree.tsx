@@ -5,10 +5,10 @@ import { cut } from '../format'
 import { shareOf } from '../words'
 import { atOnce, Long, Marked, useFirst } from './parts'
 
-/** Names are shown up to this length at first. */
+/** Names are shown up to this length at first; those of branches, which are buttons, are never longer. */
 export const nameLength = 200
 
-/** At first so many leaves are drawn at most of all branches side by side; those with more are closed. */
+/** Branches side by side share room for this many leaves: a branch with more than its share is closed at first. */
 const openLeaves = 400
 
 type Member = [name: string, value: JSONValue]
@@ -55,7 +55,7 @@ export function Tree({ name, value, phrases, most, depth = 0, room = openLeaves 
 export function Members({ members, phrases, most, depth, room = openLeaves }: { members: Member[]; phrases: string[][]; most: number; depth: number; room?: number }): JSX.Element {
   const [shown, more] = useFirst(members)
   const n = Math.min(members.length, atOnce)
-  const branches = members.slice(0, atOnce).filter(([, v]) => typeof v === 'object' && v !== null).length
+  const branches = shown.filter(([, v]) => typeof v === 'object' && v !== null).length
   return <>{shown.map(([k, v]) => <Tree name={k} value={v} phrases={phrases} most={shareOf(most, n)} depth={depth} room={room / branches} key={k} />)}{more}</>
 }
 
