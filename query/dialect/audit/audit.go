@@ -142,7 +142,7 @@ func (a *API) list(_ http.ResponseWriter, r *http.Request) (*answer, error) {
 			return nil, request.Renamed(err, "pageSize")
 		}
 	}
-	return &answer{Success: true, Data: itemsOf(r, page.Entries), Meta: metaOf(number, l.Limit, total, page.Next)}, nil
+	return &answer{Success: true, Data: itemsOf(r, page.Entries), Meta: metaOf(number, l.Limit, request.Total(total, l, page), page.Next)}, nil
 }
 
 func itemsOf(r *http.Request, entries []schema.Entry) []item {

@@ -138,6 +138,7 @@ func (a *API) page(r *http.Request, ask asked) (*page, error) {
 	if err != nil {
 		return nil, request.Renamed(err, "ItemsPerPage")
 	}
+	done.total = request.Total(done.total, l, entries)
 	codes, err := a.actions.Codes(r.Context(), entries.Entries)
 	if err != nil {
 		return nil, err

@@ -98,6 +98,19 @@ func positionOf(r *http.Request) (name, text string, err error) {
 	return name, text, nil
 }
 
+// Total returns the number of entries that a listing has, of which counted were found before its page was read. It is never less than
+// what the page shows: entries may have been stored meanwhile.
+func Total(counted uint64, l query.Listing, p query.Page) uint64 {
+	if len(p.Entries) == 0 {
+		return counted
+	}
+	shown := uint64(l.Offset) + uint64(len(p.Entries))
+	if p.Next != "" {
+		shown++
+	}
+	return max(counted, shown)
+}
+
 // Limit reads the size of a page; otherwise is the default. Larger values mean query.MaxLimit.
 func Limit(name, text string, otherwise int) (int, error) {
 	if text == "" {

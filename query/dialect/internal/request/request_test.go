@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/activitylog/activitylog/query"
 	"github.com/activitylog/activitylog/schema"
 )
 
@@ -52,6 +53,24 @@ func TestPositions(t *testing.T) {
 		}
 		if says != c.says || store.asked.String() != c.asks {
 			t.Errorf("%q, %q: waited for %q and said %q, want %q and %q", c.header, c.query, store.asked, says, c.asks, c.says)
+		}
+	}
+}
+
+// Entries that were stored between the count and the page are part of the total.
+func TestTotal(t *testing.T) {
+	for _, c := range []struct {
+		counted uint64
+		offset  int64
+		shown   int
+		next    string
+		want    uint64
+	}{
+		{100, 0, 20, "more", 100}, {100, 80, 20, "", 100}, {100, 80, 40, "", 120}, {20, 0, 20, "more", 21}, {100, 200, 0, "", 100}, {7, 0, 5, "", 7},
+	} {
+		got := Total(c.counted, query.Listing{Offset: c.offset}, query.Page{Entries: make([]schema.Entry, c.shown), Next: c.next})
+		if got != c.want {
+			t.Errorf("%+v: got %d", c, got)
 		}
 	}
 }
