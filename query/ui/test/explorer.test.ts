@@ -81,21 +81,23 @@ describe('who signs in next sees nothing of the last one', () => {
 })
 
 describe('live', () => {
-  /** A tail that the test writes. */
-  function tail(x: Explorer): { send: (text: string) => void; opened: () => number } {
+  /** A list of the items, and a tail that the test writes. */
+  async function following(...items: Item[]): Promise<{ x: Explorer; send: (text: string) => void; opened: () => number }> {
+    const x = await over(...items)
     let to: ReadableStreamDefaultController<Uint8Array>
     const open = vi.spyOn(x.api, 'open').mockImplementation(async () => new ReadableStream({ start: (c) => { to = c } }))
-    return { send: (text) => to.enqueue(new TextEncoder().encode(text)), opened: () => open.mock.calls.length }
-  }
-
-  test('entries that the list may lack are read, even if the reader had paused when it was time to', async () => {
-    const x = await over(item('2', 200))
-    const { send, opened } = tail(x)
     x.toggleLive()
     await vi.advanceTimersByTimeAsync(1)
+    return { x, send: (text) => to.enqueue(new TextEncoder().encode(text)), opened: () => open.mock.calls.length }
+  }
+
+  const event = (n: number, i: Item): string => `id: 0:${n}\nevent: entry\ndata: ${JSON.stringify(i)}\n\n`
+
+  test('entries that the list may lack are read, even if the reader had paused when it was time to', async () => {
+    const { x, send, opened } = await following(item('2', 200))
     send('id: 0:1\n\n')
     await vi.advanceTimersByTimeAsync(1)
-    send(`id: 0:2\nevent: entry\ndata: ${JSON.stringify(item('1', 100))}\n\n`) // older than the first row, just after the list was read
+    send(event(2, item('1', 100))) // older than the first row, just after the list was read
     await vi.advanceTimersByTimeAsync(300)
     x.live.pause()
     await vi.advanceTimersByTimeAsync(10_000)
@@ -114,16 +116,13 @@ describe('live', () => {
   })
 
   test('so are those that arrive while the list is read, and are not in it', async () => {
-    const x = await over(item('2', 200))
-    const { send, opened } = tail(x)
-    x.toggleLive()
-    await vi.advanceTimersByTimeAsync(1)
+    const { x, send, opened } = await following(item('2', 200))
     send('id: 0:1\n\n')
     await vi.advanceTimersByTimeAsync(1)
     let answer = (_: Page): void => undefined
     vi.mocked(x.api.list).mockImplementation(() => new Promise((done) => { answer = done }))
     void x.run()
-    send(`id: 0:2\nevent: entry\ndata: ${JSON.stringify(item('1', 100))}\n\n`)
+    send(event(2, item('1', 100)))
     await vi.advanceTimersByTimeAsync(300)
     answer(pageOf(item('2', 200))) // it was read just before
     await vi.advanceTimersByTimeAsync(1)
@@ -138,13 +137,10 @@ describe('live', () => {
   })
 
   test('so they are if it is switched off', async () => {
-    const x = await over(item('2', 200))
-    const { send } = tail(x)
-    x.toggleLive()
-    await vi.advanceTimersByTimeAsync(1)
+    const { x, send } = await following(item('2', 200))
     send('id: 0:1\n\n')
     await vi.advanceTimersByTimeAsync(1)
-    send(`id: 0:2\nevent: entry\ndata: ${JSON.stringify(item('1', 100))}\n\n`)
+    send(event(2, item('1', 100)))
     await vi.advanceTimersByTimeAsync(300)
     x.live.pause()
     await vi.advanceTimersByTimeAsync(10_000)
@@ -155,14 +151,11 @@ describe('live', () => {
   })
 
   test('so are those that waited for a reader who had paused, if it is switched off', async () => {
-    const x = await over(item('1', 100))
-    const { send } = tail(x)
-    x.toggleLive()
-    await vi.advanceTimersByTimeAsync(1)
+    const { x, send } = await following(item('1', 100))
     send('id: 0:1\n\n')
     await vi.advanceTimersByTimeAsync(1)
     x.live.pause()
-    send(`id: 0:2\nevent: entry\ndata: ${JSON.stringify(item('2', 200))}\n\n`)
+    send(event(2, item('2', 200)))
     await vi.advanceTimersByTimeAsync(300)
     expect([x.live.behind, x.list.total]).toEqual([1, 1])
     vi.mocked(x.api.list).mockImplementation(async () => pageOf(item('2', 200), item('1', 100)))
@@ -172,10 +165,7 @@ describe('live', () => {
   })
 
   test.each(['shown', 'read'])('so are those between the list and the tail that could not be read, while the list was %s', async (list) => {
-    const x = await over(item('1', 100))
-    const { send, opened } = tail(x)
-    x.toggleLive()
-    await vi.advanceTimersByTimeAsync(1)
+    const { x, send, opened } = await following(item('1', 100))
     let answer = (_: Page): void => undefined
     if (list === 'read') {
       vi.mocked(x.api.list).mockImplementationOnce(() => new Promise((done) => { answer = done }))
@@ -197,10 +187,7 @@ describe('live', () => {
   })
 
   test('so are those that the list lacks without having said so: it was read while they were stored', async () => {
-    const x = await over(item('1', 100))
-    const { send, opened } = tail(x)
-    x.toggleLive()
-    await vi.advanceTimersByTimeAsync(1)
+    const { x, send, opened } = await following(item('1', 100))
     vi.mocked(x.api.list).mockImplementation(async () => ({ items: [item('2', 200), item('1', 100)], total: 3, next: null }))
     send('id: 0:1\n\n')
     await vi.advanceTimersByTimeAsync(1)
@@ -215,16 +202,13 @@ describe('live', () => {
   })
 
   test('more of them than are held while the list is read are read as well', async () => {
-    const x = await over(item('0', 0))
-    const { send, opened } = tail(x)
-    x.toggleLive()
-    await vi.advanceTimersByTimeAsync(1)
+    const { x, send, opened } = await following(item('0', 0))
     send('id: 0:1\n\n')
     await vi.advanceTimersByTimeAsync(1)
     let answer = (_: Page): void => undefined
     vi.mocked(x.api.list).mockImplementation(() => new Promise((done) => { answer = done }))
     void x.run()
-    send(Array.from({ length: mostFresh + 1 }, (_, i) => `id: 0:${i + 2}\nevent: entry\ndata: ${JSON.stringify(item(String(i + 1), i + 1))}\n\n`).join(''))
+    send(Array.from({ length: mostFresh + 1 }, (_, i) => event(i + 2, item(String(i + 1), i + 1))).join(''))
     await vi.advanceTimersByTimeAsync(5000) // reading takes long, and is not begun again meanwhile
     expect([opened(), x.busy]).toEqual([1, true])
     answer(pageOf(item('0', 0)))

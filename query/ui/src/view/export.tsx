@@ -15,7 +15,7 @@ interface Progress {
   why?: string
 }
 
-/** Exports exactly what is filtered. An export that runs ends with the menu, which goes when the caller does: what one may read, the next one may not. */
+/** Exports exactly what is filtered. When the menu is removed, as at sign-out, a running export is aborted. */
 export function ExportMenu({ x }: { x: Explorer }): JSX.Element {
   const [progress, setProgress] = useState<Progress>()
   const running = useRef<AbortController>(undefined)
