@@ -11,8 +11,8 @@ import (
 )
 
 // folder fills the column folded, the normal form that searches read, for entries that a consumer of an older version wrote. Until then a
-// search finds these entries by the older rules. It runs again and again, because a consumer from before the column may still be running during an upgrade; a
-// run that finds nothing costs as much as a search for a word that does not occur.
+// search finds these entries by the older rules. It runs again and again, because a consumer from before the column may still be running
+// during an upgrade. A run that finds nothing costs as much as a search for a word that does not occur.
 type folder struct {
 	interval time.Duration
 	db       *db.DB
