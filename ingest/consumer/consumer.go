@@ -112,6 +112,7 @@ type Consumer struct {
 	pair       *logs.Pair // set by Run
 	health     *health.Health
 	watch      *watch
+	nudges     *nudges
 	fail       func(partition int, point string) error // a test's; nil otherwise
 }
 
@@ -119,7 +120,7 @@ type Consumer struct {
 const assemblies = 4
 
 // longestRest bounds the pause after a small insert. On a busy machine an insert of a few rows takes 0.2 s. A pause of four times that for
-// each partition would delay entries by seconds. Reads wait for longer than that and an insert, see stored.Defaults.
+// each partition would delay entries by seconds.
 const longestRest = 300 * time.Millisecond
 
 // savedRest is the most pause time that an idle consumer saves up: enough for about a hundred small inserts without a pause.
@@ -131,7 +132,8 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 	return &Consumer{
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
 		numbers: &lease.Numbers{Client: client, Topic: cfg.Topic}, follower: schemakafka.Follow(client, cfg.Topic),
-		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest), Saved: savedRest}, assemblies: pool.New[assembly](assemblies), health: health.New(log, m.alarms), watch: newWatch(),
+		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest), Saved: savedRest}, assemblies: pool.New[assembly](assemblies),
+		health: health.New(log, m.alarms), watch: newWatch(), nudges: newNudges(),
 	}
 }
 

@@ -18,6 +18,7 @@ type metrics struct {
 	age     *prometheus.GaugeVec
 	refused prometheus.Counter
 	replays prometheus.Counter
+	hurried prometheus.Counter
 	deletes prometheus.Counter
 	dead    prometheus.Counter
 	alarms  *prometheus.CounterVec
@@ -49,6 +50,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		replays: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_consumer_replays_total", Help: "Batches stored again because their previous consumer did not commit that they were complete.",
+		}),
+		hurried: f.NewCounter(prometheus.CounterOpts{
+			Name: "activity_consumer_hurried_batches_total", Help: "Batches that were stored without a longer pause because a reader waited for them.",
 		}),
 		deletes: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_consumer_deletes_total", Help: "Delete commands applied.",

@@ -123,6 +123,11 @@ func (p *partition) take(e ending, b *batch) (t *pace.Turn, ok bool, err error) 
 			return nil, true, nil
 		case <-w.ready:
 			return w.keep(), true, nil
+		case <-w.nudged:
+			if p.pacer.MayHurry() {
+				p.metrics.hurried.Inc()
+				return nil, true, nil
+			}
 		case next, more := <-p.fetch.batches:
 			if !more {
 				return nil, false, nil
@@ -186,13 +191,14 @@ func (p *partition) fill(b *batch) (complete bool) {
 	return false
 }
 
-// waiting has the two events that end the growth of a batch: its turn, and its greatest age.
+// waiting has the events that end the growth of a batch: its turn, its greatest age, and a reader that waits for it.
 type waiting struct {
-	p     *partition
-	turn  *pace.Turn
-	timer *time.Timer
-	ready <-chan struct{}
-	late  <-chan time.Time
+	p      *partition
+	turn   *pace.Turn
+	timer  *time.Timer
+	ready  <-chan struct{}
+	late   <-chan time.Time
+	nudged <-chan struct{}
 }
 
 // begin enqueues b for a turn once it has its first record.
@@ -202,7 +208,7 @@ func (w *waiting) begin(b *batch) {
 	}
 	w.turn = w.p.pacer.Enqueue()
 	w.timer = time.NewTimer(w.p.cfg.MaxAge)
-	w.ready, w.late = w.turn.Ready, w.timer.C
+	w.ready, w.late, w.nudged = w.turn.Ready, w.timer.C, w.p.nudges.await(w.p, b.first)
 }
 
 // keep hands the turn to the caller, who must return it.
@@ -215,6 +221,7 @@ func (w *waiting) keep() *pace.Turn {
 func (w *waiting) end() {
 	if w.timer != nil {
 		w.timer.Stop()
+		w.p.nudges.forget(w.p)
 	}
 	if w.turn != nil {
 		w.p.pacer.Cancel(w.turn)

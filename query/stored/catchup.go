@@ -23,6 +23,7 @@ const (
 type lag struct {
 	frontier *shared[frontier]
 	silent   atomic.Int64 // Unix ns until which Kafka is not asked again
+	usual    atomic.Int64 // moving average of how long reads wait, in ns
 	behind   atomic.Pointer[target]
 	wake     chan struct{} // holds one token while behind may be set
 }
@@ -33,7 +34,7 @@ type frontier struct {
 	missing   schema.Position // the last offsets of the partitions that have records which are not stored
 }
 
-// target is a position that a read waited for in vain. Other reads do not wait until the consumer has passed it and has caught up.
+// target is a position that a read waited too long for. Other reads do not wait until the consumer has passed it and has caught up.
 type target struct {
 	missing schema.Position
 	since   time.Time
@@ -44,7 +45,7 @@ func newLag() *lag {
 }
 
 // CatchUp returns when everything that was acknowledged before the call can be read. It returns at once if Kafka does not answer, or if
-// earlier reads have shown that the wait would take longer than ReadWait. The caller then reads what is stored.
+// earlier reads have shown that the consumer is too far behind. The caller then reads what is stored.
 func (p *Progress) CatchUp(ctx context.Context) {
 	if p.cfg.ReadWait == 0 || p.kafka == nil {
 		return
@@ -67,13 +68,13 @@ func (p *Progress) catchUp(ctx context.Context) (missed string) {
 	defer cancel()
 	f, err := p.lag.frontier.ask(ctx, p.frontier)
 	if err == nil {
-		if len(f.missing) == 0 {
-			return ""
-		}
-		err = p.Wait(ctx, f.missing)
+		err = p.Wait(ctx, f.missing) // for nothing, it returns at once
 	}
 	switch {
 	case err == nil:
+		if p.lag.note(time.Since(began)) > p.cfg.ReadWait/2 {
+			p.lag.fallBehind(&target{f.missing, began})
+		}
 		return ""
 	case errors.Is(ctx.Err(), context.Canceled): // the caller has left
 		return missedUnavailable
@@ -85,7 +86,16 @@ func (p *Progress) catchUp(ctx context.Context) (missed string) {
 	return missedUnavailable
 }
 
+// note adds how long a read has waited to the average of the last ones, and returns that.
+func (l *lag) note(took time.Duration) time.Duration {
+	usual := time.Duration(l.usual.Load())
+	usual += (took - usual) / 8
+	l.usual.Store(int64(usual))
+	return usual
+}
+
 func (l *lag) fallBehind(t *target) {
+	l.usual.Store(0)
 	l.behind.CompareAndSwap(nil, t)
 	select {
 	case l.wake <- struct{}{}:
@@ -118,23 +128,29 @@ func (p *Progress) followLag(ctx context.Context) {
 	}
 }
 
-// advanceLag compares the consumer with the target. Reads wait again when the consumer has passed the target within ReadWait, or when
-// nothing is left to store. If it took longer, what is missing now becomes the next target: under full load the consumer stays a second
-// behind, and reads must not start to wait again each second. The bound is ReadWait plus twice lagEvery, because the check itself comes
+// advanceLag compares the consumer with the target. Reads wait again when the consumer has passed the target within half of ReadWait, or
+// when nothing is left to store. If it took longer, what is missing now becomes the next target: under full load the consumer stays a
+// second behind, and reads must not start to wait again each second. The bound has twice lagEvery more, because the check itself comes
 // late.
 func (p *Progress) advanceLag(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
 	asked := time.Now()
-	f, err := p.frontier(ctx)
+	f, err := p.lookAtLag(ctx)
 	t := p.lag.behind.Load()
 	switch {
 	case err != nil || t == nil:
-	case len(f.missing) == 0, passed(f.committed, t.missing) && time.Since(t.since) <= p.cfg.ReadWait+2*lagEvery:
+	case len(f.missing) == 0, passed(f.committed, t.missing) && time.Since(t.since) <= p.cfg.ReadWait/2+2*lagEvery:
 		p.lag.behind.Store(nil)
 	case passed(f.committed, t.missing):
 		p.lag.behind.Store(&target{f.missing, asked})
+		p.watcher.nudger.send(ctx, f.missing)
 	}
+}
+
+// lookAtLag is frontier within lookTimeout.
+func (p *Progress) lookAtLag(ctx context.Context) (frontier, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return p.frontier(ctx)
 }
 
 // frontier asks Kafka for the ends of the partitions and for what the consumer has committed, both at once.

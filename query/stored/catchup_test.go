@@ -250,6 +250,30 @@ func TestReadsUnderFullLoad(t *testing.T) {
 	r.again(0)
 }
 
+// TestReadsWithASlowConsumer: reads stop to wait when each of them must wait for more than half of the time that they may, and wait again
+// when the consumer is faster.
+func TestReadsWithASlowConsumer(t *testing.T) {
+	const wait = 400 * time.Millisecond
+	r := openReads(t, wait)
+	late := func(after time.Duration) { // a record that is stored after some time
+		next := r.write(0)
+		time.AfterFunc(after, func() { commit(t, r.broker, 0, next) })
+		r.catchUp()
+	}
+	late(wait * 3 / 4)
+	if r.lag.behind.Load() != nil {
+		t.Error("one slow read makes others wait no longer")
+	}
+	reads := 1
+	for ; r.lag.behind.Load() == nil && reads < 50; reads++ {
+		late(wait * 3 / 4)
+	}
+	if reads < 5 || reads > 20 {
+		t.Errorf("%d reads had to wait for three quarters of the longest wait, want about ten", reads)
+	}
+	r.again(0)
+}
+
 // TestReadsWhileKafkaIsUnavailable: a read does not wait, and not every read asks Kafka.
 func TestReadsWhileKafkaIsUnavailable(t *testing.T) {
 	r := openReads(t, 250*time.Millisecond)

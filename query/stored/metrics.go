@@ -11,6 +11,7 @@ type metrics struct {
 	waits   prometheus.Histogram
 	waiting prometheus.Gauge
 	missed  map[string]prometheus.Counter // by reason
+	nudges  map[bool]prometheus.Counter   // by whether Kafka took them
 }
 
 // Reasons for which a read without a position does not show all that was acknowledged before it.
@@ -26,7 +27,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "activity_query_reads_behind_total",
 		Help: "Reads answered without all entries that were acknowledged before them, by reason.",
 	}, []string{"reason"})
+	nudges := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "activity_query_nudges_total",
+		Help: "Requests to the consumer to store at once what a reader waits for, by outcome: sent or failed.",
+	}, []string{"outcome"})
 	return &metrics{
+		nudges: map[bool]prometheus.Counter{true: nudges.WithLabelValues("sent"), false: nudges.WithLabelValues("failed")},
 		missed: map[string]prometheus.Counter{
 			missedLate: missed.WithLabelValues(missedLate), missedBehind: missed.WithLabelValues(missedBehind),
 			missedUnavailable: missed.WithLabelValues(missedUnavailable),

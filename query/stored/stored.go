@@ -31,9 +31,8 @@ type Config struct {
 
 // Defaults returns the values of a Config that names none.
 func Defaults() Config {
-	// The consumer pauses for up to 300 ms after a small insert. A script that writes and reads in turn would miss its entries if reads
-	// waited for less than that and an insert.
-	return Config{Topic: "activity", WaitMax: 5 * time.Second, ReadWait: 500 * time.Millisecond}
+	// A nudged consumer stores an entry within two inserts and a pause of the same length, 50 to 250 ms, but now and then a disk takes longer.
+	return Config{Topic: "activity", WaitMax: 5 * time.Second, ReadWait: time.Second}
 }
 
 // Validate returns everything that is wrong with c.
@@ -71,7 +70,7 @@ func New(cfg Config, d *db.DB, client *kafka.Client, log *slog.Logger, reg prome
 	source, m := schemakafka.Follow(client, cfg.Topic), newMetrics(reg)
 	return &Progress{
 		Feed: newFeed(), cfg: cfg, db: d, kafka: client, log: log, source: source,
-		watcher: newWatcher(cfg.Topic, client, source, m), metrics: m, requests: requests.New(reg), lag: newLag(),
+		watcher: newWatcher(cfg.Topic, client, source, m, log), metrics: m, requests: requests.New(reg), lag: newLag(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -30,6 +31,7 @@ type watcher struct {
 	client  *kafka.Client
 	source  *schemakafka.Follower
 	metrics *metrics
+	nudger  *nudger
 	wake    chan struct{} // holds one token while there may be waiters
 
 	mu      sync.Mutex // guards what follows
@@ -40,16 +42,20 @@ type watcher struct {
 type waiter struct {
 	position schema.Position
 	stored   chan struct{} // closed when it is
+	nudged   bool          // the consumer has been asked to store it at once
 }
 
-func newWatcher(topic string, client *kafka.Client, source *schemakafka.Follower, m *metrics) *watcher {
-	return &watcher{topic: topic, client: client, source: source, metrics: m, wake: make(chan struct{}, 1), waiting: map[*waiter]struct{}{}}
+func newWatcher(topic string, client *kafka.Client, source *schemakafka.Follower, m *metrics, log *slog.Logger) *watcher {
+	return &watcher{
+		topic: topic, client: client, source: source, metrics: m, nudger: &nudger{topic: topic, client: client, source: source, metrics: m, log: log},
+		wake: make(chan struct{}, 1), waiting: map[*waiter]struct{}{},
+	}
 }
 
 func (w *watcher) wait(ctx context.Context, p schema.Position) error {
 	start := time.Now()
 	defer func() { w.metrics.waits.Observe(time.Since(start).Seconds()) }()
-	me := &waiter{p, make(chan struct{})}
+	me := &waiter{position: p, stored: make(chan struct{})}
 	w.add(me)
 	defer w.remove(me)
 	select {
@@ -91,8 +97,27 @@ func (w *watcher) remove(me *waiter) {
 	w.metrics.waiting.Dec()
 }
 
+// nudge asks the consumer, once for each waiter, to store at once what they wait for.
+func (w *watcher) nudge(ctx context.Context, waiters []*waiter) {
+	wanted := schema.Position{}
+	for _, me := range waiters {
+		if me.nudged {
+			continue
+		}
+		for partition, last := range me.position {
+			wanted.Add(partition, last)
+		}
+	}
+	if w.nudger.send(ctx, wanted) {
+		for _, me := range waiters {
+			me.nudged = true
+		}
+	}
+}
+
 // run wakes waiters until ctx ends.
 func (w *watcher) run(ctx context.Context) {
+	defer w.nudger.sending.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	pause := pollEvery
@@ -127,18 +152,30 @@ func (w *watcher) poll(ctx context.Context) (waiting, failed bool) {
 		return false, false
 	}
 	committed, err := w.committed(ctx, partitions(asked))
+	left := w.finish(asked, committed, err)
+	if err == nil {
+		w.nudge(ctx, left)
+	}
+	return len(left) > 0, err != nil
+}
+
+// finish ends the waits for what is committed, and returns those that go on.
+func (w *watcher) finish(asked []*waiter, committed schema.Position, err error) (left []*waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.problem = err
 	for _, me := range asked {
-		if err == nil && passed(committed, me.position) {
-			if _, ok := w.waiting[me]; ok {
-				delete(w.waiting, me)
-				close(me.stored)
-			}
+		if _, ok := w.waiting[me]; !ok {
+			continue
 		}
+		if err != nil || !passed(committed, me.position) {
+			left = append(left, me)
+			continue
+		}
+		delete(w.waiting, me)
+		close(me.stored)
 	}
-	return len(w.waiting) > 0, err != nil
+	return left
 }
 
 // waiters returns the current waiters. Only a request that is sent after a wait began can end that wait: an earlier request might miss what

@@ -15,8 +15,8 @@ import (
 
 // TestNames: installations and the alert rules of their operators use these names.
 func TestNames(t *testing.T) {
-	got := []string{schemakafka.Group("activity"), schemakafka.IDs("activity"), schemakafka.Dead("activity"), schemakafka.Keys("activity"), schemakafka.LogTopic("activity")}
-	if want := []string{"activity.store", "activity.ids", "activity.dead", "activity.keys", "activity.log"}; !slices.Equal(got, want) {
+	got := []string{schemakafka.Group("activity"), schemakafka.IDs("activity"), schemakafka.Dead("activity"), schemakafka.Keys("activity"), schemakafka.LogTopic("activity"), schemakafka.Nudges("activity")}
+	if want := []string{"activity.store", "activity.ids", "activity.dead", "activity.keys", "activity.log", "activity.nudges"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -9,15 +9,16 @@ import (
 // Pacer gives turns to inserts. After an insert that took d, the next turn of any partition comes after about 4·d. After a longer pause a
 // turn comes at once. A batch that cannot grow any more needs no turn. An insert of a few rows costs the engine 20 ms of CPU with its
 // merges: sixteen a second took half a core. Pauses are saved up while there is nothing to insert. So a script that alternates writes and
-// reads does not wait at first.
+// reads does not wait at first. A batch that a reader waits for needs no turn either, but at least a pause of d.
 type Pacer struct {
 	Longest time.Duration // no pause is longer
 	Saved   time.Duration // as many pauses are saved up
 
-	mu     sync.Mutex
-	queue  []*Turn // first come, first served
-	taken  bool
-	rested time.Time // no turn begins earlier
+	mu      sync.Mutex
+	queue   []*Turn // first come, first served
+	taken   bool
+	rested  time.Time // no turn begins earlier
+	hurried time.Time // nor does an insert that a reader waits for
 }
 
 // Turn is a turn that was asked for. It has come when Ready is closed. Its owner must give it back with Done or Cancel.
@@ -69,10 +70,17 @@ func (p *Pacer) Done(t *Turn, d time.Duration) {
 	if p.rested.After(now) {
 		p.rested = now
 	}
-	p.rested = p.rested.Add(min(rest*d, p.Longest))
+	p.rested, p.hurried = p.rested.Add(min(rest*d, p.Longest)), now.Add(min(d, p.Longest))
 	if t != nil {
 		p.giveBack(t)
 	}
+}
+
+// MayHurry reports whether a batch that a reader waits for can be inserted now, without a turn.
+func (p *Pacer) MayHurry() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !time.Now().Before(p.hurried)
 }
 
 // Cancel returns t unused, even before its turn has come.

@@ -70,3 +70,23 @@ func TestSavedPauses(t *testing.T) {
 		}
 	})
 }
+
+// TestMayHurry: a batch that a reader waits for comes when the last pause was as long as the last insert, long before its turn.
+func TestMayHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Pacer{Longest: time.Second}
+		if !p.MayHurry() {
+			t.Error("the first insert may not hurry")
+		}
+		for _, insert := range []struct{ took, pause time.Duration }{{20 * time.Millisecond, 20 * time.Millisecond}, {time.Minute, time.Second}} {
+			p.Done(nil, insert.took)
+			time.Sleep(insert.pause - 1)
+			if p.MayHurry() {
+				t.Errorf("an insert may follow within %v after one of %v", insert.pause-1, insert.took)
+			}
+			if time.Sleep(1); !p.MayHurry() {
+				t.Errorf("no insert may follow %v after one of %v", insert.pause, insert.took)
+			}
+		}
+	})
+}

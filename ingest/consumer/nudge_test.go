@@ -1,0 +1,98 @@
+package consumer
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/activitylog/activitylog/ingest/consumer/internal/pace"
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
+)
+
+// TestNudge: a batch that waits for its turn is stored early if a reader waits for it, and only then.
+func TestNudge(t *testing.T) {
+	b := newBed(t, 2)
+	c, _ := b.consumer(func(c *Consumer) {
+		c.cfg.MaxAge = time.Hour
+		c.pacer = &pace.Pacer{Longest: time.Hour}
+	})
+	nudge := func(partition int, offset int64) {
+		t.Helper()
+		if err := schemakafka.SendNudges(t.Context(), b.client, b.broker.Topic(), map[int]int64{partition: offset}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored := func(partition int) {
+		t.Helper()
+		b.await("a nudged batch", func() error {
+			if at, end := first(b.committed(c.group, partition)), b.end(partition); at != end {
+				return fmt.Errorf("committed %d of %d", at, end)
+			}
+			return nil
+		})
+	}
+	b.send(0, "t", 1)
+	b.send(1, "t", 1)
+	b.drain(c.group)
+	c.pacer.Done(nil, 4*time.Second) // the next turns come in 16 s, but in 4 s for a reader
+
+	old := b.end(0)
+	b.send(0, "t", 1)
+	b.send(1, "t", 1)
+	nudge(0, old) // its reader waits for what is stored
+	time.Sleep(4500 * time.Millisecond)
+	if got := counter(t, c.metrics.hurried); got != 0 {
+		t.Errorf("%v batches were hurried that no reader waits for", got)
+	}
+	nudge(0, b.end(0))
+	stored(0)
+	if got := counter(t, c.metrics.hurried); got != 1 {
+		t.Errorf("%v batches were hurried, want 1", got)
+	}
+	if at := first(b.committed(c.group, 1)); at == b.end(1) {
+		t.Error("partition 1 was stored, too, but no reader waits for it")
+	}
+	nudge(1, b.end(1))
+	stored(1)
+	b.check()
+}
+
+// TestNudgesEnd: nudges from before a restart, or of a reader that has given up, hurry nothing for long.
+func TestNudgesEnd(t *testing.T) {
+	n, p := newNudges(), &partition{number: 1, source: &schemakafka.Log{Epochs: []schemakafka.Epoch{{}}}}
+	nudged := n.await(p, 10)
+	came := func() bool {
+		select {
+		case <-nudged:
+			return true
+		default:
+			return false
+		}
+	}
+	began := time.Now()
+	deliver := func(before int64, nonce string, after time.Duration) {
+		n.deliver(map[int]schemakafka.Nudge{1: {Before: before, Nonce: nonce}}, began.Add(after))
+	}
+	for _, step := range []struct {
+		before int64
+		nonce  string
+		after  time.Duration
+		want   bool
+	}{
+		{10, "a", 0, false},
+		{11, "b", 0, true},
+		{11, "b", nudgeLife - 1, true},
+		{11, "b", nudgeLife, false},
+		{11, "b", time.Hour, false},
+		{11, "c", time.Hour, true},
+		{12, "c", 2 * time.Hour, true},
+	} {
+		if deliver(step.before, step.nonce, step.after); came() != step.want {
+			t.Errorf("nudge %+v: the batch from offset 10 on was nudged: %v, want %v", step, !step.want, step.want)
+		}
+	}
+	n.forget(p)
+	if deliver(99, "d", 0); came() || len(n.partitions()) != 0 {
+		t.Error("a batch that does not wait any more was nudged")
+	}
+}
