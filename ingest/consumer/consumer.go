@@ -31,6 +31,7 @@ import (
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/lease"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/nudge"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/pace"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/pool"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/sink"
@@ -112,7 +113,7 @@ type Consumer struct {
 	pair       *logs.Pair // set by Run
 	health     *health.Health
 	watch      *watch
-	nudges     *nudges
+	nudges     *nudge.Watch
 	fail       func(partition int, point string) error // a test's; nil otherwise
 }
 
@@ -133,7 +134,7 @@ func New(cfg Config, client *kafka.Client, log *slog.Logger, reg prometheus.Regi
 		cfg: cfg, group: schemakafka.Group(cfg.Topic), client: client, sink: sink.Open(cfg.ClickHouse), log: log, metrics: m,
 		numbers: &lease.Numbers{Client: client, Topic: cfg.Topic}, follower: schemakafka.Follow(client, cfg.Topic),
 		pacer: &pace.Pacer{Longest: min(cfg.MaxAge, longestRest), Saved: savedRest}, assemblies: pool.New[assembly](assemblies),
-		health: health.New(log, m.alarms), watch: newWatch(), nudges: newNudges(),
+		health: health.New(log, m.alarms), watch: newWatch(), nudges: nudge.New(client, cfg.Topic, log),
 	}
 }
 

@@ -35,7 +35,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers.Go(func() { c.watchAge(watching) })
-	workers.Go(func() { c.watchNudges(watching) })
+	workers.Go(func() { c.nudges.Run(watching) })
 	if err := c.awaitTopic(ctx); err != nil {
 		return nil //nolint:nilerr // ctx ended before anything was begun
 	}

@@ -34,6 +34,7 @@ func TestNudge(t *testing.T) {
 	b.send(0, "t", 1)
 	b.send(1, "t", 1)
 	b.drain(c.group)
+	time.Sleep(time.Second)          // their inserts have given back their turns
 	c.pacer.Done(nil, 4*time.Second) // the next turns come in 16 s, but in 4 s for a reader
 
 	old := b.end(0)
@@ -55,44 +56,4 @@ func TestNudge(t *testing.T) {
 	nudge(1, b.end(1))
 	stored(1)
 	b.check()
-}
-
-// TestNudgesEnd: nudges from before a restart, or of a reader that has given up, hurry nothing for long.
-func TestNudgesEnd(t *testing.T) {
-	n, p := newNudges(), &partition{number: 1, source: &schemakafka.Log{Epochs: []schemakafka.Epoch{{}}}}
-	nudged := n.await(p, 10)
-	came := func() bool {
-		select {
-		case <-nudged:
-			return true
-		default:
-			return false
-		}
-	}
-	began := time.Now()
-	deliver := func(before int64, nonce string, after time.Duration) {
-		n.deliver(map[int]schemakafka.Nudge{1: {Before: before, Nonce: nonce}}, began.Add(after))
-	}
-	for _, step := range []struct {
-		before int64
-		nonce  string
-		after  time.Duration
-		want   bool
-	}{
-		{10, "a", 0, false},
-		{11, "b", 0, true},
-		{11, "b", nudgeLife - 1, true},
-		{11, "b", nudgeLife, false},
-		{11, "b", time.Hour, false},
-		{11, "c", time.Hour, true},
-		{12, "c", 2 * time.Hour, true},
-	} {
-		if deliver(step.before, step.nonce, step.after); came() != step.want {
-			t.Errorf("nudge %+v: the batch from offset 10 on was nudged: %v, want %v", step, !step.want, step.want)
-		}
-	}
-	n.forget(p)
-	if deliver(99, "d", 0); came() || len(n.partitions()) != 0 {
-		t.Error("a batch that does not wait any more was nudged")
-	}
 }

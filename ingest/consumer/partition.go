@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/activitylog/activitylog/ingest/consumer/internal/health"
+	"github.com/activitylog/activitylog/ingest/consumer/internal/nudge"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/pace"
 	"github.com/activitylog/activitylog/ingest/consumer/internal/repeat"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
@@ -123,10 +124,10 @@ func (p *partition) take(e ending, b *batch) (t *pace.Turn, ok bool, err error) 
 			return nil, true, nil
 		case <-w.ready:
 			return w.keep(), true, nil
-		case <-w.nudged:
-			if p.pacer.MayHurry() {
+		case <-w.nudged():
+			if t := p.pacer.Hurry(); t != nil {
 				p.metrics.hurried.Inc()
-				return nil, true, nil
+				return t, true, nil
 			}
 		case next, more := <-p.fetch.batches:
 			if !more {
@@ -193,12 +194,12 @@ func (p *partition) fill(b *batch) (complete bool) {
 
 // waiting has the events that end the growth of a batch: its turn, its greatest age, and a reader that waits for it.
 type waiting struct {
-	p      *partition
-	turn   *pace.Turn
-	timer  *time.Timer
-	ready  <-chan struct{}
-	late   <-chan time.Time
-	nudged <-chan struct{}
+	p     *partition
+	turn  *pace.Turn
+	timer *time.Timer
+	ready <-chan struct{}
+	late  <-chan time.Time
+	batch *nudge.Batch // nil if no reader can wait for it
 }
 
 // begin enqueues b for a turn once it has its first record.
@@ -208,7 +209,18 @@ func (w *waiting) begin(b *batch) {
 	}
 	w.turn = w.p.pacer.Enqueue()
 	w.timer = time.NewTimer(w.p.cfg.MaxAge)
-	w.ready, w.late, w.nudged = w.turn.Ready, w.timer.C, w.p.nudges.await(w.p, b.first)
+	w.ready, w.late = w.turn.Ready, w.timer.C
+	if own, ok := w.p.source.Offset(w.p.number, b.first); ok {
+		w.batch = w.p.nudges.Add(w.p.number, own)
+	}
+}
+
+// nudged receives while a reader waits for the batch.
+func (w *waiting) nudged() <-chan struct{} {
+	if w.batch == nil {
+		return nil
+	}
+	return w.batch.Nudged
 }
 
 // keep hands the turn to the caller, who must return it.
@@ -221,7 +233,9 @@ func (w *waiting) keep() *pace.Turn {
 func (w *waiting) end() {
 	if w.timer != nil {
 		w.timer.Stop()
-		w.p.nudges.forget(w.p)
+	}
+	if w.batch != nil {
+		w.p.nudges.Remove(w.batch)
 	}
 	if w.turn != nil {
 		w.p.pacer.Cancel(w.turn)

@@ -23,9 +23,12 @@ const (
 type lag struct {
 	frontier *shared[frontier]
 	silent   atomic.Int64 // Unix ns until which Kafka is not asked again
-	usual    atomic.Int64 // moving average of how long reads wait, in ns
 	behind   atomic.Pointer[target]
+	skipped  atomic.Bool   // a read has not waited since the last target
 	wake     chan struct{} // holds one token while behind may be set
+
+	mu    sync.Mutex    // guards usual
+	usual time.Duration // moving average of how long reads wait
 }
 
 // frontier compares the consumer's progress at one moment with the records acknowledged before that moment.
@@ -60,6 +63,7 @@ func (p *Progress) catchUp(ctx context.Context) (missed string) {
 	began := time.Now()
 	switch {
 	case p.lag.behind.Load() != nil:
+		p.lag.skipped.Store(true)
 		return missedBehind
 	case began.UnixNano() < p.lag.silent.Load():
 		return missedUnavailable
@@ -88,14 +92,16 @@ func (p *Progress) catchUp(ctx context.Context) (missed string) {
 
 // note adds how long a read has waited to the average of the last ones, and returns that.
 func (l *lag) note(took time.Duration) time.Duration {
-	usual := time.Duration(l.usual.Load())
-	usual += (took - usual) / 8
-	l.usual.Store(int64(usual))
-	return usual
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.usual += (took - l.usual) / 8
+	return l.usual
 }
 
 func (l *lag) fallBehind(t *target) {
-	l.usual.Store(0)
+	l.mu.Lock()
+	l.usual = 0
+	l.mu.Unlock()
 	l.behind.CompareAndSwap(nil, t)
 	select {
 	case l.wake <- struct{}{}:
@@ -142,7 +148,9 @@ func (p *Progress) advanceLag(ctx context.Context) {
 		p.lag.behind.Store(nil)
 	case passed(f.committed, t.missing):
 		p.lag.behind.Store(&target{f.missing, asked})
-		p.watcher.nudger.send(ctx, f.missing)
+		if p.lag.skipped.Swap(false) {
+			p.watcher.nudger.send(ctx, f.missing)
+		}
 	}
 }
 

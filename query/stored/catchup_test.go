@@ -219,59 +219,47 @@ func TestReadsBehindTheConsumer(t *testing.T) {
 
 // TestReadsUnderFullLoad: a consumer that stays half a second behind costs the first reads their wait and no others.
 func TestReadsUnderFullLoad(t *testing.T) {
-	const wait = 100 * time.Millisecond
-	r := openReads(t, wait)
-	r.waitsFor(0)
-	ctx, cancel := context.WithCancel(t.Context())
-	var load sync.WaitGroup
-	load.Go(func() {
-		var written []int64 // by tenths of a second
-		for ctx.Err() == nil {
-			written = append(written, r.write(0))
-			if n := len(written); n > 5 {
-				commit(t, r.broker, 0, written[n-6])
+	for name, tt := range map[string]struct {
+		wait, length time.Duration
+		waited       int // reads, at most
+	}{
+		"longer than a read waits":              {100 * time.Millisecond, 3 * time.Second, 2},
+		"longer than reads wait on the average": {800 * time.Millisecond, 12 * time.Second, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := openReads(t, tt.wait)
+			r.waitsFor(0)
+			ctx, cancel := context.WithCancel(t.Context())
+			var load sync.WaitGroup
+			load.Go(func() { r.behind(ctx) })
+			time.Sleep(300 * time.Millisecond)
+			reads, waited := 0, 0
+			for began := time.Now(); time.Since(began) < tt.length; time.Sleep(5 * time.Millisecond) {
+				if reads++; r.catchUp() > tt.wait/2 {
+					waited++
+				}
 			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		commit(t, r.broker, 0, written[len(written)-1])
-	})
-	time.Sleep(300 * time.Millisecond)
-	reads, waited := 0, 0
-	for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(5 * time.Millisecond) {
-		if reads++; r.catchUp() > wait/2 {
-			waited++
-		}
+			cancel()
+			load.Wait()
+			if waited > tt.waited || reads < 100 {
+				t.Errorf("%d of %d reads waited, want %d at most", waited, reads, tt.waited)
+			}
+			r.again(0)
+		})
 	}
-	cancel()
-	load.Wait()
-	if waited > 2 || reads < 100 {
-		t.Errorf("%d of %d reads waited, want the first", waited, reads)
-	}
-	r.again(0)
 }
 
-// TestReadsWithASlowConsumer: reads stop to wait when each of them must wait for more than half of the time that they may, and wait again
-// when the consumer is faster.
-func TestReadsWithASlowConsumer(t *testing.T) {
-	const wait = 400 * time.Millisecond
-	r := openReads(t, wait)
-	late := func(after time.Duration) { // a record that is stored after some time
-		next := r.write(0)
-		time.AfterFunc(after, func() { commit(t, r.broker, 0, next) })
-		r.catchUp()
+// behind writes records, and stores each of them half a second later, until ctx ends.
+func (r *reads) behind(ctx context.Context) {
+	var written []int64 // by tenths of a second
+	for ctx.Err() == nil {
+		written = append(written, r.write(0))
+		if n := len(written); n > 5 {
+			commit(r.t, r.broker, 0, written[n-6])
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
-	late(wait * 3 / 4)
-	if r.lag.behind.Load() != nil {
-		t.Error("one slow read makes others wait no longer")
-	}
-	reads := 1
-	for ; r.lag.behind.Load() == nil && reads < 50; reads++ {
-		late(wait * 3 / 4)
-	}
-	if reads < 5 || reads > 20 {
-		t.Errorf("%d reads had to wait for three quarters of the longest wait, want about ten", reads)
-	}
-	r.again(0)
+	commit(r.t, r.broker, 0, written[len(written)-1])
 }
 
 // TestReadsWhileKafkaIsUnavailable: a read does not wait, and not every read asks Kafka.

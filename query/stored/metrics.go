@@ -17,7 +17,7 @@ type metrics struct {
 // Reasons for which a read without a position does not show all that was acknowledged before it.
 const (
 	missedLate        = "late"        // it has waited as long as it may
-	missedBehind      = "behind"      // reads before it have, and the consumer is still that far behind
+	missedBehind      = "behind"      // reads before it waited too long, and the consumer is still that far behind
 	missedUnavailable = "unavailable" // Kafka does not say
 )
 

@@ -23,20 +23,19 @@ type nudger struct {
 	metrics *metrics
 	log     *slog.Logger
 
-	busy    atomic.Bool // a nudge is on its way
+	busy    atomic.Bool // a nudge is on its way, or was sent a moment ago
 	failing atomic.Bool // the last one failed
 	sending sync.WaitGroup
 }
 
-// nudgeTimeout bounds the request of a nudge, which no reader waits for.
-const nudgeTimeout = time.Second
+const (
+	nudgeTimeout = time.Second // of the request, which no reader waits for
+	nudgeAgain   = time.Second // after which whoever still waits nudges again: the nudge may have failed or been replaced
+)
 
-// send nudges the consumer to store everything up to wanted, its offsets included. It returns false if the one before is still on its way;
-// it does not wait for the answer.
+// send nudges the consumer to store everything up to wanted, its offsets included. It does not wait for the answer. It returns false if
+// it has sent nothing, because the nudge before was a moment ago or because the log is not known.
 func (n *nudger) send(ctx context.Context, wanted schema.Position) bool {
-	if len(wanted) == 0 {
-		return true
-	}
 	log, err := n.source.Log()
 	if err != nil || !n.busy.CompareAndSwap(false, true) {
 		return false
@@ -49,9 +48,14 @@ func (n *nudger) send(ctx context.Context, wanted schema.Position) bool {
 	}
 	n.sending.Go(func() {
 		defer n.busy.Store(false)
+		began := time.Now()
 		ctx, cancel := context.WithTimeout(ctx, nudgeTimeout)
 		defer cancel()
 		n.note(ctx, schemakafka.SendNudges(ctx, n.client, n.topic, before))
+		select {
+		case <-ctx.Done():
+		case <-time.After(schemakafka.NudgeEvery - time.Since(began)):
+		}
 	})
 	return true
 }

@@ -82,6 +82,7 @@ func (p *Progress) Run(ctx context.Context) {
 	all.Go(func() { p.follow(ctx) })
 	all.Go(func() { p.followLag(ctx) })
 	all.Wait()
+	p.watcher.nudger.sending.Wait()
 }
 
 // Topic returns the entries' topic.

@@ -42,7 +42,7 @@ type watcher struct {
 type waiter struct {
 	position schema.Position
 	stored   chan struct{} // closed when it is
-	nudged   bool          // the consumer has been asked to store it at once
+	nudge    time.Time     // when the consumer is asked to store it at once
 }
 
 func newWatcher(topic string, client *kafka.Client, source *schemakafka.Follower, m *metrics, log *slog.Logger) *watcher {
@@ -55,7 +55,7 @@ func newWatcher(topic string, client *kafka.Client, source *schemakafka.Follower
 func (w *watcher) wait(ctx context.Context, p schema.Position) error {
 	start := time.Now()
 	defer func() { w.metrics.waits.Observe(time.Since(start).Seconds()) }()
-	me := &waiter{position: p, stored: make(chan struct{})}
+	me := &waiter{position: p, stored: make(chan struct{}), nudge: start.Add(pollEvery)}
 	w.add(me)
 	defer w.remove(me)
 	select {
@@ -97,27 +97,26 @@ func (w *watcher) remove(me *waiter) {
 	w.metrics.waiting.Dec()
 }
 
-// nudge asks the consumer, once for each waiter, to store at once what they wait for.
-func (w *watcher) nudge(ctx context.Context, waiters []*waiter) {
-	wanted := schema.Position{}
+// nudge asks the consumer to store at once what the waiters wait for, if one of them has not asked for long. What is being stored when a
+// wait begins often ends it before that.
+func (w *watcher) nudge(ctx context.Context, waiters []*waiter, now time.Time) {
+	due, wanted := false, schema.Position{}
 	for _, me := range waiters {
-		if me.nudged {
-			continue
-		}
+		due = due || !now.Before(me.nudge)
 		for partition, last := range me.position {
 			wanted.Add(partition, last)
 		}
 	}
-	if w.nudger.send(ctx, wanted) {
-		for _, me := range waiters {
-			me.nudged = true
-		}
+	if !due || !w.nudger.send(ctx, wanted) {
+		return
+	}
+	for _, me := range waiters {
+		me.nudge = now.Add(nudgeAgain)
 	}
 }
 
 // run wakes waiters until ctx ends.
 func (w *watcher) run(ctx context.Context) {
-	defer w.nudger.sending.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	pause := pollEvery
@@ -154,7 +153,7 @@ func (w *watcher) poll(ctx context.Context) (waiting, failed bool) {
 	committed, err := w.committed(ctx, partitions(asked))
 	left := w.finish(asked, committed, err)
 	if err == nil {
-		w.nudge(ctx, left)
+		w.nudge(ctx, left, time.Now())
 	}
 	return len(left) > 0, err != nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -12,14 +13,17 @@ import (
 // Nudges returns the group that carries nudges. It has no members: its offsets are messages.
 func Nudges(topic string) string { return topic + ".nudges" }
 
+// NudgeEvery is how often a consumer looks for nudges while a batch waits for more records. More nudges than that are of no use.
+const NudgeEvery = 10 * time.Millisecond
+
 // Nudge asks the consumer to store the records of a partition that lie before an offset without waiting for more of them.
 type Nudge struct {
 	Before int64  // Kafka's own offset
 	Nonce  string // tells two nudges with the same offset apart
 }
 
-// SendNudges nudges the consumer for partitions, up to Kafka's own offsets. They take the place of what others have sent for these
-// partitions, which loses nothing: the consumer always stores all that it holds.
+// SendNudges nudges the consumer for partitions, up to Kafka's own offsets. What others have sent for these partitions may get lost if
+// no consumer has read it before, so whoever still waits must send again.
 func SendNudges(ctx context.Context, client *kafka.Client, topic string, before map[int]int64) error {
 	if len(before) == 0 {
 		return nil
@@ -56,7 +60,10 @@ func ReadNudges(ctx context.Context, client *kafka.Client, topic string, partiti
 	}
 	all := map[int]Nudge{}
 	for _, at := range res.Topics[topic] {
-		if at.Error == nil && at.CommittedOffset >= 0 {
+		if at.Error != nil {
+			return nil, fmt.Errorf("read nudges for partition %d: %w", at.Partition, at.Error)
+		}
+		if at.CommittedOffset >= 0 {
 			all[at.Partition] = Nudge{at.CommittedOffset, at.Metadata}
 		}
 	}

@@ -29,7 +29,8 @@ const (
 // keeper limits the disk space of the logs, instead of kfake, for two reasons. First, only the last file of a partition shows where its log
 // ends: if kfake dropped that file because of its age, the offsets would begin at 0 again after a crash. The keeper never drops the last
 // file of a partition. Second, kfake drops old or excess records even if nobody has read them. The keeper drops only records that every
-// consumer group of the partition has committed; if that is not enough, new records are refused.
+// consumer group of the partition has committed; if that is not enough, new records are refused. The group of nudges reads nothing and
+// does not count.
 type keeper struct {
 	b    *Broker
 	dir  string

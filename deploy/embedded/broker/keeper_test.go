@@ -86,7 +86,15 @@ func commitTo(t *testing.T, c *kafka.Client, offset int64) {
 	}
 }
 
-// New records are refused as long as the old ones are unread. Committed records are dropped to make space.
+func nudgeTo(t *testing.T, c *kafka.Client, offset int64) {
+	t.Helper()
+	if err := schemakafka.SendNudges(t.Context(), c, "activity", map[int]int64{0: offset}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// New records are refused as long as the old ones are unread. Committed records are dropped to make space. Nudges neither read nor keep
+// records.
 func TestFullLog(t *testing.T) {
 	dir := t.TempDir()
 	b, err := Open(t.Context(), Config{DataDir: dir, SegmentBytes: 10 << 10, KeepBytes: 50 << 10, MaxBytes: 200 << 10, ReserveBytes: 1, NoSync: true})
@@ -95,7 +103,7 @@ func TestFullLog(t *testing.T) {
 	}
 	defer b.Close()
 	c := testClient(t, b)
-	commitTo(t, c, 0)
+	nudgeTo(t, c, 1000)
 	value := strings.Repeat("x", 5<<10)
 	sent := int64(0)
 	until(t, "refusal", func() bool {
@@ -107,6 +115,7 @@ func TestFullLog(t *testing.T) {
 	if start := logStart(t, c); start != 0 {
 		t.Fatalf("unread records were dropped: log starts at %d", start)
 	}
+	nudgeTo(t, c, 0)
 	commitTo(t, c, sent)
 	until(t, "recovery", func() bool { return b.Ready(t.Context()) == nil })
 	if start := logStart(t, c); start <= 0 || start >= sent {

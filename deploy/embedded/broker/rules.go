@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
 
 // rules decide which files may be dropped.
@@ -46,6 +48,9 @@ func (k *keeper) rules(ctx context.Context, client *kgo.Client) (rules, error) {
 			continue
 		}
 		for topic, partitions := range info.Commits {
+			if g.Group == schemakafka.Nudges(topic) { // it reads nothing
+				continue
+			}
 			for p, commit := range partitions {
 				r.commit(topic, p, commit.Offset)
 			}

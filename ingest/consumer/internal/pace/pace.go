@@ -9,7 +9,7 @@ import (
 // Pacer gives turns to inserts. After an insert that took d, the next turn of any partition comes after about 4·d. After a longer pause a
 // turn comes at once. A batch that cannot grow any more needs no turn. An insert of a few rows costs the engine 20 ms of CPU with its
 // merges: sixteen a second took half a core. Pauses are saved up while there is nothing to insert. So a script that alternates writes and
-// reads does not wait at first. A batch that a reader waits for needs no turn either, but at least a pause of d.
+// reads does not wait at first. A batch that a reader waits for comes after a pause of d.
 type Pacer struct {
 	Longest time.Duration // no pause is longer
 	Saved   time.Duration // as many pauses are saved up
@@ -18,17 +18,23 @@ type Pacer struct {
 	queue   []*Turn // first come, first served
 	taken   bool
 	rested  time.Time // no turn begins earlier
-	hurried time.Time // nor does an insert that a reader waits for
+	hurried time.Time // no hurried turn begins earlier
+	running int       // hurried turns
+	began   time.Time // when the first of them began
 }
 
 // Turn is a turn that was asked for. It has come when Ready is closed. Its owner must give it back with Done or Cancel.
 type Turn struct {
 	Ready chan struct{}
 
-	at time.Time // when it comes, once it has been granted
+	at      time.Time // when it comes, once it has been granted
+	hurried bool
 }
 
-const rest = 4
+const (
+	rest     = 4
+	together = 10 * time.Millisecond // hurried turns that begin within this time run side by side
+)
 
 // Enqueue asks for a turn. Turns come in the order in which they were asked for.
 func (p *Pacer) Enqueue() *Turn {
@@ -61,7 +67,11 @@ func (p *Pacer) Done(t *Turn, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if t != nil {
+	switch {
+	case t == nil:
+	case t.hurried:
+		p.running--
+	default:
 		p.rested = p.rested.Add(now.Sub(t.at)) // an insert is not a pause
 	}
 	if saved := now.Add(-p.Saved); p.rested.Before(saved) {
@@ -71,16 +81,25 @@ func (p *Pacer) Done(t *Turn, d time.Duration) {
 		p.rested = now
 	}
 	p.rested, p.hurried = p.rested.Add(min(rest*d, p.Longest)), now.Add(min(d, p.Longest))
-	if t != nil {
+	if t != nil && !t.hurried {
 		p.giveBack(t)
 	}
 }
 
-// MayHurry reports whether a batch that a reader waits for can be inserted now, without a turn.
-func (p *Pacer) MayHurry() bool {
+// Hurry returns a turn for a batch that a reader waits for. It is nil until the pause after the last insert was as long as that insert.
+// What readers wait for often lies in several partitions: batches that ask at the same time all get a turn.
+func (p *Pacer) Hurry() *Turn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !time.Now().Before(p.hurried)
+	now := time.Now()
+	if now.Before(p.hurried) || (p.running > 0 && now.Sub(p.began) > together) {
+		return nil
+	}
+	if p.running == 0 {
+		p.began = now
+	}
+	p.running++
+	return &Turn{hurried: true}
 }
 
 // Cancel returns t unused, even before its turn has come.

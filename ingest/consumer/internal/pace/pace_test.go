@@ -71,22 +71,53 @@ func TestSavedPauses(t *testing.T) {
 	})
 }
 
-// TestMayHurry: a batch that a reader waits for comes when the last pause was as long as the last insert, long before its turn.
-func TestMayHurry(t *testing.T) {
+// TestHurry: a batch that a reader waits for gets a turn after a pause as long as the last insert, long before the others.
+func TestHurry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &Pacer{Longest: time.Second}
-		if !p.MayHurry() {
-			t.Error("the first insert may not hurry")
+		insert := func(took time.Duration) {
+			t.Helper()
+			turn := p.Hurry()
+			if turn == nil {
+				t.Fatal("no turn to hurry")
+			}
+			p.Done(turn, took)
 		}
-		for _, insert := range []struct{ took, pause time.Duration }{{20 * time.Millisecond, 20 * time.Millisecond}, {time.Minute, time.Second}} {
-			p.Done(nil, insert.took)
-			time.Sleep(insert.pause - time.Nanosecond)
-			if p.MayHurry() {
-				t.Errorf("an insert may follow within %v after one of %v", insert.pause-1, insert.took)
+		insert(20 * time.Millisecond)
+		for _, pause := range []time.Duration{20 * time.Millisecond, time.Second} { // no longer than Longest
+			time.Sleep(pause - time.Nanosecond)
+			if p.Hurry() != nil {
+				t.Errorf("a batch was hurried before a pause of %v was over", pause)
 			}
-			if time.Sleep(time.Nanosecond); !p.MayHurry() {
-				t.Errorf("no insert may follow %v after one of %v", insert.pause, insert.took)
-			}
+			time.Sleep(time.Nanosecond)
+			insert(time.Minute)
+		}
+	})
+}
+
+// TestHurryTogether: batches of several partitions that a reader waits for are stored side by side; those that come later wait for them.
+func TestHurryTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Pacer{Longest: time.Second}
+		first, second := p.Hurry(), p.Hurry()
+		if first == nil || second == nil {
+			t.Fatal("of two batches at the same time, not both were hurried")
+		}
+		time.Sleep(together + time.Nanosecond)
+		if p.Hurry() != nil {
+			t.Error("a third one was hurried while they were stored")
+		}
+		p.Done(first, together)
+		time.Sleep(together)
+		if p.Hurry() != nil {
+			t.Error("a third one was hurried while one of them was stored")
+		}
+		p.Done(second, 2*together)
+		if p.Hurry() != nil {
+			t.Error("a third one was hurried without a pause")
+		}
+		if time.Sleep(2 * together); p.Hurry() == nil {
+			t.Error("a third one was not hurried after the pause")
 		}
 	})
 }
