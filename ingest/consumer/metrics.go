@@ -52,7 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "activity_consumer_replays_total", Help: "Batches stored again because their previous consumer did not commit that they were complete.",
 		}),
 		hurried: f.NewCounter(prometheus.CounterOpts{
-			Name: "activity_consumer_hurried_batches_total", Help: "Batches that were stored without a longer pause because a reader waited for them.",
+			Name: "activity_consumer_hurried_batches_total", Help: "Batches that were stored before their turn because a reader waited for them.",
 		}),
 		deletes: f.NewCounter(prometheus.CounterOpts{
 			Name: "activity_consumer_deletes_total", Help: "Delete commands applied.",

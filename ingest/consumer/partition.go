@@ -124,7 +124,7 @@ func (p *partition) take(e ending, b *batch) (t *pace.Turn, ok bool, err error) 
 			return nil, true, nil
 		case <-w.ready:
 			return w.keep(), true, nil
-		case <-w.nudged():
+		case <-w.batch.Nudged():
 			if t := p.pacer.Hurry(); t != nil {
 				p.metrics.hurried.Inc()
 				return t, true, nil
@@ -199,7 +199,7 @@ type waiting struct {
 	timer *time.Timer
 	ready <-chan struct{}
 	late  <-chan time.Time
-	batch *nudge.Batch // nil if no reader can wait for it
+	batch *nudge.Batch // nil until it waits
 }
 
 // begin enqueues b for a turn once it has its first record.
@@ -215,14 +215,6 @@ func (w *waiting) begin(b *batch) {
 	}
 }
 
-// nudged receives while a reader waits for the batch.
-func (w *waiting) nudged() <-chan struct{} {
-	if w.batch == nil {
-		return nil
-	}
-	return w.batch.Nudged
-}
-
 // keep hands the turn to the caller, who must return it.
 func (w *waiting) keep() *pace.Turn {
 	t := w.turn
@@ -234,9 +226,7 @@ func (w *waiting) end() {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	if w.batch != nil {
-		w.p.nudges.Remove(w.batch)
-	}
+	w.p.nudges.Remove(w.batch)
 	if w.turn != nil {
 		w.p.pacer.Cancel(w.turn)
 	}

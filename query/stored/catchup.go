@@ -24,7 +24,7 @@ type lag struct {
 	frontier *shared[frontier]
 	silent   atomic.Int64 // Unix ns until which Kafka is not asked again
 	behind   atomic.Pointer[target]
-	skipped  atomic.Bool   // a read has not waited since the last target
+	skipped  atomic.Bool   // a read has not waited since the last nudge for a target
 	wake     chan struct{} // holds one token while behind may be set
 
 	mu    sync.Mutex    // guards usual
@@ -148,8 +148,8 @@ func (p *Progress) advanceLag(ctx context.Context) {
 		p.lag.behind.Store(nil)
 	case passed(f.committed, t.missing):
 		p.lag.behind.Store(&target{f.missing, asked})
-		if p.lag.skipped.Swap(false) {
-			p.watcher.nudger.send(ctx, f.missing)
+		if p.lag.skipped.Load() && p.watcher.nudger.send(ctx, f.missing) {
+			p.lag.skipped.Store(false)
 		}
 	}
 }

@@ -94,8 +94,13 @@ func (r *reads) catchUp() time.Duration {
 
 func (r *reads) missed(reason string) float64 {
 	r.t.Helper()
+	return r.value(r.metrics.missed[reason])
+}
+
+func (r *reads) value(counter prometheus.Counter) float64 {
+	r.t.Helper()
 	var m dto.Metric
-	if err := r.metrics.missed[reason].Write(&m); err != nil {
+	if err := counter.Write(&m); err != nil {
 		r.t.Fatal(err)
 	}
 	return m.GetCounter().GetValue()

@@ -34,10 +34,10 @@ const (
 )
 
 // send nudges the consumer to store everything up to wanted, its offsets included. It does not wait for the answer. It returns false if
-// it has sent nothing, because the nudge before was a moment ago or because the log is not known.
+// it has sent nothing, because the nudge before was a moment ago, or because no offset of wanted is known to be of the current log.
 func (n *nudger) send(ctx context.Context, wanted schema.Position) bool {
 	log, err := n.source.Log()
-	if err != nil || !n.busy.CompareAndSwap(false, true) {
+	if err != nil {
 		return false
 	}
 	before := map[int]int64{}
@@ -45,6 +45,9 @@ func (n *nudger) send(ctx context.Context, wanted schema.Position) bool {
 		if own, ok := log.Offset(partition, last); ok {
 			before[partition] = own + 1
 		}
+	}
+	if len(before) == 0 || !n.busy.CompareAndSwap(false, true) {
+		return false
 	}
 	n.sending.Go(func() {
 		defer n.busy.Store(false)

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/activitylog/activitylog/schema"
 	schemakafka "github.com/activitylog/activitylog/schema/kafka"
 )
@@ -18,11 +16,7 @@ import (
 // nudges returns how many nudges Kafka took or did not take.
 func (r *reads) nudges(taken bool) float64 {
 	r.t.Helper()
-	var m dto.Metric
-	if err := r.metrics.nudges[taken].Write(&m); err != nil {
-		r.t.Fatal(err)
-	}
-	return m.GetCounter().GetValue()
+	return r.value(r.metrics.nudges[taken])
 }
 
 // inVain waits for a record that is not stored.

@@ -42,7 +42,7 @@ type watcher struct {
 type waiter struct {
 	position schema.Position
 	stored   chan struct{} // closed when it is
-	nudge    time.Time     // when the consumer is asked to store it at once
+	nudge    time.Time     // when the consumer is next asked to store it at once
 }
 
 func newWatcher(topic string, client *kafka.Client, source *schemakafka.Follower, m *metrics, log *slog.Logger) *watcher {
@@ -97,8 +97,8 @@ func (w *watcher) remove(me *waiter) {
 	w.metrics.waiting.Dec()
 }
 
-// nudge asks the consumer to store at once what the waiters wait for, if one of them has not asked for long. What is being stored when a
-// wait begins often ends it before that.
+// nudge asks the consumer to store at once what the waiters wait for, if the time has come for one of them. It comes a moment after the
+// wait has begun: an insert that is under way often ends the wait before that.
 func (w *watcher) nudge(ctx context.Context, waiters []*waiter, now time.Time) {
 	due, wanted := false, schema.Position{}
 	for _, me := range waiters {

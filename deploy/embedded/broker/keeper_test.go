@@ -96,13 +96,19 @@ func nudgeTo(t *testing.T, c *kafka.Client, offset int64) {
 // New records are refused as long as the old ones are unread. Committed records are dropped to make space. Nudges neither read nor keep
 // records.
 func TestFullLog(t *testing.T) {
-	dir := t.TempDir()
-	b, err := Open(t.Context(), Config{DataDir: dir, SegmentBytes: 10 << 10, KeepBytes: 50 << 10, MaxBytes: 200 << 10, ReserveBytes: 1, NoSync: true})
+	t.Run("a group has read nothing", func(t *testing.T) { fillLog(t, func(c *kafka.Client) { commitTo(t, c, 0) }) })
+	t.Run("no group has read", func(t *testing.T) { fillLog(t, func(*kafka.Client) {}) })
+}
+
+func fillLog(t *testing.T, begin func(*kafka.Client)) {
+	t.Helper()
+	b, err := Open(t.Context(), Config{DataDir: t.TempDir(), SegmentBytes: 10 << 10, KeepBytes: 50 << 10, MaxBytes: 200 << 10, ReserveBytes: 1, NoSync: true})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
 	defer b.Close()
 	c := testClient(t, b)
+	begin(c)
 	nudgeTo(t, c, 1000)
 	value := strings.Repeat("x", 5<<10)
 	sent := int64(0)

@@ -17,7 +17,7 @@ const (
 	every   = schemakafka.NudgeEvery // between two looks; a look costs 0.2 ms of CPU
 	slowest = 500 * time.Millisecond // between two looks after some have failed
 	timeout = time.Second            // of a look
-	life    = 5 * time.Second        // as long as a nudge counts after this process has first seen it; a reader that still waits sends another
+	life    = 5 * time.Second        // how long a nudge counts after this process has seen it; a reader that still waits sends another
 )
 
 // Watch tells batches which of them readers wait for. It looks only while there are such batches.
@@ -29,16 +29,22 @@ type Watch struct {
 
 	mu      sync.Mutex // guards what follows
 	waiting map[*Batch]struct{}
-	sent    map[int][]sent // by partition, the last one at the end; nudges of other services may be lower and take nothing back
+	sent    map[int][]sent // by partition, the newest last; a later nudge of another service may have a lower offset and takes nothing back
 }
 
-// Batch is a batch that waits for its turn.
+// Batch is a batch that waits for its turn. A nil Batch is never nudged.
 type Batch struct {
-	Nudged <-chan struct{} // receives while a reader waits for the batch
-
 	nudged    chan struct{}
 	partition int
-	first     int64
+	first     int64 // Kafka's own offset
+}
+
+// Nudged returns a channel that receives while a reader waits for b.
+func (b *Batch) Nudged() <-chan struct{} {
+	if b == nil {
+		return nil
+	}
+	return b.nudged
 }
 
 type sent struct {
@@ -55,8 +61,7 @@ func New(client *kafka.Client, topic string, log *slog.Logger) *Watch {
 
 // Add begins to look for nudges of the batch that begins at Kafka's own offset first.
 func (w *Watch) Add(partition int, first int64) *Batch {
-	nudged := make(chan struct{}, 1)
-	b := &Batch{Nudged: nudged, nudged: nudged, partition: partition, first: first}
+	b := &Batch{nudged: make(chan struct{}, 1), partition: partition, first: first}
 	w.mu.Lock()
 	w.waiting[b] = struct{}{}
 	w.mu.Unlock()
@@ -67,7 +72,7 @@ func (w *Watch) Add(partition int, first int64) *Batch {
 	return b
 }
 
-// Remove ends what Add began.
+// Remove ends what Add began. b may be nil.
 func (w *Watch) Remove(b *Batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,9 +103,13 @@ func (w *Watch) Run(ctx context.Context) {
 
 // look looks once, and returns the pause until the next look. Without nudges, readers wait until the batch has its turn.
 func (w *Watch) look(ctx context.Context, pause time.Duration) time.Duration {
+	waiting := w.partitions()
+	if len(waiting) == 0 { // the batch had its turn meanwhile
+		return every
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	nudges, err := schemakafka.ReadNudges(ctx, w.client, w.topic, w.partitions())
+	nudges, err := schemakafka.ReadNudges(ctx, w.client, w.topic, waiting)
 	if err == nil {
 		w.deliver(nudges, time.Now())
 		return every
@@ -138,7 +147,7 @@ func (w *Watch) deliver(nudges map[int]schemakafka.Nudge, now time.Time) {
 	}
 }
 
-// remember adds n to the partition's nudges, unless it is the last one, and forgets those of which nothing follows any more.
+// remember adds n to the partition's nudges, unless it is there already, and drops those that n covers or that are too old.
 func (w *Watch) remember(partition int, n schemakafka.Nudge, now time.Time) {
 	all := w.sent[partition]
 	if len(all) > 0 && all[len(all)-1].Nudge == n {

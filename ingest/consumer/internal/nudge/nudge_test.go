@@ -11,7 +11,7 @@ import (
 
 func (b *Batch) wasNudged() bool {
 	select {
-	case <-b.Nudged:
+	case <-b.Nudged():
 		return true
 	default:
 		return false
@@ -72,7 +72,7 @@ func TestRun(t *testing.T) {
 		for {
 			err := schemakafka.SendNudges(t.Context(), k.Client(), k.Topic(), map[int]int64{1: offset + 1}) // Kafka may not be there yet
 			select {
-			case <-b.Nudged:
+			case <-b.Nudged():
 				return
 			case <-deadline:
 				t.Fatalf("no nudge in 20 s; the last one sent: %v", err)

@@ -23,7 +23,8 @@ type Pacer struct {
 	began   time.Time // when the first of them began
 }
 
-// Turn is a turn that was asked for. It has come when Ready is closed. Its owner must give it back with Done or Cancel.
+// Turn is a turn that was asked for. It has come when Ready is closed; one of Hurry has come already. Its owner must give it back with Done
+// or Cancel.
 type Turn struct {
 	Ready chan struct{}
 
@@ -67,11 +68,7 @@ func (p *Pacer) Done(t *Turn, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	switch {
-	case t == nil:
-	case t.hurried:
-		p.running--
-	default:
+	if t != nil && !t.hurried {
 		p.rested = p.rested.Add(now.Sub(t.at)) // an insert is not a pause
 	}
 	if saved := now.Add(-p.Saved); p.rested.Before(saved) {
@@ -81,13 +78,13 @@ func (p *Pacer) Done(t *Turn, d time.Duration) {
 		p.rested = now
 	}
 	p.rested, p.hurried = p.rested.Add(min(rest*d, p.Longest)), now.Add(min(d, p.Longest))
-	if t != nil && !t.hurried {
+	if t != nil {
 		p.giveBack(t)
 	}
 }
 
-// Hurry returns a turn for a batch that a reader waits for. It is nil until the pause after the last insert was as long as that insert.
-// What readers wait for often lies in several partitions: batches that ask at the same time all get a turn.
+// Hurry returns a turn for a batch that a reader waits for; nil while the pause since the last insert is shorter than that insert was, or
+// while other hurried batches are stored. A reader often waits for several partitions: batches that ask at the same time all get a turn.
 func (p *Pacer) Hurry() *Turn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,6 +107,10 @@ func (p *Pacer) Cancel(t *Turn) {
 }
 
 func (p *Pacer) giveBack(t *Turn) {
+	if t.hurried {
+		p.running--
+		return
+	}
 	for i, q := range p.queue {
 		if q == t {
 			p.queue = append(p.queue[:i:i], p.queue[i+1:]...)

@@ -116,8 +116,14 @@ func TestHurryTogether(t *testing.T) {
 		if p.Hurry() != nil {
 			t.Error("a third one was hurried without a pause")
 		}
+		time.Sleep(2 * together)
+		third := p.Hurry()
+		if third == nil {
+			t.Fatal("a third one was not hurried after the pause")
+		}
+		p.Cancel(third)
 		if time.Sleep(2 * together); p.Hurry() == nil {
-			t.Error("a third one was not hurried after the pause")
+			t.Error("no batch was hurried after one that was given back unused")
 		}
 	})
 }
