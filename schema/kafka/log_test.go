@@ -101,10 +101,15 @@ func TestFollower(t *testing.T) {
 	t.Cleanup(f.Close)
 	refused := func(want string, refused bool) {
 		t.Helper()
-		_, err := f.Look(t.Context())
-		var e *schemakafka.LogError
-		if !errors.As(err, &e) || e.Refused != refused || !strings.Contains(e.Why, want) {
-			t.Fatalf("got %v, want %q", err, want)
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			_, err := f.Look(t.Context())
+			var e *schemakafka.LogError
+			if errors.As(err, &e) && e.Refused == refused && strings.Contains(e.Why, want) {
+				return
+			}
+			if time.Now().After(deadline) { // Apache Kafka shows a deleted topic for a moment
+				t.Fatalf("got %v, want %q", err, want)
+			}
 		}
 	}
 	_, err := f.Log()
